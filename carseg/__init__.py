@@ -1,0 +1,1 @@
+"""carseg: car image segmentation networks, with weights."""

@@ -1,0 +1,1 @@
+"""Published network architectures, one a file; `carseg.registry` finds them by name."""

@@ -1,0 +1,62 @@
+"""Every exception carseg raises on purpose. Each also subclasses the builtin a caller would catch.
+
+A message is one sentence that names the thing, the reason and the fix; the command line prints it as it is.
+"""
+
+
+class CarsegError(Exception):
+    """Base of all of them: ``except carseg.CarsegError`` catches whatever carseg raises on purpose."""
+
+    def __str__(self) -> str:  # KeyError would print the message with quotes around it
+        return " ".join(str(part) for part in self.args)
+
+
+class OptionError(CarsegError, ValueError):
+    """An argument has a value that makes no sense here."""
+
+
+class UnknownNameError(CarsegError, KeyError):
+    """No model, architecture, label set, loss, ... of that name; the message suggests the nearest ones."""
+
+
+class MissingExtraError(CarsegError, ImportError):
+    """A feature needs an optional package; the message is the pip line that brings it."""
+
+    def __init__(self, package: str, extra: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs {package}: pip install 'carseg[{extra}]'")
+
+
+class PictureError(CarsegError, ValueError):
+    """A picture cannot be read: empty, truncated, not an image, or too large."""
+
+
+class PictureNotFoundError(PictureError, FileNotFoundError):
+    """There is no such picture, or a folder holds none."""
+
+
+class ManifestError(CarsegError, ValueError):
+    """The manifest or a weight's ``config.json`` is not valid."""
+
+
+class WeightsError(CarsegError, ValueError):
+    """A weights file cannot be used: corrupt, a pickle, or made for another network."""
+
+
+class HubError(CarsegError, OSError):
+    """Weights cannot be had from any of the places they may come from."""
+
+
+class OfflineError(HubError, ConnectionError):
+    """Weights would have to be downloaded, but ``CARSEG_OFFLINE`` or ``HF_HUB_OFFLINE`` forbids sockets."""
+
+
+class DataError(CarsegError, ValueError):
+    """A data set, a label file or a class map is broken; the message names the file."""
+
+
+class TrainingError(CarsegError, RuntimeError):
+    """Training cannot go on (NaN loss, full disk); the last good checkpoint is intact."""
+
+
+class ExportError(CarsegError, RuntimeError):
+    """An exported model does not agree with the original closely enough; the message gives the figures."""
