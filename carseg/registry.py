@@ -16,6 +16,9 @@ Builder = Callable[[int, int], "Network"]  # (num_classes, in_channels) -> netwo
 
 # The file of `carseg.architectures` that registers each name: it is imported when the name is first built.
 _HOMES = {
+    "unet-mobilenetv2": "unet_mobilenetv2",
+    "deeplabv3plus-mobilenetv2": "deeplabv3plus_mobilenetv2",
+    "lraspp-mobilenetv2": "lraspp_mobilenetv2",
     "unet": "unet",
     "unet-noskip": "unet",
     "u2net": "u2net",

@@ -17,13 +17,13 @@ class Network(nn.Module):
     """Base of the zoo's networks; the class attributes say what the code around a network has to know.
 
     Attributes:
-        encoder: prefix of the encoder's parameters in the state dict, "" where no part is called an encoder.
+        encoder_prefix: prefix of the encoder's parameters in the state dict, "" where no part is called an encoder.
         timm_encoder: name of the timm network whose ImageNet weights fit the encoder, "" where there is none.
         training_only: submodules that ``forward`` uses in training mode only; published weights leave them out.
         loss_weights: weight of each training output in the loss, main output first.
     """
 
-    encoder: ClassVar[str] = ""
+    encoder_prefix: ClassVar[str] = ""
     timm_encoder: ClassVar[str] = ""
     training_only: ClassVar[tuple[str, ...]] = ()
     loss_weights: ClassVar[tuple[float, ...]] = (1.0,)

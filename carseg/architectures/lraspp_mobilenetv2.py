@@ -1,0 +1,41 @@
+"""Lite R-ASPP on a MobileNetV2 encoder (Howard et al. 2019, https://arxiv.org/abs/1905.02244, section 6.4).
+
+The lightest of the compact networks: a gated 1x1 at stride 16 and a 1x1 on the stride-8 features, summed as logits.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from carseg.architectures.mobilenetv2 import CHANNELS, MobileNetV2
+from carseg.architectures.network import Network
+from carseg.registry import register
+
+
+class LRASPPMobileNetV2(Network):
+    """Logits at stride 8."""
+
+    encoder_prefix = "encoder."
+    timm_encoder = "mobilenetv2_100"
+
+    def __init__(self, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        _, _, at8, _, last = CHANNELS
+        self.encoder = MobileNetV2(in_channels, output_stride=16)
+        self.local = nn.Sequential(nn.Conv2d(last, 128, 1, bias=False), nn.BatchNorm2d(128), nn.ReLU(inplace=True))
+        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(last, 128, 1, bias=False), nn.Sigmoid())
+        self.low_classifier = nn.Conv2d(at8, num_classes, 1)
+        self.high_classifier = nn.Conv2d(128, num_classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        _, _, at8, _, last = self.encoder(x)
+        context = self.local(last) * self.gate(last)
+        context = F.interpolate(context, size=at8.shape[-2:], mode="bilinear", align_corners=False)
+        logits = self.low_classifier(at8) + self.high_classifier(context)
+        return (logits,) if self.training else logits
+
+
+@register("lraspp-mobilenetv2")
+def lraspp_mobilenetv2(num_classes: int, in_channels: int) -> Network:
+    return LRASPPMobileNetV2(num_classes, in_channels)

@@ -1,0 +1,77 @@
+"""U-Net decoder on a MobileNetV2 encoder: carseg's compact network.
+
+The encoder's five resolutions meet in a U-Net decoder (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597) that stops at
+stride 4, with ParseNet's pooled context (Liu et al. 2015, https://arxiv.org/abs/1506.04579) at the bottom: which side of a car
+is seen is a question about the whole picture. Full convolutions in the decoder, because on a CPU they cost little more than
+depthwise ones at these sizes.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from carseg.architectures.mobilenetv2 import CHANNELS, MobileNetV2
+from carseg.architectures.network import Network
+from carseg.registry import register
+
+
+def _conv_bn_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+    )
+
+
+class Context(nn.Module):
+    """Adds to every position what the picture as a whole looks like."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.local = _conv_bn_relu(inputs, outputs, 1)
+        self.pooled = nn.Conv2d(inputs, outputs, 1)  # no batch norm: a batch of one has no statistics after pooling
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.local(x) + F.relu(self.pooled(x.mean((2, 3), keepdim=True)))
+
+
+class Up(nn.Module):
+    """Upsample to the skip's size, concatenate the skip, convolve twice."""
+
+    def __init__(self, inputs: int, skip: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Sequential(_conv_bn_relu(inputs + skip, outputs, 3), _conv_bn_relu(outputs, outputs, 3))
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+        return self.conv(torch.cat([skip, x], 1))
+
+
+class UNetMobileNetV2(Network):
+    """Logits at stride 4."""
+
+    encoder_prefix = "encoder."
+    timm_encoder = "mobilenetv2_100"
+
+    def __init__(self, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        _, at4, at8, at16, at32 = CHANNELS
+        self.encoder = MobileNetV2(in_channels)
+        self.context = Context(at32, 192)
+        self.up16 = Up(192, at16, 128)
+        self.up8 = Up(128, at8, 96)
+        self.up4 = Up(96, at4, 64)
+        self.dropout = nn.Dropout2d(0.1)
+        self.classifier = nn.Conv2d(64, num_classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        _, at4, at8, at16, at32 = self.encoder(x)
+        x = self.up16(self.context(at32), at16)
+        x = self.up4(self.up8(x, at8), at4)
+        logits = self.classifier(self.dropout(x))
+        return (logits,) if self.training else logits
+
+
+@register("unet-mobilenetv2")
+def unet_mobilenetv2(num_classes: int, in_channels: int) -> Network:
+    return UNetMobileNetV2(num_classes, in_channels)
