@@ -1,0 +1,170 @@
+"""A data set: a sequence of samples under one label set, read lazily.
+
+Pictures are RGB uint8 (H, W, 3), upright by their EXIF orientation; masks are uint8 (H, W) label ids of the data set's
+label set, 255 where a pixel counts for nothing. A picture and its mask always have the same size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from carseg.errors import CarsegError, DataError
+from carseg.labels import IGNORE, LabelSet
+
+INVALID = -1  # in a table of stored values: a value that is no class of the data set
+
+
+class Label(Protocol):
+    """Where a sample's label is stored and how it is read; one class a way of storing."""
+
+    def read(self, height: int, width: int) -> np.ndarray:
+        """Integer array of the values as stored, of the label's own size; (height, width) is the picture's size."""
+        ...
+
+
+class PictureSource(Protocol):
+    """A picture that is not a file of its own, such as one of a stack."""
+
+    def read(self) -> np.ndarray:
+        """RGB uint8 (H, W, 3)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One labelled picture.
+
+    Attributes:
+        name: unique in the data set: the picture's path below its folder, without the extension.
+        picture: the picture's file, or what reads it.
+        label: what reads the stored label.
+        table: int16 (256,): the label id of each stored value, ``INVALID`` where the value is no class.
+    """
+
+    name: str
+    picture: Path | PictureSource
+    label: Label
+    table: np.ndarray
+
+    def load(self) -> tuple[np.ndarray, np.ndarray]:
+        """The upright RGB uint8 (H, W, 3) picture and its uint8 (H, W) label ids.
+
+        Raises:
+            PictureError: the picture is missing, broken or no picture.
+            DataError: the label is missing, broken, of another size, or holds values that are no class.
+        """
+        rgb = self.load_picture()
+        return rgb, self.load_mask(rgb.shape[0], rgb.shape[1])
+
+    def load_picture(self) -> np.ndarray:
+        """The upright picture alone, RGB uint8 (H, W, 3)."""
+        return _decode(self.picture) if isinstance(self.picture, Path) else self.picture.read()
+
+    def load_mask(self, height: int, width: int) -> np.ndarray:
+        """The label ids alone, uint8 (height, width); the size is that of the upright picture."""
+        stored = self.label.read(height, width)
+        if stored.shape != (height, width):
+            turned = " (it was drawn without the picture's EXIF rotation)" if stored.shape == (width, height) else ""
+            raise DataError(
+                f"the label of {self.name} is {stored.shape[1]}x{stored.shape[0]} pixels, "
+                f"the picture is {width}x{height}{turned}"
+            )
+        ids = self.table[np.clip(stored, -1, 256)] if stored.dtype != np.uint8 else self.table[stored]
+        if ids.min(initial=0) == INVALID:
+            wrong = ", ".join(str(v) for v in np.unique(stored[ids == INVALID])[:8])
+            raise DataError(f"the label of {self.name} holds values that are no class of the data set: {wrong}")
+        return ids.astype(np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset(Sequence[Sample]):
+    """Samples under one label set, in the order of their names.
+
+    Attributes:
+        name: the folder's name.
+        split: "train", "val", "test", or "" where the folder has no splits.
+        format: how it is stored, such as "coco".
+        labels: names and colours of the label ids.
+        samples: the samples; ``dataset[i]`` and iteration give them.
+        problems: what could not become a sample when the folder was listed (name to reason): pictures without a
+            label, labels without a picture.
+        broken: what ``verified(skip_bad=True)`` dropped (name to reason).
+    """
+
+    name: str
+    split: str
+    format: str
+    labels: LabelSet
+    samples: tuple[Sample, ...]
+    problems: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.samples[index]
+
+    def subset(self, names: Collection[str], split: str) -> Dataset:
+        """The samples of these names only, in the data set's order."""
+        chosen = set(names)
+        return replace(self, split=split, samples=tuple(s for s in self.samples if s.name in chosen))
+
+    def verify(self, progress: Callable[[int, int], None] | None = None) -> dict[str, str]:
+        """Reads every sample once and says which cannot be used: name to reason, ``problems`` included.
+
+        Args:
+            progress: called with the number of samples read so far and their total.
+        """
+        broken = dict(self.problems)
+        for done, sample in enumerate(self.samples, start=1):
+            try:
+                sample.load()
+            except CarsegError as error:
+                broken[sample.name] = str(error)
+            if progress is not None:
+                progress(done, len(self))
+        return broken
+
+    def verified(self, *, skip_bad: bool = False, progress: Callable[[int, int], None] | None = None) -> Dataset:
+        """The data set with every sample known to be readable.
+
+        Args:
+            skip_bad: drop what cannot be used (``broken`` of the result names it) instead of raising.
+            progress: see ``verify``.
+
+        Raises:
+            DataError: samples cannot be used and ``skip_bad`` is off, or nothing is left.
+        """
+        broken = self.verify(progress)
+        listed = "".join(f"\n  {name}: {reason}" for name, reason in broken.items())
+        if broken and not skip_bad:
+            raise DataError(f"{len(broken)} of the pictures of {self.name} {self.split} cannot be used:{listed}")
+        samples = tuple(sample for sample in self.samples if sample.name not in broken)
+        if not samples:
+            raise DataError(f"no picture of {self.name} {self.split} can be used:{listed}")
+        return replace(self, samples=samples, problems={}, broken={**self.broken, **broken})
+
+
+def value_table(ids: dict[int, int]) -> np.ndarray:
+    """int16 (257,) table from stored values to label ids; the last entry stands for every value outside 0..255."""
+    table = np.full(257, INVALID, dtype=np.int16)
+    table[IGNORE] = IGNORE
+    for value, label in ids.items():
+        table[value] = label
+    return table
+
+
+def _decode(path: Path) -> np.ndarray:
+    # Placeholder until carseg.image is there.
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None

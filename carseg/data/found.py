@@ -1,0 +1,85 @@
+"""What a reader hands over for one split of a folder, and the listing that readers share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from carseg.data.dataset import Label, PictureSource
+from carseg.labels import Color
+
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
+
+
+@dataclass(frozen=True)
+class Record:
+    """A picture and its label, not read yet."""
+
+    name: str
+    picture: Path | PictureSource
+    label: Label
+
+
+@dataclass(frozen=True)
+class Found:
+    """One split of a folder that a reader recognised.
+
+    Attributes:
+        format: the reader's name.
+        records: pictures with their labels, by name.
+        values: class name of each stored value, None for values to ignore, in the order the classes shall have;
+            None where the folder says nothing about names (value i is then class i, 255 is ignored).
+        background: name of the background class, None where there is none or nothing is known.
+        colors: published colour of each class name, {} where there are none.
+        problems: pictures without a label and labels without a picture, name to reason.
+    """
+
+    format: str
+    records: list[Record]
+    values: Mapping[int, str | None] | None = None
+    background: str | None = None
+    colors: Mapping[str, Color] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+def files_below(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
+    """Visible files below a folder by their path without extension, sorted; equal stems keep their extension."""
+    wanted = frozenset(suffixes)
+    paths = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in wanted and p.is_file()]
+    paths = [p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+    named: dict[str, list[Path]] = {}
+    for path in paths:
+        named.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
+    files = {}
+    for name, same in named.items():
+        files.update({name: same[0]} if len(same) == 1 else {name + path.suffix: path for path in same})
+    return files
+
+
+def pictures_below(folder: Path) -> dict[str, Path]:
+    """Picture files below a folder by name, see ``files_below``."""
+    return files_below(folder, PICTURE_SUFFIXES)
+
+
+def subfolder(folder: Path, names: Iterable[str]) -> Path | None:
+    """The first of these sub-folders that exists, whatever its case."""
+    if not folder.is_dir():
+        return None
+    present = {p.name.lower(): p for p in sorted(folder.iterdir()) if p.is_dir()}
+    return next((present[name] for name in names if name in present), None)
+
+
+def split_folders(folder: Path) -> dict[str, Path]:
+    """Sub-folders that are named like splits, by the split's canonical name."""
+    there = {SPLITS[p.name.lower()]: p for p in sorted(folder.iterdir()) if p.is_dir() and p.name.lower() in SPLITS}
+    return {split: there[split] for split in ("train", "val", "test") if split in there}
