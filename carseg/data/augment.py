@@ -1,0 +1,126 @@
+"""Random changes to pictures and their masks together, a batch at a time on the training device.
+
+Whatever moves pixels moves labels the same way; where the picture's edge comes into view the label is 255. Mirroring swaps left
+and right classes. All randomness comes from one generator, so a step's augmentation is a function of its seed alone.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from carseg.labels import IGNORE, LabelSet
+from carseg.registry import unknown
+
+# The names are those of the public car projects; each is the set of changes it switches on.
+AUGMENTATIONS: dict[str, frozenset[str]] = {
+    "none": frozenset(),
+    "flip": frozenset({"flip"}),
+    "crop": frozenset({"crop"}),
+    "perspective": frozenset({"perspective"}),
+    "jitter": frozenset({"jitter"}),
+    "affine": frozenset({"affine"}),
+    "all": frozenset({"flip", "crop", "perspective", "jitter", "affine"}),
+}
+
+
+class Augment:
+    """A named augmentation, ready to be applied to batches.
+
+    Args:
+        name: one of ``AUGMENTATIONS``.
+        labels: tells which classes swap sides when a picture is mirrored.
+        size: (height, width) of what it gives out; pictures are stretched to it, as prediction stretches them.
+    """
+
+    def __init__(self, name: str, labels: LabelSet, size: tuple[int, int]) -> None:
+        if name not in AUGMENTATIONS:
+            raise unknown("augmentation", name, AUGMENTATIONS)
+        self.changes = AUGMENTATIONS[name]
+        self.zooms = bool(self.changes & {"crop", "affine"})  # then larger pictures than ``size`` are worth having
+        self.size = size
+        self._flipped = torch.arange(256, dtype=torch.uint8)
+        self._flipped[: len(labels)] = torch.tensor(labels.flipped, dtype=torch.uint8)
+
+    def __call__(self, pictures: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """pictures uint8 (N, 3, H, W), masks uint8 (N, H, W) -> float32 (N, 3, h, w) in 0..255, int64 (N, h, w)."""
+        device, count = pictures.device, len(pictures)
+        mirrored = torch.zeros(count, dtype=torch.bool)
+        if "flip" in self.changes:
+            mirrored = torch.rand(count, generator=generator) < 0.5
+        warp = self._warp(count, mirrored, generator).to(device)
+        images = pictures.float()
+        if self.changes & {"flip", "crop", "perspective", "affine"} or tuple(pictures.shape[-2:]) != self.size:
+            grid = _grid(warp, self.size)
+            images = F.grid_sample(images, grid, "bilinear", "border", align_corners=False)
+            # Sampling label + 1 with zero padding makes 0 where the picture ends; uint8 turns that back into 255.
+            moved = F.grid_sample(masks[:, None].float() + 1, grid, "nearest", "zeros", align_corners=False)[:, 0]
+            masks = (moved - 1).where(moved > 0, IGNORE).to(torch.uint8)
+        flipped = self._flipped.to(device)[masks.int()]
+        masks = flipped.where(mirrored.to(device)[:, None, None], masks)
+        if "jitter" in self.changes:
+            images = _jitter(images, generator)
+        return images, masks.long()
+
+    def _warp(self, count: int, mirrored: Tensor, generator: Generator) -> Tensor:
+        """Homographies (N, 3, 3) from output to input coordinates, both in -1..1."""
+
+        def uniform(low: float, high: float) -> Tensor:
+            return torch.rand(count, generator=generator) * (high - low) + low
+
+        warp = torch.eye(3).repeat(count, 1, 1)
+        warp[:, 0, 0] = 1 - 2 * mirrored.float()
+        if "affine" in self.changes:
+            zoom = torch.exp(uniform(math.log(0.6), math.log(1.5)))  # above 1 the picture gets smaller
+            aspect = torch.exp(uniform(-0.25, 0.25))
+            angle = uniform(-math.radians(12), math.radians(12))
+            affine = torch.eye(3).repeat(count, 1, 1)
+            affine[:, 0, 0], affine[:, 0, 1] = zoom * aspect * angle.cos(), -zoom * aspect * angle.sin()
+            affine[:, 1, 0], affine[:, 1, 1] = zoom / aspect * angle.sin(), zoom / aspect * angle.cos()
+            affine[:, 0, 2], affine[:, 1, 2] = uniform(-0.25, 0.25), uniform(-0.25, 0.25)
+            warp = warp @ affine
+        if "crop" in self.changes:
+            scale = uniform(0.5, 1.0)
+            crop = torch.eye(3).repeat(count, 1, 1)
+            crop[:, 0, 0] = crop[:, 1, 1] = scale
+            crop[:, 0, 2], crop[:, 1, 2] = (1 - scale) * uniform(-1, 1), (1 - scale) * uniform(-1, 1)
+            chosen = (torch.rand(count, generator=generator) < 0.5)[:, None, None]
+            warp = (warp @ crop).where(chosen, warp)
+        if "perspective" in self.changes:
+            tilt = torch.eye(3).repeat(count, 1, 1)
+            tilt[:, 2, 0], tilt[:, 2, 1] = uniform(-0.2, 0.2), uniform(-0.2, 0.2)
+            warp = warp @ tilt
+        return warp
+
+
+def _grid(warp: Tensor, size: tuple[int, int]) -> Tensor:
+    """Sampling positions (N, h, w, 2) in -1..1 of every output pixel."""
+    height, width = size
+    y = (torch.arange(height, device=warp.device) + 0.5) / height * 2 - 1
+    x = (torch.arange(width, device=warp.device) + 0.5) / width * 2 - 1
+    points = torch.stack([x.expand(height, width), y[:, None].expand(height, width), torch.ones(height, width).to(x)], -1)
+    moved = points.view(1, -1, 3) @ warp.transpose(1, 2)
+    return (moved[..., :2] / moved[..., 2:]).view(-1, height, width, 2)
+
+
+def _jitter(images: Tensor, generator: Generator) -> Tensor:
+    """Brightness, contrast, saturation, colour cast, now and then grey, blur or noise; images float (N, 3, H, W) in 0..255."""
+    count, device = len(images), images.device
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return (torch.rand(count, *(shape or (1, 1, 1)), generator=generator) * (high - low) + low).to(device)
+
+    def sometimes(share: float) -> Tensor:
+        return (torch.rand(count, 1, 1, 1, generator=generator) < share).to(device)
+
+    grey = images.mean(1, keepdim=True)
+    images = torch.lerp(grey, images, uniform(0.4, 1.6).where(~sometimes(0.1), torch.zeros((), device=device)))
+    mean = images.mean((1, 2, 3), keepdim=True)
+    images = torch.lerp(mean, images, uniform(0.6, 1.4)) * uniform(0.65, 1.35) * uniform(0.9, 1.1, 3, 1, 1)
+    images = F.avg_pool2d(images, 3, 1, 1, count_include_pad=False).where(sometimes(0.1), images)
+    noise = torch.randn(images.shape, generator=generator).to(device) * uniform(0, 12)
+    images = (images + noise).where(sometimes(0.1), images)
+    return images.clamp(0, 255)

@@ -1,0 +1,80 @@
+"""A data set decoded and resized once, as two memory-mapped arrays that training reads from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from carseg.data.dataset import Sample
+from carseg.image import resize
+
+
+class Cache(NamedTuple):
+    """pictures uint8 (N, 3, H, W) and masks uint8 (N, H, W), on disk."""
+
+    pictures: npt.NDArray[np.uint8]
+    masks: npt.NDArray[np.uint8]
+
+
+def build_cache(
+    samples: Sequence[Sample],
+    size: tuple[int, int],
+    folder: Path,
+    *,
+    workers: int = 2,
+    progress: Callable[[int, int], None] | None = None,
+) -> Cache:
+    """Stretches every picture (antialiased) and mask (nearest) to ``size`` (height, width) and stores them below ``folder``.
+
+    A complete cache of samples of the same names and classes is used as it is; whoever cannot trust that deletes the folder.
+    ``progress(done, total)`` is called as pictures are read.
+    """
+    identity = hashlib.sha256(repr(size).encode())
+    for sample in samples:
+        identity.update(sample.name.encode() + sample.table.tobytes())
+    key = identity.hexdigest()[:16]
+    pictures_path, masks_path = folder / f"{key}-pictures.npy", folder / f"{key}-masks.npy"
+    if not masks_path.exists():  # the masks are put in place last
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = [path.with_name(f".{os.getpid()}-{path.name}") for path in (pictures_path, masks_path)]
+        try:
+            _fill(samples, size, partial[0], partial[1], workers, progress)
+            partial[0].replace(pictures_path)
+            partial[1].replace(masks_path)
+        finally:
+            for path in partial:
+                path.unlink(missing_ok=True)
+    return Cache(np.load(pictures_path, mmap_mode="c"), np.load(masks_path, mmap_mode="c"))
+
+
+def _fill(
+    samples: Sequence[Sample],
+    size: tuple[int, int],
+    pictures_path: Path,
+    masks_path: Path,
+    workers: int,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    count = len(samples)
+    pictures = np.lib.format.open_memmap(pictures_path, "w+", np.uint8, (count, 3, *size))
+    masks = np.lib.format.open_memmap(masks_path, "w+", np.uint8, (count, *size))
+
+    def store(i: int) -> None:
+        rgb, mask = samples[i].load()
+        pictures[i] = resize(rgb, size).transpose(2, 0, 1)
+        masks[i] = np.asarray(Image.fromarray(mask).resize((size[1], size[0]), Image.Resampling.NEAREST))
+
+    with ThreadPoolExecutor(max(workers, 1)) as pool:  # Pillow decodes and resizes outside the interpreter lock
+        for done, _ in enumerate(pool.map(store, range(count)), 1):
+            if progress:
+                progress(done, count)
+    pictures.flush()
+    masks.flush()

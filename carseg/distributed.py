@@ -1,0 +1,49 @@
+"""Several processes training one network, as ``torchrun`` starts them. A process that runs alone is a group of one."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+
+class Group:
+    """The processes that train together, found through torchrun's environment variables."""
+
+    def __init__(self) -> None:
+        self.rank = int(os.environ.get("RANK", 0))
+        self.size = int(os.environ.get("WORLD_SIZE", 1))
+        self.device: torch.device | None = None
+        if self.size > 1:
+            if torch.cuda.is_available():
+                self.device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+                torch.cuda.set_device(self.device)
+            if not dist.is_initialized():
+                dist.init_process_group("nccl" if self.device else "gloo")
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that validates, logs and writes."""
+        return self.rank == 0
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """The network, its gradients averaged over the group."""
+        return nn.parallel.DistributedDataParallel(network) if self.size > 1 else network
+
+    def mean(self, value: float) -> float:
+        """The mean of every process's value."""
+        if self.size == 1:
+            return value
+        tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
+        dist.all_reduce(tensor)
+        return tensor.item() / self.size
+
+    def agree(self, value: float) -> float:
+        """The leading process's value, in every process."""
+        if self.size == 1:
+            return value
+        tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
+        dist.broadcast(tensor, 0)
+        return tensor.item()

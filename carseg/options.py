@@ -1,0 +1,79 @@
+"""What can be set about a training. Standard library only, so that the command line can list it without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from carseg.errors import OptionError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of a training; the defaults fine-tune a zoo weight on a few hundred pictures.
+
+    Attributes:
+        epochs: passes over the training pictures, unless ``minutes`` is given.
+        minutes: a budget of time instead; the schedule fits itself to it.
+        batch_size: pictures a step, over all processes.
+        size: (height, width) the network sees; None keeps that of the weights it starts from.
+        lr: peak learning rate.
+        encoder_lr_factor: the encoder's share of it.
+        weight_decay: on weights, not on biases and norms.
+        loss: ce, weighted-ce, dice, dice+ce, focal, tversky, lovasz, ohem.
+        optimizer: adam, adamw, sgd, adagrad.
+        schedule: onecycle, poly, cosine, warm-restarts, plateau, constant.
+        augment: none, flip, crop, perspective, jitter, affine, all.
+        freeze: parts that stay as they are: "encoder", "bn".
+        encoder: file of encoder weights to start from, or "imagenet" (downloaded by timm).
+        ema: decay of the moving average of the weights, which is what is validated and kept.
+        accumulate: parts a batch is cut into, where it does not fit into memory.
+        clip: largest norm of the gradient; 0 switches clipping off.
+        balanced: draw pictures with rare classes more often.
+        patience: stop after so many validations without a better one.
+        val_fraction: share of the training pictures held out where the data has no validation split; 0 trains on all.
+        seed: of everything random.
+        workers: threads that read pictures.
+        device: auto, cpu, cuda, cuda:N, mps.
+        precision: auto (bfloat16 where the device has it natively), float32, bfloat16, float16.
+        skip_bad: leave out pictures that cannot be read instead of refusing to start.
+        tensorboard: also log for TensorBoard.
+    """
+
+    epochs: int = 50
+    minutes: float | None = None
+    batch_size: int = 8
+    size: tuple[int, int] | None = None
+    lr: float = 1e-3
+    encoder_lr_factor: float = 0.2
+    weight_decay: float = 0.01
+    loss: str = "dice+ce"
+    optimizer: str = "adamw"
+    schedule: str = "cosine"
+    augment: str = "all"
+    freeze: tuple[str, ...] = ()
+    encoder: str | None = None
+    ema: float = 0.99
+    accumulate: int = 1
+    clip: float = 1.0
+    balanced: bool = False
+    patience: int | None = None
+    val_fraction: float = 0.1
+    seed: int = 0
+    workers: int = 2
+    device: str = "auto"
+    precision: str = "auto"
+    skip_bad: bool = False
+    tensorboard: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "accumulate", "workers"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.lr <= 0 or (self.minutes is not None and self.minutes <= 0):
+            raise OptionError("lr and minutes must be above 0")
+        if self.size is not None and min(self.size) < 1:
+            raise OptionError(f"size must be two numbers of at least 1, got {self.size}")
+        if not 0 <= self.val_fraction < 1:
+            raise OptionError(f"val_fraction must be in 0..1, got {self.val_fraction}")
+        if self.batch_size % self.accumulate:
+            raise OptionError(f"accumulate must divide the batch size, got {self.accumulate} and {self.batch_size}")

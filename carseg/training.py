@@ -1,0 +1,327 @@
+"""The training loop: on a CPU, a GPU, or several (torchrun); it can be killed at any moment and resumed.
+
+Everything random in a step comes from the seed and the step's number alone: which pictures, how they are changed, which units drop
+out. So the state to save is that number, the weights and the optimiser, and a resumed run goes where an uninterrupted one would.
+
+A run folder holds
+    state.pt       everything needed to go on
+    log.csv        a row an epoch
+    best/, last/   hub entries (model.safetensors, config.json), what ``carseg.load`` takes
+    cache/         the pictures, decoded and resized once
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from carseg import image, optim
+from carseg.architectures.network import Network
+from carseg.data.augment import Augment
+from carseg.data.cache import build_cache
+from carseg.data.dataset import Dataset
+from carseg.distributed import Group
+from carseg.errors import TrainingError
+from carseg.labels import LabelSet
+from carseg.losses import inverse_frequency, make_loss, supervise
+from carseg.manifest import InputSpec
+from carseg.metrics import Evaluation, Scores
+from carseg.options import Options
+from carseg.registry import unknown
+from carseg.runtimes.torch_ import TorchRuntime, native_bfloat16, pick_device
+
+CACHE_MARGIN = 1.5  # pictures are cached so much larger than the network sees them, for the augmentations that zoom in
+SAVE_SECONDS = 120  # a state is saved this often, and after every epoch
+PLATEAU_PATIENCE = 5  # validations without a better one after which schedule "plateau" halves the rate
+COLUMNS = ("step", "epoch", "seconds", "lr", "loss", "val_miou", "val_pixel_acc", "images_per_s", "data_share")
+
+
+@dataclass
+class Progress:
+    """Where a run is; what a resumed run needs beside the tensors."""
+
+    step: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+    stale: int = 0  # validations since the best one
+    plateau: float = 1.0  # what schedule "plateau" multiplies the rate by
+
+
+class Trainer:
+    """One training of a network on a data set.
+
+    Args:
+        network: what is trained, with the weights it starts from.
+        labels: the classes it predicts.
+        spec: how it wants its pictures; training stretches them to ``spec.size``.
+        train: the pictures it learns from, under ``labels``.
+        val: the pictures that choose the best state; None keeps the last.
+        folder: the run folder.
+        pack: writes a hub entry, called as ``pack(folder, network, validation scores or None)``.
+        report: called after every step with what a progress bar wants to show.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        labels: LabelSet,
+        spec: InputSpec,
+        train: Dataset,
+        val: Dataset | None,
+        folder: Path,
+        options: Options,
+        *,
+        pack: Callable[[Path, Network, Scores | None], None],
+        report: Callable[[dict[str, float]], None] | None = None,
+    ) -> None:
+        self.labels, self.spec, self.val, self.folder, self.options = labels, spec, val, folder, options
+        self.pack, self.report = pack, report
+        self.group = Group()
+        self.device = self.group.device or pick_device(options.device)
+        self.precision = _precision(options.precision, self.device)
+        self.network = network.to(self.device, memory_format=torch.channels_last)
+        optim.freeze(self.network, options.freeze)
+        self.model: nn.Module = self.group.wrap(self.network)
+        self.average = optim.MovingAverage(self.network, options.ema)
+        self.optimizer = optim.make_optimizer(
+            self.network,
+            options.optimizer,
+            options.lr,
+            weight_decay=options.weight_decay,
+            encoder_lr_factor=options.encoder_lr_factor,
+        )
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
+        self.schedule = optim.make_schedule(options.schedule)
+        self.augment = Augment(options.augment, labels, spec.size)
+        self.pictures, self.masks = self._load(train)
+        self.present = torch.stack([torch.bincount(m.flatten(), minlength=256)[: len(labels)] for m in self.masks]).float()
+        self.loss = make_loss(options.loss, inverse_frequency(self.present.sum(0)))
+        self.steps_per_epoch = max(len(train) // options.batch_size, 1)
+        self.at = Progress()
+
+    def run(self) -> None:
+        """Trains until the budget is used up or validation has stopped improving.
+
+        Raises:
+            TrainingError: the loss is no number any more, or the disk is full; the last saved state is intact.
+        """
+        began = time.perf_counter() - self.at.seconds
+        epoch_began = saved = time.perf_counter()
+        losses, waited = [], 0.0
+        while self.done < 1 and not self._exhausted():
+            optim.set_lr(self.optimizer, self.schedule(self.done) * self.at.plateau)
+            loss, waiting = self._step()
+            losses.append(loss)
+            waited += waiting
+            self.at.step += 1
+            self.at.seconds = self.group.agree(time.perf_counter() - began)
+            if self.report:
+                self.report({"done": min(self.done, 1), "step": self.at.step, "loss": loss, "best_miou": self.at.best})
+            if self.at.step % self.steps_per_epoch == 0 or self.done >= 1:
+                spent = time.perf_counter() - epoch_began
+                scores = self._validate()
+                speed = len(losses) * self.options.batch_size / spent
+                self._log(sum(losses) / len(losses), scores, images_per_s=speed, data_share=waited / spent)
+                self.save()
+                losses, waited = [], 0.0
+                epoch_began = saved = time.perf_counter()
+            elif self.group.agree(time.perf_counter() - saved) > SAVE_SECONDS:
+                self.save()
+                saved = time.perf_counter()
+        self.save()
+        self._write("last", None)
+        if self.val is None:
+            self._write("best", None)
+
+    @property
+    def done(self) -> float:
+        """The share of the budget that is used up, 0..1 and a little beyond."""
+        if self.options.minutes is not None:
+            return self.at.seconds / (60 * self.options.minutes)
+        return self.at.step / (self.options.epochs * self.steps_per_epoch)
+
+    def _exhausted(self) -> bool:
+        return self.options.patience is not None and self.at.stale >= self.options.patience
+
+    def _step(self) -> tuple[float, float]:
+        """One step of the optimiser: its loss, and the seconds until the data was there."""
+        generator = _generator(self.options.seed, "step", self.at.step, self.group.rank)
+        torch.manual_seed(generator.initial_seed())  # dropout
+        self.model.train()
+        optim.freeze(self.network, self.options.freeze)
+        self.optimizer.zero_grad(set_to_none=True)
+        total, waited = 0.0, 0.0
+        for indices in self._indices().chunk(self.options.accumulate):
+            began = time.perf_counter()
+            x, target = self._batch(indices, generator)
+            waited += time.perf_counter() - began
+            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+                outputs = self.model(x)
+            loss = supervise(self.loss, outputs, self.network.loss_weights, target) / self.options.accumulate
+            self.scaler.scale(loss).backward()
+            total += loss.item()
+        total = self.group.mean(total)
+        if not math.isfinite(total):
+            raise TrainingError(
+                f"the loss became {total} at step {self.at.step + 1}: use a lower learning rate than {self.options.lr}, or "
+                f"float32; the last good state is {self.folder / 'state.pt'}"
+            )
+        self.scaler.unscale_(self.optimizer)
+        if self.options.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.average.update(self.network, self.at.step)
+        return total, waited
+
+    def _indices(self) -> Tensor:
+        """This process's share of the pictures of the current step."""
+        epoch, position = divmod(self.at.step, self.steps_per_epoch)
+        generator = _generator(self.options.seed, "epoch", epoch)
+        count, size = len(self.pictures), self.options.batch_size
+        if self.options.balanced:
+            seen = (self.present > 0).float()
+            rarity = (seen / seen.sum(0).clamp(min=1)).sum(1)
+            order = torch.multinomial(rarity, max(count, size), replacement=True, generator=generator)
+        else:  # a set smaller than a batch is gone through several times
+            order = torch.cat([torch.randperm(count, generator=generator) for _ in range(-(-size // count))])
+        return order[position * size : (position + 1) * size][self.group.rank :: self.group.size]
+
+    def _batch(self, indices: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Normalised pictures float32 (n, 3, h, w) and labels int64 (n, h, w), changed at random."""
+        indices = indices.to(self.pictures.device)
+        pictures, masks = self.pictures[indices].to(self.device), self.masks[indices].to(self.device)
+        x, target = self.augment(pictures, masks, generator)
+        scale = x.amax((1, 2, 3), keepdim=True).clamp(min=1) if self.spec.scale == "max" else 255.0
+        mean, std = (torch.tensor(v, device=self.device)[:, None, None] for v in (self.spec.mean, self.spec.std))
+        return ((x / scale - mean) / std).contiguous(memory_format=torch.channels_last), target
+
+    def _load(self, train: Dataset) -> tuple[Tensor, Tensor]:
+        """The cached pictures and masks; held on an accelerator that has the room, else read from disk as they are needed."""
+        margin = CACHE_MARGIN if self.augment.zooms else 1.0
+        height, width = (round(side * margin) for side in self.spec.size)
+        cache = build_cache(train, (height, width), self.folder / "cache", workers=self.options.workers)
+        tensors = torch.from_numpy(cache.pictures), torch.from_numpy(cache.masks)
+        if self.device.type == "cuda":
+            free, _ = torch.cuda.mem_get_info(self.device)
+            if sum(t.nbytes for t in tensors) < free / 3:
+                return tensors[0].to(self.device), tensors[1].to(self.device)
+        return tensors
+
+    def _validate(self) -> Scores | None:
+        """Scores of the averaged weights on the validation pictures, by the protocol; keeps the best."""
+        if self.val is None:
+            return None
+        scores = evaluate(self.average.model, self.val, self.labels, self.spec, self.device) if self.group.leads else None
+        miou = self.group.agree(scores.miou if scores else 0.0)
+        self.at.stale += 1
+        if miou > self.at.best:
+            self.at.best, self.at.stale = miou, 0
+            self._write("best", scores)
+        elif self.options.schedule == "plateau" and self.at.stale % PLATEAU_PATIENCE == 0:
+            self.at.plateau /= 2
+        return scores
+
+    def _write(self, name: str, scores: Scores | None) -> None:
+        if self.group.leads:
+            self._guarded(lambda: self.pack(self.folder / name, self.average.model, scores))
+
+    def _log(self, loss: float, scores: Scores | None, *, images_per_s: float, data_share: float) -> None:
+        if not self.group.leads:
+            return
+        epoch = self.at.step / self.steps_per_epoch
+        figures = (scores.miou, scores.pixel_acc) if scores else ("", "")
+        lr = max(group["lr"] for group in self.optimizer.param_groups)
+        row = (self.at.step, epoch, self.at.seconds, lr, loss, *figures, images_per_s, data_share)
+
+        def append() -> None:
+            with (self.folder / "log.csv").open("a", newline="") as file:
+                writer = csv.writer(file)
+                if not file.tell():
+                    writer.writerow(COLUMNS)
+                writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in row)
+
+        self._guarded(append)
+
+    def save(self) -> None:
+        """Writes the state under a temporary name and renames it."""
+        if not self.group.leads:
+            return
+        state = {
+            "progress": asdict(self.at),
+            "network": self.network.state_dict(),
+            "average": self.average.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+        partial = self.folder / ".state.pt"
+
+        def write() -> None:
+            torch.save(state, partial)
+            partial.replace(self.folder / "state.pt")
+
+        self._guarded(write)
+
+    def resume(self) -> None:
+        """Goes back to the last saved state; rows that were logged after it are dropped.
+
+        Raises:
+            TrainingError: there is none.
+        """
+        path, log = self.folder / "state.pt", self.folder / "log.csv"
+        if not path.exists():
+            raise TrainingError(f"{self.folder} has no state.pt to resume from; start without --resume")
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.at = Progress(**state["progress"])
+        self.network.load_state_dict(state["network"])
+        self.average.model.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        if log.exists() and self.group.leads:
+            head, *rows = log.read_text().splitlines(keepends=True)
+            log.write_text(head + "".join(row for row in rows if int(row.split(",")[0]) <= self.at.step))
+
+    def _guarded(self, write: Callable[[], None]) -> None:
+        """A failed write ends the run with a sentence; what was there before is untouched."""
+        try:
+            write()
+        except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
+            (self.folder / ".state.pt").unlink(missing_ok=True)
+            raise TrainingError(
+                f"cannot write to {self.folder} ({error}): free some space and go on with --resume; what was saved before is intact"
+            ) from error
+
+
+def evaluate(network: Network, data: Dataset, labels: LabelSet, spec: InputSpec, device: torch.device) -> Scores:
+    """Scores on a data set by the protocol, without the boundary figure, which takes longer than the network."""
+    runtime = TorchRuntime(network, device, "float32")
+    evaluation = Evaluation(labels, boundary=False)
+    for sample in data:
+        rgb, truth = sample.load()
+        logits = runtime(image.to_input(rgb, spec)[None])[0]
+        evaluation.add(image.to_mask(logits, truth.shape), truth)
+    return evaluation.scores()
+
+
+def _generator(*identity: object) -> Generator:
+    """Random numbers that depend on nothing but ``identity``."""
+    digest = hashlib.blake2b(repr(identity).encode(), digest_size=7).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big"))
+
+
+def _precision(name: str, device: torch.device) -> torch.dtype:
+    if name == "auto":
+        return torch.bfloat16 if native_bfloat16(device) else torch.float32
+    types = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    if name not in types:
+        raise unknown("training precision", name, types)
+    return types[name]
