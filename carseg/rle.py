@@ -1,0 +1,165 @@
+"""Run-length encoding of masks as COCO writes it, in plain numpy.
+
+A mask of H rows and W columns is read column by column; ``counts`` are the lengths of the alternating runs of zeros and
+ones, zeros first, packed into the string that pycocotools reads and writes: ``{"size": [H, W], "counts": "..."}``.
+
+A run is kept as its half-open interval ``start..end`` of column-major positions ``x * H + y``. ``label_runs`` finds the
+runs of *all* classes of a label mask in one pass; areas, boxes and encodings then cost time by the number of runs.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carseg.errors import DataError
+
+Positions = NDArray[np.int64]
+Box = tuple[int, int, int, int]  # x, y, width, height in pixels
+
+
+class Rle(TypedDict):
+    """COCO's compressed run-length encoding; ready for JSON."""
+
+    size: list[int]
+    counts: str
+
+
+def label_runs(mask: NDArray[Any]) -> tuple[Positions, Positions, NDArray[Any]]:
+    """The runs of equal labels of a mask (H, W): starts, ends and labels, by position; they cover the whole mask.
+
+    Positions where a pixel differs from the one above are found row by row, as memory lies, and sorted afterwards: a
+    mask has few of them, and transposing a large picture would cost more.
+    """
+    height, width = mask.shape
+    if mask.size == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, mask.dtype)
+    above = np.flatnonzero(mask[1:] != mask[:-1])
+    rows, columns = above // width + 1, above % width
+    tops = (
+        np.flatnonzero(mask[0, 1:] != mask[-1, :-1]) + 1
+    )  # a run may go on from a column's foot to the next one's head
+    starts = np.concatenate([np.zeros(1, np.int64), columns * height + rows, tops * height])
+    starts.sort()
+    ends = np.append(starts[1:], mask.size)
+    return starts, ends, mask[starts % height, starts // height]
+
+
+def encode(mask: NDArray[Any]) -> Rle:
+    """Encodes a mask (H, W), where whatever is not zero counts as set."""
+    starts, ends, values = label_runs(np.asarray(mask) != 0)
+    return encode_runs(starts[values], ends[values], (mask.shape[0], mask.shape[1]))
+
+
+def encode_runs(starts: Positions, ends: Positions, size: tuple[int, int]) -> Rle:
+    """Encodes runs of set pixels: sorted, apart from each other, within a mask of ``size`` (height, width)."""
+    pixels = size[0] * size[1]
+    edges = np.stack([starts, ends], axis=1).ravel()
+    if edges.size == 0 or edges[-1] != pixels:
+        edges = np.append(edges, pixels)
+    return {"size": list(size), "counts": _pack(np.diff(edges, prepend=0))}
+
+
+def runs(rle: Any) -> tuple[Positions, Positions]:
+    """Starts and ends of the runs of set pixels; ``counts`` may also be bytes or COCO's uncompressed list of numbers.
+
+    Raises:
+        DataError: the encoding is broken or does not fill its size.
+    """
+    try:
+        height, width = (int(side) for side in rle["size"])
+        counts = rle["counts"]
+        counts = _unpack(counts) if isinstance(counts, (str, bytes)) else np.asarray(counts, np.int64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"not a run-length encoding: needs 'size' [height, width] and 'counts' ({error})") from error
+    if counts.ndim != 1 or (counts < 0).any() or counts.sum() != height * width:
+        raise DataError(f"broken run-length encoding: its runs do not fill {height} x {width} pixels")
+    edges = np.cumsum(counts)
+    starts, ends = edges[:-1:2], edges[1::2]
+    return starts[starts < ends], ends[starts < ends]
+
+
+def decode(rle: Any, box: Box | None = None) -> NDArray[np.bool_]:
+    """The mask (H, W) of an encoding, or of its part within ``box`` (height, width of the box), as bool.
+
+    Raises:
+        DataError: the encoding is broken.
+    """
+    starts, ends = runs(rle)
+    height, width = rle["size"]
+    x, y, columns, rows = box or (0, 0, width, height)
+    first, last = x * height, (x + columns) * height
+    edges = np.stack([starts, ends], axis=1).ravel().clip(first, last)
+    lengths = np.diff(edges, prepend=first, append=last)
+    values = np.arange(lengths.size) % 2 == 1
+    return np.repeat(values, lengths).reshape(columns, height).T[y : y + rows]
+
+
+def area(rle: Any) -> int:
+    """Number of set pixels."""
+    starts, ends = runs(rle)
+    return int((ends - starts).sum())
+
+
+def bbox(rle: Any) -> Box:
+    """The least box that holds all set pixels; all zeros where there are none."""
+    starts, ends = runs(rle)
+    boxes = boxes_of_runs(starts, ends, np.zeros(starts.size, np.intp), 1, int(rle["size"][0]))
+    x, y, width, height = (int(side) for side in boxes[0])
+    return x, y, width, height
+
+
+def boxes_of_runs(
+    starts: Positions, ends: Positions, groups: NDArray[Any], count: int, height: int
+) -> NDArray[np.int64]:
+    """Boxes (count, 4) as x, y, width, height, one for each group of runs; all zeros for a group that has none."""
+    left, right = starts // height, (ends - 1) // height
+    wraps = left < right  # such a run touches the foot of one column and the head of the next
+    top = np.where(wraps, 0, starts % height)
+    bottom = np.where(wraps, height - 1, (ends - 1) % height)
+    low = np.full((2, count), np.iinfo(np.int64).max)
+    high = np.full((2, count), -1)
+    for axis, (least, most) in enumerate(((left, right), (top, bottom))):
+        np.minimum.at(low[axis], groups, least)
+        np.maximum.at(high[axis], groups, most)
+    present = high[0] >= 0
+    return np.where(present, np.concatenate([low, high - low + 1]), 0).T
+
+
+def _pack(counts: Positions) -> str:
+    """Numbers to COCO's string: from the fourth on as differences to the last but one, five bits a character."""
+    values = counts.copy()
+    values[3:] -= counts[1:-2]
+    characters: list[NDArray[np.int64]] = []
+    written: list[NDArray[np.bool_]] = []
+    open_ = np.ones(values.size, bool)
+    while open_.any():
+        bits = values & 31
+        values = values >> 5
+        more = np.where(bits & 16, values != -1, values != 0)  # the fifth bit of the last character is the sign
+        characters.append(bits + 32 * more + 48)
+        written.append(open_)
+        open_ = open_ & more
+    packed = np.stack(characters, axis=1)[np.stack(written, axis=1)]
+    return packed.astype(np.uint8).tobytes().decode("ascii")
+
+
+def _unpack(text: str | bytes) -> Positions:
+    """The inverse of ``_pack``."""
+    raw = text.encode("ascii") if isinstance(text, str) else text
+    symbols = np.frombuffer(raw, np.uint8).astype(np.int64) - 48
+    if symbols.size == 0 or symbols.min() < 0 or symbols.max() > 63 or symbols[-1] & 32:
+        raise ValueError("'counts' is cut off or holds a foreign character")
+    last = np.flatnonzero(symbols & 32 == 0)
+    first = np.append(0, last[:-1] + 1)
+    if (last - first).max() > 11:
+        raise ValueError("'counts' holds a number that is too large")
+    place = np.arange(symbols.size) - np.repeat(first, last - first + 1)
+    values = np.add.reduceat((symbols & 31) << (5 * place), first)
+    negative = symbols[last] & 16 != 0
+    values[negative] -= np.int64(1) << (5 * (last - first + 1)[negative])
+    values[1::2] = np.cumsum(values[1::2])
+    values[2::2] = np.cumsum(values[2::2])
+    return values
