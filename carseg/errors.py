@@ -5,7 +5,13 @@ A message is one sentence that names the thing, the reason and the fix; the comm
 
 
 class CarsegError(Exception):
-    """Base of all of them: ``except carseg.CarsegError`` catches whatever carseg raises on purpose."""
+    """Base of all of them: ``except carseg.CarsegError`` catches whatever carseg raises on purpose.
+
+    Attributes:
+        source: the picture it is about, where ``stream(on_error="yield")`` hands the error out.
+    """
+
+    source: object = None
 
     def __str__(self) -> str:  # KeyError would print the message with quotes around it
         return " ".join(str(part) for part in self.args)

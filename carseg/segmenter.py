@@ -1,0 +1,245 @@
+"""A network with its weights, ready to be given pictures."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from carseg import hub as hubs
+from carseg import image, runtimes
+from carseg.errors import CarsegError, OptionError, PictureNotFoundError
+from carseg.labels import LabelSet
+from carseg.manifest import Entry
+from carseg.result import Result
+
+
+def load(
+    name: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    hub: str | None = None,
+    device: str = "auto",
+    runtime: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+) -> Segmenter:
+    """A trained network by name, downloaded if it has to be.
+
+    Args:
+        name: one of ``carseg.list_models()``, a name that the given hub has, or the folder of a fine-tuned network.
+        weights: a safetensors file to use instead of the published one.
+        hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT``; also ``CARSEG_HUB``.
+        device: auto, cpu, cuda, cuda:N, mps.
+        runtime: auto, torch, openvino, onnx.
+        precision: auto, float32, bfloat16, int8.
+        threads: CPU threads of the network; torch's number is process-wide, so it changes for the caller too.
+
+    Raises:
+        UnknownNameError: no such model.
+        HubError: its weights cannot be had.
+        WeightsError: its weights are corrupt, or made for another network.
+        OptionError: no such device, runtime or precision.
+    """
+    located = hubs.locate(name, weights=weights, hub=hub)
+    return Segmenter(located.entry, runtimes.start(located, runtime, device, precision, threads))
+
+
+class Segmenter:
+    """Turns pictures into results; ``load`` makes one.
+
+    Attributes:
+        entry: everything known about the weights.
+        runtime: what runs the network.
+    """
+
+    def __init__(self, entry: Entry, runtime: runtimes.Runtime) -> None:
+        self.entry = entry
+        self.runtime = runtime
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.entry.name
+
+    @property
+    def labels(self) -> LabelSet:
+        """The classes it tells apart."""
+        return self.entry.labels
+
+    def __repr__(self) -> str:
+        return f"Segmenter({self.name!r}, {len(self.labels)} classes, {self.runtime.description})"
+
+    def predict(self, picture: Any, *, tile: int | None = None, threshold: float | None = None) -> Result:
+        """Segments one picture.
+
+        Args:
+            picture: a path, URL, bytes, file object, PIL image, numpy array (H, W, 3) uint8 RGB or torch tensor (3, H, W), uint8
+                or float in 0..1; see ``carseg.image.decode``.
+            tile: cut the picture into overlapping windows of so many pixels a side and show the network one after another, each
+                as it would see a whole picture: for small things in large pictures.
+            threshold: 0..1; pixels whose class has a lower probability become background (255 where there is no such class).
+
+        Returns:
+            The result; its mask has the picture's own size, upright.
+
+        Raises:
+            PictureError: the picture cannot be read.
+            OptionError: ``tile`` or ``threshold`` is out of range.
+        """
+        _check(tile, threshold)
+        [result] = self._segment([self._prepare(picture, tile)], tile, threshold)
+        return result
+
+    def stream(
+        self,
+        sources: Any,
+        *,
+        batch_size: int | None = None,
+        tile: int | None = None,
+        threshold: float | None = None,
+        on_error: str = "raise",
+    ) -> Iterator[Result | CarsegError]:
+        """Segments many pictures lazily, in order; memory does not grow with their number.
+
+        Args:
+            sources: a folder (with its sub-folders), a glob pattern, or an iterable of what ``predict`` takes.
+            batch_size: pictures that go through the network together; None takes what suits the device.
+            tile: as for ``predict``.
+            threshold: as for ``predict``.
+            on_error: "raise", or "yield" to get the exception, whose ``source`` is the picture, in the result's place.
+
+        Raises:
+            PictureNotFoundError: the folder or pattern holds no picture.
+        """
+        if on_error not in ("raise", "yield"):
+            raise OptionError(f"on_error must be 'raise' or 'yield', got {on_error!r}")
+        if batch_size is not None and batch_size < 1:
+            raise OptionError(f"batch_size must be at least 1, got {batch_size}")
+        _check(tile, threshold)
+        return self._stream(find_pictures(sources), batch_size or self.runtime.batch_size, tile, threshold, on_error)
+
+    def _stream(
+        self, sources: Iterable[Any], batch_size: int, tile: int | None, threshold: float | None, on_error: str
+    ) -> Iterator[Result | CarsegError]:
+        def prepare(source: Any) -> _Prepared | CarsegError:
+            try:
+                return self._prepare(source, tile)
+            except CarsegError as error:
+                error.source = source
+                return error
+
+        batch: list[_Prepared] = []
+        for prepared in _ahead(prepare, sources, batch_size + 2):
+            failed = isinstance(prepared, CarsegError)
+            if batch and (failed or len(batch) == batch_size or prepared.x.shape != batch[0].x.shape):
+                yield from self._segment(batch, tile, threshold)
+                batch = []
+            if not failed:
+                batch.append(prepared)
+            elif on_error == "yield":
+                yield prepared
+            else:
+                raise prepared
+        if batch:
+            yield from self._segment(batch, tile, threshold)
+
+    def _prepare(self, source: Any, tile: int | None) -> _Prepared:
+        picture = image.decode(source)
+        if tile is None:
+            return _Prepared(picture, image.to_input(picture.rgb, self.entry.input))
+        return _Prepared(picture, np.empty(0, np.float32))
+
+    def _segment(self, batch: list[_Prepared], tile: int | None, threshold: float | None) -> Iterator[Result]:
+        if tile is not None:
+            for prepared in batch:
+                yield self._segment_tiles(prepared.picture, tile, threshold)
+            return
+        for prepared, logits in zip(batch, self.runtime(np.stack([prepared.x for prepared in batch])), strict=True):
+            size = prepared.picture.rgb.shape[:2]
+            mask = image.to_mask(logits, size, threshold=threshold, background=self.labels.background)
+            yield self._result(prepared.picture, mask, *image.class_scores(logits))
+
+    def _segment_tiles(self, picture: image.Picture, side: int, threshold: float | None) -> Result:
+        size = picture.rgb.shape[:2]
+        mask = np.empty(size, np.uint8)
+        total, count = np.zeros((2, len(self.labels)), np.float32)
+        for tile in image.tiles(size, side):
+            top, left, bottom, right = tile.window
+            window = picture.rgb[top:bottom, left:right]
+            logits = self.runtime(image.to_input(window, self.entry.input)[None])[0]
+            labels = image.to_mask(logits, window.shape[:2], threshold=threshold, background=self.labels.background)
+            y0, x0, y1, x1 = tile.keep
+            mask[y0:y1, x0:x1] = labels[y0 - top : y1 - top, x0 - left : x1 - left]
+            tile_total, tile_count = image.class_scores(logits)
+            total, count = total + tile_total, count + tile_count
+        return self._result(picture, mask, total, count)
+
+    def _result(self, picture: image.Picture, mask: image.Array8, total: image.Array32, count: image.Array32) -> Result:
+        scores = {label: float(mean) for label, mean in enumerate(total / count)}
+        return Result(mask, self.labels, picture.rgb, source=picture.source, model=self.name, scores=scores)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A picture and what the network is to see of it, float32 (3, h, w); empty where tiles are cut later."""
+
+    picture: image.Picture
+    x: image.Array32
+
+
+def find_pictures(sources: Any) -> Iterable[Any]:
+    """What ``stream`` goes through: the pictures below a folder or of a pattern, sorted; one picture; or the iterable itself.
+
+    Raises:
+        PictureNotFoundError: no picture there.
+    """
+    if isinstance(sources, (str, os.PathLike)):
+        path = Path(sources)
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in image.SUFFIXES and not _hidden(p, path))
+            if not found:
+                raise PictureNotFoundError(f"{path}: the folder holds no pictures ({' '.join(sorted(image.SUFFIXES))})")
+            return found
+        if not path.exists() and glob.has_magic(str(sources)) and "://" not in str(sources):
+            matches = sorted(glob.glob(str(sources), recursive=True))
+            if not matches:
+                raise PictureNotFoundError(f"{sources}: the pattern matches no file")
+            return matches
+        return [sources]
+    alone = isinstance(sources, (bytes, bytearray)) or hasattr(sources, "read") or hasattr(sources, "getexif")
+    return [sources] if alone or getattr(sources, "ndim", 4) < 4 else sources
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def _ahead(function: Callable[[Any], Any], items: Iterable[Any], depth: int) -> Iterator[Any]:
+    """``map`` on threads, at most ``depth`` items ahead of whoever consumes it."""
+    waiting: deque[Future[Any]] = deque()
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) >= depth:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _check(tile: int | None, threshold: float | None) -> None:
+    if tile is not None and tile < 32:
+        raise OptionError(f"tile must be at least 32 pixels, got {tile}")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise OptionError(f"threshold must lie in 0..1, got {threshold}")
