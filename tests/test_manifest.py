@@ -1,0 +1,192 @@
+"""The manifest: what it accepts, what it refuses and how it says so."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carseg.errors import ManifestError
+from carseg.labels import CARVANA, label_set
+from carseg.manifest import ROOT, Entry, Manifest, load_manifest, read_config, write_config
+
+
+def example() -> dict[str, Any]:
+    """A valid entry as JSON has it."""
+    return {
+        "architecture": "unet",
+        "labels": "carvana",
+        "file": "model.safetensors",
+        "sha256": "0" * 64,
+        "bytes": 1000,
+        "parameters": 2000,
+        "storage": "int8",
+        "input": {"size": [320, 480], "mean": [0.5, 0.5, 0.5], "std": [1, 1, 1], "resize": "fit", "multiple": 32},
+        "licence": "research only",
+        "commercial_use": "no",
+        "recipe": "recipes/unet-carvana.py",
+        "code_commit": "abc",
+        "paper": "",
+        "made_by": "the carseg project",
+        "data": [{"name": "c", "split": "train", "images": 872, "licence": "research", "role": "training"}],
+        "metrics": [
+            {
+                "dataset": "carvana",
+                "split": "test",
+                "images": 128,
+                "protocol": "original size",
+                "miou": 0.98,
+                "miou_ci": [0.97, 0.99],
+                "per_class": {"background": 0.99, "car": None},
+            }
+        ],
+    }
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The example with one value, at a dotted path, replaced."""
+    data = example()
+    *parents, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+    inner: Any = data
+    for key in parents:
+        inner = inner[key]
+    inner[last] = value
+    return data
+
+
+def test_json_becomes_typed_values_and_back():
+    entry = Entry.from_dict("unet-carvana", example())
+    assert entry.labels is CARVANA
+    assert entry.input.size == (320, 480)
+    assert entry.input.std == (1.0, 1.0, 1.0)
+    assert entry.metrics[0].miou_ci == (0.97, 0.99)
+    assert entry.metrics[0].per_class["car"] is None
+    assert entry.data[0].role == "training"
+    assert not entry.embedded
+    assert Entry.from_dict("unet-carvana", json.loads(json.dumps(entry.to_dict()))) == entry
+
+
+def test_config_is_the_entry_with_its_name(tmp_path: Path):
+    mine = label_set("doors", ("background", "left_door", "right_door"))
+    entry = dataclasses.replace(Entry.from_dict("my-unet", example()), labels=mine, metrics=())
+    write_config(tmp_path / "config.json", entry)
+    assert read_config(tmp_path / "config.json") == entry
+    assert json.loads((tmp_path / "config.json").read_text())["name"] == "my-unet"
+    assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_label_set_under_a_known_name_but_with_other_classes_survives():
+    mine = label_set("carvana", ("background", "van"))
+    entry = dataclasses.replace(Entry.from_dict("x", example()), labels=mine, metrics=())
+    assert Entry.from_dict("x", entry.to_dict()).labels == mine
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("sha256", "A" * 64, "sha256: must be 64 lower-case hexadecimal digits"),
+        ("bytes", "1000", "bytes: must be a whole number"),
+        ("bytes", True, "bytes: must be a whole number"),
+        ("parameters", 0, "parameters: must be at least 1"),
+        ("storage", "int4", "storage: must be one of int8, float16, float32, got 'int4'"),
+        ("commercial_use", "maybe", "commercial_use: must be one of yes, no, unclear"),
+        ("file", "../model.safetensors", "file: must be a plain name"),
+        ("file", "model.pth", "file: must be a plain name that ends in .safetensors"),
+        ("labels", "carvanna", "labels: no label set 'carvanna'"),
+        ("labels", {"name": "x"}, "labels.classes: missing"),
+        ("labels", {"name": "x", "classes": ["a"], "colors": [], "background": 0, "foreground": []}, "0 colours"),
+        ("input", [320, 320], "input: must be an object"),
+        ("input.size", [320], "input.size: must have 2 values"),
+        ("input.size.1", 3.5, "input.size.1: must be a whole number"),
+        ("input.std.0", 0, "input.std: must be above 0"),
+        ("input.resize", "crop", "input.resize: must be one of stretch, fit"),
+        ("input.crop", 1, "input.crop: no such field"),
+        ("data", {}, "data: must be a list"),
+        ("data.0.licence", "", "data.0.licence: must say something"),
+        ("data.0.role", "fun", "data.0.role: must be one of training"),
+        ("metrics.0.miou", 75.1, "metrics.0.miou: must lie in 0..1"),
+        ("metrics.0.miou", float("nan"), "metrics.0.miou: must be a number"),
+        ("metrics.0.miou_ci", [0.9, 0.8], "metrics.0.miou_ci: must be (low, high)"),
+        ("metrics.0.per_class.van", 0.5, "metrics.0: classes that 'carvana' lacks: ['van']"),
+        ("metrics.0.per_class.car", "0.5", "metrics.0.per_class.car: must be a number"),
+        ("runtimes", {"onnx": {"float32": "all"}}, "runtimes.onnx.float32: must be a number"),
+        ("licence", "", "licence: must say something"),
+        ("embeded", True, "embeded: no such field"),
+    ],
+)
+def test_error_names_model_field_and_reason(path: str, value: Any, said: str):
+    with pytest.raises(ManifestError) as caught:
+        Entry.from_dict("unet-carvana", changed(path, value))
+    assert str(caught.value).startswith("model 'unet-carvana': ")
+    assert said in str(caught.value)
+
+
+def test_missing_field_is_named():
+    data = example()
+    del data["licence"]
+    with pytest.raises(ManifestError, match="model 'x': licence: missing"):
+        Entry.from_dict("x", data)
+
+
+@pytest.mark.parametrize("name", ["../x", "", "a/b", ".hidden", "a b"])
+def test_name_that_could_leave_its_folder_is_refused(name: str):
+    with pytest.raises(ManifestError, match="name: may have letters"):
+        Entry.from_dict(name, example())
+
+
+def test_objects_made_in_python_are_checked_too():
+    entry = Entry.from_dict("x", example())
+    with pytest.raises(ManifestError, match="bytes: must be a whole number"):
+        dataclasses.replace(entry, bytes="1000")
+
+
+def test_manifest_file_round_trip(tmp_path: Path):
+    path = tmp_path / "weights_manifest.json"
+    manifest = Manifest(hubs=("https://example.org/w",), models={n: Entry.from_dict(n, example()) for n in ("b", "a")})
+    manifest.save(path)
+    again = load_manifest(path)
+    assert again == manifest
+    assert list(again.models) == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("{", "cannot be read"),
+        ("[]", "models: must be an object"),
+        ('{"hubs": [], "models": {}, "schema": 2}', "schema: must be 1, got 2"),
+        ('{"models": {}}', "hubs: missing"),
+        ('{"hubs": [], "models": {"x": 1}}', "model 'x': entry: must be an object"),
+    ],
+)
+def test_broken_file_is_named(tmp_path: Path, content: str, said: str):
+    path = tmp_path / "weights_manifest.json"
+    path.write_text(content)
+    with pytest.raises(ManifestError) as caught:
+        load_manifest(path)
+    assert str(path) in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_own_manifest_is_valid_and_names_files_that_exist():
+    for name, entry in load_manifest().models.items():
+        folder = ROOT / "weights" / name
+        if entry.embedded:
+            assert (folder / entry.file).stat().st_size == entry.bytes
+        if folder.exists():
+            assert read_config(folder / "config.json") == entry
+
+
+def test_reading_it_imports_the_standard_library_only():
+    code = (
+        "import sys, carseg.manifest as m; m.load_manifest();"
+        "print(sorted({n.split('.')[0] for n in sys.modules} - sys.stdlib_module_names - {'carseg', '__main__'}))"
+    )
+    command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
