@@ -72,16 +72,21 @@ def create_model(name: str, num_classes: int, *, in_channels: int = 3, imagenet:
     """
     if num_classes < 1 or in_channels < 1:
         raise OptionError(f"num_classes and in_channels must be at least 1, got {num_classes} and {in_channels}")
-    if name not in _BUILDERS and name in _HOMES:
-        importlib.import_module(f"carseg.architectures.{_HOMES[name]}")
-    if name not in _BUILDERS:
-        raise unknown("architecture", name, list_architectures())
-    model = _BUILDERS[name](num_classes, in_channels)
+    model = find_builder(name)(num_classes, in_channels)
     if imagenet:
         from carseg.architectures.imagenet import load_imagenet_encoder
 
         load_imagenet_encoder(model)
     return model
+
+
+def find_builder(name: str) -> Builder:
+    """The function registered under ``name``; imports the file it is in."""
+    if name not in _BUILDERS and name in _HOMES:
+        importlib.import_module(f"carseg.architectures.{_HOMES[name]}")
+    if name not in _BUILDERS:
+        raise unknown("architecture", name, list_architectures())
+    return _BUILDERS[name]
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:

@@ -1,0 +1,70 @@
+"""Pieces that more than one architecture is built from."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from carseg.architectures.network import Network
+
+
+class DoubleConv(nn.Sequential):
+    """Twice a padded 3x3 convolution, batch norm and ReLU, under the layer names of the public U-Net."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.double_conv = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class TorchvisionNetwork(Network):
+    """The forward pass of torchvision's segmentation networks as the zoo wants it; a base class to name before theirs.
+
+    Theirs returns a dictionary and runs the auxiliary head in evaluation mode too.
+    """
+
+    encoder_prefix = "backbone."
+    timm_encoder = "resnet50"
+    training_only = ("aux_classifier",)
+    loss_weights = (1.0, 0.4)  # of torchvision's own training; the PSPNet paper chose the 0.4
+
+    backbone: nn.Module
+    classifier: nn.Module
+    aux_classifier: nn.Module | None
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        features = self.backbone(x)
+        logits = upsample(self.classifier(features["out"]), x)
+        if not self.training:
+            return logits
+        if self.aux_classifier is None:
+            return (logits,)
+        return logits, upsample(self.aux_classifier(features["aux"]), x)
+
+
+def upsample(x: Tensor, like: Tensor) -> Tensor:
+    """``x`` (N, C, h, w) at the height and width of ``like``: bilinear, align_corners False."""
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def fit_to(x: Tensor, height: int, width: int) -> Tensor:
+    """``x`` (N, C, h, w) at the given size: cut at the bottom and right, or its last row and column repeated there."""
+    # By index: padding and slicing would pin an exported network to sizes that need as much of it as the example does.
+    rows = torch.arange(height, device=x.device).clamp(max=x.shape[-2] - 1)
+    columns = torch.arange(width, device=x.device).clamp(max=x.shape[-1] - 1)
+    return x.index_select(-2, rows).index_select(-1, columns)
+
+
+def pad_small(x: Tensor, side: int) -> Tensor:
+    """``x``, its height and width grown to at least ``side``."""
+    height, width = x.shape[-2:]
+    if height >= side and width >= side:
+        return x
+    return fit_to(x, max(height, side), max(width, side))

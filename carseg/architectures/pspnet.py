@@ -1,0 +1,105 @@
+"""PSPNet on a dilated ResNet-50: "Pyramid Scene Parsing Network", Zhao et al. 2017, https://arxiv.org/abs/1612.01105.
+
+As in github.com/hszhao/semseg, under its names: a stem of three 3x3 convolutions, every 3x3 of the last two stages
+dilated (the first block of a stage too), pooling to 1, 2, 3, 6 cells, interpolation with align_corners True. That
+interpolation wants sides of 8k + 1 pixels; others, which the reference refuses, are padded inside.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from carseg.architectures.blocks import fit_to
+from carseg.architectures.network import Network
+from carseg.registry import register
+
+_BINS = (1, 2, 3, 6)
+
+
+class PyramidPooling(nn.Module):
+    """(N, 2048, h, w) -> (N, 4096, h, w): the features and four coarse summaries of them."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        width = channels // len(_BINS)
+        self.features = nn.ModuleList(
+            nn.Sequential(
+                nn.AdaptiveAvgPool2d(cells),
+                nn.Conv2d(channels, width, 1, bias=False),
+                nn.BatchNorm2d(width),
+                nn.ReLU(inplace=True),
+            )
+            for cells in _BINS
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, *(_stretch(pooled(x), *x.shape[-2:]) for pooled in self.features)], 1)
+
+
+class PSPNet(Network):
+    """Input (N, in_channels, H, W), logits (N, num_classes, H, W); the auxiliary output has that size too."""
+
+    encoder_prefix = "layer"
+    timm_encoder = "resnet50s"
+    training_only = ("aux",)
+    loss_weights = (1.0, 0.4)
+
+    aux: nn.Module | None
+
+    def __init__(self, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        resnet: Any = timm.create_model(self.timm_encoder, in_chans=in_channels, zero_init_last=False)
+        self.layer0 = nn.Sequential(*resnet.conv1, resnet.bn1, resnet.act1, resnet.maxpool)
+        self.layer1, self.layer2 = resnet.layer1, resnet.layer2
+        self.layer3, self.layer4 = _dilate(resnet.layer3, 2), _dilate(resnet.layer4, 4)
+        self.ppm = PyramidPooling(2048)
+        self.cls = _head(4096, 512, num_classes)
+        self.aux = _head(1024, 256, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        height, width = x.shape[-2:]
+        native = height + (1 - height) % 8, width + (1 - width) % 8
+        third = self.layer3(self.layer2(self.layer1(self.layer0(fit_to(x, *native)))))
+        logits = fit_to(_stretch(self.cls(self.ppm(self.layer4(third))), *native), height, width)
+        if not self.training:
+            return logits
+        if self.aux is None:
+            return (logits,)
+        return logits, fit_to(_stretch(self.aux(third), *native), height, width)
+
+    def timm_key(self, key: str) -> str:
+        if key.startswith("layer0.7."):
+            return key.replace("layer0.7.", "bn1.")
+        return key.replace("layer0.", "conv1.")
+
+
+def _head(channels: int, width: int, num_classes: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+        nn.Dropout2d(0.1),
+        nn.Conv2d(width, num_classes, 1),
+    )
+
+
+def _dilate(stage: Any, dilation: int) -> Any:
+    """Trades the stride of a ResNet stage for dilation."""
+    for block in stage:
+        block.conv2.stride, block.conv2.dilation, block.conv2.padding = (1, 1), (dilation,) * 2, (dilation,) * 2
+    stage[0].downsample[0].stride = (1, 1)
+    return stage
+
+
+def _stretch(x: Tensor, height: int, width: int) -> Tensor:
+    return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=True)
+
+
+@register("pspnet-resnet50")
+def build(num_classes: int, in_channels: int) -> Network:
+    return PSPNet(num_classes, in_channels)
