@@ -1,7 +1,8 @@
 """U-Net with a ResNeSt encoder: "ResNeSt: Split-Attention Networks", Zhang et al. 2020, https://arxiv.org/abs/2004.08955.
 
-The encoder is timm's, under timm's names, so that its ImageNet weights load. The decoder is a plain U-Net one: upsample,
-join the encoder's features of that size, two convolutions; five times, up to full size, where there is nothing to join.
+The encoder is timm's, under timm's names, so that its ImageNet weights load. The decoder is a plain U-Net one:
+upsample, join the encoder's features of that size, two convolutions; five times, up to full size, where there is
+nothing to join.
 """
 
 from __future__ import annotations
@@ -28,10 +29,9 @@ class ResNestUNet(Network):
         super().__init__()
         self.timm_encoder = timm_encoder
         # zero_init_last would leave the convolutions of every residual branch without a gradient at first
-        self.encoder: Any = timm.create_model(
-            timm_encoder, features_only=True, in_chans=in_channels, zero_init_last=False
-        )
-        *skips, deepest = self.encoder.feature_info.channels()
+        encoder: Any = timm.create_model(timm_encoder, features_only=True, in_chans=in_channels, zero_init_last=False)
+        self.encoder = encoder
+        *skips, deepest = encoder.feature_info.channels()
         inputs = [deepest, *_WIDTHS[:-1]]
         joined = [*reversed(skips), 0]
         self.decoder = nn.ModuleList(DoubleConv(a + b, c) for a, b, c in zip(inputs, joined, _WIDTHS, strict=True))
@@ -39,9 +39,10 @@ class ResNestUNet(Network):
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         *skips, out = self.encoder(x)
-        for block, skip in zip(self.decoder, reversed(skips), strict=False):
+        *blocks, last = self.decoder
+        for block, skip in zip(blocks, reversed(skips), strict=True):
             out = block(torch.cat([upsample(out, skip), skip], 1))
-        logits = self.classifier(self.decoder[-1](upsample(out, x)))
+        logits = self.classifier(last(upsample(out, x)))
         return (logits,) if self.training else logits
 
 

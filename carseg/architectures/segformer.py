@@ -2,8 +2,8 @@
 https://arxiv.org/abs/2105.15203.
 
 Layer names are those of the public checkpoints (github.com/NVlabs/SegFormer); `convert_public` also reads those of the
-transformers library. Layer norms have epsilon 1e-6 in blocks and after stages but 1e-5 in patch embeddings and after the
-spatial reduction, as the checkpoints were trained; transformers has 1e-5 throughout, which moves logits by some 1e-5.
+transformers library. Layer norms have epsilon 1e-6 in blocks and after stages but 1e-5 in patch embeddings and after
+the spatial reduction, as the checkpoints were trained; transformers has 1e-5 throughout, which moves logits by 1e-5.
 """
 
 from __future__ import annotations
@@ -233,12 +233,10 @@ def _initialise(module: nn.Module) -> None:
 # thing. Right: what it is here; the number after a # counts from 0 there and from 1 here.
 _RENAMES = (
     (r"^(patch_embed|block|norm)(\d)\.", r"backbone.\1\2."),
-    (
-        r"^(segformer\.)?(encoder\.patch_embeddings\.(\d)|stages\.(\d)\.patch_embeddings)\.",
-        r"backbone.patch_embed#\3\4.",
-    ),
-    (r"^(segformer\.)?(encoder\.block\.(\d)|stages\.(\d)\.blocks)\.", r"backbone.block#\3\4."),
-    (r"^(segformer\.)?(encoder\.layer_norm\.(\d)|stages\.(\d)\.layer_norm)\.", r"backbone.norm#\3\4."),
+    (r"^(segformer\.)?(encoder\.)?(?=(patch_embeddings|block|layer_norm|stages)\.)", "backbone."),
+    (r"\.(patch_embeddings\.(\d)|stages\.(\d)\.patch_embeddings)\.", r".patch_embed#\2\3."),
+    (r"\.(block\.(\d)|stages\.(\d)\.blocks)\.", r".block#\2\3."),
+    (r"^backbone\.(layer_norm\.(\d)|stages\.(\d)\.layer_norm)\.", r"backbone.norm#\2\3."),
     (r"\.attention\.(self\.query|q_proj)\.", ".attn.q."),
     (r"\.attention\.(self\.key|k_proj)\.", ".attn.k."),
     (r"\.attention\.(self\.value|v_proj)\.", ".attn.v."),

@@ -43,7 +43,7 @@ class ConvBlock(nn.Module):
 
 
 class ResidualUBlock(nn.Module):
-    """(N, inside, H, W) -> (N, out, H, W). The paper's RSU-7, RSU-6, RSU-5 and RSU-4, by levels; RSU-4F when dilated."""
+    """(N, inside, H, W) -> (N, out, H, W): the paper's RSU-7, RSU-6, RSU-5, RSU-4 by levels; RSU-4F when dilated."""
 
     def __init__(self, stage: Stage) -> None:
         super().__init__()
