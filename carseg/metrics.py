@@ -43,7 +43,7 @@ class Scores:
         pixel_acc: share of the pixels with the right class.
         fw_iou: mean IoU weighted by how many pixels of the truth each class has.
         dice: mean Dice over the classes present in the truth, without the background: for ``carvana`` that of the car.
-        dice_per_picture: the same within one picture, then the mean over the pictures.
+        picture_dice: the same within one picture, then the mean over the pictures.
         boundary_f1: see ``boundary_f1``; the mean over the pictures. NaN unless it was asked for.
         side_error: among pixels whose class has a left/right twin and that were recognised as either twin, the share
             given the wrong side. NaN where no class has a twin.
@@ -62,8 +62,8 @@ class Scores:
     fw_iou_ci: Interval
     dice: float
     dice_ci: Interval
-    dice_per_picture: float
-    dice_per_picture_ci: Interval
+    picture_dice: float
+    picture_dice_ci: Interval
     boundary_f1: float
     boundary_f1_ci: Interval
     side_error: float
@@ -128,6 +128,10 @@ class Evaluation:
         count = len(self.labels)
         return np.stack(self._matrices) if self._matrices else np.zeros((0, count, count + 1), np.int32)
 
+    def picture_mious(self) -> Floats:
+        """(pictures,) the mIoU of each alone, in the order they were added; NaN where its truth is unknown throughout."""
+        return _iou(self.confusions())[1]
+
     def scores(self) -> Scores:
         """The figures of all pictures added so far."""
         matrices, boundary = self.confusions(), np.array(self._boundary_f1)
@@ -142,7 +146,7 @@ class Evaluation:
         def figures(draws: Floats) -> dict[str, Floats]:
             """Of splits in which picture i is ``draws[:, i]`` times."""
             sums = np.tensordot(draws, matrices, 1)
-            dice_per_picture, boundary_f1 = _weighted_mean(draws, per_picture).T
+            picture_dice, boundary_f1 = _weighted_mean(draws, per_picture).T
             per_class_dice, dice = _dice(sums, foreground)
             per_class, miou, fw_iou = _iou(sums)
             return {
@@ -150,7 +154,7 @@ class Evaluation:
                 "pixel_acc": _ratio(np.trace(sums, axis1=-2, axis2=-1), sums.sum((-2, -1))),
                 "fw_iou": fw_iou,
                 "dice": dice,
-                "dice_per_picture": dice_per_picture,
+                "picture_dice": picture_dice,
                 "boundary_f1": boundary_f1,
                 "side_error": _side_error(sums, pairs),
                 "per_class": per_class,

@@ -71,13 +71,21 @@ def test_the_same_as_scikit_learn(seed):
     )
 
 
-def test_dice_per_picture_is_the_mean_of_the_pictures_own():
+def test_picture_dice_is_the_mean_of_the_pictures_own():
     pairs = list(pictures(7, 5))
     expected = []
     for prediction, truth in ((p[t != 255], t[t != 255]) for p, t in pairs):
         present = sorted(set(truth) - {0})
         expected.append(sklearn.f1_score(truth, prediction, labels=present, average="macro", zero_division=0))
-    assert scored(pairs).dice_per_picture == pytest.approx(np.mean(expected), abs=1e-12)
+    assert scored(pairs).picture_dice == pytest.approx(np.mean(expected), abs=1e-12)
+
+
+def test_each_picture_alone():
+    pairs = list(pictures(8, 4))
+    evaluation = Evaluation(FIVE)
+    for prediction, truth in pairs:
+        evaluation.add(prediction, truth)
+    assert evaluation.picture_mious() == pytest.approx([scored([pair]).miou for pair in pairs])
 
 
 def test_two_classes_dice_is_that_of_the_car():
