@@ -129,7 +129,7 @@ class Evaluation:
         return np.stack(self._matrices) if self._matrices else np.zeros((0, count, count + 1), np.int32)
 
     def picture_mious(self) -> Floats:
-        """(pictures,) the mIoU of each alone, in the order they were added; NaN where its truth is unknown throughout."""
+        """(pictures,) the mIoU of each alone, in the order they were added; NaN where no pixel has a truth."""
         return _iou(self.confusions())[1]
 
     def scores(self) -> Scores:
@@ -141,7 +141,7 @@ class Evaluation:
         matrices, boundary = matrices[order], boundary[order]
         foreground = np.arange(len(self.labels)) != self.labels.background
         pairs = np.array(self.labels.pairs, np.intp).reshape(-1, 2)
-        per_picture = np.stack([_dice(matrices.astype(np.int64), foreground)[1], boundary], axis=1)
+        per_picture = np.stack([_dice(matrices, foreground)[1], boundary], axis=1)
 
         def figures(draws: Floats) -> dict[str, Floats]:
             """Of splits in which picture i is ``draws[:, i]`` times."""
