@@ -26,10 +26,11 @@ class UnknownNameError(CarsegError, KeyError):
 
 
 class MissingExtraError(CarsegError, ImportError):
-    """A feature needs an optional package; the message is the pip line that brings it."""
+    """A feature needs an optional package; the message is the pip line that brings it, by an extra of carseg if any."""
 
-    def __init__(self, package: str, extra: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs {package}: pip install 'carseg[{extra}]'")
+    def __init__(self, package: str, extra: str | None, purpose: str) -> None:
+        wanted = f"'carseg[{extra}]'" if extra else package
+        super().__init__(f"{purpose} needs {package}: pip install {wanted}")
 
 
 class PictureError(CarsegError, ValueError):
@@ -38,6 +39,10 @@ class PictureError(CarsegError, ValueError):
 
 class PictureNotFoundError(PictureError, FileNotFoundError):
     """There is no such picture, or a folder holds none."""
+
+
+class OutputError(CarsegError, OSError):
+    """A result cannot be written: full disk, no such folder, no permission; nothing half-written is left."""
 
 
 class ManifestError(CarsegError, ValueError):

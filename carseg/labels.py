@@ -171,24 +171,24 @@ CARPARTS = label_set(
     ),
     colors=(
         (0, 0, 0),  # background
-        (254, 122, 168),  # back_bumper
-        (4, 171, 254),  # back_glass
-        (43, 112, 104),  # back_left_door
-        (111, 52, 37),  # back_left_light
-        (179, 248, 238),  # back_right_door
-        (255, 183, 164),  # back_right_light
-        (107, 75, 158),  # front_bumper
-        (21, 219, 254),  # front_glass
-        (30, 11, 170),  # front_left_door
-        (182, 183, 10),  # front_left_light
-        (76, 101, 248),  # front_right_door
-        (249, 251, 109),  # front_right_light
-        (99, 162, 112),  # hood
-        (82, 27, 108),  # left_mirror
-        (162, 107, 192),  # right_mirror
-        (138, 87, 2),  # tailgate
-        (196, 112, 6),  # trunk
-        (35, 41, 51),  # wheel
+        (191, 43, 132),  # back_bumper
+        (9, 155, 195),  # back_glass
+        (8, 105, 96),  # back_left_door
+        (137, 1, 39),  # back_left_light
+        (114, 195, 184),  # back_right_door
+        (232, 103, 115),  # back_right_light
+        (131, 78, 187),  # front_bumper
+        (114, 255, 255),  # front_glass
+        (45, 24, 179),  # front_left_door
+        (134, 138, 0),  # front_left_light
+        (89, 99, 249),  # front_right_door
+        (244, 251, 140),  # front_right_light
+        (173, 228, 3),  # hood
+        (88, 37, 120),  # left_mirror
+        (212, 159, 252),  # right_mirror
+        (144, 85, 13),  # tailgate
+        (253, 204, 160),  # trunk
+        (240, 154, 54),  # wheel
     ),
 )
 

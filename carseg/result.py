@@ -1,0 +1,350 @@
+"""What a prediction gives back: the mask, its parts, pictures of it and the files and documents made from it.
+
+Everything but the mask and the picture is worked out when it is first asked for. Needs numpy and PIL only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path, PurePath
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter, ImageOps
+
+from carseg import drawing, rle
+from carseg import polygons as outlines
+from carseg.errors import MissingExtraError, OptionError, OutputError
+from carseg.labels import IGNORE, Color, LabelSet
+
+if TYPE_CHECKING:
+    import supervision
+
+# What each kind of file is called after its stem.
+SUFFIXES = {"mask": ".mask.png", "overlay": ".overlay.png", "cutout": ".cutout.png", "json": ".json"}
+
+_PREVIEW = 1200  # longest side in pixels of what a notebook shows
+
+
+@dataclass(frozen=True)
+class Part:
+    """One class that is present in a picture.
+
+    Attributes:
+        name: its name.
+        label: its label id.
+        area_px: number of its pixels.
+        area_fraction: its share of the picture, 0..1.
+        bbox: x, y, width, height in pixels of the least box around all of its pieces.
+        score: mean probability of its pixels, 0..1; None where the mask does not come from a network.
+        rle: its mask as COCO's compressed run-length encoding.
+    """
+
+    name: str
+    label: int
+    area_px: int
+    area_fraction: float
+    bbox: rle.Box
+    score: float | None
+    rle: rle.Rle
+
+    @cached_property
+    def polygons(self) -> list[outlines.Ring]:
+        """Its outlines, exact to the pixel, as rings of [x, y] corners: every piece and every hole (even-odd rule)."""
+        return outlines.rings(rle.decode(self.rle, self.bbox), (self.bbox[0], self.bbox[1]))
+
+    def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
+        """Ready for JSON; with the polygons when asked for."""
+        fields = {**vars(self), "bbox": list(self.bbox)}
+        fields.pop("polygons", None)
+        return {**fields, "polygons": self.polygons} if polygons else fields
+
+
+class Result:
+    """A segmented picture.
+
+    Attributes:
+        mask: uint8 (H, W), label ids at the picture's own size; 255 where the network was too unsure and the label set
+            has no background.
+        labels: what the ids mean.
+        picture: RGB uint8 (H, W, 3), upright.
+        source: the path or address the picture came from, "" where it came from memory.
+        model: name of the network.
+        scores: mean probability of each label id that is present.
+    """
+
+    def __init__(
+        self,
+        mask: NDArray[np.uint8],
+        labels: LabelSet,
+        picture: NDArray[np.uint8],
+        *,
+        source: str = "",
+        model: str = "",
+        scores: Mapping[int, float] | None = None,
+    ) -> None:
+        if mask.dtype != np.uint8 or mask.ndim != 2:
+            raise OptionError(f"a mask must be uint8 (height, width), got {mask.dtype} {mask.shape}")
+        if picture.dtype != np.uint8 or picture.shape != (*mask.shape, 3):
+            raise OptionError(
+                f"a picture must be uint8 {(*mask.shape, 3)} like its mask, got {picture.dtype} {picture.shape}"
+            )
+        self.mask = mask
+        self.labels = labels
+        self.picture = picture
+        self.source = source
+        self.model = model
+        self.scores = dict(scores or {})
+
+    @property
+    def height(self) -> int:
+        """Pixels from top to bottom."""
+        return self.mask.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Pixels from left to right."""
+        return self.mask.shape[1]
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """Every class that is present, but the background, by label id."""
+        starts, ends, ids = rle.label_runs(self.mask)
+        areas = np.bincount(ids, weights=ends - starts, minlength=IGNORE + 1).astype(np.int64)
+        boxes = rle.boxes_of_runs(starts, ends, ids, IGNORE + 1, self.height).tolist()
+        present = [int(label) for label in np.flatnonzero(areas) if label not in (self.labels.background, IGNORE)]
+        if present and present[-1] >= len(self.labels):
+            raise OptionError(
+                f"the mask holds the label {present[-1]}; {self.labels.name} has {len(self.labels)} classes"
+            )
+        parts = []
+        for label in present:
+            here = ids == label
+            parts.append(
+                Part(
+                    name=self.labels.classes[label],
+                    label=label,
+                    area_px=int(areas[label]),
+                    area_fraction=int(areas[label]) / self.mask.size,
+                    bbox=tuple(boxes[label]),
+                    score=self.scores.get(label),
+                    rle=rle.encode_runs(starts[here], ends[here], (self.height, self.width)),
+                )
+            )
+        return parts
+
+    def overlay(self, *, alpha: float = 0.5, legend: bool = True) -> Image.Image:
+        """The picture (RGB) with its parts tinted and outlined, and a legend of them below it.
+
+        Args:
+            alpha: how much the tint covers, 0 (outlines only) to 1.
+            legend: without it the picture keeps its size.
+        """
+        return drawing.overlay(self.picture, self.mask, self.labels, alpha=alpha, legend=legend)
+
+    def cutout(
+        self, background: Color | str | Image.Image | NDArray[np.uint8] | None = None, *, feather: float = 0
+    ) -> Image.Image:
+        """The foreground of the label set (RGBA): all but the background, of a road scene the cars.
+
+        Args:
+            background: what to put behind it: a colour ((r, g, b) or "white", "#1e90ff"), or a picture, which is scaled
+                and cropped to cover. Transparent by default.
+            feather: how far the border is blurred, in pixels.
+
+        Raises:
+            OptionError: no such colour.
+        """
+        keep = Image.fromarray(self.mask).point([255 * (label in self.labels.foreground) for label in range(256)])
+        if feather > 0:
+            keep = keep.filter(ImageFilter.GaussianBlur(feather))
+        picture = Image.fromarray(self.picture)
+        if background is None:
+            picture.putalpha(keep)
+            picture.paste((0, 0, 0, 0), mask=keep.point([255, *[0] * 255]))  # nothing of the rest stays in the file
+            return picture
+        return Image.composite(picture, self._backdrop(background), keep).convert("RGBA")
+
+    def _backdrop(self, background: Color | str | Image.Image | NDArray[np.uint8]) -> Image.Image:
+        size = self.width, self.height
+        if isinstance(background, np.ndarray):
+            background = Image.fromarray(background)
+        if isinstance(background, Image.Image):
+            return ImageOps.fit(background.convert("RGB"), size)
+        try:
+            return Image.new("RGB", size, background)
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"{background!r} is no colour: use (r, g, b), a name or '#rrggbb'") from error
+
+    def save(
+        self, directory: str | os.PathLike[str], kinds: Iterable[str] = ("mask", "overlay"), stem: str | None = None
+    ) -> dict[str, Path]:
+        """Writes ``STEM.mask.png``, ``STEM.overlay.png``, ``STEM.cutout.png``, ``STEM.json``; older ones are replaced.
+
+        The mask is an index picture: its pixels are the label ids, its palette the colours of the classes.
+
+        Args:
+            directory: made when missing.
+            kinds: any of "mask", "overlay", "cutout", "json".
+            stem: by default that of the source, or "picture".
+
+        Returns:
+            The path of each kind.
+
+        Raises:
+            OptionError: an unknown kind.
+            OutputError: the disk is full, the folder cannot be written to; nothing half-written is left.
+        """
+        kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+        if unknown := [kind for kind in kinds if kind not in SUFFIXES]:
+            raise OptionError(f"cannot save {unknown[0]!r}; known: {', '.join(SUFFIXES)}")
+        writers: dict[str, Callable[[IO[bytes]], object]] = {
+            "mask": lambda file: _write_png(self._index_picture(), file),
+            "overlay": lambda file: _write_png(self.overlay(), file),
+            "cutout": lambda file: _write_png(self.cutout(), file),
+            "json": lambda file: file.write(self.to_json().encode() + b"\n"),
+        }
+        stem = stem or _stem(self.source)
+        paths = {kind: Path(directory) / (stem + SUFFIXES[kind]) for kind in kinds}
+        for kind, path in paths.items():
+            _replace(path, writers[kind])
+        return paths
+
+    def _index_picture(self) -> Image.Image:
+        image = Image.fromarray(self.mask)
+        image.putpalette(drawing.palette(self.labels))
+        return image
+
+    def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
+        """What is known of the picture, ready for JSON: source, model, labels, width, height, parts."""
+        return {
+            "source": self.source,
+            "model": self.model,
+            "labels": self.labels.name,
+            "width": self.width,
+            "height": self.height,
+            "parts": [part.to_dict(polygons=polygons) for part in self.parts],
+        }
+
+    def to_json(self, *, polygons: bool = False) -> str:
+        """``to_dict`` as one line of JSON."""
+        return json.dumps(self.to_dict(polygons=polygons), ensure_ascii=False)
+
+    def to_coco(self, *, polygons: bool = False) -> dict[str, Any]:
+        """A COCO document of this picture; ``coco_document`` makes one of many."""
+        return coco_document([self], polygons=polygons)
+
+    def to_supervision(self) -> supervision.Detections:
+        """The parts as detections of the package supervision: boxes, masks, class ids, scores and names.
+
+        Raises:
+            MissingExtraError: supervision is not installed.
+        """
+        try:
+            import supervision
+        except ImportError as error:
+            raise MissingExtraError("supervision", None, "to_supervision()") from error
+        boxes = np.array([part.bbox for part in self.parts], np.float32).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        ids = np.array([part.label for part in self.parts], int)
+        scores = [part.score for part in self.parts if part.score is not None]
+        return supervision.Detections(
+            xyxy=boxes,
+            mask=self.mask[None] == ids[:, None, None].astype(np.uint8),
+            class_id=ids,
+            confidence=np.array(scores, np.float32) if len(scores) == len(ids) else None,
+            data={"class_name": np.array([part.name for part in self.parts], str)},
+        )
+
+    def __repr__(self) -> str:
+        shares = [
+            f"{part.name} {part.area_fraction:.1%}" for part in sorted(self.parts, key=lambda part: -part.area_px)
+        ]
+        found = ", ".join(shares) or "no parts"
+        return f"<Result {self.source or 'picture'} {self.width}x{self.height} by {self.model or 'unknown'}: {found}>"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the overlay, made smaller where it is large."""
+        image = self.overlay()
+        image.thumbnail((_PREVIEW, _PREVIEW))
+        file = BytesIO()
+        _write_png(image, file)
+        return file.getvalue()
+
+
+def coco_document(results: Iterable[Result], *, polygons: bool = False) -> dict[str, Any]:
+    """One COCO document of many results of one label set: images, categories, one annotation a part.
+
+    A category's id is the label id plus one, since many tools take 0 for "nothing". Areas come from the run lengths.
+
+    Args:
+        results: such as ``Segmenter.stream`` gives; one is held at a time.
+        polygons: segmentations as polygons, with a hole joined to its outline by a cut, instead of run lengths.
+
+    Raises:
+        OptionError: results of different label sets.
+    """
+    labels: LabelSet | None = None
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    categories: list[dict[str, Any]] = []
+    for number, result in enumerate(results, 1):
+        if labels is None:
+            labels = result.labels
+            names = {label: name for label, name in enumerate(labels.classes) if label != labels.background}
+            categories = [{"id": label + 1, "name": names[label], "supercategory": labels.name} for label in names]
+        elif labels != result.labels:
+            raise OptionError(f"one COCO document cannot hold both {labels.name} and {result.labels.name}")
+        name = result.source or f"picture-{number}"
+        images.append({"id": number, "file_name": name, "width": result.width, "height": result.height})
+        for part in result.parts:
+            annotation = {
+                "id": len(annotations) + 1,
+                "image_id": number,
+                "category_id": part.label + 1,
+                "segmentation": outlines.coco_segmentation(part.polygons) if polygons else part.rle,
+                "area": part.area_px,
+                "bbox": list(part.bbox),
+                "iscrowd": 0,
+            }
+            annotations.append(annotation if part.score is None else {**annotation, "score": part.score})
+    return {"images": images, "annotations": annotations, "categories": categories}
+
+
+def _stem(source: str) -> str:
+    """The name of a file without its last extension; of an address its last piece."""
+    path = unquote(urlsplit(source).path) if "://" in source else source
+    return PurePath(path).stem or "picture"
+
+
+def _write_png(image: Image.Image, file: IO[bytes]) -> None:
+    # A fifth of the time of PIL's own setting, and for photographs no larger.
+    image.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+
+
+def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Writes a file under a temporary name beside it and renames it, so that nobody ever sees half of it."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with partial.open("xb") as file:
+                write(file)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        failure = OutputError(
+            f"cannot write {path}: {error.strerror or error}; free some space or choose another folder"
+        )
+        failure.errno = error.errno
+        raise failure from error

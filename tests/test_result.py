@@ -1,0 +1,275 @@
+"""What a prediction gives back: figures, pictures, files, documents."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import io
+import json
+import os
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carseg import rle
+from carseg.errors import MissingExtraError, OptionError, OutputError
+from carseg.labels import BDD, CAMVID, CARPARTS, label_set
+from carseg.result import Result, coco_document
+
+HOOD, WHEEL = CARPARTS.classes.index("hood"), CARPARTS.classes.index("wheel")
+
+
+def make(mask, labels=CARPARTS, **given):
+    mask = np.asarray(mask, np.uint8)
+    picture = np.random.default_rng(0).integers(0, 256, (*mask.shape, 3), np.uint8)
+    return Result(mask, labels, picture, **given)
+
+
+@pytest.fixture
+def result():
+    """A hood with a hole, and a wheel in two pieces."""
+    mask = np.zeros((40, 60), np.uint8)
+    mask[5:20, 10:40] = HOOD
+    mask[8:12, 15:20] = 0
+    mask[30:38, 2:10] = mask[30:38, 50:59] = WHEEL
+    return make(mask, source="some/car 1.jpg", model="net-carparts", scores={0: 0.9, HOOD: 0.75, WHEEL: 0.5})
+
+
+def test_parts(result):
+    hood, wheel = result.parts
+    assert (hood.name, hood.label, hood.score) == ("hood", HOOD, 0.75)
+    assert hood.area_px == 15 * 30 - 4 * 5
+    assert hood.area_fraction == pytest.approx(hood.area_px / 2400)
+    assert hood.bbox == (10, 5, 30, 15)
+    assert (wheel.name, wheel.area_px, wheel.bbox) == ("wheel", 8 * 17, (2, 30, 57, 8))
+    for part in result.parts:
+        assert np.array_equal(rle.decode(part.rle), result.mask == part.label)
+
+
+def test_parts_agree_with_a_slow_count():
+    rng = np.random.default_rng(5)
+    mask = np.repeat(np.repeat(rng.integers(0, len(CARPARTS), (12, 9)), 5, 0), 7, 1).astype(np.uint8)
+    for part in make(mask).parts:
+        rows, columns = np.nonzero(mask == part.label)
+        assert part.area_px == rows.size
+        assert part.bbox == (columns.min(), rows.min(), np.ptp(columns) + 1, np.ptp(rows) + 1)
+
+
+def test_polygons_are_made_when_asked_for(result):
+    hood, wheel = result.parts
+    assert hood.polygons == [
+        [[10, 5], [40, 5], [40, 20], [10, 20]],
+        [[15, 8], [15, 12], [20, 12], [20, 8]],
+    ]
+    assert len(wheel.polygons) == 2
+    assert "polygons" not in result.to_dict()["parts"][0]
+    assert result.to_dict(polygons=True)["parts"][0]["polygons"] == hood.polygons
+
+
+def test_background_and_ignored_pixels_are_no_parts():
+    assert make(np.zeros((3, 4))).parts == []
+    assert [part.name for part in make([[255, 255, 8]], CAMVID).parts] == ["car"]
+    assert [part.name for part in make([[0, 1, 2]], BDD).parts] == ["direct_lane", "alternative_lane"]
+
+
+def test_a_single_pixel():
+    [part] = make([[HOOD]]).parts
+    assert (part.area_px, part.area_fraction, part.bbox, part.score) == (1, 1.0, (0, 0, 1, 1), None)
+    assert part.polygons == [[[0, 0], [1, 0], [1, 1], [0, 1]]]
+
+
+def test_parts_of_twelve_megapixels_are_quick():
+    rows, columns = np.ogrid[:3000, :4000]
+    mask = ((np.sin(columns / 300) + np.cos(rows / 250)) * 4 + 9).astype(np.uint8)
+    large = make(mask)
+    begin = time.process_time()
+    assert sum(part.area_px for part in large.parts) == mask.size
+    assert time.process_time() - begin < 1  # 0.04 s on an idle core
+
+
+def test_wrong_input_is_refused():
+    picture = np.zeros((4, 5, 3), np.uint8)
+    with pytest.raises(OptionError, match="mask must be uint8"):
+        Result(np.zeros((4, 5), np.int64), CARPARTS, picture)
+    with pytest.raises(OptionError, match="like its mask"):
+        Result(np.zeros((5, 4), np.uint8), CARPARTS, picture)
+    with pytest.raises(OptionError, match="label 19; carparts has 19 classes"):
+        _ = make([[0, 19]]).parts
+
+
+def test_overlay_has_a_legend_below_the_picture(result):
+    image = result.overlay()
+    assert image.mode == "RGB"
+    assert image.height > 40
+    assert result.overlay(legend=False).size == (60, 40)
+
+
+def test_cutout_keeps_the_foreground_only(result):
+    image = result.cutout()
+    assert (image.mode, image.size) == ("RGBA", (60, 40))
+    pixels = np.asarray(image)
+    assert np.array_equal(pixels[..., 3] == 255, result.mask > 0)
+    assert np.array_equal(pixels[result.mask > 0][:, :3], result.picture[result.mask > 0])
+    assert not pixels[result.mask == 0].any()  # the rest of the picture is not in the file
+
+
+def test_cutout_of_a_road_scene_is_its_cars():
+    alpha = np.asarray(make([[0, 3, 8, 255]], CAMVID).cutout())[..., 3]
+    assert alpha.tolist() == [[0, 0, 255, 0]]
+
+
+@pytest.mark.parametrize("background", ["white", "#ffffff", (255, 255, 255), np.full((7, 3, 3), 255, np.uint8)])
+def test_cutout_on_a_background(result, background):
+    pixels = np.asarray(result.cutout(background))
+    assert (pixels[result.mask == 0] == 255).all()
+    assert np.array_equal(pixels[result.mask > 0][:, :3], result.picture[result.mask > 0])
+    assert (pixels[..., 3] == 255).all()
+
+
+def test_cutout_with_a_soft_border(result):
+    alpha = np.asarray(result.cutout(feather=1.5))[..., 3]
+    assert alpha[15, 30] == 255
+    assert 0 < alpha[15, 39] < 255
+    with pytest.raises(OptionError, match="no colour"):
+        result.cutout("blueish")
+
+
+def test_save_writes_what_is_asked_for(result, tmp_path):
+    paths = result.save(tmp_path / "a" / "b", ("mask", "overlay", "cutout", "json"))
+    assert {path.name for path in paths.values()} == set(os.listdir(tmp_path / "a" / "b"))
+    assert paths["mask"].name == "car 1.mask.png"
+    with Image.open(paths["mask"]) as image:
+        assert image.mode == "P"
+        assert np.array_equal(np.asarray(image), result.mask)
+        assert image.convert("RGB").getpixel((12, 6)) == CARPARTS.colors[HOOD]
+    with Image.open(paths["overlay"]) as image:
+        assert np.array_equal(np.asarray(image), np.asarray(result.overlay()))
+    with Image.open(paths["cutout"]) as image:
+        assert image.mode == "RGBA"
+    assert json.loads(paths["json"].read_text()) == result.to_dict()
+
+
+def test_a_mask_keeps_ignored_pixels_and_every_label(tmp_path):
+    labels = label_set("many", [f"c{i}" for i in range(255)], background=None)
+    mask = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    path = make(mask, labels).save(tmp_path, "mask")["mask"]
+    assert np.array_equal(np.asarray(Image.open(path)), mask)
+    path = make([[0, 1]]).save(tmp_path, "mask")[
+        "mask"
+    ]  # few colours: still eight bits a pixel, as other readers expect
+    assert path.read_bytes()[24] == 8
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("", "picture.json"),
+        ("dir.x/car.v2.jpeg", "car.v2.json"),
+        ("https://example.org/pictures/my%20car.png?size=9&x=a/b.c", "my car.json"),
+        ("https://example.org/", "picture.json"),
+    ],
+)
+def test_names_come_from_the_source(source, name, tmp_path):
+    assert make([[1]], source=source).save(tmp_path, ["json"])["json"].name == name
+
+
+def test_a_name_of_ones_own_and_replacing(result, tmp_path):
+    for _ in range(2):
+        assert result.save(tmp_path, ["mask"], stem="x.jpg") == {"mask": tmp_path / "x.jpg.mask.png"}
+    assert os.listdir(tmp_path) == ["x.jpg.mask.png"]
+    with pytest.raises(OptionError, match="cannot save 'masks'; known: mask"):
+        result.save(tmp_path, ["masks"])
+
+
+def test_a_full_disk_leaves_nothing_half_written(result, tmp_path):
+    resource = pytest.importorskip("resource")  # limits the size of files; not on Windows
+    before = result.save(tmp_path, ["overlay"])["overlay"].read_bytes()
+    big = make(np.random.default_rng(0).integers(0, 19, (300, 400)), source="some/car 1.jpg")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(
+            OutputError, match=r"cannot write .*car 1.overlay.png: .*too large; free some space"
+        ) as caught:
+            big.save(tmp_path, ["overlay"])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert isinstance(caught.value, OSError)
+    assert caught.value.errno == errno.EFBIG
+    assert os.listdir(tmp_path) == ["car 1.overlay.png"]
+    assert (tmp_path / "car 1.overlay.png").read_bytes() == before
+
+
+def test_a_folder_that_cannot_be_made(result, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"cannot write .*choose another folder"):
+        result.save(tmp_path / "file")
+
+
+def test_to_dict_is_json(result):
+    document = json.loads(result.to_json())
+    assert document == result.to_dict()
+    assert {key: document[key] for key in ("source", "model", "labels", "width", "height")} == {
+        "source": "some/car 1.jpg",
+        "model": "net-carparts",
+        "labels": "carparts",
+        "width": 60,
+        "height": 40,
+    }
+    assert document["parts"][0].keys() == {"name", "label", "area_px", "area_fraction", "bbox", "score", "rle"}
+    assert "\n" not in result.to_json()
+
+
+@pytest.mark.parametrize("polygons", [False, True])
+def test_a_coco_document_is_read_by_pycocotools(result, polygons, tmp_path, capsys):
+    from pycocotools.coco import COCO
+
+    file = tmp_path / "coco.json"
+    file.write_text(json.dumps(coco_document([result, make([[WHEEL, 0]])], polygons=polygons)))
+    coco = COCO(str(file))
+    assert [image["file_name"] for image in coco.dataset["images"]] == ["some/car 1.jpg", "picture-2"]
+    assert coco.getCatIds(catNms=["hood"]) == [HOOD + 1]
+    assert len(coco.getCatIds()) == 18  # all parts, not the background
+    assert [(a["id"], a["image_id"]) for a in coco.dataset["annotations"]] == [(1, 1), (2, 1), (3, 2)]
+    for annotation, part in zip(coco.loadAnns(coco.getAnnIds(imgIds=[1])), result.parts, strict=True):
+        encoded = coco.annToRLE(annotation)
+        assert np.array_equal(rle.decode(encoded), result.mask == part.label)  # the hole is still there
+        assert (annotation["area"], annotation["bbox"]) == (part.area_px, list(part.bbox))
+        assert annotation["iscrowd"] == 0
+        assert annotation["score"] == part.score
+
+
+def test_coco_of_one_of_none_and_of_two_kinds(result):
+    assert result.to_coco() == coco_document([result])
+    assert coco_document([]) == {"images": [], "annotations": [], "categories": []}
+    with pytest.raises(OptionError, match="cannot hold both carparts and camvid"):
+        coco_document([result, make([[0]], CAMVID)])
+
+
+def test_supervision_when_missing(result, monkeypatch):
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(MissingExtraError, match="pip install supervision"):
+        result.to_supervision()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("supervision") is None, reason="needs supervision")
+@pytest.mark.filterwarnings("ignore")  # supervision's own
+def test_supervision(result):
+    detections = result.to_supervision()
+    assert detections.class_id.tolist() == [HOOD, WHEEL]
+    assert detections.xyxy.tolist() == [[10, 5, 40, 20], [2, 30, 59, 38]]
+    assert detections.confidence.tolist() == [0.75, 0.5]
+    assert detections["class_name"].tolist() == ["hood", "wheel"]
+    assert np.array_equal(detections.mask[0], result.mask == HOOD)
+    assert len(make(np.zeros((3, 4))).to_supervision()) == 0
+
+
+def test_in_a_notebook(result):
+    assert repr(result) == "<Result some/car 1.jpg 60x40 by net-carparts: hood 17.9%, wheel 5.7%>"
+    assert repr(make([[0]])) == "<Result picture 1x1 by unknown: no parts>"
+    preview = Image.open(io.BytesIO(make(np.ones((10, 3000)))._repr_png_()))
+    assert preview.format == "PNG"
+    assert preview.width == 1200
