@@ -1,4 +1,4 @@
-"""Data sets of labelled pictures: ``carseg.data.open(path)`` recognises the format; names load on first use (PEP 562)."""
+"""Labelled pictures: ``carseg.data.open(path)`` recognises the format; names load on first use (PEP 562)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,35 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from carseg.data.checking import Findings, check
+    from carseg.data.classes import parse_mapping
+    from carseg.data.converting import convert
     from carseg.data.dataset import Dataset, Sample
-    from carseg.data.opening import open
+    from carseg.data.opening import open, open_all
+    from carseg.data.splitting import split_train_val
 
-__all__ = ["Dataset", "Sample", "open"]
+__all__ = [
+    "Dataset",
+    "Findings",
+    "Sample",
+    "check",
+    "convert",
+    "open",
+    "open_all",
+    "parse_mapping",
+    "split_train_val",
+]
 
 _HOMES = {
     "Dataset": "dataset",
+    "Findings": "checking",
     "Sample": "dataset",
+    "check": "checking",
+    "convert": "converting",
     "open": "opening",
+    "open_all": "opening",
+    "parse_mapping": "classes",
+    "split_train_val": "splitting",
 }
 
 

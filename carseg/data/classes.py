@@ -1,18 +1,22 @@
-"""From the class names that a folder stores to the label set a data set has: known sets, class files, class maps."""
+"""From the class names that a folder stores to the label set of its data set: class files, known sets, class maps."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from carseg.data.found import Found
+from carseg.data.found import SPLITS, Found
 from carseg.errors import DataError
-from carseg.labels import LABEL_SETS, LabelSet, label_set
+from carseg.labels import IGNORE, LABEL_SETS, Color, LabelSet, label_set
 from carseg.registry import unknown
 
-TEXT_FILES = ("classes.txt", "labels.txt", "codes.txt")
+TEXT_FILES = ("classes.txt", "labels.txt", "class_names.txt", "codes.txt")
 JSON_FILE = "labels.json"
+_IGNORED = frozenset(("", "ignore"))  # new names that a class map gives to classes to ignore
+
+Values = dict[int, str | None]
 
 
 def known_labels(labels: str | LabelSet) -> LabelSet:
@@ -29,50 +33,85 @@ def known_labels(labels: str | LabelSet) -> LabelSet:
 
 
 def plain(name: str) -> str:
-    """A class name as it is compared: ``_background_`` and ``Front-left door`` are ``background``, ``front_left_door``."""
+    """A name as names are compared: ``_background_`` is ``background``, ``Left-front door`` ``left_front_door``"""
     return "_".join(name.lower().replace("-", " ").replace("_", " ").split())
 
 
-def class_file(folder: Path, name: str) -> LabelSet | None:
-    """What ``labels.json`` or ``classes.txt`` in a folder says: one name a line, the line number is the label id.
+def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
+    """A class map from texts such as ``front_left_door=door``; ``x=`` and ``x=ignore`` ignore the class x.
 
-    ``labels.json`` is a list of names, or an object with ``classes`` and perhaps ``background``, ``foreground``, ``colors``.
+    Raises:
+        DataError: a text without "=", or two for one class.
+    """
+    mapping: dict[str, str] = {}
+    for pair in pairs:
+        old, equals, new = (part.strip() for part in pair.partition("="))
+        if not (old and equals):
+            raise DataError(f"a class map is written OLD=NEW, got {pair!r}")
+        if mapping.setdefault(old, new) != new:
+            raise DataError(f"the class map gives {old!r} two names, {mapping[old]!r} and {new!r}")
+    return mapping
+
+
+def class_file(folder: Path) -> tuple[Values, LabelSet | None] | None:
+    """What the class file of a folder says, or, in a split's folder without one, that of the folder above.
+
+    ``classes.txt`` (``labels.txt``, ``class_names.txt``, ``codes.txt``) has one name a line, the first is value 0; a
+    first line ``__ignore__`` is value -1, as labelme has it. ``labels.json`` is a list of names, an object from values
+    to names, or a whole label set: ``classes`` and perhaps ``name``, ``background``, ``foreground``, ``colors``.
+
+    Returns:
+        Stored values and their names, and the label set where the file is one; None where there is no class file.
 
     Raises:
         DataError: the file is there but not valid.
     """
-    path = folder / JSON_FILE
+    path = next((folder / name for name in (JSON_FILE, *TEXT_FILES) if (folder / name).is_file()), None)
+    if path is None:
+        return class_file(folder.parent) if folder.name.lower() in SPLITS else None
     try:
-        if path.is_file():
-            data = json.loads(path.read_text("utf-8"))
-            if isinstance(data, list):
-                return with_background(name, data)
-            return label_set(
-                str(data.get("name", name)),
-                tuple(data["classes"]),
-                background=data.get("background"),
-                foreground=tuple(data["foreground"]) if "foreground" in data else None,
-                colors=tuple((int(r), int(g), int(b)) for r, g, b in data["colors"]) if "colors" in data else None,
-            )
-        for path in (folder / text for text in TEXT_FILES):
-            if path.is_file():
-                lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
-                return with_background(name, [line for line in lines if line])
+        text = path.read_text("utf-8")
+        if path.suffix == ".txt":
+            names = [line.strip() for line in text.splitlines() if line.strip()]
+            return _values(enumerate(names, start=-1 if names[:1] == ["__ignore__"] else 0)), None
+        data = json.loads(text)
+        if isinstance(data, dict) and "classes" in data:
+            labels = _label_set(data, path.resolve().parent.name)
+            return _values(enumerate(labels.classes)), labels
+        return _values(enumerate(data) if isinstance(data, list) else ((int(v), c) for v, c in data.items())), None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is no valid class file: {error}") from None
-    return None
 
 
-def with_background(name: str, classes: Sequence[str]) -> LabelSet:
-    """A label set of these names; known sets of the same names are given instead, a class "background" is the background."""
+def _values(pairs: Iterable[tuple[int, Any]]) -> Values:
+    values: Values = {v: None if plain(str(name)) == "ignore" else str(name) for v, name in pairs if v >= 0}
+    if not values or max(values) > IGNORE:
+        raise ValueError(f"it must name values in 0..{IGNORE}")
+    return values
+
+
+def _label_set(data: Mapping[str, Any], name: str) -> LabelSet:
+    return label_set(
+        str(data.get("name", name)),
+        tuple(str(c) for c in data["classes"]),
+        background=data.get("background"),
+        foreground=tuple(data["foreground"]) if "foreground" in data else None,
+        colors=tuple((int(r), int(g), int(b)) for r, g, b in data["colors"]) if "colors" in data else None,
+    )
+
+
+def named_set(name: str, classes: Sequence[str], colors: Mapping[str, Color]) -> LabelSet:
+    """The known label set of exactly these classes, else a new one; the class "background" is its background."""
     names = [plain(c) for c in classes]
     for known in LABEL_SETS.values():
         if names == list(known.classes):
             return known
     background = names.index("background") if "background" in names else None
-    return label_set(
-        name, tuple("background" if plain(c) == "background" else c for c in classes), background=background
-    )
+    spelled = tuple("background" if plain(c) == "background" else c for c in classes)
+    labels = label_set(name, spelled, background=background)
+    if not all(c in colors for c in classes):
+        return labels
+    return label_set(name, spelled, background=background, colors=tuple(colors[c] for c in classes))
 
 
 def resolve(
@@ -81,37 +120,39 @@ def resolve(
     """The label set of a folder's splits and, for each split, stored value to label id (values to ignore: 255).
 
     Args:
-        name: name of the label set where the folder has class names of its own.
-        parts: the splits, ``values`` filled.
-        labels: the label set to give, class names matched; None: the folder's own names.
-        mapping: class name to new name; several names of one new name are merged, "" and "ignore" ignore a class.
+        name: name of the label set where it is a new one.
+        parts: the splits, with ``values``.
+        labels: the label set to give, classes matched by name; None: what the folder's own names make.
+        mapping: class name to new name; classes of one new name are merged, "" and "ignore" ignore a class.
 
     Raises:
         UnknownNameError: ``mapping`` speaks of a class that is not there.
         DataError: the folder has a class that ``labels`` lacks.
     """
-    stored = [{value: c for value, c in (part.values or {}).items() if c is not None} for part in parts]
-    names = list(dict.fromkeys(c for values in stored for c in values.values()))
-    by_plain = {plain(c): c for c in names}
-    renamed = {c: c for c in names}
-    for old, new in mapping.items():
-        if plain(old) not in by_plain:
+    names = list(dict.fromkeys(c for part in parts for c in (part.values or {}).values() if c is not None))
+    spelled = {plain(c): c for c in reversed(names)}
+    new = {plain(c): c for c in names}
+    for part in parts:
+        new |= part.maps.get(labels.name if labels else "", {})
+    for old, renamed in mapping.items():
+        if plain(old) not in spelled:
             raise unknown("class", old, names)
-        renamed[by_plain[plain(old)]] = "" if new in ("", "ignore") else new
-    kept = list(dict.fromkeys(plain(c) for c in renamed.values() if c))
+        new[plain(old)] = renamed
+    new = {old: "" if plain(renamed) in _IGNORED else renamed for old, renamed in new.items() if old in spelled}
     if labels is None:
-        spelled = {plain(c): c for c in reversed(renamed.values())}
-        labels = with_background(name, [spelled[c] for c in kept])
+        # A class that is ignored only by default keeps its place: the known set stays the known set.
+        kept = [spelled[old] if not mapping else new[old] for old in dict.fromkeys(map(plain, names))]
+        kept = list({plain(c): c for c in reversed([c for c in kept if c])}.values())[::-1]
+        labels = named_set(name, kept, {c: color for part in parts for c, color in part.colors.items()})
     ids = {plain(c): i for i, c in enumerate(labels.classes)}
-    missing = [c for c in kept if c not in ids]
+    missing = [c for c in dict.fromkeys(new.values()) if c and plain(c) not in ids]
     if missing:
         raise DataError(
             f"{name} has classes that the label set {labels.name!r} lacks: {', '.join(missing)}; "
             f"map each to one of {', '.join(labels.classes)} or to 'ignore'"
         )
-    tables = []
-    for part, values in zip(parts, stored, strict=True):
-        table = {value: 255 for value, c in (part.values or {}).items() if c is None}
-        table.update({value: ids[plain(renamed[c])] if renamed[c] else 255 for value, c in values.items()})
-        tables.append(table)
-    return labels, tables
+
+    def label_id(c: str | None) -> int:
+        return ids[plain(new[plain(c)])] if c is not None and new[plain(c)] else IGNORE
+
+    return labels, [{value: label_id(c) for value, c in (part.values or {}).items()} for part in parts]

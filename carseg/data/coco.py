@@ -1,7 +1,7 @@
 """COCO instance annotations: polygons of one or several rings, and run lengths.
 
-Painted as every figure of the project assumes: pycocotools' rasterisation, the rings of an annotation united, annotations in
-the order of decreasing ``area``, ties by annotation id, so that the smaller part lies on top.
+Painted as every figure of the project assumes: pycocotools' rasterisation, the rings of an annotation united,
+annotations in the order of decreasing ``area``, ties by annotation id, so that the smaller part lies on top.
 """
 
 from __future__ import annotations
@@ -14,105 +14,138 @@ from typing import Any
 
 import numpy as np
 
+from carseg import rle
+from carseg.data.classes import Values, class_file, plain
 from carseg.data.found import SPLITS, Found, Record, pictures_below, subfolder
 from carseg.data.masks import IMAGE_FOLDERS
 from carseg.errors import DataError, MissingExtraError
+from carseg.labels import IGNORE
+
+_ORDER = ["train", "val", "test"]
 
 
 @dataclass(frozen=True)
 class CocoLabel:
-    """The annotations of one picture: (stored value, segmentation) in painting order; the size is COCO's own."""
+    """The annotations of one picture: (stored value, segmentation) in painting order; the size is COCO's own.
+
+    ``empty`` is the value of pixels that no annotation covers.
+    """
 
     name: str
     height: int
     width: int
     shapes: tuple[tuple[int, Any], ...]
+    empty: int = 0
 
     def read(self, height: int, width: int) -> np.ndarray:
-        mask = np.zeros((self.height, self.width), dtype=np.uint8)
+        mask = np.full((self.height, self.width), self.empty, dtype=np.uint8)
         for value, segmentation in self.shapes:
             mask[rasterise(segmentation, self.height, self.width, self.name)] = value
         return mask
 
 
 def rasterise(segmentation: Any, height: int, width: int, name: str) -> np.ndarray:
-    """bool (height, width): a COCO segmentation (rings, counts, or compressed counts) as pycocotools paints it."""
+    """bool (height, width): what a COCO segmentation (rings, counts, or compressed counts) covers.
+
+    Raises:
+        MissingExtraError: it is polygons and pycocotools is not installed.
+        DataError: it is neither polygons nor run lengths, or run lengths of another size.
+    """
+    if isinstance(segmentation, Mapping):
+        try:
+            covered = rle.decode(segmentation)
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from None
+        if covered.shape != (height, width):
+            raise DataError(
+                f"{name} has run lengths for {covered.shape[1]}x{covered.shape[0]} pixels, not {width}x{height}"
+            )
+        return covered
     try:
-        from pycocotools import mask as run_lengths
+        from pycocotools import mask as pycocotools
     except ImportError:
         raise MissingExtraError("pycocotools", "coco", "reading COCO polygons") from None
     try:
-        if isinstance(segmentation, list):
-            rings = [ring for ring in segmentation if len(ring) >= 6]
-            if not rings:
-                return np.zeros((height, width), dtype=bool)
-            runs = run_lengths.merge(run_lengths.frPyObjects(rings, height, width))
-        elif isinstance(segmentation["counts"], list):
-            runs = run_lengths.frPyObjects(segmentation, height, width)
-        else:
-            runs = segmentation
-        painted = run_lengths.decode(runs).astype(bool)
-    except (TypeError, KeyError, ValueError, IndexError) as error:
+        rings = [ring for ring in segmentation if len(ring) >= 6]  # fewer than three points cover nothing
+        if not rings:
+            return np.zeros((height, width), dtype=bool)
+        united: np.ndarray = pycocotools.decode(pycocotools.merge(pycocotools.frPyObjects(rings, height, width)))
+    except (TypeError, ValueError, IndexError) as error:
         raise DataError(f"{name} has a segmentation that is neither polygons nor run lengths: {error!r}") from None
-    if painted.shape != (height, width):
-        raise DataError(
-            f"{name} has run lengths for {painted.shape[1]}x{painted.shape[0]} pixels, not {width}x{height}"
-        )
-    return painted
+    return united.astype(bool)
 
 
 def read_folder(folder: Path) -> dict[str, Found] | None:
     """A COCO file beside ``images/`` or the pictures, or ``annotations/*_SPLIT*.json`` beside folders of pictures."""
-    here = _coco_files(folder)
-    if here:
-        if len(here) > 1 and not all(_split_of(path) for path in here):
-            names = ", ".join(path.name for path in here)
-            raise DataError(f"{folder} holds several COCO files ({names}); name one of them instead of the folder")
-        return {_split_of(path) if len(here) > 1 else "": read_file(path) for path in here}
-    annotations = subfolder(folder, ("annotations",))
-    inside = _coco_files(annotations) if annotations else []
-    if not inside:
-        return None
-    return {_split_of(path): read_file(path) for path in inside}
+    inside = subfolder(folder, ("annotations",))
+    for place in (folder, inside) if inside else (folder,):
+        parsed = {path: data for path in sorted(place.glob("*.json")) if (data := _parse(path)) is not None}
+        splits = {_split_of(path): path for path in parsed}
+        if len(parsed) == 1:
+            return {"": _found(*parsed.popitem())}
+        if parsed and (len(splits) < len(parsed) or "" in splits):
+            names = ", ".join(path.name for path in parsed)
+            raise DataError(f"{place} holds several COCO files ({names}); open one of them instead of the folder")
+        if parsed:
+            return {split: _found(splits[split], parsed[splits[split]]) for split in sorted(splits, key=_ORDER.index)}
+    return None
 
 
 def read_file(path: Path) -> Found:
-    """The pictures of one COCO file; they are looked for below the file's folder and the folder above."""
+    """The pictures of one COCO file; they are looked for below the file's folder, or the folder above ``annotations/``.
+
+    Raises:
+        DataError: it is no COCO file.
+    """
     data = _parse(path)
     if data is None:
         raise DataError(f"{path} is no COCO file: it needs 'images', 'annotations' and 'categories'")
+    return _found(path, data)
+
+
+def _found(path: Path, data: Mapping[str, Any]) -> Found:
     try:
-        values, background = _values(data["categories"])
-        stored = {category: value for value, (category, _) in values.items()}
+        values, stored, empty = _values(data["categories"], path.parent)
         shapes: dict[int, list[tuple[float, int, int, Any]]] = {}
         for note in data["annotations"]:
-            area = float(note.get("area", 0))
             shapes.setdefault(note["image_id"], []).append(
-                (-area, note["id"], stored[note["category_id"]], note["segmentation"])
+                (-float(note.get("area", 0)), int(note["id"]), stored[int(note["category_id"])], note["segmentation"])
             )
-        records, problems = [], {}
-        files = _pictures(path)
-        for image in data["images"]:
-            name = Path(image["file_name"]).with_suffix("").as_posix()
-            picture = files.get(image["file_name"]) or files.get(Path(image["file_name"]).name)
+        records, problems, pictures = [], {}, _pictures(path)
+        for image in sorted(data["images"], key=lambda image: str(image["file_name"])):
+            file = str(image["file_name"])
+            name = Path(file).with_suffix("").as_posix()
+            picture = pictures.get(file) or pictures.get(Path(file).name)
             if picture is None:
-                problems[name] = f"{path.name} speaks of {image['file_name']}, which is not there"
+                problems[name] = f"{path} speaks of {file}, which is not there"
                 continue
-            painted = tuple((v, s) for _, _, v, s in sorted(shapes.get(image["id"], []), key=lambda shape: shape[:2]))
-            records.append(Record(name, picture, CocoLabel(name, int(image["height"]), int(image["width"]), painted)))
+            painted = tuple(shape[2:] for shape in sorted(shapes.get(image["id"], []), key=lambda shape: shape[:2]))
+            label = CocoLabel(name, int(image["height"]), int(image["width"]), painted, empty)
+            records.append(Record(name, picture, label))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is no valid COCO file: {error!r}") from None
-    classes = {value: name for value, (_, name) in values.items()}
-    return Found("coco", sorted(records, key=lambda r: r.name), classes, background, problems=problems)
+    used = {record.picture for record in records}
+    for name, picture in pictures_below(path.parent / "images").items():
+        if picture not in used:
+            problems[name] = f"the picture {picture} is not in {path.name}"
+    return Found("coco", records, values, problems=problems)
 
 
-def _values(categories: list[dict[str, Any]]) -> tuple[dict[int, tuple[int | None, str]], str]:
-    """Stored value to (category id, name), in the order of the ids; a background is put first where none is there."""
+def _values(categories: list[Mapping[str, Any]], folder: Path) -> tuple[Values, dict[int, int], int]:
+    """Names by stored value in the order of category ids, stored value by category id, and the value of bare pixels.
+
+    A category called background comes first, or is put there. A label set beside the file that has no background leaves
+    bare pixels without a class.
+    """
     listed = sorted((int(c["id"]), str(c["name"])) for c in categories)
-    first = listed[0][1] if listed else ""
-    if first.strip("_").lower() == "background":
-        return dict(enumerate(listed)), first
-    return dict(enumerate([(None, "background"), *listed])), "background"
+    written = class_file(folder)
+    if written and written[1] and written[1].background is None:
+        first, empty = 0, IGNORE
+    else:
+        first, empty = (0 if listed and plain(listed[0][1]) == "background" else 1), 0
+    values: Values = {0: "background"} if first else {}
+    values |= {i: None if plain(name) == "ignore" else name for i, (_, name) in enumerate(listed, start=first)}
+    return values, {category: i for i, (category, _) in enumerate(listed, start=first)}, empty
 
 
 def _pictures(path: Path) -> dict[str, Path]:
@@ -125,10 +158,6 @@ def _pictures(path: Path) -> dict[str, Path]:
         files[picture.relative_to(folder).as_posix()] = picture
         files[picture.relative_to(base).as_posix()] = picture
     return files
-
-
-def _coco_files(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.glob("*.json")) if _parse(path) is not None]
 
 
 def _parse(path: Path) -> Mapping[str, Any] | None:

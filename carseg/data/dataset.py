@@ -6,6 +6,7 @@ label set, 255 where a pixel counts for nothing. A picture and its mask always h
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from carseg.errors import CarsegError, DataError
 from carseg.labels import IGNORE, LabelSet
 
 INVALID = -1  # in a table of stored values: a value that is no class of the data set
+OUTSIDE = 256  # the table's last place, and its place -1: every stored value outside 0..255
 
 
 class Label(Protocol):
@@ -44,7 +46,7 @@ class Sample:
         name: unique in the data set: the picture's path below its folder, without the extension.
         picture: the picture's file, or what reads it.
         label: what reads the stored label.
-        table: int16 (256,): the label id of each stored value, ``INVALID`` where the value is no class.
+        table: int16 (257,): the label id of each stored value, ``INVALID`` where the value is no class.
     """
 
     name: str
@@ -64,20 +66,27 @@ class Sample:
 
     def load_picture(self) -> np.ndarray:
         """The upright picture alone, RGB uint8 (H, W, 3)."""
-        return _decode(self.picture) if isinstance(self.picture, Path) else self.picture.read()
+        return read_picture(self.picture) if isinstance(self.picture, Path) else self.picture.read()
 
     def load_mask(self, height: int, width: int) -> np.ndarray:
         """The label ids alone, uint8 (height, width); the size is that of the upright picture."""
-        stored = self.label.read(height, width)
+        return self.to_ids(self.label.read(height, width), height, width)
+
+    def to_ids(self, stored: np.ndarray, height: int, width: int) -> np.ndarray:
+        """Label ids, uint8 (height, width), of a label as stored.
+
+        Raises:
+            DataError: it has another size, or holds values that are no class.
+        """
         if stored.shape != (height, width):
-            turned = " (it was drawn without the picture's EXIF rotation)" if stored.shape == (width, height) else ""
+            turned = "; it was drawn without the picture's EXIF rotation" if stored.shape == (width, height) else ""
             raise DataError(
                 f"the label of {self.name} is {stored.shape[1]}x{stored.shape[0]} pixels, "
                 f"the picture is {width}x{height}{turned}"
             )
-        ids = self.table[np.clip(stored, -1, 256)] if stored.dtype != np.uint8 else self.table[stored]
+        ids: np.ndarray = self.table[stored if stored.dtype == np.uint8 else stored.clip(-1, OUTSIDE)]
         if ids.min(initial=0) == INVALID:
-            wrong = ", ".join(str(v) for v in np.unique(stored[ids == INVALID])[:8])
+            wrong = ", ".join(str(value) for value in np.unique(stored[ids == INVALID])[:8])
             raise DataError(f"the label of {self.name} holds values that are no class of the data set: {wrong}")
         return ids.astype(np.uint8)
 
@@ -153,18 +162,18 @@ class Dataset(Sequence[Sample]):
 
 
 def value_table(ids: dict[int, int]) -> np.ndarray:
-    """int16 (257,) table from stored values to label ids; the last entry stands for every value outside 0..255."""
-    table = np.full(257, INVALID, dtype=np.int16)
+    """int16 (257,) table from stored values to label ids; 255 is ignored unless ``ids`` says otherwise."""
+    table = np.full(OUTSIDE + 1, INVALID, dtype=np.int16)
     table[IGNORE] = IGNORE
     for value, label in ids.items():
         table[value] = label
     return table
 
 
-def _decode(path: Path) -> np.ndarray:
+def read_picture(picture: Path | bytes) -> np.ndarray:
     # Placeholder until carseg.image is there.
     try:
-        with Image.open(path) as picture:
-            return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
+        with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture) as image:
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
+        raise DataError(f"{picture!r:.100} cannot be read: {error}") from None

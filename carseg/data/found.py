@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,16 +39,16 @@ class Found:
         records: pictures with their labels, by name.
         values: class name of each stored value, None for values to ignore, in the order the classes shall have;
             None where the folder says nothing about names (value i is then class i, 255 is ignored).
-        background: name of the background class, None where there is none or nothing is known.
-        colors: published colour of each class name, {} where there are none.
+        colors: colour of each class name, {} where the folder gives none.
+        maps: class maps that apply unless the caller's says otherwise, by the label set asked for ("": none was).
         problems: pictures without a label and labels without a picture, name to reason.
     """
 
     format: str
     records: list[Record]
     values: Mapping[int, str | None] | None = None
-    background: str | None = None
     colors: Mapping[str, Color] = field(default_factory=dict)
+    maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -69,6 +69,26 @@ def files_below(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
 def pictures_below(folder: Path) -> dict[str, Path]:
     """Picture files below a folder by name, see ``files_below``."""
     return files_below(folder, PICTURE_SUFFIXES)
+
+
+def pair(
+    pictures: Mapping[str, Path],
+    labels: Mapping[str, Path],
+    make: Callable[[Path], Label],
+    endings: Iterable[str] = ("",),
+) -> tuple[list[Record], dict[str, str]]:
+    """Pictures with the label of the same name (plus one of ``endings``), and what has no partner, name to reason."""
+    records, problems, used = [], {}, set()
+    for name, picture in pictures.items():
+        label = next((name + ending for ending in endings if name + ending in labels), None)
+        if label is None:
+            problems[name] = f"the picture {picture} has no label"
+        else:
+            used.add(label)
+            records.append(Record(name, picture, make(labels[label])))
+    for name in sorted(labels.keys() - used):
+        problems[name] = f"the label {labels[name]} has no picture"
+    return records, problems
 
 
 def subfolder(folder: Path, names: Iterable[str]) -> Path | None:

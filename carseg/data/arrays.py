@@ -1,0 +1,171 @@
+"""Pictures and labels as numpy arrays: ``.npy`` and ``.npz`` stacks, and one ``.npy`` a picture.
+
+    images.npy (N, H, W, 3) + labels.npy (N, H, W)     also x / y, train_images / train_labels; one-hot (N, H, W, C)
+    set.npz with two such arrays
+    set.npy (N, H, W, 4), or one (H, W, 4) a picture    the fourth channel is the label
+
+Channels may stand before H and W too. Pictures are uint8, or floats in 0..1. Labels are whole numbers, or one-hot (the
+largest channel wins, pixels without any are ignored). A file called train, val or test is that split.
+"""
+
+from __future__ import annotations
+
+import functools
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from carseg.data.found import SPLITS, Found, Record
+from carseg.errors import DataError
+from carseg.labels import IGNORE
+
+_PICTURE_WORDS = frozenset(("x", "image", "images", "img", "imgs", "picture", "pictures", "rgb"))
+_LABEL_WORDS = frozenset(("y", "label", "labels", "mask", "masks", "seg", "target", "targets", "gt"))
+
+
+@dataclass(frozen=True)
+class Array:
+    """One array of a file: ``key`` inside an ``.npz``, "" for ``.npy``; ``index`` of a stack, None for the whole."""
+
+    path: Path
+    key: str = ""
+    index: int | None = None
+
+    def values(self) -> np.ndarray:
+        """This picture's array, channels last."""
+        whole = _load(self.path, self.key)
+        return _channels_last(np.asarray(whole if self.index is None else whole[self.index]))
+
+
+@dataclass(frozen=True)
+class ArrayPicture:
+    """The first three channels of an array."""
+
+    array: Array
+
+    def read(self) -> np.ndarray:
+        pixels = self.array.values()[..., :3]
+        if pixels.dtype == np.uint8:
+            return np.ascontiguousarray(pixels)
+        whole = pixels.dtype.kind in "iu" and pixels.min() >= 0 and pixels.max() <= 255
+        unit = pixels.dtype.kind == "f" and pixels.min() >= 0 and pixels.max() <= 1
+        if not (whole or unit):
+            raise DataError(
+                f"{self.array.path} holds {pixels.dtype} pictures outside 0..{1 if pixels.dtype.kind == 'f' else 255}"
+            )
+        return np.rint(pixels * 255 if unit else pixels).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class ArrayLabel:
+    """A label array (H, W), one-hot (H, W, C), or the last channel of an array of picture and label."""
+
+    array: Array
+    last_channel: bool = False
+
+    def read(self, height: int, width: int) -> np.ndarray:
+        values = self.array.values()
+        if self.last_channel:
+            values = values[..., -1]
+        if values.ndim == 3 and values.shape[2] > 1:
+            return np.where(values.any(axis=2), values.argmax(axis=2), IGNORE)
+        values = values.reshape(values.shape[:2])
+        if values.dtype == bool or values.dtype.kind in "iu":
+            return values.astype(np.uint8) if values.dtype == bool else values
+        if not (np.isfinite(values).all() and (values == np.rint(values)).all()):
+            raise DataError(f"{self.array.path} holds labels that are no whole numbers")
+        return values.astype(np.int64)
+
+
+def read_folder(folder: Path) -> dict[str, Found] | None:
+    """The arrays of a folder (or of one file) as splits."""
+    files = [folder] if folder.is_file() else sorted([*folder.glob("*.npy"), *folder.glob("*.npz")])
+    arrays: list[Array] = []
+    problems: dict[str, str] = {}
+    for path in files:
+        try:
+            arrays += [array for array in _arrays(path) if _shape(array)]
+        except DataError as error:
+            problems[path.stem] = str(error)
+    if not arrays:
+        return None
+    if all(array.path.suffix == ".npy" and len(_shape(array)) == 3 and _combined(_shape(array)) for array in arrays):
+        return {"": Found("arrays", [_whole(array, array.path.stem) for array in arrays], problems=problems)}
+    if problems:
+        raise DataError("; ".join(problems.values()))
+    found: dict[str, list[Record]] = {}
+    roles: dict[tuple[str, str], Array] = {}
+    for array in arrays:
+        words = f"{array.path.stem}_{array.key}".lower().replace("-", "_").split("_")
+        split = next((SPLITS[word] for word in words if word in SPLITS), "")
+        role = "picture" if _PICTURE_WORDS & {*words} else "label" if _LABEL_WORDS & {*words} else ""
+        if not role and _combined(_shape(array)) and len(_shape(array)) == 4:
+            names = _names(array)
+            found[split] = [_whole(Array(array.path, array.key, i), name) for i, name in enumerate(names)]
+        elif role and (split, role) not in roles:
+            roles[split, role] = array
+        else:
+            raise DataError(
+                f"{array.path} {array.key}: not clear whether it holds pictures or labels; name it images or labels"
+            )
+    for (split, role), pictures in roles.items():
+        if role == "picture":
+            labels = roles.get((split, "label"))
+            if labels is None or _shape(labels)[0] != _shape(pictures)[0]:
+                raise DataError(f"{pictures.path} {pictures.key} has no labels array of the same length beside it")
+            found[split] = [
+                Record(
+                    name,
+                    ArrayPicture(Array(pictures.path, pictures.key, i)),
+                    ArrayLabel(Array(labels.path, labels.key, i)),
+                )
+                for i, name in enumerate(_names(pictures))
+            ]
+    return {split: Found("arrays", found[split]) for split in ("", "train", "val", "test") if split in found} or None
+
+
+def _whole(array: Array, name: str) -> Record:
+    return Record(name, ArrayPicture(array), ArrayLabel(array, last_channel=True))
+
+
+def _names(array: Array) -> list[str]:
+    return [f"{i:06d}" for i in range(_shape(array)[0])]
+
+
+def _arrays(path: Path) -> list[Array]:
+    if path.suffix == ".npy":
+        return [Array(path)]
+    try:
+        with np.load(path) as archive:
+            return [Array(path, key) for key in archive.files]
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is no numpy archive: {error}") from None
+
+
+def _shape(array: Array) -> tuple[int, ...]:
+    return _load(array.path, array.key).shape
+
+
+@functools.lru_cache(maxsize=8)
+def _load(path: Path, key: str) -> np.ndarray:
+    """The array of a file, mapped where the file allows it; pickled arrays are refused."""
+    try:
+        if key:
+            with np.load(path) as archive:
+                return np.asarray(archive[key])
+        return np.load(path, mmap_mode="r")
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is no numpy array: {error}") from None
+
+
+def _combined(shape: tuple[int, ...]) -> bool:
+    return shape[-1] == 4 or shape[-3] == 4
+
+
+def _channels_last(array: np.ndarray) -> np.ndarray:
+    """(C, H, W) with few channels becomes (H, W, C); everything else stays."""
+    if array.ndim == 3 and array.shape[0] < min(array.shape[1:]) and array.shape[2] > array.shape[0]:
+        return np.moveaxis(array, 0, -1)
+    return array

@@ -1,0 +1,26 @@
+"""Carvana's naming: ``NAME.jpg`` and ``NAME_mask.gif`` in one folder, or in two as ``carseg.data.masks`` pairs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from carseg.data.found import Found, files_below, pair, pictures_below
+from carseg.data.masks import mask_folders
+from carseg.data.pixels import MaskFile
+
+# The published masks hold 0 and 1; copies saved by image editors hold 0 and 255.
+_VALUES = {0: "background", 1: "car", 255: "car"}
+
+
+def read_folder(folder: Path) -> dict[str, Found] | None:
+    """Folders whose label pictures are all called ``*_mask.gif``."""
+    pairs = mask_folders(folder)
+    if not pairs and any(folder.glob("*_mask.gif")):
+        pairs = {"": (folder, folder)}
+    found = {}
+    for split, (images, masks) in pairs.items():
+        labels = files_below(masks, (".gif",))
+        if labels and all(name.endswith("_mask") for name in labels):
+            records, problems = pair(pictures_below(images), labels, MaskFile, ("_mask",))
+            found[split] = Found("carvana", records, _VALUES, problems=problems)
+    return found or None

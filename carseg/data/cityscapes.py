@@ -1,0 +1,55 @@
+"""Cityscapes: ``leftImg8bit/SPLIT/CITY/*_leftImg8bit.png`` and ``gtFine`` labels, as the 19 evaluated classes.
+
+Full ids (``labelIds``) and training ids (``labelTrainIds``) both give the training ids; everything else is ignored.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from carseg.data.found import Found, files_below, pair, pictures_below, split_folders
+from carseg.data.pixels import MaskFile
+
+_PICTURE = "_leftImg8bit"
+# Full id of each class, in the order of the training ids.
+_IDS = {
+    7: "road",
+    8: "sidewalk",
+    11: "building",
+    12: "wall",
+    13: "fence",
+    17: "pole",
+    19: "traffic_light",
+    20: "traffic_sign",
+    21: "vegetation",
+    22: "terrain",
+    23: "sky",
+    24: "person",
+    25: "rider",
+    26: "car",
+    27: "truck",
+    28: "bus",
+    31: "train",
+    32: "motorcycle",
+    33: "bicycle",
+}
+_FULL = {**_IDS, **{value: None for value in range(34) if value not in _IDS}}
+_TRAIN = dict(enumerate(_IDS.values()))
+
+
+def read_folder(folder: Path) -> dict[str, Found] | None:
+    """Any split that has both pictures and labels; full ids are preferred where both kinds are there."""
+    images, labels = folder / "leftImg8bit", folder / "gtFine"
+    if not (images.is_dir() and labels.is_dir()):
+        return None
+    pictures, notes = split_folders(images), split_folders(labels)
+    found = {}
+    for split in (s for s in pictures if s in notes):
+        files = files_below(notes[split], (".png",))
+        full = any(name.endswith("_labelIds") for name in files)
+        ending = "_gtFine_labelIds" if full else "_gtFine_labelTrainIds"
+        files = {name: path for name, path in files.items() if name.endswith(ending)}
+        named = {name.removesuffix(_PICTURE): path for name, path in pictures_below(pictures[split]).items()}
+        records, problems = pair(named, files, MaskFile, (ending,))
+        found[split] = Found("cityscapes", records, _FULL if full else _TRAIN, problems=problems)
+    return found or None

@@ -1,0 +1,156 @@
+"""``carseg.data.convert``: any data set as index PNG or as COCO; ``carseg.data.open`` gives it back unchanged.
+
+OUT/[SPLIT/]images/NAME.*      the pictures: copied, or written anew as PNG where an EXIF flag turns them
+OUT/[SPLIT/]masks/NAME.png     format "png": label ids with the palette embedded, 255 ignored
+OUT/[SPLIT/]annotations.json   format "coco": one run-length annotation a class and picture
+OUT/labels.json                the label set
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from carseg import rle
+from carseg.data.classes import JSON_FILE
+from carseg.data.dataset import Dataset, Sample
+from carseg.errors import DataError, OptionError
+from carseg.labels import IGNORE, LabelSet
+
+_EXIF_ORIENTATION = 0x0112
+
+
+def convert(
+    dataset: Dataset,
+    out: str | os.PathLike[str],
+    format: str = "png",
+    *,
+    skip_bad: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Writes a data set in another format; several splits go to the same ``out``, one call each.
+
+    Args:
+        dataset: what to write; every sample is verified first.
+        out: the folder; the split's part of it must not exist yet.
+        format: "png" or "coco". COCO gives ignored pixels a category "ignore" where the label set has a background, and
+            leaves them bare where it has none.
+        skip_bad: leave samples out that cannot be used instead of raising; ``broken`` of the result names them.
+        progress: called with the number of samples written so far and their total.
+
+    Returns:
+        The data set that was written: the samples given, without those that were left out.
+
+    Raises:
+        OptionError: no such format.
+        DataError: samples cannot be used, or ``out`` holds this split already or another label set.
+    """
+    if format not in ("png", "coco"):
+        raise OptionError(f"can convert to 'png' and 'coco', not {format!r}")
+    root = Path(out)
+    folder = root / dataset.split if dataset.split else root
+    if (folder / "images").exists():
+        raise DataError(f"{folder} holds pictures already; convert into a new folder")
+    dataset = dataset.verified(skip_bad=skip_bad)
+    root.mkdir(parents=True, exist_ok=True)
+    _write_labels(root / JSON_FILE, dataset.labels)
+    images: list[dict[str, Any]] = []
+    notes: list[dict[str, Any]] = []
+    for done, sample in enumerate(dataset, start=1):
+        rgb, mask = sample.load()
+        picture = _write_picture(folder / "images", sample, rgb)
+        if format == "png":
+            _write_mask(folder / "masks" / f"{sample.name}.png", mask, dataset.labels)
+        else:
+            file = picture.relative_to(folder / "images").as_posix()
+            images.append({"id": done, "file_name": file, "height": mask.shape[0], "width": mask.shape[1]})
+            notes += _annotations(mask, dataset.labels, done, len(notes) + 1)
+        if progress is not None:
+            progress(done, len(dataset))
+    if format == "coco":
+        categories = [{"id": i + 1, "name": name} for i, name in enumerate(dataset.labels.classes)]
+        if any(note["category_id"] > len(categories) for note in notes):
+            categories.append({"id": len(categories) + 1, "name": "ignore"})
+        document = {"images": images, "annotations": notes, "categories": categories}
+        _write(folder / "annotations.json", json.dumps(document).encode())
+    return dataset
+
+
+def _annotations(mask: np.ndarray, labels: LabelSet, image_id: int, first_id: int) -> list[dict[str, Any]]:
+    """COCO annotations of all classes but the background; category i + 1 is label id i."""
+    notes: list[dict[str, Any]] = []
+    for label in np.unique(mask).tolist():
+        if label == labels.background or (label == IGNORE and labels.background is None):
+            continue
+        run_lengths = rle.encode(mask == label)
+        notes.append(
+            {
+                "id": first_id + len(notes),
+                "image_id": image_id,
+                "category_id": min(label, len(labels)) + 1,
+                "segmentation": run_lengths,
+                "area": rle.area(run_lengths),
+                "bbox": list(rle.bbox(run_lengths)),
+                "iscrowd": 0,
+            }
+        )
+    return notes
+
+
+def _write_picture(folder: Path, sample: Sample, rgb: np.ndarray) -> Path:
+    """Copies the file, or writes the upright pixels where a reader without EXIF would see something else."""
+    if isinstance(sample.picture, Path):
+        with Image.open(sample.picture) as picture:
+            upright = picture.getexif().get(_EXIF_ORIENTATION, 1) == 1
+        path = folder / (sample.name.removesuffix(sample.picture.suffix) + sample.picture.suffix)
+        if upright:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f".{path.name}.part")
+            shutil.copyfile(sample.picture, partial)
+            partial.replace(path)
+            return path
+    path = folder / f"{sample.name}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _save_png(path, Image.fromarray(rgb))
+    return path
+
+
+def _write_mask(path: Path, mask: np.ndarray, labels: LabelSet) -> None:
+    image = Image.fromarray(mask)
+    palette = [component for color in labels.colors for component in color]
+    image.putpalette(palette + [0] * (3 * IGNORE - len(palette)) + [255, 255, 255])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _save_png(path, image)
+
+
+def _save_png(path: Path, image: Image.Image) -> None:
+    partial = path.with_name(f".{path.name}.part")
+    image.save(partial, format="PNG")
+    partial.replace(path)
+
+
+def _write_labels(path: Path, labels: LabelSet) -> None:
+    document = {
+        "name": labels.name,
+        "classes": list(labels.classes),
+        "colors": [list(color) for color in labels.colors],
+        "background": labels.background,
+        "foreground": list(labels.foreground),
+    }
+    if path.exists() and json.loads(path.read_text("utf-8")) != document:
+        raise DataError(f"{path} is there already and names other classes; convert into a new folder")
+    _write(path, json.dumps(document, indent=1).encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.part")
+    partial.write_bytes(content)
+    partial.replace(path)

@@ -1,0 +1,88 @@
+"""Label pictures as stored: the one place that opens a file of class values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from carseg.errors import DataError
+
+
+@dataclass(frozen=True)
+class MaskFile:
+    """A label stored as a picture of class values: palette indices or grey levels."""
+
+    path: Path
+
+    def read(self, height: int, width: int) -> np.ndarray:
+        pixels = read_pixels(self.path)
+        if pixels.ndim == 2:
+            return pixels
+        if (pixels == pixels[..., :1]).all():
+            return pixels[..., 0]
+        raise DataError(
+            f"the label {self.path} is coloured; put class_dict.csv (name,r,g,b) into the data set's folder"
+        )
+
+
+@dataclass(frozen=True)
+class ColorFile:
+    """A label stored as a picture of class colours; value i is the i-th colour of ``colors``."""
+
+    path: Path
+    colors: tuple[tuple[int, int, int], ...]
+
+    def read(self, height: int, width: int) -> np.ndarray:
+        packed = _pack(read_pixels(self.path, rgb=True))
+        table = _pack(np.array(self.colors, dtype=np.uint8))
+        order = np.argsort(table)
+        place = np.searchsorted(table[order], packed).clip(max=len(table) - 1)
+        values = order[place].astype(np.uint8)
+        unknown = packed != table[values]
+        if unknown.any():
+            found, counts = np.unique(packed[unknown], return_counts=True)
+            listed = ", ".join(f"#{c:06x} ({n} pixels)" for c, n in zip(found[:8], counts[:8], strict=True))
+            raise DataError(f"the label {self.path} has colours of no class: {listed}")
+        return values
+
+
+def read_pixels(path: Path, *, rgb: bool = False) -> np.ndarray:
+    """Integer (H, W) or uint8 (H, W, 3) pixels of a label picture, without transparency and never turned or scaled.
+
+    Args:
+        rgb: colours rather than palette indices and grey levels.
+
+    Raises:
+        DataError: missing, broken, lossy, or no integers.
+    """
+    try:
+        with Image.open(path) as picture:
+            if picture.format == "JPEG":
+                raise DataError(f"the label {path} is a JPEG, which blurs class values; save labels as PNG")
+            mode = (
+                "RGB"
+                if rgb or picture.mode in ("RGBA", "CMYK")
+                else "L"
+                if picture.mode in ("1", "LA")
+                else picture.mode
+            )
+            pixels = np.asarray(picture.convert(mode) if mode != picture.mode else picture)
+            if picture.mode == "1":
+                pixels = pixels // 255
+    except FileNotFoundError:
+        raise DataError(f"there is no label {path}") from None
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"the label {path} is empty, broken or no picture ({error})") from None
+    if pixels.dtype.kind not in "iu":
+        raise DataError(f"the label {path} holds {pixels.dtype} numbers, not class values")
+    return pixels
+
+
+def _pack(colors: np.ndarray) -> np.ndarray:
+    wide = colors.astype(np.int32)
+    return (wide[..., 0] << 16) | (wide[..., 1] << 8) | wide[..., 2]

@@ -1,0 +1,50 @@
+"""Labels drawn as polygons: labelme and YOLO.
+
+A polygon covers the pixels whose centre lies inside it (even-odd rule), so polygons that share an edge neither overlap
+nor leave a gap. Larger polygons are painted first, ties in the order of the file: the smaller part lies on top, as with
+COCO.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+Points = Sequence[
+    tuple[float, float]
+]  # (x, y) in pixels; (0, 0) is the picture's corner, (0.5, 0.5) its first pixel's centre
+
+
+def paint(shapes: Iterable[tuple[int, Points]], height: int, width: int) -> np.ndarray:
+    """uint8 (height, width): 0 where no shape is, else the value of the topmost (value, points)."""
+    mask = np.zeros((height, width), dtype=np.uint8)
+    for value, points in sorted(shapes, key=lambda shape: -area(shape[1])):
+        fill(mask, points, value)
+    return mask
+
+
+def area(points: Points) -> float:
+    """Area of a polygon in pixels, by the shoelace formula."""
+    x, y = np.asarray(points, dtype=float).T
+    return float(abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2)
+
+
+def fill(mask: np.ndarray, points: Points, value: int) -> None:
+    """Sets the pixels of ``mask`` whose centre lies inside the polygon; what lies outside the picture is cut off."""
+    height, width = mask.shape
+    xs, ys = np.asarray(points, dtype=float).T
+    left, right = (min(max(math.floor(x), 0), width) for x in (xs.min(), xs.max() + 1))
+    top, bottom = (min(max(math.floor(y), 0), height) for y in (ys.min(), ys.max() + 1))
+    # Every edge toggles the pixels to its right, row by row; what is toggled an odd number of times is inside.
+    toggles = np.zeros((bottom - top, right - left + 1), dtype=np.int32)
+    for x0, y0, x1, y1 in zip(xs, ys, np.roll(xs, -1), np.roll(ys, -1), strict=True):
+        first, last = (min(max(math.ceil(y - 0.5), top), bottom) for y in sorted((y0, y1)))
+        rows = np.arange(first, last)
+        if len(rows):
+            crossings = x0 + (rows + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
+            columns = np.ceil(crossings - 0.5).clip(left, right).astype(int)
+            toggles[rows - top, columns - left] += 1
+    inside = np.cumsum(toggles[:, :-1], axis=1) % 2 == 1
+    mask[top:bottom, left:right][inside] = value

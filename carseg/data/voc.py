@@ -1,0 +1,72 @@
+"""Pascal VOC's layout: ``JPEGImages/``, ``SegmentationClass/`` and the lists ``ImageSets/Segmentation/SPLIT.txt``.
+
+Labels are palette PNG, or colour-coded where ``labelmap.txt`` names the colours. The 21 class names are given to
+folders called VOC2007, VOC2012, ...; other folders in this layout bring a class file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from carseg.data.colors import color_table
+from carseg.data.found import SPLITS, Found, pair, pictures_below, subfolder
+from carseg.data.found import files_below as label_files
+from carseg.data.pixels import ColorFile, MaskFile
+from carseg.errors import DataError
+
+_CLASSES = [
+    "background",
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "potted_plant",
+    "sheep",
+    "sofa",
+    "train",
+    "tv_monitor",
+]
+
+
+def read_folder(folder: Path) -> dict[str, Found] | None:
+    """The pictures that a list names, by split; all that have a label where there is no list."""
+    images, labels = subfolder(folder, ("jpegimages",)), subfolder(folder, ("segmentationclass",))
+    if images is None or labels is None:
+        return None
+    table = color_table(folder)
+    colors = tuple(table.values()) if table else ()
+    values = dict(enumerate(table or (_CLASSES if folder.name.lower().startswith("voc20") else ()))) or None
+    pictures, files = pictures_below(images), label_files(labels, (".png",))
+    found = {}
+    for split, names in _lists(folder).items() or [("", sorted(files))]:
+        chosen = {name: pictures[name] for name in names if name in pictures}
+        records, problems = pair(
+            chosen,
+            {name: files[name] for name in names if name in files},
+            lambda path: ColorFile(path, colors) if colors else MaskFile(path),
+        )
+        problems |= {n: f"{split}.txt lists {n}, which is not there" for n in names if not {n} & {*pictures, *files}}
+        found[split] = Found("voc", records, values, colors=table or {}, problems=problems)
+    return found
+
+
+def _lists(folder: Path) -> dict[str, list[str]]:
+    lists = {}
+    for path in sorted((folder / "ImageSets" / "Segmentation").glob("*.txt")):
+        if path.stem.lower() in SPLITS:
+            try:
+                lists[SPLITS[path.stem.lower()]] = path.read_text("utf-8").split()
+            except (OSError, UnicodeDecodeError) as error:
+                raise DataError(f"{path} is no list of names: {error}") from None
+    return {split: lists[split] for split in ("train", "val", "test") if split in lists}
