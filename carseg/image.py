@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,14 +64,7 @@ def decode(picture: Any) -> Picture:
     if isinstance(picture, str) and picture.startswith(("http://", "https://")):
         return Picture(_decode_file(io.BytesIO(hub.read_url(picture)), picture), picture)
     if isinstance(picture, (str, os.PathLike)):
-        path = Path(picture)
-        if path.is_dir():
-            raise PictureError(f"{path} is a folder, not a picture; use stream() for folders")
-        try:
-            with path.open("rb") as file:
-                return Picture(_decode_file(file, str(path)), str(path))
-        except FileNotFoundError:
-            raise PictureNotFoundError(f"{path}: no such file") from None
+        return Picture(_decode_path(Path(picture)), str(picture))
     if isinstance(picture, (bytes, bytearray, memoryview)):
         return Picture(_decode_file(io.BytesIO(picture), "the given bytes"), "")
     if isinstance(picture, Image.Image):
@@ -84,6 +78,22 @@ def decode(picture: Any) -> Picture:
         source = name if isinstance(name, str) else ""
         return Picture(_decode_file(picture, source or "the given file"), source)
     raise PictureError(f"cannot read a picture from {type(picture).__name__}; see carseg.image.decode for what can be given")
+
+
+def _decode_path(path: Path) -> Array8:
+    try:
+        if path.is_dir():
+            raise PictureError(f"{path} is a folder, not a picture; use stream() for folders")
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+            raise PictureError(f"{path}: neither a file nor a folder")
+        with path.open("rb") as file:
+            return _decode_file(file, str(path))
+    except FileNotFoundError:
+        raise PictureNotFoundError(f"{path}: no such file") from None
+    except PictureError:
+        raise
+    except (OSError, ValueError) as error:  # no permission, a loop of links, a name that no file can have
+        raise PictureError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
 
 
 def _decode_file(file: Any, name: str) -> Array8:
@@ -106,7 +116,7 @@ def _guarded(read: Callable[[], Array8], name: str) -> Array8:
         ) from None
     except PictureError as error:
         raise PictureError(f"{name}: {error}") from None
-    except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:  # what Pillow's decoders raise on broken files
+    except Exception as error:  # broken files make Pillow's decoders raise anything: OSError, SyntaxError, struct.error, ...
         raise PictureError(f"{name}: broken or truncated ({error or type(error).__name__})") from None
 
 

@@ -137,7 +137,7 @@ class Segmenter:
                 return error
 
         batch: list[_Prepared] = []
-        for prepared in _ahead(prepare, sources, batch_size + 2):
+        for prepared in ahead(prepare, sources, batch_size + 2):
             failed = isinstance(prepared, CarsegError)
             if batch and (failed or len(batch) == batch_size or prepared.x.shape != batch[0].x.shape):
                 yield from self._segment(batch, tile, threshold)
@@ -204,12 +204,12 @@ def find_pictures(sources: Any) -> Iterable[Any]:
     if isinstance(sources, (str, os.PathLike)):
         path = Path(sources)
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in image.SUFFIXES and not _hidden(p, path))
+            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in image.SUFFIXES and not (p.is_dir() or _hidden(p, path)))
             if not found:
                 raise PictureNotFoundError(f"{path}: the folder holds no pictures ({' '.join(sorted(image.SUFFIXES))})")
             return found
         if not path.exists() and glob.has_magic(str(sources)) and "://" not in str(sources):
-            matches = sorted(glob.glob(str(sources), recursive=True))
+            matches = sorted(match for match in glob.glob(str(sources), recursive=True) if not os.path.isdir(match))
             if not matches:
                 raise PictureNotFoundError(f"{sources}: the pattern matches no file")
             return matches
@@ -222,7 +222,7 @@ def _hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
-def _ahead(function: Callable[[Any], Any], items: Iterable[Any], depth: int) -> Iterator[Any]:
+def ahead(function: Callable[[Any], Any], items: Iterable[Any], depth: int) -> Iterator[Any]:
     """``map`` on threads, at most ``depth`` items ahead of whoever consumes it."""
     waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(2) as pool:
