@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from carseg.atomic import replacing
 from carseg.errors import ManifestError, OptionError
 from carseg.labels import LABEL_SETS, LabelSet
 from carseg.records import Record, from_plain, require, to_plain
@@ -27,6 +27,11 @@ _PACKAGE = Path(__file__).parent
 ROOT = _PACKAGE if (_PACKAGE / "weights_manifest.json").exists() else _PACKAGE.parent
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it becomes a folder and a part of addresses
+
+
+def is_name(name: str) -> bool:
+    """Whether a model may be called so."""
+    return _NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class Metric(Record):
         miou: mean IoU over the classes in the ground truth, from one confusion matrix over the split at original size.
         pixel_acc: share of pixels that are right.
         dice: from the same matrix: the mean over the classes, for a label set with one foreground class that class.
-        picture_dice: mean over the pictures of each one's Dice.
+        dice_per_picture: mean over the pictures of each one's Dice.
         boundary_f1: F1 of the boundaries at a tolerance of 0.75 % of the diagonal.
         side_error: share of the pixels recognised as one of two left/right twins that got the wrong side.
         per_class: IoU by class name; None for a class that the ground truth does not have.
@@ -90,8 +95,8 @@ class Metric(Record):
     pixel_acc_ci: Interval | None = None
     dice: float | None = None
     dice_ci: Interval | None = None
-    picture_dice: float | None = None
-    picture_dice_ci: Interval | None = None
+    dice_per_picture: float | None = None
+    dice_per_picture_ci: Interval | None = None
     boundary_f1: float | None = None
     boundary_f1_ci: Interval | None = None
     side_error: float | None = None
@@ -185,7 +190,7 @@ class Entry(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(_NAME.fullmatch(self.name) is not None, "name", "may have letters, digits, '.', '_' and '-'")
+        require(is_name(self.name), "name", "may have letters, digits, '.', '_' and '-'")
         safe = _NAME.fullmatch(self.file) is not None and self.file.endswith(".safetensors")
         require(safe, "file", f"must be a plain name that ends in .safetensors, got {self.file!r}")
         hexadecimal = re.fullmatch("[0-9a-f]{64}", self.sha256) is not None
@@ -299,9 +304,5 @@ def _read_json(path: Path) -> Any:
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", "utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -10,10 +10,12 @@ import dataclasses
 import functools
 import math
 import types
+from collections.abc import Callable
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from carseg.errors import ManifestError
 
+_kinds: Callable[[Any], dict[str, Any]] = functools.cache(get_type_hints)
 _WORDS = {int: "a whole number", str: "text", bool: "true or false"}
 
 
@@ -27,11 +29,6 @@ class Record:
     def __post_init__(self) -> None:
         for name, kind in _kinds(type(self)).items():
             object.__setattr__(self, name, _convert(kind, getattr(self, name), name))
-
-
-@functools.cache
-def _kinds(cls: Any) -> dict[str, Any]:
-    return get_type_hints(cls)
 
 
 def require(condition: bool, where: str, reason: str) -> None:
