@@ -60,23 +60,24 @@ def weighted_cross_entropy(logits: Tensor, target: Tensor, *, weights: Tensor | 
     summed = F.cross_entropy(logits.float(), target, weights, ignore_index=IGNORE, reduction="sum")
     valid = target[target != IGNORE]
     mass = valid.numel() if weights is None else weights[valid].sum()
-    return summed / torch.as_tensor(mass, device=logits.device).clamp(min=1e-6)
+    return summed / torch.as_tensor(mass, dtype=torch.float32, device=logits.device).clamp(min=1e-6)
 
 
-def _overlap(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Per class, over the whole batch: true positives, false positives, false negatives (soft), and whether it is present."""
-    valid = target != IGNORE
-    truth = F.one_hot(target.where(valid, 0), logits.shape[1]).movedim(-1, 1) * valid[:, None]
-    probability = logits.float().softmax(1) * valid[:, None]
-    axes = (0, 2, 3)
-    hit = (probability * truth).sum(axes)
-    return hit, probability.sum(axes) - hit, truth.sum(axes) - hit, truth.amax(axes) > 0
+def _overlap(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Per class, over the whole batch: soft true positives, summed probability, number of pixels."""
+    classes, valid = logits.shape[1], target != IGNORE
+    label = target.where(valid, 0)
+    probability = logits.float().softmax(1)
+    of_truth = (probability.gather(1, label[:, None])[:, 0] * valid).flatten()
+    hit = probability.new_zeros(classes).index_add(0, label.flatten(), of_truth)
+    return hit, (probability * valid[:, None]).sum((0, 2, 3)), torch.bincount(target[valid], minlength=classes)
 
 
 def tversky(logits: Tensor, target: Tensor, *, alpha: float = 0.3, beta: float = 0.7) -> Tensor:
     """1 - TP / (TP + alpha FP + beta FN), mean over the classes present (Salehi et al. 2017, https://arxiv.org/abs/1706.05721)."""
-    hit, false_positive, false_negative, present = _overlap(logits, target)
-    score = (hit + 1) / (hit + alpha * false_positive + beta * false_negative + 1)
+    hit, predicted, pixels = _overlap(logits, target)
+    score = (hit + 1) / (hit + alpha * (predicted - hit) + beta * (pixels - hit) + 1)
+    present = pixels > 0
     return ((1 - score) * present).sum() / present.sum().clamp(min=1)
 
 
@@ -103,7 +104,7 @@ def ohem(logits: Tensor, target: Tensor, *, threshold: float = 0.7, least: float
     """
     loss = F.cross_entropy(logits.float(), target, ignore_index=IGNORE, reduction="none")[target != IGNORE]
     if not loss.numel():
-        return logits.sum() * 0
+        return logits.float().sum() * 0
     hardest = loss.sort(descending=True).values
     count = max(int((hardest > -torch.log(torch.tensor(threshold))).sum()), int(least * loss.numel()), 1)
     return hardest[:count].mean()
@@ -123,7 +124,7 @@ def lovasz(logits: Tensor, target: Tensor) -> Tensor:
         union = positive.sum() + (1 - positive).cumsum(0)
         jaccard = 1 - intersection / union
         losses.append((errors * torch.cat([jaccard[:1], jaccard.diff()])).sum())
-    return torch.stack(losses).mean() if losses else logits.sum() * 0
+    return torch.stack(losses).mean() if losses else logits.float().sum() * 0
 
 
 LOSSES: dict[str, Loss] = {

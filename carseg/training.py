@@ -42,6 +42,7 @@ from carseg.runtimes.torch_ import TorchRuntime, native_bfloat16, pick_device
 CACHE_MARGIN = 1.5  # pictures are cached so much larger than the network sees them, for the augmentations that zoom in
 SAVE_SECONDS = 120  # a state is saved this often, and after every epoch
 PLATEAU_PATIENCE = 5  # validations without a better one after which schedule "plateau" halves the rate
+GROWTH = 0.6  # share of the budget after which pictures have their full size, where they start smaller
 COLUMNS = ("step", "epoch", "seconds", "lr", "loss", "val_miou", "val_pixel_acc", "images_per_s", "data_share")
 
 
@@ -101,7 +102,7 @@ class Trainer:
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
         self.schedule = optim.make_schedule(options.schedule)
-        self.augment = Augment(options.augment, labels, spec.size)
+        self.augment = Augment(options.augment, labels)
         self.pictures, self.masks = self._load(train)
         self.present = torch.stack([torch.bincount(m.flatten(), minlength=256)[: len(labels)] for m in self.masks]).float()
         self.loss = make_loss(options.loss, inverse_frequency(self.present.sum(0)))
@@ -200,10 +201,16 @@ class Trainer:
         """Normalised pictures float32 (n, 3, h, w) and labels int64 (n, h, w), changed at random."""
         indices = indices.to(self.pictures.device)
         pictures, masks = self.pictures[indices].to(self.device), self.masks[indices].to(self.device)
-        x, target = self.augment(pictures, masks, generator)
+        x, target = self.augment(pictures, masks, self._size(), generator)
         scale = x.amax((1, 2, 3), keepdim=True).clamp(min=1) if self.spec.scale == "max" else 255.0
         mean, std = (torch.tensor(v, device=self.device)[:, None, None] for v in (self.spec.mean, self.spec.std))
         return ((x / scale - mean) / std).contiguous(memory_format=torch.channels_last), target
+
+    def _size(self) -> tuple[int, int]:
+        """(height, width) of the current step: it grows over the first part of the training, in steps of 32 pixels."""
+        scale = min(self.options.start_scale + (1 - self.options.start_scale) * self.done / GROWTH, 1.0)
+        height, width = (side if scale == 1 else max(round(side * scale / 32), 1) * 32 for side in self.spec.size)
+        return height, width
 
     def _load(self, train: Dataset) -> tuple[Tensor, Tensor]:
         """The cached pictures and masks; held on an accelerator that has the room, else read from disk as they are needed."""

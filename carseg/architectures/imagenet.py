@@ -22,12 +22,16 @@ def load_encoder(model: Network, state: Mapping[str, Tensor], source: str) -> No
         WeightsError: they do not fit the encoder; nothing is loaded then.
     """
     kind = type(model).__name__
-    encoder = {k: v for k, v in model.state_dict().items() if model.encoder_prefix and k.startswith(model.encoder_prefix)}
+    encoder = {
+        k: v for k, v in model.state_dict().items() if model.encoder_prefix and k.startswith(model.encoder_prefix)
+    }
     if not encoder:
         raise OptionError(f"{kind} has no encoder to load weights into")
     first = next(v for v in encoder.values() if v.ndim == 4)
     if first.shape[1] != 3:
-        raise OptionError(f"{source} takes 3 channels, this {kind} takes {first.shape[1]}: start it from random weights")
+        raise OptionError(
+            f"{source} takes 3 channels, this {kind} takes {first.shape[1]}: start it from random weights"
+        )
     found = {key: state.get(model.timm_key(key)) for key in encoder}
     wrong = [
         key

@@ -15,46 +15,57 @@ from torch import Generator, Tensor
 from carseg.labels import IGNORE, LabelSet
 from carseg.registry import unknown
 
-# The names are those of the public car projects; each is the set of changes it switches on.
-AUGMENTATIONS: dict[str, frozenset[str]] = {
-    "none": frozenset(),
-    "flip": frozenset({"flip"}),
-    "crop": frozenset({"crop"}),
-    "perspective": frozenset({"perspective"}),
-    "jitter": frozenset({"jitter"}),
-    "affine": frozenset({"affine"}),
-    "all": frozenset({"flip", "crop", "perspective", "jitter", "affine"}),
-}
+CHANGES = ("flip", "crop", "perspective", "affine", "jitter")
+
+
+def parse(name: str) -> frozenset[str]:
+    """The changes that a name such as "none", "flip", "flip+affine+jitter" or "all" switches on.
+
+    Raises:
+        UnknownNameError: there is no such change.
+    """
+    if name in ("none", "all"):
+        return frozenset(CHANGES if name == "all" else ())
+    for change in name.split("+"):
+        if change not in CHANGES:
+            raise unknown("augmentation", change, ("none", *CHANGES, "all"))
+    return frozenset(name.split("+"))
 
 
 class Augment:
     """A named augmentation, ready to be applied to batches.
 
     Args:
-        name: one of ``AUGMENTATIONS``.
+        name: as ``parse`` takes it.
         labels: tells which classes swap sides when a picture is mirrored.
-        size: (height, width) of what it gives out; pictures are stretched to it, as prediction stretches them.
     """
 
-    def __init__(self, name: str, labels: LabelSet, size: tuple[int, int]) -> None:
-        if name not in AUGMENTATIONS:
-            raise unknown("augmentation", name, AUGMENTATIONS)
-        self.changes = AUGMENTATIONS[name]
-        self.zooms = bool(self.changes & {"crop", "affine"})  # then larger pictures than ``size`` are worth having
-        self.size = size
+    def __init__(self, name: str, labels: LabelSet) -> None:
+        self.changes = parse(name)
+        self.zooms = bool(self.changes & {"crop", "affine"})  # then larger pictures than the output are worth having
         self._flipped = torch.arange(256, dtype=torch.uint8)
         self._flipped[: len(labels)] = torch.tensor(labels.flipped, dtype=torch.uint8)
 
-    def __call__(self, pictures: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """pictures uint8 (N, 3, H, W), masks uint8 (N, H, W) -> float32 (N, 3, h, w) in 0..255, int64 (N, h, w)."""
+    def __call__(
+        self, pictures: Tensor, masks: Tensor, size: tuple[int, int], generator: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Changed pictures and masks, stretched to ``size`` (height, width) as prediction stretches pictures.
+
+        Args:
+            pictures: uint8 (N, 3, H, W).
+            masks: uint8 (N, H, W).
+
+        Returns:
+            float32 (N, 3, h, w) in 0..255 and int64 (N, h, w).
+        """
         device, count = pictures.device, len(pictures)
         mirrored = torch.zeros(count, dtype=torch.bool)
         if "flip" in self.changes:
             mirrored = torch.rand(count, generator=generator) < 0.5
         warp = self._warp(count, mirrored, generator).to(device)
         images = pictures.float()
-        if self.changes & {"flip", "crop", "perspective", "affine"} or tuple(pictures.shape[-2:]) != self.size:
-            grid = _grid(warp, self.size)
+        if self.changes & {"flip", "crop", "perspective", "affine"} or tuple(pictures.shape[-2:]) != size:
+            grid = _grid(warp, size)
             images = F.grid_sample(images, grid, "bilinear", "border", align_corners=False)
             # Sampling label + 1 with zero padding makes 0 where the picture ends; uint8 turns that back into 255.
             moved = F.grid_sample(masks[:, None].float() + 1, grid, "nearest", "zeros", align_corners=False)[:, 0]
@@ -74,13 +85,13 @@ class Augment:
         warp = torch.eye(3).repeat(count, 1, 1)
         warp[:, 0, 0] = 1 - 2 * mirrored.float()
         if "affine" in self.changes:
-            zoom = torch.exp(uniform(math.log(0.6), math.log(1.5)))  # above 1 the picture gets smaller
-            aspect = torch.exp(uniform(-0.25, 0.25))
-            angle = uniform(-math.radians(12), math.radians(12))
+            zoom = torch.exp(uniform(-0.4, 0.4))  # above 0 the picture gets smaller
+            aspect = torch.exp(uniform(-0.15, 0.15))
+            angle = uniform(-math.radians(10), math.radians(10))
             affine = torch.eye(3).repeat(count, 1, 1)
             affine[:, 0, 0], affine[:, 0, 1] = zoom * aspect * angle.cos(), -zoom * aspect * angle.sin()
             affine[:, 1, 0], affine[:, 1, 1] = zoom / aspect * angle.sin(), zoom / aspect * angle.cos()
-            affine[:, 0, 2], affine[:, 1, 2] = uniform(-0.25, 0.25), uniform(-0.25, 0.25)
+            affine[:, 0, 2], affine[:, 1, 2] = uniform(-0.2, 0.2), uniform(-0.2, 0.2)
             warp = warp @ affine
         if "crop" in self.changes:
             scale = uniform(0.5, 1.0)

@@ -1,0 +1,194 @@
+"""Teaching a network new pictures or new classes: from zoo weights, from a trained encoder, or from nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from carseg import checkpoint, packing
+from carseg import hub as hubs
+from carseg.architectures.imagenet import load_encoder, load_imagenet_encoder
+from carseg.architectures.network import Network
+from carseg.data.dataset import Dataset
+from carseg.data.opening import open as open_data
+from carseg.data.opening import recognise
+from carseg.data.splitting import split_train_val
+from carseg.errors import OptionError, TrainingError
+from carseg.labels import LabelSet
+from carseg.manifest import DataSource, Entry, InputSpec
+from carseg.metrics import Scores
+from carseg.options import Options
+from carseg.registry import create_model, list_architectures
+from carseg.training import Trainer
+
+IMAGENET = InputSpec(size=(320, 320), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+_NO_FILE_YET = "0" * 64
+
+
+def finetune(
+    model: str | os.PathLike[str],
+    data: str | os.PathLike[str] | Dataset,
+    out: str | os.PathLike[str],
+    *,
+    options: Options | None = None,
+    mapping: Mapping[str, str] | None = None,
+    hub: str | None = None,
+    resume: bool = False,
+    report: Callable[[dict[str, float]], None] | None = None,
+) -> Path:
+    """Trains a network on labelled pictures.
+
+    Args:
+        model: where it starts: a model's name, the folder of an earlier run's ``best``, or the name of an architecture for
+            random weights (``options.encoder`` brings a trained encoder).
+        data: what ``carseg.data.open`` reads. Its validation split chooses the best state; where it has none a share of the
+            training pictures is held out.
+        out: the run folder.
+        options: all settings; a resumed run keeps those it was started with.
+        mapping: class name to new name, to rename, merge or ("") ignore classes.
+        hub: where to look for weights first.
+        resume: go on with the run in ``out``.
+        report: called after every step with ``done`` (share of the budget), ``step``, ``loss`` and ``best_miou``.
+
+    Returns:
+        The folder of the best weights, which ``carseg.load`` takes.
+
+    Raises:
+        OptionError: ``out`` holds a run already and ``resume`` is off, or a setting makes no sense.
+        DataError: the data cannot be used; every broken picture is named.
+        TrainingError: the loss is no number any more, the disk is full, or there is nothing to resume.
+    """
+    run = Path(out)
+    options = _begin(run, options or Options(), resume)
+    train, val = open_splits(data, mapping, options)
+    torch.manual_seed(options.seed)  # for the weights that are new
+    network, entry, new = start(model, train.labels, options, hub=hub)
+    entry = replace(
+        entry,
+        name=re.sub(r"[^A-Za-z0-9._-]+", "-", run.resolve().name).lstrip("._-") or "finetuned",
+        recipe=f"carseg finetune {model}",
+        data=(*(replace(source, role="pretraining") for source in entry.data), *_sources(train, val)),
+    )
+
+    def write(folder: Path, trained: Network, scores: Scores | None) -> None:
+        measured = (packing.metric(scores, train.name, "val"),) if scores else ()
+        packing.pack(folder, trained, replace(entry, metrics=measured))
+
+    trainer = Trainer(network, train.labels, entry.input, train, val, run, options, pack=write, report=report)
+    if resume:
+        trainer.resume()
+    elif trainer.group.leads:
+        started = {"model": str(model), "options": asdict(options), "new_tensors": new}
+        (run / "run.json").write_text(json.dumps(started, indent=2) + "\n")
+    trainer.run()
+    return run / "best"
+
+
+def open_splits(
+    data: str | os.PathLike[str] | Dataset, mapping: Mapping[str, str] | None, options: Options
+) -> tuple[Dataset, Dataset | None]:
+    """The training pictures and those that choose the best state, every one of them known to be readable.
+
+    Raises:
+        DataError: pictures are broken (and ``options.skip_bad`` is off), or there are none.
+    """
+    if isinstance(data, Dataset):
+        train, val = data, None
+    else:
+        parts = recognise(Path(data).expanduser())
+        train = open_data(data, split="train" if "train" in parts else None, mapping=mapping)
+        val = open_data(data, split="val", mapping=mapping) if "train" in parts and "val" in parts else None
+    train = train.verified(skip_bad=options.skip_bad)
+    if val is not None:
+        return train, val.verified(skip_bad=options.skip_bad)
+    return split_train_val(train, options.val_fraction, options.seed) if options.val_fraction else (train, None)
+
+
+def start(
+    model: str | os.PathLike[str], labels: LabelSet, options: Options, *, hub: str | None = None
+) -> tuple[Network, Entry, list[str]]:
+    """The network a training starts from, what will be known about its weights, and which tensors are new.
+
+    Weights for other classes keep everything but the tensors whose shape depends on the number of classes.
+    """
+    if str(model) in list_architectures():
+        network = create_model(str(model), len(labels))
+        entry = Entry(
+            name="new",
+            architecture=str(model),
+            labels=labels,
+            file="model.safetensors",
+            sha256=_NO_FILE_YET,
+            bytes=1,
+            parameters=1,
+            storage="float32",
+            input=IMAGENET,
+            licence="that of the data it was trained on",
+            commercial_use="unclear",
+            recipe="",
+            code_commit="",
+            paper="",
+            made_by="",
+            data=(),
+        )
+        new = list(network.state_dict())
+        if options.encoder is not None:
+            _load_encoder(network, options.encoder)
+            new = [key for key in new if not key.startswith(network.encoder_prefix)]
+    else:
+        located = hubs.locate(model, hub=hub)
+        entry = located.entry
+        network = create_model(entry.architecture, len(labels))
+        state = checkpoint.read_state(located.path)
+        if labels.classes != entry.labels.classes:
+            head = _head(entry.architecture)
+            state = {key: value for key, value in state.items() if key not in head}
+        new = checkpoint.replace_head(network, state)
+        entry = replace(entry, labels=labels, storage="float32", metrics=(), runtimes={}, quantization_loss=None, embedded=False)
+    if options.size is not None:
+        entry = replace(entry, input=replace(entry.input, size=options.size))
+    return network, entry, new
+
+
+def _head(architecture: str) -> set[str]:
+    """The tensors whose shape depends on the number of classes."""
+    with torch.device("meta"):
+        two, three = (create_model(architecture, classes).state_dict() for classes in (2, 3))
+    return {key for key in two if two[key].shape != three[key].shape}
+
+
+def _load_encoder(network: Network, encoder: str) -> None:
+    if encoder == "imagenet":
+        load_imagenet_encoder(network)
+    else:
+        load_encoder(network, checkpoint.read_state(Path(encoder)), encoder)
+
+
+def _begin(run: Path, options: Options, resume: bool) -> Options:
+    """Makes the run folder; gives the options the run was started with where it is resumed."""
+    started = run / "run.json"
+    if resume:
+        if not started.exists():
+            raise TrainingError(f"{run} holds no run to resume; start it without resume")
+        saved = json.loads(started.read_text())["options"]
+        return Options(**{key: tuple(value) if isinstance(value, list) else value for key, value in saved.items()})
+    if started.exists():
+        raise OptionError(f"{run} holds a run already: resume it, or choose another folder")
+    run.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(run / "cache", ignore_errors=True)
+    return options
+
+
+def _sources(train: Dataset, val: Dataset | None) -> tuple[DataSource, ...]:
+    unknown = "not stated; whoever trained it knows"
+    sources = [DataSource(train.name, train.split or "all", len(train), unknown, "training")]
+    if val is not None:
+        sources.append(DataSource(val.name, val.split or "held out", len(val), unknown, "validation"))
+    return tuple(sources)

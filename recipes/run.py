@@ -1,0 +1,110 @@
+"""Makes a weight from its recipe: trains, measures, stores it as weights/NAME, and enters it into the manifest.
+
+    CARSEG_DATA=DIR python -m recipes.run unet-mobilenetv2-carparts
+    CARSEG_DATA=DIR python -m recipes.run unet-mobilenetv2-carparts --minutes 5 --weights /tmp/weights
+
+A run that was interrupted goes on where it was. ``--minutes`` replaces the recipe's budget; the schedule fits itself to it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from carseg import finetuning, packing
+from carseg.architectures.network import Network
+from carseg.card import model_card
+from carseg.cli.process import prepare
+from carseg.data.dataset import Dataset
+from carseg.data.opening import open as open_data
+from carseg.manifest import ROOT, Entry, Manifest, load_manifest
+from carseg.metrics import Evaluation, Scores
+from carseg.runtimes.torch_ import pick_device
+from carseg.segmenter import load
+from carseg.training import Trainer, evaluate
+from recipes import recipe as recipes
+
+
+def main(
+    name: str,
+    minutes: Annotated[float | None, typer.Option(help="train for so long instead")] = None,
+    device: str = "auto",
+    runs: Annotated[Path, typer.Option(help="where the run folder goes")] = Path("runs"),
+    weights: Annotated[Path, typer.Option(help="where the finished entry goes")] = ROOT / "weights",
+) -> None:
+    prepare()
+    recipe = recipes.read(name)
+    options = replace(recipe.options, device=device)
+    if minutes is not None:
+        options = replace(options, minutes=minutes)
+    run = runs / name
+    run.mkdir(parents=True, exist_ok=True)
+    train, val = finetuning.open_splits(recipe.data, None, options)
+    torch.manual_seed(options.seed)
+    network, entry, _ = finetuning.start(recipe.start, recipe.labels, options)
+    entry = replace(
+        entry,
+        name=name,
+        input=recipe.input,
+        data=recipe.sources,
+        recipe=f"recipes/{name}.toml",
+        code_commit=_commit(),
+        **{**recipe.about, "storage": "float32", "embedded": False},
+    )
+
+    def write(folder: Path, trained: Network, scores: Scores | None) -> None:
+        packing.pack(folder, trained, entry)
+
+    trainer = Trainer(network, recipe.labels, recipe.input, train, val, run, options, pack=write, report=_report)
+    if (run / "state.pt").exists():
+        trainer.resume()
+    trainer.run()
+    test = open_data(recipe.data, split=recipe.test, labels=recipe.labels)
+    finished = publish(run / "best", recipe, entry, test, weights)
+    if weights == ROOT / "weights":
+        manifest = load_manifest()
+        Manifest(manifest.hubs, {**manifest.models, name: finished}).save(ROOT / "weights_manifest.json")
+    figure = finished.metrics[0]
+    print(f"{name}: {recipe.folder} {recipe.test} mIoU {figure.miou:.4f} {figure.miou_ci}, side error {figure.side_error}")
+
+
+def publish(best: Path, recipe: recipes.Recipe, entry: Entry, test: Dataset, weights: Path) -> Entry:
+    """Stores the best state of a run small, measures what is stored, and writes its card."""
+    trained = load(best)
+    network = trained.runtime.network
+    exact = evaluate(network, test, recipe.labels, recipe.input, pick_device("cpu"))
+    folder = weights / recipe.name
+    stored = replace(entry, **recipe.about)
+    packing.pack(folder, network, stored, keep_float16=recipe.keep_float16)
+    segmenter, evaluation = load(folder), Evaluation(recipe.labels)
+    for sample in test:
+        rgb, truth = sample.load()
+        evaluation.add(segmenter.predict(rgb).mask, truth)
+    scores = evaluation.scores()
+    measured = replace(
+        stored,
+        metrics=(packing.metric(scores, recipe.folder, recipe.test),),
+        quantization_loss=round(exact.miou - scores.miou, 5),
+    )
+    finished = packing.pack(folder, network, measured, keep_float16=recipe.keep_float16)
+    (folder / "README.md").write_text(model_card(finished, recipe.notes), "utf-8")
+    return finished
+
+
+def _commit() -> str:
+    return subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _report(row: dict[str, float]) -> None:
+    if row["step"] % 50 == 0:
+        print(f"{row['done']:6.1%}  step {row['step']:.0f}  loss {row['loss']:.3f}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    typer.run(main)

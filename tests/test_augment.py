@@ -1,0 +1,83 @@
+"""Pictures and masks change together, sides swap when a picture is mirrored, and the seed decides everything."""
+
+import pytest
+import torch
+
+from carseg.data.augment import CHANGES, Augment, parse
+from carseg.errors import UnknownNameError
+from carseg.labels import CARPARTS
+
+SIZE = (48, 64)
+LEFT, RIGHT = CARPARTS.classes.index("front_left_door"), CARPARTS.classes.index("front_right_door")
+
+
+def scene(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A bright block whose mask says where it is, off the middle, on a dark ground."""
+    masks = torch.zeros(count, *SIZE, dtype=torch.uint8)
+    masks[:, 10:30, 8:24] = LEFT
+    return (masks[:, None] > 0).repeat(1, 3, 1, 1).to(torch.uint8) * 200 + 20, masks
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("name", ["flip", "crop", "perspective", "affine", "flip+crop+perspective+affine"])
+def test_mask_and_picture_move_together(name: str) -> None:
+    pictures, masks = scene(16)
+    images, labels = Augment(name, CARPARTS)(pictures, masks, SIZE, seeded(0))
+    assert not torch.equal(labels, masks.long())
+    bright, part, known = images[:, 0] > 120, (labels == LEFT) | (labels == RIGHT), labels != 255
+    assert ((bright == part) | ~known).float().mean() > 0.97  # but for the rim, where one is interpolated
+    assert part.any((1, 2)).float().mean() > 0.7
+
+
+def test_mirroring_swaps_left_and_right() -> None:
+    pictures, masks = scene(32)
+    images, labels = Augment("flip", CARPARTS)(pictures, masks, SIZE, seeded(1))
+    mirrored = images[:, 0, 20, 50] > 120  # the block is on the other side of the picture
+    assert 4 < mirrored.sum() < 28
+    torch.testing.assert_close(images[mirrored], pictures[mirrored].flip(-1).float(), atol=1e-3, rtol=0)
+    assert (labels[mirrored].unique() == torch.tensor([0, RIGHT])).all()
+    assert (labels[~mirrored].unique() == torch.tensor([0, LEFT])).all()
+
+
+def test_what_lies_beyond_the_edge_is_ignored() -> None:
+    pictures, masks = scene(32)
+    _, labels = Augment("affine", CARPARTS)(pictures, masks, SIZE, seeded(2))
+    assert (labels == 255).any()
+    assert set(labels.unique().tolist()) <= {0, LEFT, 255}
+
+
+def test_none_changes_nothing_and_255_stays() -> None:
+    pictures, masks = scene(2)
+    masks[0, 0] = 255
+    images, labels = Augment("none", CARPARTS)(pictures, masks, SIZE, seeded(0))
+    assert torch.equal(images, pictures.float()) and torch.equal(labels, masks.long())
+
+
+def test_jitter_leaves_the_mask_alone_and_stays_in_range() -> None:
+    pictures, masks = scene(16)
+    images, labels = Augment("jitter", CARPARTS)(pictures, masks, SIZE, seeded(3))
+    assert torch.equal(labels, masks.long())
+    assert images.min() >= 0 and images.max() <= 255 and not torch.equal(images, pictures.float())
+
+
+def test_the_seed_decides() -> None:
+    pictures, masks = scene(4)
+    augment = Augment("all", CARPARTS)
+    first, again, other = (augment(pictures, masks, SIZE, seeded(seed))[0] for seed in (5, 5, 6))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_output_has_the_networks_size() -> None:
+    pictures, masks = scene(2)
+    images, labels = Augment("none", CARPARTS)(pictures, masks, (24, 32), seeded(0))
+    assert images.shape == (2, 3, 24, 32) and labels.shape == (2, 24, 32)
+
+
+def test_names() -> None:
+    assert parse("none") == frozenset() and parse("all") == frozenset(CHANGES)
+    assert parse("flip+jitter") == {"flip", "jitter"}
+    with pytest.raises(UnknownNameError, match="did you mean flip"):
+        parse("flp")

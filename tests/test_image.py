@@ -1,0 +1,174 @@
+"""Reading pictures of every kind, and the way from logits back to the picture's own size."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from carseg import image
+from carseg.errors import PictureError, PictureNotFoundError
+from carseg.manifest import InputSpec
+
+SPEC = InputSpec(size=(32, 48), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
+RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
+
+
+def encoded(picture: Image.Image, format: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def test_every_way_to_give_the_same_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a picture ü.png"
+    path.write_bytes(encoded(Image.fromarray(RGB)))
+    chw = torch.from_numpy(RGB).permute(2, 0, 1)
+    with path.open("rb") as file:
+        ways = [path, str(path), path.read_bytes(), file, Image.fromarray(RGB), RGB, chw, chw / 255]
+        for way in ways:
+            np.testing.assert_array_equal(image.decode(way).rgb, RGB)
+    assert image.decode(path).source == str(path)
+    assert image.decode(RGB).source == ""
+
+
+def test_a_dark_float_tensor_is_not_scaled_by_its_maximum() -> None:
+    dark = torch.full((3, 4, 4), 1 / 255)
+    assert image.decode(dark).rgb.max() == 1
+
+
+def test_exif_orientation_is_applied() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    upright = image.decode(encoded(Image.fromarray(RGB), "PNG", exif=exif)).rgb
+    np.testing.assert_array_equal(upright, np.rot90(RGB, -1))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "HSV", "LAB"])
+def test_modes_become_rgb(mode: str) -> None:
+    source = Image.fromarray(RGB).convert("RGB" if mode != "LAB" else "RGB")
+    picture = source if mode == "LAB" else source.convert(mode)
+    np.testing.assert_array_equal(image.decode(picture).rgb, np.asarray(picture.convert("RGB")))
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
+def test_transparency_is_laid_over_white(mode: str) -> None:
+    clear = Image.new("RGBA", (4, 4), (200, 0, 0, 0)).convert(mode)
+    assert image.decode(clear).rgb.min() == 255
+
+
+def test_a_palette_with_a_transparent_colour_is_laid_over_white() -> None:
+    picture = Image.new("P", (4, 4), 3)
+    picture.putpalette([0] * 768)
+    assert image.decode(encoded(picture, transparency=3)).rgb.min() == 255
+
+
+def test_sixteen_bits_are_scaled_to_eight() -> None:
+    wide = Image.fromarray(np.array([[0, 257, 65535]], np.uint16))
+    np.testing.assert_array_equal(image.decode(encoded(wide)).rgb[0, :, 0], [0, 1, 255])
+    np.testing.assert_array_equal(image.decode(encoded(wide, "TIFF")).rgb[0, :, 0], [0, 1, 255])
+
+
+def test_the_first_frame_of_an_animation() -> None:
+    frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
+    data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    np.testing.assert_array_equal(image.decode(data).rgb[0, 0], [255, 0, 0])
+
+
+def test_bad_pictures_are_named_with_the_reason(tmp_path: Path) -> None:
+    whole = encoded(Image.fromarray(RGB), "JPEG")
+    for name, content in (("empty.jpg", b""), ("text.png", b"hello"), ("cut.jpg", whole[: len(whole) // 2])):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(PictureError, match=name):
+            image.decode(tmp_path / name)
+    with pytest.raises(PictureNotFoundError, match=r"none\.jpg"):
+        image.decode(tmp_path / "none.jpg")
+    with pytest.raises(FileNotFoundError):
+        image.decode(tmp_path / "none.jpg")
+    with pytest.raises(PictureError, match="folder"):
+        image.decode(tmp_path)
+
+
+def test_a_decompression_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(PictureError, match="bomb"):
+        image.decode(encoded(Image.fromarray(RGB)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4, 5), np.uint8),
+        np.zeros((0, 4, 3), np.uint8),
+        torch.full((3, 4, 4), 2.0),
+        torch.full((3, 4, 4), float("nan")),
+        torch.zeros(4, 4),
+        7,
+        None,
+    ],
+)
+def test_what_is_no_picture_is_refused(wrong: object) -> None:
+    with pytest.raises(PictureError):
+        image.decode(wrong)
+
+
+def test_input_is_what_the_rule_says() -> None:
+    x = image.to_input(RGB, SPEC)
+    resized = np.asarray(Image.fromarray(RGB).resize((48, 32), Image.Resampling.BILINEAR), np.float64)
+    expected = (resized / 255 - SPEC.mean) / SPEC.std
+    assert x.dtype == np.float32 and x.flags.c_contiguous
+    np.testing.assert_allclose(x, expected.transpose(2, 0, 1), atol=1e-5)
+
+
+def test_scale_by_the_pictures_own_maximum() -> None:
+    spec = InputSpec(size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1), scale="max")
+    assert image.to_input(np.full((4, 4, 3), 50, np.uint8), spec).max() == pytest.approx(1)
+    assert image.to_input(np.zeros((4, 4, 3), np.uint8), spec).max() == 0
+
+
+@pytest.mark.parametrize(("size", "expected"), [((100, 200), (160, 320)), ((200, 100), (320, 160)), ((1, 500), (32, 320))])
+def test_fit_keeps_the_aspect(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    spec = InputSpec(size=(320, 320), mean=(0, 0, 0), std=(1, 1, 1), resize="fit", multiple=32)
+    assert image.input_size(size, spec) == expected
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (20, 30), (61, 97), (200, 3)])
+@pytest.mark.parametrize("grid", [(1, 1), (2, 3), (16, 24)])
+def test_mask_equals_the_argmax_of_full_size_logits(size: tuple[int, int], grid: tuple[int, int]) -> None:
+    logits = np.random.default_rng(1).normal(size=(5, *grid)).astype(np.float32)
+    full = F.interpolate(torch.from_numpy(logits)[None], size=size, mode="bilinear", align_corners=False)[0]
+    mask = image.to_mask(logits, size)
+    best = full.max(0).values.numpy()
+    chosen = full.numpy()[mask, np.arange(size[0])[:, None], np.arange(size[1])]
+    assert mask.shape == size and mask.dtype == np.uint8
+    np.testing.assert_allclose(chosen, best, atol=1e-5)  # equal but for rounding where two classes tie
+    assert (mask == full.argmax(0).numpy()).mean() > 0.999
+
+
+def test_threshold_turns_unsure_pixels_into_background() -> None:
+    logits = np.zeros((3, 2, 2), np.float32)
+    logits[1, :, 0], logits[2, :, 1] = 0.1, 10
+    assert set(np.unique(image.to_mask(logits, (2, 2), threshold=0.9, background=0))) == {0, 2}
+    assert set(np.unique(image.to_mask(logits, (2, 2), threshold=0.9))) == {2, 255}
+
+
+def test_scores_are_mean_probabilities() -> None:
+    logits = np.log(np.array([[[0.9, 0.2]], [[0.1, 0.8]]], np.float32))
+    total, count = image.class_scores(logits)
+    np.testing.assert_allclose(total / count, [0.9, 0.8], atol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "side"), [((10, 10), 32), ((100, 37), 32), ((33, 64), 32), ((1, 1), 32), ((500, 700), 128)])
+def test_tiles_decide_every_pixel_once(size: tuple[int, int], side: int) -> None:
+    decided = np.zeros(size, int)
+    for tile in image.tiles(size, side):
+        top, left, bottom, right = tile.window
+        y0, x0, y1, x1 = tile.keep
+        assert 0 <= top <= y0 < y1 <= bottom <= size[0] and 0 <= left <= x0 < x1 <= right <= size[1]
+        assert bottom - top == min(side, size[0]) and right - left == min(side, size[1])
+        decided[y0:y1, x0:x1] += 1
+    assert (decided == 1).all()
