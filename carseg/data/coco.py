@@ -69,10 +69,10 @@ def rasterise(segmentation: Any, height: int, width: int, name: str) -> np.ndarr
         rings = [ring for ring in segmentation if len(ring) >= 6]  # fewer than three points cover nothing
         if not rings:
             return np.zeros((height, width), dtype=bool)
-        united: np.ndarray = pycocotools.decode(pycocotools.merge(pycocotools.frPyObjects(rings, height, width)))
+        united = pycocotools.merge(pycocotools.frPyObjects(rings, height, width))
     except (TypeError, ValueError, IndexError) as error:
         raise DataError(f"{name} has a segmentation that is neither polygons nor run lengths: {error!r}") from None
-    return united.astype(bool)
+    return rle.decode(united)
 
 
 def read_folder(folder: Path) -> dict[str, Found] | None:

@@ -6,16 +6,15 @@ label set, 255 where a pixel counts for nothing. A picture and its mask always h
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image, ImageOps
 
 from carseg.errors import CarsegError, DataError
+from carseg.image import decode
 from carseg.labels import IGNORE, LabelSet
 
 INVALID = -1  # in a table of stored values: a value that is no class of the data set
@@ -66,7 +65,7 @@ class Sample:
 
     def load_picture(self) -> np.ndarray:
         """The upright picture alone, RGB uint8 (H, W, 3)."""
-        return read_picture(self.picture) if isinstance(self.picture, Path) else self.picture.read()
+        return decode(self.picture).rgb if isinstance(self.picture, Path) else self.picture.read()
 
     def load_mask(self, height: int, width: int) -> np.ndarray:
         """The label ids alone, uint8 (height, width); the size is that of the upright picture."""
@@ -168,12 +167,3 @@ def value_table(ids: dict[int, int]) -> np.ndarray:
     for value, label in ids.items():
         table[value] = label
     return table
-
-
-def read_picture(picture: Path | bytes) -> np.ndarray:
-    # Placeholder until carseg.image is there.
-    try:
-        with Image.open(io.BytesIO(picture) if isinstance(picture, bytes) else picture) as image:
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{picture!r:.100} cannot be read: {error}") from None

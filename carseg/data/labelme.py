@@ -20,11 +20,12 @@ import numpy as np
 from PIL import Image
 
 from carseg.data.classes import JSON_FILE, class_file, plain
-from carseg.data.dataset import PictureSource, read_picture
+from carseg.data.dataset import PictureSource
 from carseg.data.found import Found, Record, pictures_below, subfolder
 from carseg.data.masks import IMAGE_FOLDERS
 from carseg.data.shapes import area, fill
-from carseg.errors import DataError
+from carseg.errors import DataError, PictureError
+from carseg.image import decode
 from carseg.labels import IGNORE
 
 _NOTE_FOLDERS = ("annotations", "labels", "json", "jsons", "labelme")
@@ -68,9 +69,9 @@ class EmbeddedPicture:
 
     def read(self) -> np.ndarray:
         try:
-            return read_picture(base64.b64decode(json.loads(self.path.read_bytes())["imageData"]))
+            return decode(base64.b64decode(json.loads(self.path.read_bytes())["imageData"])).rgb
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{self.path} holds no picture: {error}") from None
+            raise PictureError(f"{self.path} holds no picture: {error}") from None
 
 
 def read_folder(folder: Path) -> dict[str, Found] | None:
@@ -104,9 +105,9 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
     for path, (picture, note, _) in notes.items():
         label = LabelmeLabel(path, note.get("imageHeight"), note.get("imageWidth"), tuple(note["shapes"]), by_name)
         records.append(Record(path.stem, picture, label))
-    used = {record.picture for record in records}
+    used = {record.picture.resolve() for record in records if isinstance(record.picture, Path)}
     for name, picture in _loose_pictures(folder, files).items():
-        if picture not in used and name not in problems:
+        if picture.resolve() not in used and name not in problems:
             problems[name] = f"the picture {picture} has no label"
     return {"": Found("labelme", records, {**values, IGNORE: None}, problems=problems)}
 

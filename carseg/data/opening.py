@@ -108,7 +108,7 @@ def recognise(folder: Path) -> dict[str, Found]:
     if not parts:
         looked = "".join(f"\n  {name}: {text}" for name, (_, text) in READERS.items())
         raise DataError(
-            f"{folder} holds no labelled pictures in a known format; there and in train/, val/, test/ we looked for{looked}"
+            f"{folder} holds no labelled pictures in a known format; looked in it, train/, val/, test/ for{looked}"
         )
     return parts
 

@@ -1,0 +1,87 @@
+"""``carseg.data.check`` finds what would spoil a training, and nothing where nothing is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from drawn_data import draw_mask, draw_picture, index_folder, save
+from PIL import Image
+
+import carseg.data
+from carseg.labels import IGNORE, label_set
+
+THREE = label_set("three", ["background", "left_door", "wheel"])
+
+
+def test_a_sound_set_has_figures_and_no_problems(tmp_path: Path) -> None:
+    masks = index_folder(tmp_path / "train", ["a", "b"])
+    masks |= index_folder(tmp_path / "val", ["c"], start=7)
+    masks["c"][:4] = IGNORE
+    save(tmp_path / "val" / "masks" / "c.png", masks["c"])
+    seen: list[tuple[int, int]] = []
+    findings = carseg.data.check(tmp_path, labels=THREE, progress=lambda done, total: seen.append((done, total)))
+    assert findings.ok
+    assert findings.format == "masks"
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+    train, val = findings.splits["train"], findings.splits["val"]
+    both = np.stack([masks["a"], masks["b"]])
+    assert train.pictures == 2
+    assert train.class_pixels == [np.count_nonzero(both == i) for i in range(3)]
+    assert train.class_pictures == [2, 2, 2]
+    assert (val.ignored_pixels, val.sizes) == (4 * 64, ((64, 48), (64, 48)))
+    assert findings.unpaired == ("left_door",)
+    assert findings.absent == ()
+    assert json.loads(json.dumps(findings.to_dict()))["ok"] is True
+
+
+def test_each_fault_is_found_and_named_by_its_kind(tmp_path: Path) -> None:
+    names = ["good", "truncated", "nolabel", "nopicture", "badlabel", "small", "value", "turned"]
+    index_folder(tmp_path, names)
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    (images / "truncated.png").write_bytes((images / "truncated.png").read_bytes()[:90])
+    (masks / "nolabel.png").unlink()
+    (images / "nopicture.png").unlink()
+    (masks / "badlabel.png").write_bytes(b"")
+    save(masks / "small.png", draw_mask(0, 24, 32))
+    save(masks / "value.png", draw_mask(0, classes=5))
+    exif = Image.Exif()
+    exif[0x0112] = 8
+    save(images / "turned.png", draw_picture(draw_mask(40)), exif=exif)
+    findings = carseg.data.check(tmp_path, labels=THREE)
+    assert {problem.name: problem.kind for problem in findings.problems} == {
+        "truncated": "picture",
+        "nolabel": "pairing",
+        "nopicture": "pairing",
+        "badlabel": "label",
+        "small": "size",
+        "value": "values",
+        "turned": "orientation",
+    }
+    assert not findings.ok
+    assert findings.splits[""].rotated == 1
+    assert findings.splits[""].class_pictures[0] == 1  # figures are of the one good sample
+
+
+def test_the_same_picture_in_two_splits_is_a_problem_in_one_a_remark(tmp_path: Path) -> None:
+    index_folder(tmp_path / "train", ["a", "b"])
+    index_folder(tmp_path / "test", ["c"], start=20)
+    for name in ("train/images/copy.jpg", "test/images/leak.jpg"):
+        save(tmp_path / name, np.asarray(Image.open(tmp_path / "train/images/a.png").resize((96, 72))), quality=70)
+    save(tmp_path / "train/masks/copy.png", draw_mask(0, 72, 96))
+    save(tmp_path / "test/masks/leak.png", draw_mask(0, 72, 96))
+    findings = carseg.data.check(tmp_path, labels=THREE)
+    assert findings.splits["train"].twins == [("a", "copy")]
+    assert {(p.kind, p.split, p.name) for p in findings.problems} == {
+        ("twins", "train", "a"),
+        ("twins", "train", "copy"),
+    }
+    assert all("leak of test" in problem.text for problem in findings.problems)
+
+
+def test_classes_that_never_occur_are_listed(tmp_path: Path) -> None:
+    index_folder(tmp_path, ["a"], classes=2)
+    findings = carseg.data.check(tmp_path, labels=THREE)
+    assert findings.absent == ("wheel",)
+    assert findings.ok

@@ -1,0 +1,141 @@
+"""COCO: the painting order and rasteriser that every figure of the project assumes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from drawn_data import save
+
+import carseg.data
+from carseg import rle
+from carseg.errors import DataError, MissingExtraError
+from carseg.labels import CARPARTS, IGNORE
+
+
+def square(x: float, y: float, side: float) -> list[float]:
+    return [x, y, x + side, y, x + side, y + side, x, y + side]
+
+
+def note(identity: int, category: int, segmentation: Any, area: float, image: int = 1) -> dict[str, Any]:
+    return {"id": identity, "image_id": image, "category_id": category, "segmentation": segmentation, "area": area}
+
+
+def write_coco(
+    path: Path, notes: list[dict[str, Any]], names: dict[int, str], files: tuple[str, ...] = ("a.png",), size: int = 40
+) -> None:
+    document = {
+        "images": [{"id": i, "file_name": f, "height": size, "width": size} for i, f in enumerate(files, start=1)],
+        "annotations": notes,
+        "categories": [{"id": i, "name": name} for i, name in names.items()],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save(tmp_path / "images" / "a.png", np.zeros((40, 40, 3), np.uint8))
+    return tmp_path
+
+
+def test_smaller_areas_lie_on_top_ties_go_to_the_later_id(folder: Path) -> None:
+    notes = [
+        note(7, 3, [square(5, 5, 10)], 100),  # said to be small: on top of the one that it covers
+        note(5, 2, [square(0, 0, 30)], 900),
+        note(9, 2, [square(20, 20, 10)], 100),
+        note(8, 3, [square(20, 20, 10)], 100),
+    ]
+    write_coco(folder / "annotations.json", notes, {2: "door", 3: "wheel"})
+    dataset = carseg.data.open(folder)
+    assert dataset.labels.classes == ("background", "door", "wheel")
+    mask = dataset[0].load()[1]
+    assert (mask[6:14, 6:14] == 2).all()
+    assert (mask[22:28, 22:28] == 1).all()
+    assert mask[35, 35] == 0
+
+
+def test_rings_are_united_and_degenerate_rings_cover_nothing(folder: Path) -> None:
+    notes = [note(1, 1, [square(2, 2, 10), square(20, 20, 10), square(5, 5, 10), [1, 1, 2, 2]], 300), note(2, 1, [], 0)]
+    write_coco(folder / "annotations.json", notes, {1: "door"})
+    mask = carseg.data.open(folder)[0].load()[1]
+    assert mask[8, 8] == mask[4, 4] == mask[13, 13] == mask[25, 25] == 1  # an overlap of rings is no hole
+    assert mask[17, 17] == 0
+
+
+def test_run_lengths_of_both_kinds_need_no_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    drawn = np.zeros((40, 40), bool)
+    drawn[3:9, 4:20] = True
+    counts = np.diff(np.flatnonzero(np.diff(np.concatenate([[False], drawn.T.ravel(), [False]]))), prepend=0).tolist()
+    plain = {"size": [40, 40], "counts": [*counts, 1600 - sum(counts)]}
+    write_coco(
+        folder / "annotations.json",
+        [note(1, 1, plain, 96), note(2, 2, rle.encode(np.rot90(drawn)), 96)],
+        {1: "door", 2: "wheel"},
+    )
+    mask = carseg.data.open(folder)[0].load()[1]
+    np.testing.assert_array_equal(mask == 2, np.rot90(drawn))
+    np.testing.assert_array_equal(mask == 1, drawn & ~np.rot90(drawn))
+
+
+def test_polygons_without_pycocotools_name_the_extra(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_coco(folder / "annotations.json", [note(1, 1, [square(2, 2, 10)], 100)], {1: "door"})
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'carseg\[coco\]'"):
+        carseg.data.open(folder)[0].load()
+
+
+def test_the_car_part_categories_are_the_known_set_and_their_ids_are_shifted_by_one(folder: Path) -> None:
+    names = {i + 1: "_background_" if i == 0 else name for i, name in enumerate(CARPARTS.classes)}
+    write_coco(folder / "annotations.json", [note(1, 19, [square(2, 2, 10)], 100)], names)
+    dataset = carseg.data.open(folder)
+    assert dataset.labels is CARPARTS
+    assert dataset[0].load()[1][5, 5] == CARPARTS.classes.index("wheel")
+
+
+def test_a_category_called_ignore_is_ignored(folder: Path) -> None:
+    write_coco(folder / "annotations.json", [note(1, 2, [square(2, 2, 10)], 100)], {1: "door", 2: "ignore"})
+    dataset = carseg.data.open(folder)
+    assert dataset.labels.classes == ("background", "door")
+    assert dataset[0].load()[1][5, 5] == IGNORE
+
+
+def test_annotations_folder_with_a_file_a_split(tmp_path: Path) -> None:
+    for split in ("train2017", "val2017"):
+        save(tmp_path / split / f"{split}.jpg", np.zeros((40, 40, 3), np.uint8))
+        file = tmp_path / "annotations" / f"instances_{split}.json"
+        write_coco(file, [note(1, 1, [square(2, 2, 10)], 100)], {1: "door"}, (f"{split}.jpg",))
+    assert [sample.name for sample in carseg.data.open(tmp_path, split="val")] == ["val2017"]
+    assert carseg.data.open(file)[0].load()[1][5, 5] == 1
+    write_coco(tmp_path / "annotations" / "captions.json", [], {1: "door"})
+    with pytest.raises(DataError, match="several COCO files"):
+        carseg.data.open(tmp_path)
+
+
+def test_missing_and_unlisted_pictures_are_named(folder: Path) -> None:
+    save(folder / "images" / "extra.png", np.zeros((40, 40, 3), np.uint8))
+    write_coco(folder / "annotations.json", [], {1: "door"}, ("a.png", "gone.png"))
+    dataset = carseg.data.open(folder)
+    assert [sample.name for sample in dataset] == ["a"]
+    assert set(dataset.problems) == {"gone", "extra"}
+    assert not dataset[0].load()[1].any()  # listed without annotations: nothing but background
+
+
+@pytest.mark.parametrize(
+    "segmentation", [3, [["x"] * 6], {"size": [40, 40], "counts": "\x01"}, {"size": [9, 9], "counts": [81]}]
+)
+def test_broken_segmentations_name_the_picture(folder: Path, segmentation: Any) -> None:
+    write_coco(folder / "annotations.json", [note(1, 1, segmentation, 1)], {1: "door"})
+    with pytest.raises(DataError, match=r"^a"):
+        carseg.data.open(folder)[0].load()
+
+
+def test_broken_files_name_the_file(folder: Path) -> None:
+    write_coco(folder / "annotations.json", [note(1, 44, [square(2, 2, 10)], 1)], {1: "door"})
+    with pytest.raises(DataError, match=r"annotations\.json"):
+        carseg.data.open(folder)

@@ -1,0 +1,80 @@
+"""Converted sets are read back with the same pictures, labels and classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_data import PALETTE, draw_mask, draw_picture, index_folder, save
+from PIL import Image
+
+import carseg.data
+from carseg.errors import DataError, OptionError
+from carseg.labels import BDD, IGNORE, LabelSet, label_set
+
+WITHOUT_BACKGROUND = LabelSet("scene", ("sky", "road", "car"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)), None, (2,))
+
+
+@pytest.mark.parametrize("format", ["png", "coco"])
+@pytest.mark.parametrize("labels", [label_set("parts", ["background", "door", "wheel"]), BDD, WITHOUT_BACKGROUND])
+def test_round_trip(tmp_path: Path, format: str, labels: LabelSet) -> None:
+    source = tmp_path / "source"
+    masks = index_folder(source / "train", ["a", "b"]) | index_folder(source / "val", ["street/c"], start=5)
+    masks["a"][:6] = IGNORE
+    save(source / "train" / "masks" / "a.png", masks["a"])
+    for split in ("train", "val"):
+        written = carseg.data.convert(carseg.data.open(source, labels=labels, split=split), tmp_path / "out", format)
+        read = carseg.data.open(tmp_path / "out", split=split)
+        assert read.labels == labels
+        assert [s.name for s in read] == [s.name for s in written]
+        assert read.problems == {}
+        for sample in read:
+            rgb, mask = sample.load()
+            np.testing.assert_array_equal(mask, masks[sample.name])
+            np.testing.assert_array_equal(rgb, draw_picture(draw_mask({"a": 0, "b": 1, "street/c": 5}[sample.name])))
+
+
+def test_masks_carry_the_palette(tmp_path: Path) -> None:
+    index_folder(tmp_path / "in", ["a"])
+    colors = tuple(tuple(int(c) for c in color) for color in PALETTE[:3])
+    labels = label_set("parts", ["background", "door", "wheel"], colors=colors)
+    carseg.data.convert(carseg.data.open(tmp_path / "in", labels=labels), tmp_path / "out")
+    with Image.open(tmp_path / "out" / "masks" / "a.png") as mask:
+        np.testing.assert_array_equal(np.asarray(mask.convert("RGB")), draw_picture(draw_mask(0)))
+
+
+def test_pictures_turned_by_exif_are_written_upright_the_others_are_copied(tmp_path: Path) -> None:
+    mask, exif = draw_mask(1), Image.Exif()
+    exif[0x0112] = 6
+    turned = np.ascontiguousarray(np.rot90(draw_picture(mask)))
+    copied = save(tmp_path / "in" / "images" / "b.jpg", draw_picture(mask), quality=80)
+    save(tmp_path / "in" / "images" / "a.jpg", turned, exif=exif, quality=95)
+    for name in ("a", "b"):
+        save(tmp_path / "in" / "masks" / f"{name}.png", mask)
+    dataset = carseg.data.open(tmp_path / "in")
+    carseg.data.convert(dataset, tmp_path / "out", "coco")
+    assert (tmp_path / "out" / "images" / "b.jpg").read_bytes() == copied.read_bytes()
+    with Image.open(tmp_path / "out" / "images" / "a.png") as picture:
+        np.testing.assert_array_equal(np.asarray(picture), dataset[0].load_picture())
+
+
+def test_broken_samples_stop_it_or_are_left_out_and_named(tmp_path: Path) -> None:
+    index_folder(tmp_path / "in", ["a", "b"])
+    (tmp_path / "in" / "images" / "b.png").write_bytes(b"")
+    dataset = carseg.data.open(tmp_path / "in", labels="bdd")
+    with pytest.raises(DataError, match="b"):
+        carseg.data.convert(dataset, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert set(carseg.data.convert(dataset, tmp_path / "out", skip_bad=True).broken) == {"b"}
+    assert [s.name for s in carseg.data.open(tmp_path / "out")] == ["a"]
+
+
+def test_nothing_is_overwritten_and_formats_are_checked(tmp_path: Path) -> None:
+    index_folder(tmp_path / "in", ["a"])
+    dataset = carseg.data.open(tmp_path / "in", labels="bdd")
+    carseg.data.convert(dataset, tmp_path / "out")
+    with pytest.raises(DataError, match="already"):
+        carseg.data.convert(dataset, tmp_path / "out", "coco")
+    with pytest.raises(OptionError, match="'jpg'"):
+        carseg.data.convert(dataset, tmp_path / "other", "jpg")

@@ -1,0 +1,405 @@
+"""Every format but COCO, drawn as its tools write it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_data import draw_mask, draw_picture, save
+from PIL import Image
+
+import carseg.data
+from carseg.data.shapes import fill, paint
+from carseg.errors import DataError
+from carseg.labels import BDD, CAMVID, CAMVID32, CARVANA, IGNORE, label_set
+
+SQUARE = [(8.0, 8.0), (24.0, 8.0), (24.0, 20.0), (8.0, 20.0)]
+SQUARE_MASK = np.zeros((48, 64), np.uint8)
+SQUARE_MASK[8:20, 8:24] = 1
+
+
+def save_palette(path: Path, mask: np.ndarray, colors: list[int]) -> None:
+    image = Image.fromarray(mask)
+    image.putpalette(colors)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+# Carvana
+
+
+@pytest.mark.parametrize("top", [1, 255])
+@pytest.mark.parametrize(("pictures", "labels"), [(".", "."), ("train", "train_masks"), ("imgs", "masks")])
+def test_carvana(tmp_path: Path, top: int, pictures: str, labels: str) -> None:
+    masks = {f"0cdf_{i:02}": draw_mask(i, classes=2) for i in range(3)}
+    for name, mask in masks.items():
+        save(tmp_path / pictures / f"{name}.jpg", draw_picture(mask))
+        save(tmp_path / labels / f"{name}_mask.gif", mask * top)
+    dataset = carseg.data.open(tmp_path)
+    assert (dataset.format, dataset.labels) == ("carvana", CARVANA)
+    assert {sample.name for sample in dataset} == set(masks)
+    for sample in dataset:
+        np.testing.assert_array_equal(sample.load()[1], masks[sample.name])
+
+
+# Palette and colour-coded label pictures
+
+
+def test_palette_pngs_count_by_index_not_by_colour(tmp_path: Path) -> None:
+    mask = draw_mask(1)
+    save(tmp_path / "images" / "a.jpg", draw_picture(mask))
+    save_palette(tmp_path / "masks" / "a.png", mask, [9, 9, 9, 9, 9, 9, 255, 0, 0])
+    np.testing.assert_array_equal(carseg.data.open(tmp_path)[0].load()[1], mask)
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("class_dict.csv", "name,r,g,b\nrest,20,30,40\ndoor,200,60,30\nwheel,40,180,60\n"),
+        ("label_colors.txt", "20 30 40 rest\n200 60 30 door\n40 180 60 wheel\n"),
+        ("labelmap.txt", "# label:color_rgb:parts:actions\nrest:20,30,40::\ndoor:200,60,30::\nwheel:40,180,60::\n"),
+    ],
+)
+def test_colour_tables_name_colours(tmp_path: Path, file: str, text: str) -> None:
+    mask = draw_mask(2)
+    save(tmp_path / "images" / "a.jpg", draw_picture(mask))
+    save(tmp_path / "masks" / "a.png", draw_picture(mask))
+    (tmp_path / file).write_text(text)
+    dataset = carseg.data.open(tmp_path)
+    assert dataset.labels.classes == ("rest", "door", "wheel")
+    assert dataset.labels.colors == ((20, 30, 40), (200, 60, 30), (40, 180, 60))
+    np.testing.assert_array_equal(dataset[0].load()[1], mask)
+
+
+def test_a_colour_of_no_class_is_named(tmp_path: Path) -> None:
+    coloured = draw_picture(draw_mask(2))
+    coloured[0, :3] = 1, 2, 3
+    save(tmp_path / "images" / "a.png", coloured)
+    save(tmp_path / "masks" / "a.png", coloured)
+    (tmp_path / "class_dict.csv").write_text("name,r,g,b\nrest,20,30,40\ndoor,200,60,30\nwheel,40,180,60\n")
+    with pytest.raises(DataError, match=r"#010203 \(3 pixels\)"):
+        carseg.data.open(tmp_path)[0].load()
+    (tmp_path / "class_dict.csv").unlink()
+    with pytest.raises(DataError, match=r"class_dict\.csv"):
+        carseg.data.open(tmp_path)[0].load()
+
+
+def test_lossy_labels_are_refused(tmp_path: Path) -> None:
+    save(tmp_path / "images" / "a.png", draw_picture(draw_mask(2)))
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(draw_mask(2)).save(tmp_path / "masks" / "a.png", format="JPEG")
+    with pytest.raises(DataError, match="JPEG"):
+        carseg.data.open(tmp_path)[0].load()
+
+
+# CamVid
+
+# Sky, road, sidewalk, lane marking, car, van, void in the published colours.
+CAMVID_COLORS = np.array(
+    [(128, 128, 128), (128, 64, 128), (0, 0, 192), (128, 0, 192), (64, 0, 128), (64, 128, 192), (0, 0, 0)], np.uint8
+)
+
+
+@pytest.mark.parametrize("layout", [("701_StillsRaw_full", "LabeledApproved_full"), ("train", "train_labels")])
+def test_camvid_32_classes(tmp_path: Path, layout: tuple[str, str]) -> None:
+    classes = draw_mask(4, classes=7)
+    save(tmp_path / layout[0] / "f1.png", CAMVID_COLORS[classes])
+    save(tmp_path / layout[1] / "f1_L.png", CAMVID_COLORS[classes])
+    dataset = carseg.data.open(tmp_path)
+    assert dataset.labels == CAMVID32
+    names = ["sky", "road", "sidewalk", "lane_markings_driving", "car", "suv_pickup_truck"]
+    expected = np.array([*(CAMVID32.classes.index(name) for name in names), IGNORE], np.uint8)[classes]
+    np.testing.assert_array_equal(dataset[0].load()[1], expected)
+
+
+def test_camvid_32_classes_merge_to_11_and_give_void_when_asked(tmp_path: Path) -> None:
+    classes = draw_mask(4, classes=7)
+    save(tmp_path / "images" / "f1.png", CAMVID_COLORS[classes])
+    save(tmp_path / "labels" / "f1_L.png", CAMVID_COLORS[classes])
+    merged = carseg.data.open(tmp_path, labels="camvid")
+    names = ["sky", "road", "pavement", "road", "car", "car"]
+    expected = np.array([*(CAMVID.classes.index(name) for name in names), IGNORE], np.uint8)[classes]
+    assert merged.labels is CAMVID
+    np.testing.assert_array_equal(merged[0].load()[1], expected)
+    void = carseg.data.open(tmp_path, labels="camvid32", mapping={"void": "void"})[0].load()[1]
+    assert (void[classes == 6] == CAMVID32.classes.index("void")).all()
+
+
+def test_camvid_11_classes_in_colour_and_as_segnet_indices(tmp_path: Path) -> None:
+    classes = draw_mask(5, classes=5)
+    colors = np.array([(128, 128, 128), (60, 40, 222), (64, 0, 128), (128, 64, 128), (0, 0, 0)], np.uint8)
+    save(tmp_path / "colour" / "images" / "f1.png", colors[classes])
+    save(tmp_path / "colour" / "labels" / "f1.png", colors[classes])
+    indices = np.array([0, 4, 8, 3, 11], np.uint8)[classes]
+    save(tmp_path / "segnet" / "val" / "f1.png", colors[classes])
+    save(tmp_path / "segnet" / "valannot" / "f1.png", indices)
+    expected = np.where(indices == 11, IGNORE, indices)
+    for folder in ("colour", "segnet"):
+        dataset = carseg.data.open(tmp_path / folder)
+        assert dataset.labels is CAMVID
+        np.testing.assert_array_equal(dataset[0].load()[1], expected)
+    assert dataset.split == "val"
+
+
+# BDD100K, Cityscapes, Pascal VOC
+
+
+@pytest.mark.parametrize(
+    ("folder", "ending", "stored"),
+    [("labels/drivable/masks", "", (0, 1, 2)), ("drivable_maps/labels", "_drivable_id", (1, 2, 0))],
+)
+def test_bdd100k_drivable_maps(tmp_path: Path, folder: str, ending: str, stored: tuple[int, ...]) -> None:
+    mask = draw_mask(6)
+    save(tmp_path / "images" / "100k" / "val" / "b1.jpg", draw_picture(mask))
+    save(tmp_path / folder / "val" / f"b1{ending}.png", np.array(stored, np.uint8)[mask])
+    dataset = carseg.data.open(tmp_path, split="val", labels="bdd" if ending else None)
+    assert dataset.labels is BDD
+    np.testing.assert_array_equal(dataset[0].load()[1], mask)
+
+
+@pytest.mark.parametrize(
+    ("ending", "stored"), [("labelIds", (7, 26, 33, 4, 0)), ("labelTrainIds", (0, 13, 18, 255, 255))]
+)
+def test_cityscapes(tmp_path: Path, ending: str, stored: tuple[int, ...]) -> None:
+    classes = draw_mask(7, classes=5)
+    save(tmp_path / "leftImg8bit" / "val" / "bonn" / "bonn_1_leftImg8bit.png", draw_picture(classes))
+    save(tmp_path / "gtFine" / "val" / "bonn" / f"bonn_1_gtFine_{ending}.png", np.array(stored, np.uint8)[classes])
+    save(tmp_path / "gtFine" / "val" / "bonn" / "bonn_1_gtFine_color.png", draw_picture(classes))
+    dataset = carseg.data.open(tmp_path)
+    assert (dataset.labels.classes[0], dataset.labels.classes[13]) == ("road", "car")
+    assert len(dataset.labels) == 19
+    assert dataset.problems == {}
+    expected = np.array([0, 13, 18, IGNORE, IGNORE], np.uint8)[classes]
+    np.testing.assert_array_equal(dataset[0].load()[1], expected)
+
+
+def test_pascal_voc(tmp_path: Path) -> None:
+    root = tmp_path / "VOC2012"
+    for i, name in enumerate(("2007_1", "2007_2", "2007_3")):
+        mask = draw_mask(i) * 7
+        mask[:2] = IGNORE
+        save(root / "JPEGImages" / f"{name}.jpg", draw_picture(mask))
+        save_palette(root / "SegmentationClass" / f"{name}.png", mask, list(range(255)) * 3 + [224, 224, 192])
+    lists = root / "ImageSets" / "Segmentation"
+    lists.mkdir(parents=True)
+    (lists / "train.txt").write_text("2007_1\n2007_2\n")
+    (lists / "val.txt").write_text("2007_3\n2007_4\n")
+    dataset = carseg.data.open(root, split="val")
+    assert [sample.name for sample in dataset] == ["2007_3"]
+    assert list(dataset.problems) == ["2007_4"]
+    expected = draw_mask(2) * 7
+    expected[:2] = IGNORE
+    np.testing.assert_array_equal(dataset[0].load()[1], expected)
+    assert dataset.labels.classes[7] == "car"
+
+
+# Polygons: labelme and YOLO
+
+
+def test_a_polygon_covers_the_pixels_whose_centre_is_inside() -> None:
+    rng = np.random.default_rng(0)
+    ys, xs = np.mgrid[0:40, 0:50] + 0.5
+    for _ in range(30):
+        points = rng.uniform(-10, 55, (rng.integers(3, 8), 2))
+        mask = np.zeros((40, 50), np.uint8)
+        fill(mask, [tuple(point) for point in points], 1)
+        inside = np.zeros(mask.shape, bool)
+        for (x0, y0), (x1, y1) in zip(
+            points, np.roll(points, -1, axis=0), strict=True
+        ):  # a ray to the left, pixel by pixel
+            crosses = (y0 > ys) != (y1 > ys)
+            inside ^= crosses & (xs > x0 + (ys - y0) * (x1 - x0) / (y1 - y0))
+        np.testing.assert_array_equal(mask.astype(bool), inside)
+
+
+def test_the_smaller_polygon_lies_on_top() -> None:
+    big = [(0.0, 0.0), (30.0, 0.0), (30.0, 30.0), (0.0, 30.0)]
+    for shapes in ([(1, big), (2, SQUARE)], [(2, SQUARE), (1, big)]):
+        mask = paint(shapes, 40, 40)
+        assert (mask[8:20, 8:24] == 2).all()
+        assert np.count_nonzero(mask == 1) == 900 - 192
+
+
+def write_labelme(path: Path, shapes: list[dict[str, object]], **more: object) -> None:
+    note = {"version": "5", "flags": {}, "shapes": shapes, "imageHeight": 48, "imageWidth": 64, "imageData": None}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**note, **more}))
+
+
+def test_labelme_polygons_rectangles_circles_and_bit_masks(tmp_path: Path) -> None:
+    bits = io.BytesIO()
+    Image.fromarray(np.ones((4, 6), np.uint8) * 255).save(bits, "PNG")
+    shapes = [
+        {"label": "door", "points": SQUARE, "shape_type": "polygon"},
+        {"label": "_background_", "points": [[30, 40], [40, 44]], "shape_type": "rectangle"},
+        {"label": "plate", "points": [[62, 46], [30, 30]], "shape_type": "rectangle"},
+        {"label": "wheel", "points": [[50, 12], [50, 20]], "shape_type": "circle"},
+        {"label": "__ignore__", "points": [[40, 30], [46, 34]], "shape_type": "mask", "mask": None},
+    ]
+    shapes[4]["mask"] = base64.b64encode(bits.getvalue()).decode()
+    save(tmp_path / "a.jpg", np.zeros((48, 64, 3), np.uint8))
+    write_labelme(tmp_path / "a.json", shapes, imagePath="a.jpg")
+    dataset = carseg.data.open(tmp_path)
+    assert dataset.labels.classes == ("background", "door", "plate", "wheel")
+    mask = dataset[0].load()[1]
+    np.testing.assert_array_equal(mask == 1, SQUARE_MASK == 1)
+    assert mask[40, 61] == 2
+    assert mask[42, 35] == 0
+    assert (mask[30:34, 40:46] == IGNORE).all()
+    assert np.count_nonzero(mask == 3) == pytest.approx(np.pi * 8 * 8, rel=0.05)
+
+
+def test_labelme_pictures_elsewhere_embedded_missing_and_unlabelled(tmp_path: Path) -> None:
+    shape = [{"label": "door", "points": SQUARE, "shape_type": "polygon"}]
+    save(tmp_path / "images" / "far.jpg", np.zeros((48, 64, 3), np.uint8))
+    save(tmp_path / "images" / "lonely.jpg", np.zeros((48, 64, 3), np.uint8))
+    write_labelme(tmp_path / "annotations" / "far.json", shape, imagePath="..\\images\\far.jpg")
+    write_labelme(tmp_path / "annotations" / "gone.json", shape, imagePath="gone.jpg")
+    (tmp_path / "annotations" / "broken.json").write_text('{"shapes": [')
+    encoded = io.BytesIO()
+    Image.new("RGB", (64, 48), (9, 8, 7)).save(encoded, "PNG")
+    data = base64.b64encode(encoded.getvalue()).decode()
+    write_labelme(tmp_path / "annotations" / "inside.json", shape, imagePath="inside.jpg", imageData=data)
+    dataset = carseg.data.open(tmp_path)
+    assert [sample.name for sample in dataset] == ["far", "inside"]
+    assert set(dataset.problems) == {"gone", "broken", "lonely"}
+    rgb, mask = dataset[1].load()
+    assert (rgb == (9, 8, 7)).all()
+    np.testing.assert_array_equal(mask, SQUARE_MASK)
+
+
+def test_labelme_classes_may_come_from_a_file_and_then_a_typing_error_is_found(tmp_path: Path) -> None:
+    for name, label in (("a", "door"), ("b", "dor")):
+        save(tmp_path / f"{name}.png", np.zeros((48, 64, 3), np.uint8))
+        write_labelme(tmp_path / f"{name}.json", [{"label": label, "points": SQUARE}], imagePath=f"{name}.png")
+    (tmp_path / "labels.txt").write_text("__ignore__\n_background_\nwheel\ndoor\n")
+    dataset = carseg.data.open(tmp_path)
+    assert dataset.labels.classes == ("background", "wheel", "door")
+    np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK * 2)
+    assert "'dor'" in dataset.verify()["b"]
+
+
+def test_labelme_shapes_without_area_are_named(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
+    shape = {"label": "door", "points": SQUARE[:2], "shape_type": "line"}
+    write_labelme(tmp_path / "a.json", [shape], imagePath="a.png")
+    with pytest.raises(DataError, match=r"a\.json has a line of 2 points"):
+        carseg.data.open(tmp_path)[0].load()
+
+
+def yolo_line(label: int, points: list[tuple[float, float]]) -> str:
+    return " ".join([str(label), *(f"{x / 64:.6f} {y / 48:.6f}" for x, y in points)])
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        "path: .\ntrain: images/train\nval: images/val\nnames: [door, wheel]\n",
+        "train: ../images/train\nval: ../images/val\nnames:\n  0: door\n  1: wheel\n",
+        None,
+    ],
+)
+def test_yolo(tmp_path: Path, description: str | None) -> None:
+    for split in ("train", "val"):
+        save(tmp_path / "images" / split / "a.jpg", np.zeros((48, 64, 3), np.uint8))
+        save(tmp_path / "images" / split / "empty.jpg", np.zeros((48, 64, 3), np.uint8))
+        save(tmp_path / "images" / split / "missing.jpg", np.zeros((48, 64, 3), np.uint8))
+        (tmp_path / "labels" / split).mkdir(parents=True)
+        (tmp_path / "labels" / split / "a.txt").write_text(yolo_line(1, SQUARE) + "\n\n")
+        (tmp_path / "labels" / split / "empty.txt").write_text("")
+    if description:
+        (tmp_path / "data.yaml").write_text(description)
+    else:
+        (tmp_path / "classes.txt").write_text("door\nwheel\n")
+    dataset = carseg.data.open(tmp_path, split="val")
+    assert dataset.labels.classes == ("background", "door", "wheel")
+    assert [sample.name for sample in dataset] == ["a", "empty"]
+    assert list(dataset.problems) == ["missing"]
+    np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK * 2)
+    assert not dataset[1].load()[1].any()
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("0 0.5 0.5 0.2 0.2", "a box"),
+        ("0 0.1 0.1 0.9 0.1 1.7 0.5", r"outside 0\.\.1"),
+        ("door 0.1 0.1 0.9 0.1 0.7 0.5", "not numbers"),
+        ("5 0.1 0.1 0.9 0.1 0.7 0.5", "no class"),
+        ("254 0.1 0.1 0.9 0.1 0.7 0.5", "class 254"),
+    ],
+)
+def test_yolo_lines_that_are_no_polygons_are_named(tmp_path: Path, line: str, reason: str) -> None:
+    save(tmp_path / "images" / "a.jpg", np.zeros((48, 64, 3), np.uint8))
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text(line)
+    (tmp_path / "data.yaml").write_text("train: images\nnames: [door]\n")
+    with pytest.raises(DataError, match=reason):
+        carseg.data.open(tmp_path)[0].load()
+
+
+# numpy stacks
+
+STACK = np.stack([draw_mask(i) for i in range(4)])
+
+
+def test_numpy_images_and_labels(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", draw_picture(STACK))
+    np.save(tmp_path / "labels.npy", STACK.astype(np.int64))
+    dataset = carseg.data.open(tmp_path, labels=label_set("three", ["a", "b", "c"]))
+    rgb, mask = dataset[2].load()
+    assert len(dataset) == 4
+    np.testing.assert_array_equal(mask, STACK[2])
+    np.testing.assert_array_equal(rgb, draw_picture(STACK[2]))
+
+
+def test_numpy_splits_float_pictures_and_one_hot_labels(tmp_path: Path) -> None:
+    one_hot = np.eye(3, dtype=np.float32)[STACK]
+    one_hot[:, :4] = 0
+    for split, part in (("train", slice(0, 3)), ("val", slice(3, 4))):
+        np.save(tmp_path / f"x_{split}.npy", (draw_picture(STACK[part]) / 255).astype(np.float32))
+        np.save(tmp_path / f"y_{split}.npy", one_hot[part])
+    dataset = carseg.data.open(tmp_path, split="train")
+    rgb, mask = dataset[1].load()
+    assert len(dataset) == 3
+    np.testing.assert_array_equal(rgb, draw_picture(STACK[1]))
+    np.testing.assert_array_equal(mask[4:], STACK[1][4:])
+    assert (mask[:4] == IGNORE).all()
+
+
+def test_numpy_archives_and_channels_first(tmp_path: Path) -> None:
+    np.savez(tmp_path / "set.npz", images=draw_picture(STACK).transpose(0, 3, 1, 2), masks=STACK)
+    for path in (tmp_path, tmp_path / "set.npz"):
+        rgb, mask = carseg.data.open(path)[3].load()
+        np.testing.assert_array_equal(mask, STACK[3])
+        np.testing.assert_array_equal(rgb, draw_picture(STACK[3]))
+
+
+@pytest.mark.parametrize("stacked", [True, False])
+def test_numpy_with_the_label_as_fourth_channel_and_sparse_values(tmp_path: Path, stacked: bool) -> None:
+    whole = np.concatenate([draw_picture(STACK), STACK[..., None] * 10], axis=-1)
+    if stacked:
+        np.save(tmp_path / "cars.npy", whole)
+    else:
+        for i, one in enumerate(whole):
+            np.save(tmp_path / f"photo_{i}.npy", one)
+    dataset = carseg.data.open(tmp_path)
+    assert dataset.labels.classes == ("class_0", "class_10", "class_20")
+    np.testing.assert_array_equal(dataset[1].load()[1], STACK[1])
+    (tmp_path / "labels.json").write_text('{"0": "background", "10": "hood", "20": "front_door"}')
+    assert carseg.data.open(tmp_path).labels.classes == ("background", "hood", "front_door")
+
+
+def test_numpy_pictures_in_an_unknown_range_and_broken_files_are_named(tmp_path: Path) -> None:
+    whole = np.concatenate([draw_picture(STACK), STACK[..., None]], axis=-1)
+    np.save(tmp_path / "a.npy", whole[0])
+    np.save(tmp_path / "b.npy", whole[1].astype(np.float32))
+    (tmp_path / "c.npy").write_bytes(b"\x93NUMPY")
+    dataset = carseg.data.open(tmp_path, labels="bdd")
+    broken = dataset.verify()
+    assert set(broken) == {"b", "c"}
+    assert "0..1" in broken["b"]

@@ -1,0 +1,219 @@
+"""Opening folders: splits, class names, class maps, and what is said when it cannot be done."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_data import draw_mask, draw_picture, index_folder, save
+from PIL import Image
+
+import carseg.data
+from carseg.errors import CarsegError, DataError, UnknownNameError
+from carseg.labels import CARVANA, IGNORE, label_set
+
+
+def test_pictures_and_masks_pair_by_name_and_names_may_be_in_folders(tmp_path: Path) -> None:
+    masks = index_folder(tmp_path, ["b", "a", "street/a"])
+    dataset = carseg.data.open(tmp_path, labels=label_set("mine", ["background", "door", "wheel"]))
+    assert [sample.name for sample in dataset] == ["a", "b", "street/a"]
+    for sample in dataset:
+        rgb, mask = sample.load()
+        assert rgb.dtype == mask.dtype == np.uint8
+        np.testing.assert_array_equal(mask, masks[sample.name])
+        np.testing.assert_array_equal(rgb, draw_picture(mask))
+    assert (dataset.name, dataset.split, dataset.format) == (tmp_path.name, "", "masks")
+
+
+def test_samples_can_be_sent_to_worker_processes(tmp_path: Path) -> None:
+    masks = index_folder(tmp_path, ["a"])
+    sample = pickle.loads(pickle.dumps(carseg.data.open(tmp_path)[0]))
+    np.testing.assert_array_equal(sample.load()[1], masks["a"])
+
+
+def test_a_split_is_named_or_is_the_folder_itself(tmp_path: Path) -> None:
+    index_folder(tmp_path / "set" / "train", ["a", "b"])
+    index_folder(tmp_path / "set" / "valid", ["c"], start=9)
+    assert [s.name for s in carseg.data.open(tmp_path / "set", split="val")] == ["c"]
+    assert len(carseg.data.open(tmp_path / "set", split="train")) == 2
+    inner = carseg.data.open(tmp_path / "set" / "valid")
+    assert (inner.name, inner.split) == ("set", "val")
+    with pytest.raises(DataError, match="train, val"):
+        carseg.data.open(tmp_path / "set")
+    with pytest.raises(DataError, match="test"):
+        carseg.data.open(tmp_path / "set", split="test")
+
+
+def test_splits_inside_images_and_masks(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        mask = draw_mask(1)
+        save(tmp_path / "images" / split / "x.png", draw_picture(mask))
+        save(tmp_path / "masks" / split / "x_mask.png", mask)
+    dataset = carseg.data.open(tmp_path, split="train")
+    assert [s.name for s in dataset] == ["x"]
+    np.testing.assert_array_equal(dataset[0].load()[1], draw_mask(1))
+
+
+def test_unnamed_values_become_classes_shared_by_all_splits(tmp_path: Path) -> None:
+    index_folder(tmp_path / "train", ["a"], classes=2)
+    index_folder(tmp_path / "val", ["b"], classes=4)
+    train, val = (carseg.data.open(tmp_path, split=split) for split in ("train", "val"))
+    assert train.labels == val.labels
+    assert train.labels.classes == ("class_0", "class_1", "class_2", "class_3")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("classes.txt", "background\ndoor\nwheel\n"),
+        ("labels.json", '["background", "door", "wheel"]'),
+        ("labels.json", '{"0": "background", "1": "door", "2": "wheel"}'),
+        ("labels.txt", "__ignore__\n_background_\ndoor\nwheel\n"),
+    ],
+)
+def test_class_files_name_the_values(tmp_path: Path, file: str, text: str) -> None:
+    index_folder(tmp_path / "train", ["a"])
+    (tmp_path / file).write_text(text)
+    for folder in (tmp_path, tmp_path / "train"):
+        labels = carseg.data.open(folder, split="train").labels
+        assert (labels.classes, labels.background) == (("background", "door", "wheel"), 0)
+
+
+def test_a_label_set_file_keeps_background_and_colours(tmp_path: Path) -> None:
+    index_folder(tmp_path, ["a"], classes=2)
+    document = {"name": "lanes", "classes": ["lane", "rest"], "background": 1, "colors": [[1, 2, 3], [4, 5, 6]]}
+    (tmp_path / "labels.json").write_text(json.dumps(document))
+    labels = carseg.data.open(tmp_path).labels
+    assert (labels.name, labels.background, labels.foreground) == ("lanes", 1, (0,))
+    assert labels.colors == ((1, 2, 3), (4, 5, 6))
+
+
+def test_names_of_a_known_set_give_the_known_set(tmp_path: Path) -> None:
+    index_folder(tmp_path, ["a"], classes=2)
+    (tmp_path / "classes.txt").write_text("_background_\nCar\n")
+    assert carseg.data.open(tmp_path).labels is CARVANA
+
+
+def test_named_classes_are_matched_to_a_label_set_by_name(tmp_path: Path) -> None:
+    masks = index_folder(tmp_path, ["a"])
+    (tmp_path / "classes.txt").write_text("background\ndoor\nwheel\n")
+    target = label_set("other", ["background", "wheel", "hood", "door"])
+    dataset = carseg.data.open(tmp_path, labels=target)
+    assert dataset.labels is target
+    np.testing.assert_array_equal(dataset[0].load()[1], np.array([0, 3, 1], np.uint8)[masks["a"]])
+    with pytest.raises(DataError, match=r"lacks: door, wheel"):
+        carseg.data.open(tmp_path, labels="carvana")
+
+
+def test_class_maps_merge_rename_and_ignore(tmp_path: Path) -> None:
+    masks = index_folder(tmp_path, ["a"], classes=4)
+    (tmp_path / "classes.txt").write_text("background\nfront_left_door\nfront_right_door\nwheel\n")
+    mapping = {"front_left_door": "door", "front_right_door": "door", "wheel": ""}
+    dataset = carseg.data.open(tmp_path, mapping=mapping)
+    assert dataset.labels.classes == ("background", "door")
+    np.testing.assert_array_equal(dataset[0].load()[1], np.array([0, 1, 1, IGNORE], np.uint8)[masks["a"]])
+    with pytest.raises(UnknownNameError, match="front_left_door"):
+        carseg.data.open(tmp_path, mapping={"front_left_dor": "door"})
+
+
+def test_a_class_map_also_applies_to_values_named_by_a_label_set(tmp_path: Path) -> None:
+    masks = index_folder(tmp_path, ["a"])
+    dataset = carseg.data.open(tmp_path, labels="bdd", mapping={"alternative_lane": "lane", "direct_lane": "lane"})
+    assert (dataset.labels.classes, dataset.labels.background) == (("lane", "background"), 1)
+    np.testing.assert_array_equal(dataset[0].load()[1], np.array([0, 0, 1], np.uint8)[masks["a"]])
+
+
+def test_class_maps_are_read_from_the_command_line_form() -> None:
+    assert carseg.data.parse_mapping(["a=door", "b = door", "c="]) == {"a": "door", "b": "door", "c": ""}
+    for wrong in (["door"], ["=door"], ["a=x", "a=y"]):
+        with pytest.raises(DataError):
+            carseg.data.parse_mapping(wrong)
+
+
+def test_0_and_255_are_two_classes_only_where_nothing_else_occurs(tmp_path: Path) -> None:
+    binary, ignoring = tmp_path / "binary", tmp_path / "ignoring"
+    for i in range(3):
+        mask = draw_mask(i, classes=2)
+        save(binary / "images" / f"{i}.png", draw_picture(mask))
+        save(binary / "masks" / f"{i}.png", mask * 255)
+        mask[:5] = IGNORE
+        save(ignoring / "images" / f"{i}.png", draw_picture(mask))
+        save(ignoring / "masks" / f"{i}.png", mask)
+    np.testing.assert_array_equal(carseg.data.open(binary, labels="carvana")[1].load()[1], draw_mask(1, classes=2))
+    assert len(carseg.data.open(binary).labels) == 2
+    assert set(np.unique(carseg.data.open(ignoring, labels="carvana")[1].load()[1])) == {0, 1, IGNORE}
+
+
+def test_pictures_are_upright_and_labels_of_the_unturned_picture_are_refused(tmp_path: Path) -> None:
+    mask = draw_mask(3)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: to be shown rotated by 90 degrees clockwise
+    for name, label in (("good", mask), ("bad", np.rot90(mask))):
+        save(tmp_path / "images" / f"{name}.png", np.ascontiguousarray(np.rot90(draw_picture(mask))), exif=exif)
+        save(tmp_path / "masks" / f"{name}.png", np.ascontiguousarray(label))
+    bad, good = carseg.data.open(tmp_path)
+    rgb, read = good.load()
+    np.testing.assert_array_equal(rgb, draw_picture(mask))
+    np.testing.assert_array_equal(read, mask)
+    with pytest.raises(DataError, match="EXIF"):
+        bad.load()
+
+
+def test_values_outside_the_label_set_are_an_error_not_a_class(tmp_path: Path) -> None:
+    index_folder(tmp_path, ["a"], classes=4)
+    dataset = carseg.data.open(tmp_path, labels=label_set("three", ["background", "door", "wheel"]))
+    with pytest.raises(DataError, match=r"no class of the data set: 3"):
+        dataset[0].load()
+
+
+def test_everything_broken_is_named_at_once_or_dropped(tmp_path: Path) -> None:
+    index_folder(tmp_path, ["good", "truncated", "empty", "text", "nolabel", "nopicture", "badlabel", "small", "value"])
+    images, masks = tmp_path / "images", tmp_path / "masks"
+    (images / "truncated.png").write_bytes((images / "truncated.png").read_bytes()[:90])
+    (images / "empty.png").write_bytes(b"")
+    (images / "text.png").write_text("not a picture")
+    (masks / "nolabel.png").unlink()
+    (images / "nopicture.png").unlink()
+    (masks / "badlabel.png").write_bytes(b"\x89PNG")
+    save(masks / "small.png", draw_mask(0, 24, 32))
+    save(masks / "value.png", draw_mask(0, classes=5))
+    dataset = carseg.data.open(tmp_path, labels=label_set("three", ["background", "door", "wheel"]))
+    broken = dataset.verify()
+    assert set(broken) == {"truncated", "empty", "text", "nolabel", "nopicture", "badlabel", "small", "value"}
+    with pytest.raises(DataError) as error:
+        dataset.verified()
+    assert all(name in str(error.value) for name in broken)
+    sound = dataset.verified(skip_bad=True)
+    assert [sample.name for sample in sound] == ["good"]
+    assert sound.broken == broken
+    assert sound.verified().broken == broken
+
+
+def test_a_data_set_without_one_good_picture_is_refused_even_when_skipping(tmp_path: Path) -> None:
+    index_folder(tmp_path, ["a"])
+    (tmp_path / "images" / "a.png").write_bytes(b"")
+    with pytest.raises(DataError, match="no picture"):
+        carseg.data.open(tmp_path, labels="bdd").verified(skip_bad=True)
+
+
+def test_an_unknown_folder_says_what_was_looked_for(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    with pytest.raises(DataError, match=r"(?s)labelme.*coco.*masks"):
+        carseg.data.open(tmp_path)
+    with pytest.raises(DataError, match="there is no folder"):
+        carseg.data.open(tmp_path / "nowhere")
+    with pytest.raises(CarsegError, match="carvana"):
+        index_folder(tmp_path, ["a"])
+        carseg.data.open(tmp_path, labels="carvanna")
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, carseg.data; print([m for m in ('numpy', 'PIL', 'torch') if m in sys.modules])"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )
