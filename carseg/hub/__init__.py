@@ -2,9 +2,9 @@
 
 A hub is a place with the layout of ``weights/`` (NAME/model.safetensors, NAME/config.json): a folder, an ``http(s)://``
 base or ``hf://ORG/REPO@COMMIT``. A file is used only when its sha256 is the one in the manifest, or, for a name that
-only the given hub has, the one in its ``config.json``; so it does not matter where it comes from. Copies on this machine
-come before downloads. Order: the given hub, what came with the package, the cache, where the package was installed from,
-the manifest's own hubs.
+only the given hub has, the one in its ``config.json``; so it does not matter where it comes from. Copies on this
+machine come before downloads. Order: the given hub, what came with the package, the cache, where the package was
+installed from, the manifest's own hubs.
 
 ``CARSEG_HUB`` is the given hub where none is named, ``CARSEG_CACHE`` the folder of the cache; ``CARSEG_OFFLINE=1`` and
 ``HF_HUB_OFFLINE=1`` mean that no socket is opened.
@@ -274,7 +274,11 @@ def _writing_cache(kind: str, key: str) -> Iterator[Path]:
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(part.with_suffix(".lock")):
-            yield part
+            try:
+                yield part
+            finally:
+                if part.exists() and not part.stat().st_size:
+                    part.unlink()
     except CarsegError:
         raise
     except OSError as error:

@@ -92,14 +92,13 @@ def _from_hugging_face(repository: str, commit: str, file: str, part: Path, *, q
 
 def _pull(url: str, sink: BinaryIO, size: int | None, progress: Progress | None) -> None:
     """Appends what the sink lacks of the content at an address, with further tries as long as they may help."""
-    failures = 0
+    failures, furthest = 0, sink.tell()
     while True:
-        before = sink.tell()
         try:
             return _stream(url, sink, size, progress)
         except _Interrupted as error:
-            if sink.tell() > before:
-                failures = 0
+            if sink.tell() > furthest:
+                failures, furthest = 0, sink.tell()
             if failures == len(_DELAYS):
                 raise Unavailable(str(error)) from None
             time.sleep(_DELAYS[failures])

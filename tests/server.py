@@ -1,0 +1,127 @@
+"""A real HTTP server on the loopback interface that can be told to misbehave."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+
+
+class Server:
+    """Serves ``files`` (path to content), with ranges; as a context manager.
+
+    Paths of the form /ORG/REPO/resolve/COMMIT/FILE are answered as the Hugging Face Hub answers them.
+
+    Attributes:
+        files: what there is.
+        faults: for a path what is to go wrong, one item a GET, then it goes well: a status to answer; "cut": half of
+            the content under the header of all of it; "hang": half, then silence; "slow": in small pieces; "whole": a
+            range is ignored.
+        log: (method, path, first byte asked for) of each request.
+    """
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.faults: dict[str, list[int | str]] = {}
+        self.log: list[tuple[str, str, int]] = []
+        self.closing = threading.Event()
+        outer = self
+
+        class Handler(_Handler):
+            server_state = outer
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+
+    @property
+    def url(self) -> str:
+        """Its address without a slash at the end."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def starts(self, path: str) -> list[int]:
+        """The first byte asked for in each GET of a path."""
+        return [start for method, asked, start in self.log if method == "GET" and asked == path]
+
+    def close(self) -> None:
+        """Whoever asks from now on is refused the connection."""
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self.closing.is_set():
+            self.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server_state: Server
+    protocol_version = "HTTP/1.1"
+
+    def do_HEAD(self) -> None:
+        self._answer("HEAD")
+
+    def do_GET(self) -> None:
+        self._answer("GET")
+
+    def _answer(self, method: str) -> None:
+        state, path = self.server_state, self.path
+        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        start = int(wanted[1]) if wanted else 0
+        state.log.append((method, path, start))
+        faults = state.faults.get(path, []) if method == "GET" else []
+        fault = faults.pop(0) if faults else None
+        content = state.files.get(path)
+        if isinstance(fault, int) or content is None:
+            self._head(fault if isinstance(fault, int) else 404, 0, {"X-Error-Code": "EntryNotFound"})
+            return
+        ranged = start > 0 and fault != "whole"
+        if ranged and start >= len(content):
+            self._head(416, 0, {"Content-Range": f"bytes */{len(content)}"})
+            return
+        body = content[start:] if ranged else content
+        headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "Accept-Ranges": "bytes"}
+        if resolved := re.match(r"/[^/]+/[^/]+/resolve/([0-9a-f]{40})/", path):
+            headers["X-Repo-Commit"] = resolved[1]
+        if ranged:
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        self._head(206 if ranged else 200, len(body), headers)
+        if method == "GET":
+            self._send(body, fault)
+
+    def _head(self, status: int, length: int, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(length)}.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _send(self, body: bytes, fault: int | str | None) -> None:
+        try:
+            if fault in ("cut", "hang"):
+                self.wfile.write(body[: len(body) // 2])
+                self.wfile.flush()
+                if fault == "hang":
+                    self.server_state.closing.wait(20)
+                self.close_connection = True
+            elif fault == "slow":
+                step = len(body) // 10 + 1
+                for begin in range(0, len(body), step):
+                    self.wfile.write(body[begin : begin + step])
+                    self.server_state.closing.wait(0.05)
+            else:
+                self.wfile.write(body)
+        except ConnectionError:  # whoever asked has gone
+            self.close_connection = True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing on stderr."""

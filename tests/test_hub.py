@@ -1,0 +1,494 @@
+"""Finding, downloading and verifying weights, against a real HTTP server."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import random
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from server import Server
+from test_manifest import example
+
+from carseg import hub
+from carseg.errors import HubError, ManifestError, OfflineError, OptionError, UnknownNameError, WeightsError
+from carseg.hub import download
+from carseg.hub.places import origin_places, parse_place
+from carseg.manifest import ROOT, Entry, Manifest, write_config
+
+CONTENT = random.Random(0).randbytes(200_000)
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+FILE = "/hub/my-unet/model.safetensors"
+
+
+def entry_of(content: bytes = CONTENT, name: str = "my-unet") -> Entry:
+    return Entry.from_dict(name, {**example(), "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)})
+
+
+def put(folder: Path, content: bytes = CONTENT, name: str = "my-unet") -> Path:
+    """A hub entry in a folder; gives the weights file."""
+    (folder / name).mkdir(parents=True)
+    write_config(folder / name / "config.json", entry_of(content, name))
+    (folder / name / "model.safetensors").write_bytes(content)
+    return folder / name / "model.safetensors"
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty cache, no hub, no origin; further tries at once."""
+    for name in ("CARSEG_HUB", "CARSEG_OFFLINE", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(hub, "installed_from", list)
+    monkeypatch.setattr(download, "_DELAYS", (0.01, 0.01, 0.01))
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Entry]:
+    """Makes ``my-unet`` a model of the manifest, with these hubs."""
+
+    def make(*hubs: str, content: bytes = CONTENT) -> Entry:
+        entry = entry_of(content)
+        manifest = Manifest(hubs=hubs, models={entry.name: entry})
+        monkeypatch.setattr(hub, "load_manifest", lambda: manifest)
+        return entry
+
+    return make
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        server.files[FILE] = CONTENT
+        yield server
+
+
+@pytest.fixture
+def no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def files_in_cache(tmp_path: Path) -> list[str]:
+    found = (path for path in (tmp_path / "cache").rglob("*") if path.is_file() and path.suffix != ".lock")
+    return sorted(path.name for path in found)
+
+
+class TestDownload:
+    def test_once_then_from_the_cache(self, server: Server, known: Callable[..., Entry], tmp_path: Path) -> None:
+        entry = known(f"{server.url}/hub")
+        seen: list[tuple[int, int]] = []
+        located = hub.locate("my-unet", progress=lambda *at: seen.append(at))
+        assert located.entry == entry
+        assert located.path.read_bytes() == CONTENT
+        assert seen[-1] == (len(CONTENT), len(CONTENT))
+        assert hub.locate("my-unet").path == located.path
+        assert server.starts(FILE) == [0]
+        assert files_in_cache(tmp_path) == [f"{entry.sha256}.safetensors"]
+
+    @pytest.mark.parametrize("fault", [500, 503, 429, "cut"])
+    def test_recovers_from_a_passing_fault(self, server: Server, known: Callable[..., Entry], fault: int | str) -> None:
+        server.faults[FILE] = [fault, fault]
+        known(f"{server.url}/hub")
+        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert len(server.starts(FILE)) == 3
+
+    def test_goes_on_where_it_broke_off(self, server: Server, known: Callable[..., Entry]) -> None:
+        server.faults[FILE] = ["cut", 500]
+        known(f"{server.url}/hub")
+        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        first, second, third = server.starts(FILE)
+        assert first == 0 < second == third
+
+    def test_goes_on_in_the_next_process(self, server: Server, known: Callable[..., Entry], tmp_path: Path) -> None:
+        server.faults[FILE] = ["cut", 500, 500, 500, 500]
+        known(f"{server.url}/hub")
+        with pytest.raises(HubError, match="500"):
+            hub.locate("my-unet")
+        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert server.starts(FILE)[-1] > 0
+
+    def test_server_without_ranges(self, server: Server, known: Callable[..., Entry]) -> None:
+        server.faults[FILE] = ["cut", "whole"]
+        known(f"{server.url}/hub")
+        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+
+    def test_silent_server_is_given_up(
+        self, server: Server, known: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(download, "_TIMEOUT", (0.2, 0.2))
+        server.faults[FILE] = ["hang"]
+        known(f"{server.url}/hub")
+        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+
+    def test_missing_then_mirror(self, server: Server, known: Callable[..., Entry]) -> None:
+        server.files["/mirror/my-unet/model.safetensors"] = server.files.pop(FILE)
+        known(f"{server.url}/hub", f"{server.url}/mirror/")
+        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert server.starts(FILE) == [0]
+
+    @pytest.mark.parametrize("wrong", [b"x" * len(CONTENT), b"<html>", CONTENT + b"x", b""])
+    def test_wrong_bytes_then_mirror(self, server: Server, known: Callable[..., Entry], wrong: bytes) -> None:
+        server.files["/bad/my-unet/model.safetensors"] = wrong
+        known(f"{server.url}/bad", f"{server.url}/hub")
+        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+
+    def test_wrong_half_of_one_mirror_does_not_spoil_the_next(
+        self, server: Server, known: Callable[..., Entry]
+    ) -> None:
+        bad = "/bad/my-unet/model.safetensors"
+        server.files[bad] = b"x" * len(CONTENT)
+        server.faults[bad] = ["cut", 404]
+        known(f"{server.url}/bad", f"{server.url}/hub")
+        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert server.starts(FILE)[0] > 0
+        assert server.starts(FILE)[1:] == [0]
+
+    def test_one_sentence_says_what_is_wrong_with_each_place(
+        self, server: Server, known: Callable[..., Entry], tmp_path: Path
+    ) -> None:
+        server.files["/bad/my-unet/model.safetensors"] = b"x" * len(CONTENT)
+        known(f"{server.url}/bad", f"{server.url}/none", "http://127.0.0.1:9/refused")
+        with pytest.raises(HubError) as caught:
+            hub.locate("my-unet")
+        message = str(caught.value)
+        assert "'my-unet'" in message
+        assert f"{server.url}/bad: what it has under this name is another file" in message
+        assert f"{server.url}/none: 404 Not Found" in message
+        assert "http://127.0.0.1:9/refused: the connection failed" in message
+        assert "\n" not in message
+        assert files_in_cache(tmp_path) == []
+
+    def test_corrupt_file_in_the_cache_is_replaced(
+        self, server: Server, known: Callable[..., Entry], tmp_path: Path
+    ) -> None:
+        known(f"{server.url}/hub")
+        path = hub.locate("my-unet").path
+        path.write_bytes(CONTENT[:-1] + b"?")
+        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert server.starts(FILE) == [0, 0]
+
+    def test_given_hub_comes_first(self, server: Server, known: Callable[..., Entry]) -> None:
+        server.files["/mine/my-unet/model.safetensors"] = CONTENT
+        known(f"{server.url}/hub")
+        hub.locate("my-unet", hub=f"{server.url}/mine")
+        assert server.starts(FILE) == []
+
+    def test_two_processes_fetch_once(self, server: Server, tmp_path: Path) -> None:
+        put(tmp_path / "local")
+        server.files["/hub/my-unet/config.json"] = (tmp_path / "local/my-unet/config.json").read_bytes()
+        server.faults[FILE] = ["slow", "slow"]
+        code = f"from carseg import hub; print(hub.locate('my-unet', hub='{server.url}/hub').path)"
+        both = [start(code) for _ in range(2)]
+        told = [process.communicate(timeout=30)[0] for process in both]
+        assert [process.returncode for process in both] == [0, 0]
+        assert told[0] == told[1]
+        assert Path(told[0].strip()).read_bytes() == CONTENT
+        assert server.starts(FILE) == [0]
+
+
+class TestDiskTrouble:
+    def test_cache_that_cannot_be_written(
+        self, server: Server, known: Callable[..., Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "file").write_text("in the way")
+        monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "file"))
+        known(f"{server.url}/hub")
+        with pytest.raises(
+            HubError, match=r"the cache .*file cannot be written .*: free some space, or set CARSEG_CACHE"
+        ):
+            hub.locate("my-unet")
+
+    def test_full_disk_leaves_nothing_behind(self, server: Server, tmp_path: Path) -> None:
+        put(tmp_path / "local")
+        server.files["/hub/my-unet/config.json"] = (tmp_path / "local/my-unet/config.json").read_bytes()
+        code = (
+            "import resource, carseg.hub; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
+            f"carseg.hub.locate('my-unet', hub='{server.url}/hub')"
+        )
+        process = start(code)
+        told = process.communicate(timeout=30)[1].strip().splitlines()
+        assert told[-1].startswith("carseg.errors.HubError: the cache")
+        assert [name for name in files_in_cache(tmp_path) if not name.endswith(".json")] == []
+
+
+class TestOffline:
+    @pytest.mark.parametrize("variable", ["CARSEG_OFFLINE", "HF_HUB_OFFLINE"])
+    def test_says_what_to_do(
+        self, known: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch, no_sockets: None, variable: str
+    ) -> None:
+        monkeypatch.setenv(variable, "1")
+        entry = known("http://127.0.0.1:9/hub", f"hf://me/cars@{COMMIT}")
+        with pytest.raises(OfflineError, match="carseg download my-unet") as caught:
+            hub.locate("my-unet")
+        assert f"{entry.sha256}.safetensors" in str(caught.value)
+        with pytest.raises(OfflineError):
+            hub.read_url("http://127.0.0.1:9/car.jpg")
+        with pytest.raises(OfflineError):
+            hub.locate("other", hub="http://127.0.0.1:9/hub")
+
+    def test_file_copied_as_it_says_is_used(
+        self, known: Callable[..., Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_sockets: None
+    ) -> None:
+        monkeypatch.setenv("CARSEG_OFFLINE", "1")
+        entry = known()
+        copied = tmp_path / "cache/weights" / f"{entry.sha256}.safetensors"
+        copied.parent.mkdir(parents=True)
+        copied.write_bytes(CONTENT)
+        assert hub.locate("my-unet").path == copied
+
+    def test_zero_means_online(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CARSEG_OFFLINE", "0")
+        assert not hub.offline()
+
+    def test_name_of_a_hub_once_asked_works_offline(
+        self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put(tmp_path / "local")
+        server.files["/hub/my-unet/config.json"] = (tmp_path / "local/my-unet/config.json").read_bytes()
+        address = f"{server.url}/hub"
+        online = hub.locate("my-unet", hub=address)
+        server.close()
+        assert hub.locate("my-unet", hub=address) == online
+        monkeypatch.setenv("CARSEG_OFFLINE", "1")
+        assert hub.locate("my-unet", hub=address) == online
+
+
+class TestOnThisMachine:
+    def test_folder_as_a_hub_without_sockets_or_copies(self, tmp_path: Path, no_sockets: None) -> None:
+        file = put(tmp_path / "hub")
+        assert hub.locate("my-unet", hub=tmp_path / "hub") == hub.Located(entry_of(), file)
+        assert not (tmp_path / "cache").exists()
+
+    def test_hub_from_the_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        file = put(tmp_path / "hub")
+        monkeypatch.setenv("CARSEG_HUB", (tmp_path / "hub").as_uri())
+        assert hub.locate("my-unet").path == file
+
+    def test_manifest_counts_for_its_names_whatever_the_hub_says(
+        self, server: Server, known: Callable[..., Entry], tmp_path: Path
+    ) -> None:
+        put(tmp_path / "hub", b"other weights")
+        entry = known(f"{server.url}/hub")
+        located = hub.locate("my-unet", hub=tmp_path / "hub")
+        assert located.entry == entry
+        assert located.path.read_bytes() == CONTENT
+
+    def test_corrupt_file_of_a_hub_is_refused(self, tmp_path: Path) -> None:
+        put(tmp_path / "hub").write_bytes(CONTENT[:1000])
+        with pytest.raises(HubError, match="sha256 differs"):
+            hub.locate("my-unet", hub=tmp_path / "hub")
+
+    def test_checkout_it_was_installed_from(
+        self, known: Callable[..., Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_sockets: None
+    ) -> None:
+        known()
+        file = put(tmp_path / "checkout/weights")
+        record = {"url": (tmp_path / "checkout").as_uri(), "dir_info": {"editable": True}}
+        monkeypatch.setattr(hub, "installed_from", lambda: origin_places(record))
+        assert hub.locate("my-unet").path == file
+        assert hub.copies(entry_of()) == [file]
+
+    def test_file_that_came_with_the_package(
+        self, known: Callable[..., Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_sockets: None
+    ) -> None:
+        known()
+        monkeypatch.setattr(hub, "ROOT", tmp_path)
+        file = put(tmp_path / "weights")
+        assert hub.locate("my-unet").path == file
+
+    def test_unknown_name(self, known: Callable[..., Entry], tmp_path: Path) -> None:
+        known()
+        with pytest.raises(UnknownNameError, match="no model 'my-net'; did you mean my-unet"):
+            hub.locate("my-net")
+        put(tmp_path / "hub", name="your-unet")
+        with pytest.raises(UnknownNameError, match="did you mean your-unet"):
+            hub.locate("your-net", hub=tmp_path / "hub")
+
+    def test_name_cannot_leave_the_hub(self, tmp_path: Path, server: Server) -> None:
+        put(tmp_path, name="outside")
+        (tmp_path / "hub").mkdir()
+        for place in (tmp_path / "hub", f"{server.url}/hub"):
+            with pytest.raises(UnknownNameError):
+                hub.locate("../outside", hub=place)
+        assert server.log == []
+
+    def test_config_of_another_model(self, tmp_path: Path) -> None:
+        put(tmp_path / "hub")
+        (tmp_path / "hub/my-unet").rename(tmp_path / "hub/other")
+        with pytest.raises(ManifestError, match="says that it is 'my-unet'"):
+            hub.locate("other", hub=tmp_path / "hub")
+
+    def test_hub_that_is_none(self, tmp_path: Path) -> None:
+        with pytest.raises(OptionError, match="no such folder"):
+            hub.locate("my-unet", hub=tmp_path / "nowhere")
+        with pytest.raises(OptionError, match="40 hexadecimal digits"):
+            hub.locate("my-unet", hub="hf://me/cars@main")
+
+
+class TestGivenWeights:
+    def test_folder(self, tmp_path: Path) -> None:
+        file = put(tmp_path)
+        assert hub.locate("anything", weights=file.parent).path == file
+        assert hub.locate(file.parent).entry.name == "my-unet"
+        assert hub.locate("anything", weights=file).entry == entry_of()
+
+    def test_folder_of_a_training_run_means_its_best_weights(self, tmp_path: Path) -> None:
+        put(tmp_path, name="last")
+        file = put(tmp_path, name="best")
+        assert hub.locate(tmp_path).path == file
+
+    def test_lone_file_takes_the_facts_of_the_named_model(self, known: Callable[..., Entry], tmp_path: Path) -> None:
+        entry = known()
+        file = tmp_path / "mine.safetensors"
+        file.write_bytes(b"mine")
+        located = hub.locate("my-unet", weights=file)
+        assert located.path == file
+        assert located.entry.input == entry.input
+        assert located.entry.sha256 == hashlib.sha256(b"mine").hexdigest()
+        assert located.entry.metrics == ()  # nobody measured these weights
+
+    def test_what_cannot_be_used(self, known: Callable[..., Entry], tmp_path: Path) -> None:
+        known()
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(WeightsError, match="no such file or folder"):
+            hub.locate("my-unet", weights=tmp_path / "none.safetensors")
+        with pytest.raises(WeightsError, match=r"there is no config\.json in it"):
+            hub.locate("my-unet", weights=tmp_path / "empty")
+        put(tmp_path).write_bytes(b"changed")
+        with pytest.raises(WeightsError, match="sha256 differs"):
+            hub.locate("my-unet", weights=tmp_path / "my-unet")
+
+    @pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt", ".bin", ".pkl"])
+    def test_pickle_is_refused(self, tmp_path: Path, suffix: str) -> None:
+        (tmp_path / f"old{suffix}").write_bytes(b"")
+        with pytest.raises(WeightsError, match=r"is a pickle.*convert it first: python -c"):
+            hub.locate("my-unet", weights=tmp_path / f"old{suffix}")
+
+    def test_command_that_converts_a_pickle_works(self, tmp_path: Path) -> None:
+        import torch
+        from safetensors.torch import load_file
+
+        torch.save({"weight": torch.arange(3.0)}, tmp_path / "old.pth")
+        with pytest.raises(WeightsError) as caught:
+            hub.locate("my-unet", weights=tmp_path / "old.pth")
+        command = str(caught.value).split("convert it first: ")[1]
+        subprocess.run(command.replace("python", sys.executable, 1), shell=True, check=True)
+        assert load_file(tmp_path / "old.safetensors")["weight"].tolist() == [0.0, 1.0, 2.0]
+
+
+class TestHuggingFace:
+    """Through huggingface_hub itself, in a process of its own: it reads HF_ENDPOINT when it is imported."""
+
+    FILE = f"/me/cars/resolve/{COMMIT}/my-unet/model.safetensors"
+    CONFIG = f"/me/cars/resolve/{COMMIT}/my-unet/config.json"
+
+    def locate(self, server: Server, **variables: str) -> subprocess.Popen[str]:
+        code = f"from carseg import hub; print(hub.locate('my-unet', hub='hf://me/cars@{COMMIT}').path)"
+        return start(code, HF_ENDPOINT=server.url, HF_HUB_ETAG_TIMEOUT="1", HF_HUB_DISABLE_XET="1", **variables)
+
+    def test_download_then_no_request(self, server: Server, tmp_path: Path) -> None:
+        put(tmp_path / "local")
+        server.files[self.FILE] = CONTENT
+        server.files[self.CONFIG] = (tmp_path / "local/my-unet/config.json").read_bytes()
+        told, errors = self.locate(server).communicate(timeout=60)
+        assert Path(told.strip()).read_bytes() == CONTENT, errors
+        assert errors == ""
+        asked = {(method, path) for method, path, _ in server.log if path.startswith("/me/cars")}
+        assert asked == {(method, path) for method in ("HEAD", "GET") for path in (self.FILE, self.CONFIG)}
+        assert [name for name in files_in_cache(tmp_path) if not name.endswith(".json")] == [Path(told.strip()).name]
+        server.log.clear()
+        assert self.locate(server).communicate(timeout=60)[0] == told
+        assert server.log == []
+
+    def test_wrong_bytes_and_unknown_name(self, server: Server, tmp_path: Path) -> None:
+        _, errors = self.locate(server).communicate(timeout=60)
+        assert "UnknownNameError: no model 'my-unet' at hf://me/cars" in errors
+        put(tmp_path / "local")
+        server.files[self.FILE] = b"x" * len(CONTENT)
+        server.files[self.CONFIG] = (tmp_path / "local/my-unet/config.json").read_bytes()
+        _, errors = self.locate(server).communicate(timeout=60)
+        assert "HubError" in errors
+        assert "its sha256 differs" in errors
+
+
+class TestOrigin:
+    @pytest.mark.parametrize(
+        ("url", "expected"),
+        [
+            ("https://github.com/me/carseg.git", [f"https://raw.githubusercontent.com/me/carseg/{COMMIT}/weights"]),
+            ("ssh://git@github.com/me/carseg", [f"https://raw.githubusercontent.com/me/carseg/{COMMIT}/weights"]),
+            ("https://gitlab.com/a/b/carseg.git", [f"https://gitlab.com/a/b/carseg/-/raw/{COMMIT}/weights"]),
+            ("https://codeberg.org/me/carseg", [f"https://codeberg.org/me/carseg/raw/commit/{COMMIT}/weights"]),
+            ("https://bitbucket.org/me/carseg", [f"https://bitbucket.org/me/carseg/raw/{COMMIT}/weights"]),
+        ],
+    )
+    def test_raw_files_of_a_forge_at_the_commit(self, url: str, expected: list[str]) -> None:
+        assert origin_places({"url": url, "vcs_info": {"vcs": "git", "commit_id": COMMIT}}) == expected
+
+    def test_own_forge(self, server: Server, known: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Which software it runs is not known, so each form of address is tried."""
+        known()
+        record = {"url": f"{server.url}/me/carseg.git", "vcs_info": {"vcs": "git", "commit_id": COMMIT}}
+        monkeypatch.setattr(hub, "installed_from", lambda: origin_places(record))
+        server.files[f"/me/carseg/raw/commit/{COMMIT}/weights/my-unet/model.safetensors"] = CONTENT
+        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+
+    def test_folder_below_the_repository(self) -> None:
+        record = {"url": "file:///home/me/my%20repo", "subdirectory": "python", "dir_info": {}}
+        assert origin_places(record) == [Path("/home/me/my repo/python/weights")]
+
+    def test_package_index_leads_nowhere(self) -> None:
+        assert origin_places({"url": "https://example.org/carseg-0.1.0.whl", "archive_info": {}}) == []
+
+    def test_places(self, tmp_path: Path) -> None:
+        assert parse_place("https://example.org/w/") == "https://example.org/w"
+        assert parse_place(f"hf://me/cars@{COMMIT}") == f"hf://me/cars@{COMMIT}"
+        assert parse_place((tmp_path / "a b").as_uri()) == tmp_path / "a b"
+
+
+class TestReadUrl:
+    def test_content_or_reason(self, server: Server) -> None:
+        server.files["/car.jpg"] = CONTENT
+        server.faults["/car.jpg"] = ["cut", 500]
+        assert hub.read_url(f"{server.url}/car.jpg") == CONTENT
+        with pytest.raises(HubError, match=r"none.jpg cannot be fetched: 404 Not Found"):
+            hub.read_url(f"{server.url}/none.jpg")
+
+    def test_endless_content_is_given_up(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(download, "_LARGEST", 1000)
+        server.files["/car.jpg"] = CONTENT
+        with pytest.raises(HubError, match="too large"):
+            hub.read_url(f"{server.url}/car.jpg")
+
+
+def test_licence_is_told_once_on_a_machine() -> None:
+    entry = entry_of()
+    assert hub.first_use(entry)
+    assert not hub.first_use(entry)
+    assert not hub.first_use(dataclasses.replace(entry_of(b"free"), commercial_use="yes"))
+
+
+def test_broken_config_names_the_field(tmp_path: Path) -> None:
+    file = put(tmp_path).parent / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "storage": "int3"}))
+    with pytest.raises(ManifestError, match="storage: must be one of"):
+        hub.locate("my-unet", hub=tmp_path)
+
+
+def start(code: str, **variables: str) -> subprocess.Popen[str]:
+    """Another process, with the cache of this test."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", code], env=environment, **pipes)  # type: ignore[call-overload]
