@@ -1,0 +1,40 @@
+"""Which models there are and what is known about them. Standard library only: nothing is loaded or downloaded."""
+
+from __future__ import annotations
+
+import os
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from carseg.manifest import CONFIG, Entry, load_manifest, read_config
+from carseg.registry import unknown
+
+DEFAULT_MODEL = "unet-mobilenetv2-carparts"  # what `carseg predict` uses: embedded, so that it runs without a network
+
+
+def list_models(pattern: str | None = None) -> list[str]:
+    """Names that ``carseg.load`` takes, sorted.
+
+    Args:
+        pattern: only those that fit it, such as ``"*carparts*"``.
+    """
+    return sorted(name for name in load_manifest().models if pattern is None or fnmatchcase(name, pattern))
+
+
+def info(name: str | os.PathLike[str]) -> Entry:
+    """All that is known about a model: classes, input, figures, data, licence.
+
+    Args:
+        name: one of ``list_models()``, or the folder of a fine-tuned network.
+
+    Raises:
+        UnknownNameError: no such model.
+        ManifestError: the folder's ``config.json`` is not valid.
+    """
+    models = load_manifest().models
+    if str(name) in models:
+        return models[str(name)]
+    config = Path(name) / CONFIG
+    if config.is_file():
+        return read_config(config)
+    raise unknown("model", str(name), models)

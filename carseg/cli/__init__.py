@@ -1,0 +1,67 @@
+"""The command line: argv and printing, nothing that a Python caller could not do.
+
+Commands import what is heavy when they run.
+
+Exit status: 0 done; 1 inputs failed, or a check was not met; 2 wrong usage; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from carseg import __version__
+from carseg.errors import CarsegError, OptionError, PictureNotFoundError, UnknownNameError
+
+_WRONG_USAGE = (OptionError, UnknownNameError, PictureNotFoundError)
+_INTERRUPTED = 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs ``carseg`` with the given arguments, or with those of the process.
+
+    Returns:
+        The exit status.
+    """
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments == ["--version"]:  # before anything is imported
+        print(f"carseg {__version__}")
+        return 0
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be valid text
+    from carseg.cli.terminal import fail, say
+
+    try:
+        status = _run(arguments or ["--help"])
+    except KeyboardInterrupt:
+        status = _INTERRUPTED
+    except BrokenPipeError:  # whoever reads stdout has had enough, as in `carseg models | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (CarsegError, OSError) as error:
+        if "--debug" in arguments:
+            raise
+        fail(error)
+        return 2 if isinstance(error, _WRONG_USAGE) else 1
+    if status == _INTERRUPTED:
+        say("carseg: interrupted")
+    return status
+
+
+def _run(arguments: list[str]) -> int:
+    import typer
+
+    from carseg.cli.app import app
+    from carseg.cli.terminal import fail
+
+    usage_error: Any = typer.BadParameter.__base__  # the base of all wrong usage, which typer itself does not export
+    try:
+        status: int | None = app(arguments, prog_name="carseg", standalone_mode=False)
+        sys.stdout.flush()
+    except usage_error as error:
+        command = error.ctx.command_path if error.ctx else "carseg"
+        fail(f"{error.format_message()} (see {command} --help)")
+        return 2
+    return status or 0

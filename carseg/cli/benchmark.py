@@ -1,0 +1,121 @@
+"""``carseg benchmark``: quality, speed and size of models as rows of a table."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from carseg.catalog import list_models
+from carseg.cli.options import (
+    DeviceOption,
+    HubOption,
+    MapOption,
+    PrecisionOption,
+    RuntimeOption,
+    ThreadsOption,
+    locate,
+)
+from carseg.cli.terminal import Progress, emit, fail, say
+from carseg.errors import CarsegError, UnknownNameError
+
+
+class Form(StrEnum):
+    """How rows are printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+    md = "md"
+
+
+def benchmark(
+    models: Annotated[
+        list[str] | None, typer.Option("--model", "-m", help="A model, or the folder of a fine-tuned one. Repeat.")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every model.")] = False,
+    data: Annotated[Path | None, typer.Option(exists=True, help="Labelled pictures, in any known format.")] = None,
+    split: Annotated[str | None, typer.Option(help="Part of the data: test if there is one, else val.")] = None,
+    map: MapOption = None,
+    merge: Annotated[
+        list[str] | None, typer.Option(metavar="OLD=NEW", help="Count classes as one in the figures only. Repeat.")
+    ] = None,
+    format: Annotated[
+        Form, typer.Option("--format", "-f", help="How rows are printed; json: one a line.")
+    ] = Form.table,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", file_okay=False, help="Keep rows, and a page with plots, here; go on from them."),
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Take rows that --out has already.")] = True,
+    compare: Annotated[
+        Path | None, typer.Option(exists=True, help="Print the differences to the rows in this file instead.")
+    ] = None,
+    fail_under: Annotated[
+        list[str] | None, typer.Option(metavar="FIGURE=LIMIT", help="End with status 1 below it, as miou=0.5. Repeat.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="How long each measurement of time takes.")] = 10.0,
+    hub: HubOption = None,
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
+) -> None:
+    """Measure models: quality on labelled pictures, time by part, memory, size.
+
+    Without --model those in the package are measured, without --data only their speed, on generated pictures.
+    """
+    from carseg import benchmark_report, benchmark_rows
+    from carseg.benchmarking import benchmark as measure
+    from carseg.cli.process import prepare
+    from carseg.data import parse_mapping
+
+    if everything and models:
+        raise typer.BadParameter("--all takes no --model")
+    names = list_models() if everything else models
+    limits = benchmark_rows.parse_limits(fail_under or ())
+    earlier = benchmark_rows.read_rows(compare) if compare else None
+    prepare()
+    for name in names or ():
+        _fetch(name, hub)
+    with Progress("measuring") as bar:
+        rows = measure(
+            names,
+            data,
+            split=split,
+            mapping=parse_mapping(map or ()),
+            merge=parse_mapping(merge or ()),
+            hub=hub,
+            device=device,
+            runtime=runtime,
+            precision=precision,
+            threads=threads,
+            seconds=seconds,
+            out=out,
+            resume=resume,
+            report=lambda model, stage, done, total: bar.show(done / max(total, 1), f"{model}: {stage}"),
+        )
+    if earlier is None:
+        text = benchmark_report.format_rows(rows, format)
+    else:
+        text = benchmark_report.format_differences(benchmark_rows.compare(rows, earlier), format)
+    emit(text.rstrip("\n"))
+    if out:
+        say(f"carseg: rows and report.html are in {out}")
+    broken = [f"{row['model']}: {row['error']}" for row in rows if row["error"]]
+    unmet = benchmark_rows.failures(rows, limits)
+    for sentence in [*broken, *unmet]:
+        fail(sentence)
+    raise typer.Exit(int(bool(broken or unmet)))
+
+
+def _fetch(name: str, hub: str | None) -> None:
+    """Downloads weights under a progress bar; what cannot be had becomes a row that says so."""
+    try:
+        locate(name, hub=hub)
+    except UnknownNameError:
+        raise
+    except CarsegError:
+        return

@@ -1,0 +1,101 @@
+"""``carseg data check`` and ``carseg data convert``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carseg.cli.options import Format, FormatOption, LabelsOption, MapOption
+from carseg.cli.terminal import Progress, emit, say, table
+
+if TYPE_CHECKING:
+    from carseg.data import Findings
+
+DataArgument = Annotated[
+    Path, typer.Argument(metavar="DATA", exists=True, help="Labelled pictures, in any known format.")
+]
+
+
+class Target(StrEnum):
+    """What ``convert`` writes."""
+
+    png = "png"
+    coco = "coco"
+
+
+def check(
+    data: DataArgument, labels: LabelsOption = None, map: MapOption = None, format: FormatOption = Format.table
+) -> None:
+    """Read every picture and label, and say what would spoil a training."""
+    from carseg.data import check as examine
+    from carseg.data import parse_mapping
+
+    with Progress("reading") as bar:
+        findings = examine(data, labels=labels, mapping=parse_mapping(map or ()), progress=bar.count)
+    emit(json.dumps(findings.to_dict(), ensure_ascii=False) if format is Format.json else "\n".join(_report(findings)))
+    raise typer.Exit(int(not findings.ok))
+
+
+def convert(
+    data: DataArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The folder to write to.")],
+    to: Annotated[Target, typer.Option(help="png: label pictures with a palette; coco: run lengths.")] = Target.png,
+    labels: LabelsOption = None,
+    map: MapOption = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be read.")] = False,
+) -> None:
+    """Write labelled pictures in another format."""
+    from carseg.data import convert as write
+    from carseg.data import open_all, parse_mapping
+
+    skipped = 0
+    for split, dataset in open_all(data, labels=labels, mapping=parse_mapping(map or ())).items():
+        with Progress(f"writing {split}".strip()) as bar:
+            written = write(dataset, out, to.value, skip_bad=skip_bad, progress=bar.count)
+        for name, reason in written.broken.items():
+            say(f"carseg: left out {name}: {reason}")
+        skipped += len(written.broken)
+        emit(f"{out / split}: {len(written)} pictures, {len(written.labels)} classes")
+    raise typer.Exit(int(skipped > 0))
+
+
+def _report(findings: Findings) -> Iterator[str]:
+    names = findings.labels.classes
+    yield f"{findings.path}: format {findings.format}, label set {findings.labels.name} with {len(names)} classes"
+    for split, figures in findings.splits.items():
+        yield ""
+        sizes = ""
+        if figures.sizes:
+            smallest, largest = (f"{width} x {height}" for width, height in figures.sizes)
+            sizes = f", {smallest}" if smallest == largest else f", {smallest} to {largest}"
+        rotated = f", {figures.rotated} turned by EXIF" if figures.rotated else ""
+        yield f"{split or 'all'}: {figures.pictures} pictures{sizes}{rotated}"
+        total = max(sum(figures.class_pixels) + figures.ignored_pixels, 1)
+        rows = [
+            (str(label), name, str(figures.class_pictures[label]), f"{figures.class_pixels[label] / total:.2%}")
+            for label, name in enumerate(names)
+        ]
+        ignored = [("255", "(ignored)", "", f"{figures.ignored_pixels / total:.2%}")] if figures.ignored_pixels else []
+        yield table(("id", "class", "pictures", "pixels"), [*rows, *ignored], "><>>")
+        if figures.twins:
+            pairs = ", ".join(f"{one} = {other}" for one, other in figures.twins[:5])
+            yield f"{len(figures.twins)} pairs show nearly the same: {pairs}{', ...' if len(figures.twins) > 5 else ''}"
+    yield ""
+    if findings.absent:
+        yield f"no label holds: {', '.join(findings.absent)}"
+    if findings.unpaired:
+        yield f"a side without its twin, so that flips give the wrong side: {', '.join(findings.unpaired)}"
+    if findings.problems:
+        yield f"{len(findings.problems)} problems:"
+        yield table(
+            ("what", "where", "reason"),
+            [(p.kind, "/".join(filter(None, (p.split, p.name))), p.text) for p in findings.problems],
+            "<<<",
+        )
+    else:
+        yield "no problems"

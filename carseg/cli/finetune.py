@@ -1,0 +1,97 @@
+"""``carseg finetune``: one option for each field of ``carseg.Options``."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from carseg.cli.options import HubOption, MapOption, locate
+from carseg.cli.terminal import Progress, emit, say
+from carseg.options import Options
+
+
+def _with_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command an option for each field of ``Options``, with the field's type, default and description."""
+    signature = inspect.signature(command, eval_str=True)
+    own = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
+    kinds = get_type_hints(Options)
+    added = [_parameter(field, kinds[field.name]) for field in fields(Options)]
+    command.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
+    return command
+
+
+def _parameter(field: Field[Any], kind: Any) -> inspect.Parameter:
+    default, metavar, help = field.default, None, _descriptions()[field.name]
+    if field.name == "size":
+        kind, metavar = str | None, "SIDE|HEIGHTxWIDTH"
+    elif field.name == "freeze":
+        kind, default, help = list[str] | None, None, f"{help} Repeat."
+    name = f"--{field.name.replace('_', '-')}"  # given explicitly, it keeps typer from adding --no-... to flags
+    option = typer.Option(name, metavar=metavar, help=help, show_default=default is not None and default is not False)
+    return inspect.Parameter(
+        field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
+    )
+
+
+def _descriptions() -> dict[str, str]:
+    """What the docstring of ``Options`` says about each field."""
+    found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", Options.__doc__ or "", re.MULTILINE)
+    return {name: " ".join(text.replace("``", "").split()) for name, text in found}
+
+
+@_with_options
+def finetune(
+    model: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODEL", help="A model, the folder of a fine-tuned one, or an architecture for random weights."
+        ),
+    ],
+    data: Annotated[Path, typer.Argument(metavar="DATA", exists=True, help="Labelled pictures, in any known format.")],
+    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The run folder.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, with its options.")] = False,
+    map: MapOption = None,
+    hub: HubOption = None,
+    **settings: Any,
+) -> None:
+    """Teach a network your own pictures or classes.
+
+    Prints the folder of the best weights, RUN/best, which every command takes as a model. `carseg data check DATA`
+    shows beforehand what the data is.
+    """
+    from carseg.cli.process import prepare
+    from carseg.data import parse_mapping
+    from carseg.finetuning import finetune as train
+    from carseg.registry import list_architectures
+
+    options = Options(**{**settings, "size": _size(settings["size"]), "freeze": tuple(settings["freeze"] or ())})
+    prepare()
+    if model not in list_architectures():
+        locate(model, hub=hub)
+    with Progress("training") as bar:
+
+        def report(state: dict[str, float]) -> None:
+            best = f", best mIoU {state['best_miou']:.3f}" if state["best_miou"] >= 0 else ""
+            bar.show(state["done"], f"step {state['step']:.0f}, loss {state['loss']:.3f}{best}")
+
+        best = train(
+            model, data, out, options=options, mapping=parse_mapping(map or ()), hub=hub, resume=resume, report=report
+        )
+    emit(str(best))
+    say(f"carseg: done; try `carseg predict PICTURE --model {best}`")
+
+
+def _size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text.lower())
+    if not match:
+        raise typer.BadParameter(f"{text!r} is no size; write 320, or HEIGHTxWIDTH as 256x512", param_hint="--size")
+    return int(match[1]), int(match[2] or match[1])

@@ -1,0 +1,121 @@
+"""From what is given to ``carseg predict`` to a list of pictures, each with a place of its own below ``--out``."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from carseg.errors import OptionError, PictureNotFoundError
+from carseg.segmenter import find_pictures
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture and where its files go.
+
+    Attributes:
+        source: a path or an address.
+        root: the given folder it was found in; of a single file the folder it lies in.
+        folder: where its files go, below ``--out``.
+        stem: what their names begin with.
+    """
+
+    source: str
+    root: Path
+    folder: PurePosixPath
+    stem: str
+
+
+def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[PictureNotFoundError]]:
+    """What is to be done, in the order given; a picture that was given twice is done once.
+
+    Args:
+        inputs: files, folders, glob patterns and ``http(s)`` addresses.
+        out: where results go; what lies there is no input.
+
+    Returns:
+        The jobs, no two of which write the same file, and the inputs that hold no picture.
+
+    Raises:
+        OptionError: ``out`` is one of the given folders.
+    """
+    jobs: dict[str, Job] = {}
+    missing = []
+    for given in inputs:
+        try:
+            for job in _expand(given, out):
+                jobs.setdefault(os.path.abspath(job.source) if "://" not in job.source else job.source, job)
+        except PictureNotFoundError as error:
+            missing.append(error)
+    return _separate(list(jobs.values())), missing
+
+
+def _expand(given: str, out: Path) -> list[Job]:
+    if given.startswith(("http://", "https://")):
+        address = urlsplit(given)
+        place = PurePosixPath(unquote(address.path))
+        name = re.sub(r"[^\w.-]+", "_", f"{place.name or 'picture'} {address.query}".strip())
+        return [Job(given, Path(f"{address.netloc}{place.parent}"), PurePosixPath(), name)]
+    path = Path(given).expanduser()
+    if path.is_dir():
+        return _below(path, find_pictures(path), out)
+    if glob.has_magic(given) and not os.path.lexists(path):
+        return _below(_fixed_part(path), find_pictures(str(path)), out)
+    if not os.path.lexists(path):
+        raise PictureNotFoundError(f"{given}: no such file or folder")
+    return [Job(str(path), path.parent, PurePosixPath(), path.name)]
+
+
+def _below(root: Path, pictures: Iterable[Path | str], out: Path) -> list[Job]:
+    results, real = out.resolve(), root.resolve()
+    if results == real:
+        raise OptionError(f"--out {out} is the folder of the pictures themselves; choose another")
+    jobs = []
+    for picture in map(Path, pictures):
+        relative = picture.relative_to(root)
+        if results not in (real / relative).parents:  # else it is the result of an earlier run
+            jobs.append(Job(str(picture), root, PurePosixPath(relative.parent.as_posix()), picture.name))
+    if not jobs:
+        raise PictureNotFoundError(f"{root}: the folder holds no pictures but those in {out}")
+    return jobs
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """The folder that a glob pattern starts from."""
+    fixed = pattern.parent
+    while glob.has_magic(str(fixed)):
+        fixed = fixed.parent
+    return fixed
+
+
+def _separate(jobs: list[Job]) -> list[Job]:
+    """Gives every job a folder and a stem that no other has. They come with the whole file name as their stem.
+
+    Where two given folders collide, all go below their own names; inputs that differ only in the extension keep it.
+    """
+    owners: dict[tuple[PurePosixPath, str], Path] = {}
+    collide = any(owners.setdefault((job.folder, PurePosixPath(job.stem).stem), job.root) != job.root for job in jobs)
+    names = _tell_apart({job.root for job in jobs}) if collide else {}
+    jobs = [replace(job, folder=names.get(job.root, PurePosixPath()) / job.folder) for job in jobs]
+    settled = [replace(job, stem=PurePosixPath(job.stem).stem) for job in jobs]
+    while True:  # a whole name may in turn be another's stem: img.jpg beside img.png and img.jpg.png
+        taken = Counter((job.folder, job.stem) for job in settled)
+        chosen = [full if taken[job.folder, job.stem] > 1 else job for full, job in zip(jobs, settled, strict=True)]
+        if chosen == settled:
+            return settled
+        settled = chosen
+
+
+def _tell_apart(roots: Collection[Path]) -> dict[Path, PurePosixPath]:
+    """The shortest ends of the folders' paths that differ."""
+    parts = {root: root.resolve().parts[1:] for root in roots}
+    length = 1
+    while len({parts[root][-length:] for root in roots}) < len({*parts.values()}):
+        length += 1
+    return {root: PurePosixPath(*parts[root][-length:]) for root in roots}

@@ -1,0 +1,143 @@
+"""``carseg models``, ``info``, ``download``, ``verify``: what there is, and getting it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from carseg.catalog import info as find_entry
+from carseg.catalog import list_models
+from carseg.cli.options import Format, FormatOption, HubOption, locate
+from carseg.cli.terminal import emit, fail, say, table
+from carseg.errors import CarsegError
+from carseg.manifest import Entry, Metric
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names of models.")]
+
+
+def models(
+    pattern: Annotated[
+        str | None, typer.Argument(metavar="PATTERN", help="Only names that fit, such as '*carparts*'.")
+    ] = None,
+    commercial: Annotated[bool, typer.Option("--commercial", help="Only those free for commercial use.")] = False,
+    format: FormatOption = Format.table,
+) -> None:
+    """List the models."""
+    entries = [find_entry(name) for name in list_models(pattern)]
+    entries = [entry for entry in entries if not commercial or entry.commercial_use == "yes"]
+    if format is Format.json:
+        for entry in entries:
+            emit(_json(entry))
+    elif entries:
+        header = ("name", "labels", "mIoU", "params", "file", "commercial", "in the package")
+        emit(table(header, [_row(entry) for entry in entries], "<<>>><<"))
+    else:
+        say("carseg: no such models" if pattern or commercial else "carseg: this version has no models")
+
+
+def info(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model, or the folder of a fine-tuned one.")],
+    format: FormatOption = Format.table,
+) -> None:
+    """Show all that is known about a model."""
+    entry = find_entry(name)
+    emit(_json(entry) if format is Format.json else "\n".join(_description(entry)))
+
+
+def download(
+    names: Names = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every model.")] = False,
+    hub: HubOption = None,
+) -> None:
+    """Fetch weights, for use without a network."""
+    failed = 0
+    for name in _chosen(names, everything):
+        try:
+            emit(f"{locate(name, hub=hub).path}")
+        except CarsegError as error:
+            if len(names or ()) == 1:
+                raise
+            fail(error)
+            failed += 1
+    raise typer.Exit(int(failed > 0))
+
+
+def verify(names: Names = None, hub: HubOption = None) -> None:
+    """Check the weights that lie on this machine against their sha256."""
+    from carseg.hub import copies
+    from carseg.integrity import verify as check
+
+    failed = 0
+    for name in _chosen(names, everything=not names):
+        entry = find_entry(name)
+        found = copies(entry, hub)
+        for path in found:
+            try:
+                check(entry, path)
+                emit(f"ok      {name}  {path}")
+            except CarsegError as error:
+                emit(f"broken  {name}  {path}")
+                fail(error)
+                failed += 1
+        if names and not found:
+            fail(f"{name} is not on this machine; `carseg download {name}` fetches it")
+            failed += 1
+    raise typer.Exit(int(failed > 0))
+
+
+def _chosen(names: list[str] | None, everything: bool) -> list[str]:
+    if everything == bool(names):
+        raise typer.BadParameter("give names, or --all" if not names else "--all takes no names")
+    return names or list_models()
+
+
+def _json(entry: Entry) -> str:
+    return json.dumps({"name": entry.name, **entry.to_dict()}, ensure_ascii=False)
+
+
+def best_metric(entry: Entry) -> Metric | None:
+    """The figures that stand for a weight: those on a test split, where there are any."""
+    return min(entry.metrics, key=lambda metric: metric.split != "test", default=None)
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    metric = best_metric(entry)
+    return (
+        entry.name,
+        entry.labels.name,
+        f"{metric.miou:.3f}" if metric else "-",
+        f"{entry.parameters / 1e6:.1f} M",
+        f"{entry.bytes / 1e6:.1f} MB",
+        entry.commercial_use,
+        "yes" if entry.embedded else "",
+    )
+
+
+def _description(entry: Entry) -> list[str]:
+    height, width = entry.input.size
+    fields = {
+        "name": entry.name,
+        "architecture": f"{entry.architecture}, {entry.parameters / 1e6:.2f} M parameters",
+        "paper": entry.paper,
+        "labels": f"{entry.labels.name}: {', '.join(entry.labels.classes)}",
+        "input": f"{width} x {height}, {entry.input.resize}",
+        "file": f"{entry.bytes / 1e6:.2f} MB, {entry.storage}{', in the package' if entry.embedded else ''}",
+        "sha256": entry.sha256,
+        "licence": entry.licence,
+        "commercial use": entry.commercial_use,
+        "made by": f"{entry.made_by}, with {entry.recipe} at {entry.code_commit[:12]}",
+    }
+    lines = [f"{key:<14}  {value}" for key, value in fields.items()]
+    lines += [f"{'data':<14}  {d.name} {d.split}, {d.images} pictures, {d.role}: {d.licence}" for d in entry.data]
+    for metric in entry.metrics:
+        figures = {
+            "mIoU": metric.miou,
+            "pixel accuracy": metric.pixel_acc,
+            "Dice": metric.dice,
+            "side error": metric.side_error,
+        }
+        told = ", ".join(f"{name} {value:.4f}" for name, value in figures.items() if value is not None)
+        lines.append(f"{'measured':<14}  {metric.dataset} {metric.split}, {metric.images} pictures: {told}")
+    return lines

@@ -1,0 +1,58 @@
+"""Options that several commands have, and what they stand for."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from carseg.cli.terminal import Progress, say
+
+if TYPE_CHECKING:
+    from carseg.hub import Located
+
+
+class Format(StrEnum):
+    """How data is printed."""
+
+    table = "table"
+    json = "json"
+
+
+HubOption = Annotated[
+    str | None,
+    typer.Option(
+        "--hub",
+        metavar="PLACE",
+        help="Where to look for weights first: a folder, http(s)://..., hf://ORG/REPO@COMMIT. Also CARSEG_HUB.",
+        show_default=False,
+    ),
+]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="table, or json: one document a line.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps.")]
+RuntimeOption = Annotated[str, typer.Option(help="auto, torch, openvino, onnx.")]
+PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16, int8.")]
+ThreadsOption = Annotated[int | None, typer.Option(help="CPU threads.")]
+MapOption = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="OLD=NEW", help="Rename or merge a class; OLD= ignores it. Repeat."),
+]
+LabelsOption = Annotated[
+    str | None, typer.Option("--labels", metavar="SET", help="Label set that the data is to have.")
+]
+
+
+def locate(name: str | os.PathLike[str], weights: str | None = None, hub: str | None = None) -> Located:
+    """Weights on this machine, downloaded under a progress bar if they have to be; says what licence they have."""
+    from carseg.hub import first_use
+    from carseg.hub import locate as find
+
+    with Progress(f"downloading {name}") as bar:
+        located = find(name, weights=weights, hub=hub, progress=bar.bytes)
+    if first_use(located.entry):
+        entry = located.entry
+        verdict = "are not for commercial use" if entry.commercial_use == "no" else "may not be for commercial use"
+        say(f"carseg: the weights {entry.name} {verdict} ({entry.licence}); `carseg models --commercial` lists others")
+    return located

@@ -1,0 +1,136 @@
+"""``carseg predict``: pictures in; masks, overlays, cutouts, JSON and a table of parts out."""
+
+from __future__ import annotations
+
+import errno
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from carseg.catalog import DEFAULT_MODEL
+from carseg.cli.options import (
+    DeviceOption,
+    Format,
+    FormatOption,
+    HubOption,
+    PrecisionOption,
+    RuntimeOption,
+    ThreadsOption,
+    locate,
+)
+from carseg.cli.terminal import Progress, emit, fail, printable, say, short, table
+from carseg.errors import CarsegError, OutputError
+
+if TYPE_CHECKING:
+    from carseg.cli.jobs import Job
+    from carseg.result import Result
+
+Document = dict[str, Any]
+
+_COLUMNS = ("part", "share", "pixels", "score", "x", "y", "width", "height")
+_AHEAD = 4  # results that wait to be written; more would only take memory
+# With these no further file could be written either.
+_HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+def predict(
+    inputs: Annotated[list[str], typer.Argument(metavar="PICTURE", help="Files, folders, glob patterns, URLs.")],
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="A model, or the folder of a fine-tuned one.")
+    ] = DEFAULT_MODEL,
+    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Where results go.")] = Path("carseg-out"),
+    save: Annotated[
+        str, typer.Option(help="Any of mask, overlay, cutout, json, joined by commas; '' for none.")
+    ] = "mask,overlay",
+    format: FormatOption = Format.table,
+    weights: Annotated[str | None, typer.Option(metavar="FILE", help="Use this safetensors file instead.")] = None,
+    hub: HubOption = None,
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
+    tile: Annotated[
+        int | None, typer.Option(help="Look at windows of so many pixels, for detail in large pictures.")
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures that are computed together.")] = None,
+) -> None:
+    """Segment pictures.
+
+    Prints the parts of each picture and writes PICTURE.mask.png (label ids, with a palette) and PICTURE.overlay.png
+    below --out, where the tree below a given folder is mirrored.
+    """
+    from carseg.cli.jobs import plan
+    from carseg.cli.process import prepare
+    from carseg.result import SUFFIXES
+    from carseg.segmenter import load
+
+    kinds = [kind.strip() for kind in save.split(",") if kind.strip()]
+    if strange := [kind for kind in kinds if kind not in SUFFIXES]:
+        raise typer.BadParameter(f"cannot save {strange[0]!r}; known: {', '.join(SUFFIXES)}", param_hint="--save")
+    jobs, missing = plan(inputs, out)
+    for error in missing:
+        fail(error)
+    if not jobs:
+        raise typer.Exit(2)
+    prepare()
+    locate(model, weights, hub)
+    segmenter = load(
+        model, weights=weights, hub=hub, device=device, runtime=runtime, precision=precision, threads=threads
+    )
+    results = segmenter.stream(
+        (job.source for job in jobs), batch_size=batch_size, tile=tile, threshold=threshold, on_error="yield"
+    )
+    failed = len(missing)
+    began = time.monotonic()
+    with Progress("segmenting") as bar:
+        for done, document in enumerate(_written(jobs, results, out, kinds), 1):
+            if isinstance(document, Exception):
+                fail(document)
+                failed += 1
+            else:
+                emit(json.dumps(document, ensure_ascii=False) if format is Format.json else _parts_table(document))
+            bar.count(done, len(jobs))
+    total = len(jobs) + len(missing)
+    told = f"carseg: {total - failed} of {total} done in {short(time.monotonic() - began)} with {segmenter.name}"
+    say(f"{told}; results are in {out}" if kinds and failed < total else told)
+    raise typer.Exit(int(failed > 0))
+
+
+def _written(
+    jobs: list[Job], results: Iterator[Result | CarsegError], out: Path, kinds: list[str]
+) -> Iterator[Document | CarsegError]:
+    """Saves results on threads beside the network; in order, what was found in each picture, or why nothing was."""
+    from carseg.segmenter import ahead
+
+    def write(pair: tuple[Job, Result | CarsegError]) -> Document | CarsegError:
+        job, result = pair
+        if isinstance(result, CarsegError):
+            return result
+        try:
+            files = result.save(out / job.folder, kinds, job.stem)
+        except OutputError as error:
+            if error.errno in _HOPELESS:
+                raise
+            return error
+        return {**result.to_dict(), "files": {kind: str(path) for kind, path in files.items()}}
+
+    return ahead(write, zip(jobs, results, strict=True), _AHEAD)
+
+
+def _parts_table(document: Document) -> str:
+    """What was found in a picture, largest first."""
+    title = f"{printable(document['source'])}  {document['width']} x {document['height']}"
+    rows = []
+    for part in sorted(document["parts"], key=lambda part: -part["area_px"]):
+        figures = f"{part['area_fraction']:.1%}", str(part["area_px"]), f"{part['score']:.2f}"
+        rows.append((part["name"], *figures, *map(str, part["bbox"])))
+    if not rows:
+        return f"{title}\nnothing found\n"
+    return f"{title}\n{table(_COLUMNS, rows, '<>>>>>>>')}\n"
