@@ -74,7 +74,7 @@ def decode(state: Mapping[str, Tensor]) -> State:
     """The inverse of ``encode``: every floating tensor as float32.
 
     Raises:
-        WeightsError: an int8 tensor lacks its scale, or the other way round.
+        WeightsError: an int8 tensor has no scale, or a scale no tensor that it fits.
     """
     decoded: State = {}
     for key, value in state.items():
@@ -82,9 +82,12 @@ def decode(state: Mapping[str, Tensor]) -> State:
             if key.removesuffix(_SCALE) not in state:
                 raise WeightsError(f"scale {key!r} has no tensor")
         elif value.dtype == torch.int8:
-            if key + _SCALE not in state:
+            scale = state.get(key + _SCALE)
+            if scale is None:
                 raise WeightsError(f"int8 tensor {key!r} has no scale")
-            decoded[key] = value * state[key + _SCALE]
+            if scale.ndim != value.ndim or any(s not in (1, n) for s, n in zip(scale.shape, value.shape, strict=True)):
+                raise WeightsError(f"scale {key + _SCALE!r} does not fit its tensor")
+            decoded[key] = value * scale
         else:
             decoded[key] = value.float() if value.is_floating_point() else value
     return decoded
