@@ -315,7 +315,7 @@ def test_yolo(tmp_path: Path, description: str | None) -> None:
         (tmp_path / "data.yaml").write_text(description)
     else:
         (tmp_path / "classes.txt").write_text("door\nwheel\n")
-    dataset = carseg.data.open(tmp_path, split="val")
+    dataset = carseg.data.open(tmp_path / "data.yaml" if description else tmp_path, split="val")
     assert dataset.labels.classes == ("background", "door", "wheel")
     assert [sample.name for sample in dataset] == ["a", "empty"]
     assert list(dataset.problems) == ["missing"]

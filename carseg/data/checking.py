@@ -14,7 +14,7 @@ from PIL import Image
 from carseg.data.dataset import Sample
 from carseg.data.opening import open_all
 from carseg.data.twins import fingerprint, twin_pairs
-from carseg.errors import CarsegError
+from carseg.errors import CarsegError, MissingExtraError
 from carseg.labels import IGNORE, LabelSet
 
 _EXIF_ORIENTATION = 0x0112
@@ -50,7 +50,7 @@ class SplitFindings:
         class_pixels: pixels of each class, by label id.
         class_pictures: pictures in which each class occurs, by label id.
         ignored_pixels: pixels that are ignored.
-        twins: pairs of pictures of this split that show nearly the same.
+        twins: pictures of this split that show nearly the same as an earlier one: (the earlier one, the picture).
     """
 
     pictures: int
@@ -113,6 +113,7 @@ def check(
 
     Raises:
         DataError: the folder cannot be recognised, or its classes do not fit; broken files are findings, not errors.
+        MissingExtraError: the labels are COCO polygons and pycocotools is not installed.
     """
     datasets = open_all(path, labels=labels, mapping=mapping)
     total, done = sum(len(dataset) for dataset in datasets.values()), 0
@@ -134,16 +135,30 @@ def check(
             done += 1
             if progress is not None:
                 progress(done, total)
-    for i, j in twin_pairs(np.array(prints)) if prints else ():
-        (split, name), (other_split, other) = owners[i], owners[j]
-        if split == other_split:
-            splits[split].twins.append((name, other))
-        else:
-            problems.append(Problem("twins", split, name, f"shows nearly the same as {other} of {other_split}"))
+    problems += _twins(np.array(prints), owners, splits) if prints else []
     found = next(iter(datasets.values()))
     seen = np.sum([figures.class_pixels for figures in splits.values()], axis=0)
     absent = tuple(c for c, pixels in zip(found.labels.classes, seen, strict=True) if not pixels)
     return Findings(str(Path(path)), found.format, found.labels, splits, tuple(problems), found.labels.unpaired, absent)
+
+
+def _twins(prints: np.ndarray, owners: list[tuple[str, str]], splits: dict[str, SplitFindings]) -> list[Problem]:
+    """Notes the twins within each split, and gives a problem for each picture that has twins in an earlier split."""
+    within: dict[int, int] = {}  # a picture's first twin of its own split
+    across: dict[int, list[int]] = {}
+    for i, j in twin_pairs(prints):
+        if owners[i][0] == owners[j][0]:
+            within.setdefault(j, i)
+        else:
+            across.setdefault(j, []).append(i)
+    for j, i in sorted(within.items()):
+        splits[owners[j][0]].twins.append((owners[i][1], owners[j][1]))
+    problems = []
+    for j, others in sorted(across.items()):
+        (split, name), (first_split, first) = owners[j], owners[others[0]]
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        problems.append(Problem("twins", split, name, f"shows nearly the same as {first} of {first_split}{more}"))
+    return problems
 
 
 def _examine(sample: Sample, split: str, figures: SplitFindings) -> tuple[np.ndarray | None, Problem | None]:
@@ -159,6 +174,8 @@ def _examine(sample: Sample, split: str, figures: SplitFindings) -> tuple[np.nda
     figures.rotated += _is_rotated(sample)
     try:
         stored = sample.label.read(height, width)
+    except MissingExtraError:
+        raise  # nothing is wrong with the label
     except CarsegError as error:
         return rgb, Problem("label", split, sample.name, str(error))
     try:

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from carseg import rle
+from carseg.atomic import replacing
 from carseg.data.classes import JSON_FILE
 from carseg.data.dataset import Dataset, Sample
 from carseg.errors import DataError, OptionError
@@ -112,13 +113,11 @@ def _write_picture(folder: Path, sample: Sample, rgb: np.ndarray) -> Path:
         path = folder / (sample.name.removesuffix(sample.picture.suffix) + sample.picture.suffix)
         if upright:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".{path.name}.part")
-            shutil.copyfile(sample.picture, partial)
-            partial.replace(path)
+            with replacing(path) as partial:
+                shutil.copyfile(sample.picture, partial)
             return path
     path = folder / f"{sample.name}.png"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _save_png(path, Image.fromarray(rgb))
+    _write_png(path, Image.fromarray(rgb))
     return path
 
 
@@ -126,14 +125,13 @@ def _write_mask(path: Path, mask: np.ndarray, labels: LabelSet) -> None:
     image = Image.fromarray(mask)
     palette = [component for color in labels.colors for component in color]
     image.putpalette(palette + [0] * (3 * IGNORE - len(palette)) + [255, 255, 255])
+    _write_png(path, image)
+
+
+def _write_png(path: Path, image: Image.Image) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    _save_png(path, image)
-
-
-def _save_png(path: Path, image: Image.Image) -> None:
-    partial = path.with_name(f".{path.name}.part")
-    image.save(partial, format="PNG")
-    partial.replace(path)
+    with replacing(path) as partial:
+        image.save(partial, format="PNG")
 
 
 def _write_labels(path: Path, labels: LabelSet) -> None:
@@ -151,6 +149,5 @@ def _write_labels(path: Path, labels: LabelSet) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_bytes(content)
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_bytes(content)

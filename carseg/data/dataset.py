@@ -6,14 +6,16 @@ label set, 255 where a pixel counts for nothing. A picture and its mask always h
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from carseg.errors import CarsegError, DataError
+from carseg.errors import CarsegError, DataError, MissingExtraError
 from carseg.image import decode
 from carseg.labels import IGNORE, LabelSet
 
@@ -131,13 +133,12 @@ class Dataset(Sequence[Sample]):
             progress: called with the number of samples read so far and their total.
         """
         broken = dict(self.problems)
-        for done, sample in enumerate(self.samples, start=1):
-            try:
-                sample.load()
-            except CarsegError as error:
-                broken[sample.name] = str(error)
-            if progress is not None:
-                progress(done, len(self))
+        with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:  # decoders work outside the interpreter lock
+            for done, (sample, reason) in enumerate(zip(self, pool.map(_fault, self.samples), strict=True), start=1):
+                if reason:
+                    broken[sample.name] = reason
+                if progress is not None:
+                    progress(done, len(self))
         return broken
 
     def verified(self, *, skip_bad: bool = False, progress: Callable[[int, int], None] | None = None) -> Dataset:
@@ -158,6 +159,17 @@ class Dataset(Sequence[Sample]):
         if not samples:
             raise DataError(f"no picture of {self.name} {self.split} can be used:{listed}")
         return replace(self, samples=samples, problems={}, broken={**self.broken, **broken})
+
+
+def _fault(sample: Sample) -> str:
+    """Why a sample cannot be used, "" where it can."""
+    try:
+        sample.load()
+    except MissingExtraError:
+        raise  # nothing is wrong with the sample
+    except CarsegError as error:
+        return str(error)
+    return ""
 
 
 def value_table(ids: dict[int, int]) -> np.ndarray:

@@ -42,15 +42,15 @@ class LabelmeLabel:
     values: Mapping[str, int]
 
     def read(self, height: int, width: int) -> np.ndarray:
-        mask = np.zeros((self.height or height, self.width or width), dtype=np.uint8)
         try:
+            mask = np.zeros((self.height or height, self.width or width), dtype=np.uint8)
             drawn = [(self._value(shape["label"]), _outline(shape), shape) for shape in self.shapes]
             for value, outline, shape in sorted(drawn, key=lambda item: -area(item[1])):
                 if shape.get("shape_type") == "mask":
                     _stamp(mask, shape, value)
                 else:
                     fill(mask, outline, value)
-        except (KeyError, TypeError, ValueError, IndexError, OSError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError, OSError) as error:
             reason = str(error) if isinstance(error, DataError) else f"has a broken shape ({error!r})"
             raise DataError(f"{self.path} {reason}") from None
         return mask

@@ -40,7 +40,7 @@ def open(
     """Opens labelled pictures in any of the formats of ``READERS``; pictures are read when they are used.
 
     Args:
-        path: the folder, its ``train`` / ``val`` / ``test`` folder, or a single COCO or numpy file.
+        path: the folder, its ``train`` / ``val`` / ``test`` folder, YOLO's ``data.yaml``, or one COCO or numpy file.
         labels: a known label set's name, or a label set. Where the folder names its classes they are matched by name;
             where it does not, value i is class i. None: the folder's own names (the known set where they agree), else
             one class ``class_V`` for every value V that occurs.
@@ -73,6 +73,8 @@ def open_all(
 ) -> dict[str, Dataset]:
     """Every split of a folder by name ("" for a folder without splits), all under one label set; see ``open``."""
     folder = Path(path).expanduser()
+    if folder.suffix.lower() in (".yaml", ".yml"):
+        folder = folder.parent
     parts = recognise(folder)
     whole = folder.resolve()
     name = whole.stem if whole.is_file() else whole.name

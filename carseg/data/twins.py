@@ -7,6 +7,8 @@ at most for one that was scaled and compressed anew, above 0.19 for different ca
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from PIL import Image
 
@@ -24,17 +26,15 @@ def fingerprint(rgb: np.ndarray) -> np.ndarray:
     return np.stack([across > _STEP, across < -_STEP, down > _STEP, down < -_STEP]).ravel()
 
 
-def twin_pairs(fingerprints: np.ndarray) -> list[tuple[int, int]]:
-    """Pairs i < j of the rows of bool (N, 2304) that show nearly the same."""
+def twin_pairs(fingerprints: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Pairs i < j, in order, of the rows of bool (N, 2304) that show nearly the same."""
     edges = fingerprints.astype(np.float32)
     counts = edges.sum(axis=1)
-    pairs: list[tuple[int, int]] = []
     for start in range(0, len(edges), _ROWS):
         common = edges[start : start + _ROWS] @ edges.T
         union = counts[start : start + _ROWS, None] + counts - common
         near = (union - common) <= _SAME * union  # two empty pictures are the same
-        pairs += [(start + int(i), int(j)) for i, j in np.argwhere(near) if start + i < j]
-    return pairs
+        yield from ((start + int(i), int(j)) for i, j in np.argwhere(near) if start + i < j)
 
 
 def twin_groups(fingerprints: np.ndarray) -> list[list[int]]:
