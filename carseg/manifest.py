@@ -78,7 +78,7 @@ class Metric(Record):
         miou: mean IoU over the classes in the ground truth, from one confusion matrix over the split at original size.
         pixel_acc: share of pixels that are right.
         dice: from the same matrix: the mean over the classes, for a label set with one foreground class that class.
-        dice_per_picture: mean over the pictures of each one's Dice.
+        picture_dice: mean over the pictures of each one's Dice.
         boundary_f1: F1 of the boundaries at a tolerance of 0.75 % of the diagonal.
         side_error: share of the pixels recognised as one of two left/right twins that got the wrong side.
         per_class: IoU by class name; None for a class that the ground truth does not have.
@@ -95,8 +95,8 @@ class Metric(Record):
     pixel_acc_ci: Interval | None = None
     dice: float | None = None
     dice_ci: Interval | None = None
-    dice_per_picture: float | None = None
-    dice_per_picture_ci: Interval | None = None
+    picture_dice: float | None = None
+    picture_dice_ci: Interval | None = None
     boundary_f1: float | None = None
     boundary_f1_ci: Interval | None = None
     side_error: float | None = None

@@ -52,6 +52,6 @@ def pack(folder: Path, network: Network, entry: Entry, *, keep_float16: tuple[st
 
 def metric(scores: Scores, dataset: str, split: str) -> Metric:
     """Measured scores as the manifest states them."""
-    figures = scores.to_dict()
-    known = {f.name for f in fields(Metric)}
-    return Metric(dataset=dataset, split=split, protocol=PROTOCOL, **{k: v for k, v in figures.items() if k in known})
+    names = {f.name for f in fields(Metric)}
+    figures = {k: v for k, v in scores.to_dict().items() if k in names and v not in (None, [None, None])}
+    return Metric(dataset=dataset, split=split, protocol=PROTOCOL, **figures)
