@@ -137,5 +137,8 @@ def test_broken_segmentations_name_the_picture(folder: Path, segmentation: Any) 
 
 def test_broken_files_name_the_file(folder: Path) -> None:
     write_coco(folder / "annotations.json", [note(1, 44, [square(2, 2, 10)], 1)], {1: "door"})
-    with pytest.raises(DataError, match=r"annotations\.json"):
+    with pytest.raises(DataError, match=r"annotations\.json is no valid COCO"):
+        carseg.data.open(folder)
+    (folder / "annotations.json").write_text('{"images": [')
+    with pytest.raises(DataError, match=r"annotations\.json is no valid JSON"):
         carseg.data.open(folder)

@@ -163,8 +163,10 @@ def _pictures(path: Path) -> dict[str, Path]:
 def _parse(path: Path) -> Mapping[str, Any] | None:
     try:
         data = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
+    except (OSError, ValueError) as error:
+        if not any(word in path.stem.lower() for word in ("annotation", "instances", "coco")):
+            return None  # whatever it is, it does not claim to be the labels
+        raise DataError(f"{path} is no valid JSON file: {error}") from None
     keys = {"images", "annotations", "categories"}
     return data if isinstance(data, dict) and keys <= data.keys() else None
 

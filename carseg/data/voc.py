@@ -9,8 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from carseg.data.colors import color_table
-from carseg.data.found import SPLITS, Found, pair, pictures_below, subfolder
-from carseg.data.found import files_below as label_files
+from carseg.data.found import SPLITS, Found, files_below, pair, pictures_below, subfolder
 from carseg.data.pixels import ColorFile, MaskFile
 from carseg.errors import DataError
 
@@ -47,16 +46,17 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
     table = color_table(folder)
     colors = tuple(table.values()) if table else ()
     values = dict(enumerate(table or (_CLASSES if folder.name.lower().startswith("voc20") else ()))) or None
-    pictures, files = pictures_below(images), label_files(labels, (".png",))
+    pictures, files = pictures_below(images), files_below(labels, (".png",))
     found = {}
     for split, names in _lists(folder).items() or [("", sorted(files))]:
-        chosen = {name: pictures[name] for name in names if name in pictures}
         records, problems = pair(
-            chosen,
+            {name: pictures[name] for name in names if name in pictures},
             {name: files[name] for name in names if name in files},
             lambda path: ColorFile(path, colors) if colors else MaskFile(path),
         )
-        problems |= {n: f"{split}.txt lists {n}, which is not there" for n in names if not {n} & {*pictures, *files}}
+        for name in names:
+            if name not in pictures and name not in files:
+                problems[name] = f"{split}.txt lists {name}, which is not there"
         found[split] = Found("voc", records, values, colors=table or {}, problems=problems)
     return found
 
