@@ -71,12 +71,12 @@ def decode(picture: Any) -> Picture:
         return Picture(_guarded(lambda: _to_rgb(picture), "the given image"), "")
     if isinstance(picture, np.ndarray):
         return Picture(_from_array(picture), "")
-    if hasattr(picture, "detach"):  # a torch tensor, asked without importing torch
-        return Picture(_from_chw(picture.detach().cpu().numpy()), "")
     if hasattr(picture, "read"):
         name = getattr(picture, "name", "")
         source = name if isinstance(name, str) else ""
         return Picture(_decode_file(picture, source or "the given file"), source)
+    if hasattr(picture, "detach"):  # a torch tensor, asked without importing torch
+        return Picture(_from_chw(picture.detach().cpu().numpy()), "")
     raise PictureError(f"cannot read a picture from {type(picture).__name__}; see carseg.image.decode for what can be given")
 
 

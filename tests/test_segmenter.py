@@ -1,0 +1,160 @@
+"""From a picture of any size to a result of the same size, one by one and in streams."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from carseg.errors import CarsegError, OptionError, PictureError, PictureNotFoundError, UnknownNameError
+from carseg.labels import CARPARTS, label_set
+from carseg.manifest import Entry, InputSpec
+from carseg.segmenter import Segmenter, find_pictures, load
+
+SPEC = InputSpec(size=(32, 64), mean=(0, 0, 0), std=(1, 1, 1))
+LABELS = label_set("lights", ("dark", "left_red", "green", "right_blue"))
+ENTRY = Entry(
+    name="brightest",
+    architecture="none",
+    labels=LABELS,
+    file="model.safetensors",
+    sha256="0" * 64,
+    bytes=1,
+    parameters=1,
+    storage="float32",
+    input=SPEC,
+    licence="none",
+    commercial_use="yes",
+    recipe="",
+    code_commit="",
+    paper="",
+    made_by="",
+    data=(),
+)
+
+
+class Brightest:
+    """A runtime whose class is the brightest channel, or "dark"; it counts its calls and sees shapes only of the spec's size."""
+
+    description = "brightest channel"
+    batch_size = 1
+
+    def __init__(self) -> None:
+        self.batches: list[int] = []
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        assert batch.dtype == np.float32 and batch.shape[1:] == (3, *SPEC.size)
+        self.batches.append(len(batch))
+        dark = np.full_like(batch[:, :1], 0.5)
+        return 20 * np.concatenate([dark, batch], 1)
+
+
+@pytest.fixture
+def segmenter() -> Segmenter:
+    return Segmenter(ENTRY, Brightest())
+
+
+def halves(height: int, width: int) -> np.ndarray:
+    rgb = np.zeros((height, width, 3), np.uint8)
+    rgb[:, : width // 2, 0], rgb[:, width // 2 :, 2] = 255, 255
+    return rgb
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (33, 65), (480, 640)])
+def test_mask_has_the_pictures_size(segmenter: Segmenter, size: tuple[int, int]) -> None:
+    result = segmenter.predict(halves(*size))
+    assert result.mask.shape == size and result.mask.dtype == np.uint8
+    if size == (480, 640):
+        assert (result.mask == np.where(np.arange(640) < 320, 1, 3)).mean() > 0.99
+        assert {part.name: part.bbox[0] // 100 for part in result.parts} == {"left_red": 0, "right_blue": 3}
+        assert all(part.score > 0.99 for part in result.parts)
+
+
+def test_tiles_see_what_the_whole_picture_hides(segmenter: Segmenter) -> None:
+    rgb = np.zeros((320, 640, 3), np.uint8)
+    rgb[100:106, 200:206, 1] = 255  # vanishes at 32x64
+    assert 2 not in segmenter.predict(rgb).mask
+    tiled = segmenter.predict(rgb, tile=64).mask
+    assert tiled.shape == (320, 640) and (tiled[101:105, 201:205] == 2).all() and (tiled == 2).sum() < 200
+
+
+def test_threshold_makes_unsure_pixels_background(segmenter: Segmenter) -> None:
+    grey = np.full((32, 64, 3), 140, np.uint8)
+    assert segmenter.predict(grey, threshold=0.9).mask.max() == 0 < segmenter.predict(grey).mask.max()
+
+
+@pytest.mark.parametrize("wrong", [{"tile": 5}, {"threshold": 1.5}, {"threshold": -0.1}])
+def test_options_out_of_range_are_refused(segmenter: Segmenter, wrong: dict[str, float]) -> None:
+    with pytest.raises(OptionError):
+        segmenter.predict(halves(8, 8), **wrong)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / ".hidden").mkdir()
+    for name in ("b.png", "a.PNG", "sub/c.png", ".hidden/d.png"):
+        Image.fromarray(halves(20, 40)).save(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def test_stream_goes_through_a_folder_in_order(segmenter: Segmenter, folder: Path) -> None:
+    names = [Path(result.source).relative_to(folder).as_posix() for result in segmenter.stream(folder)]
+    assert names == ["a.PNG", "b.png", "sub/c.png"]
+    assert len(list(segmenter.stream(str(folder / "*.png")))) == 1
+    assert len(list(segmenter.stream(halves(8, 8)))) == 1
+    assert len(list(segmenter.stream([halves(8, 8), folder / "b.png"]))) == 2
+
+
+def test_stream_gives_what_predict_gives_whatever_the_batch(segmenter: Segmenter) -> None:
+    rng = np.random.default_rng(0)
+    pictures = [rng.integers(0, 256, (20 + 7 * i, 50 - 3 * i, 3), np.uint8) for i in range(7)]
+    alone = [segmenter.predict(picture).mask for picture in pictures]
+    segmenter.runtime.batches.clear()
+    for one, streamed in zip(alone, segmenter.stream(pictures, batch_size=3), strict=True):
+        np.testing.assert_array_equal(one, streamed.mask)
+    assert segmenter.runtime.batches == [3, 3, 1]
+
+
+def test_a_broken_picture_ends_the_stream_or_takes_its_place(segmenter: Segmenter, folder: Path) -> None:
+    (folder / "aa.png").write_bytes(b"broken")
+    outcomes = list(segmenter.stream(folder, on_error="yield", batch_size=2))
+    assert [isinstance(outcome, PictureError) for outcome in outcomes] == [False, True, False, False]
+    assert outcomes[1].source == folder / "aa.png"
+    with pytest.raises(PictureError, match=r"aa\.png"):
+        list(segmenter.stream(folder))
+
+
+def test_stream_is_lazy(segmenter: Segmenter) -> None:
+    asked = []
+
+    def endless() -> Iterator[np.ndarray]:
+        while True:
+            asked.append(None)
+            yield halves(8, 8)
+
+    results = segmenter.stream(endless())
+    for _ in range(5):
+        assert not isinstance(next(results), CarsegError)
+    assert len(asked) < 12
+
+
+def test_nothing_to_go_through(segmenter: Segmenter, tmp_path: Path) -> None:
+    for sources in (tmp_path, str(tmp_path / "*.jpg")):
+        with pytest.raises(PictureNotFoundError):
+            segmenter.stream(sources)
+    with pytest.raises(PictureNotFoundError):
+        list(segmenter.stream(tmp_path / "none.jpg"))
+    assert list(find_pictures([])) == []
+
+
+def test_load_names_what_is_wrong() -> None:
+    with pytest.raises(UnknownNameError, match="no model"):
+        load("no-such-network")
+
+
+def test_labels_are_the_entrys(segmenter: Segmenter) -> None:
+    assert segmenter.labels is LABELS and segmenter.labels != CARPARTS and segmenter.name == "brightest"
+    assert "brightest channel" in repr(segmenter)
