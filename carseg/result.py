@@ -211,7 +211,7 @@ class Result:
             "mask": lambda file: _write_png(self._index_picture(), file),
             "overlay": lambda file: _write_png(self.overlay(), file),
             "cutout": lambda file: _write_png(self.cutout(), file),
-            "json": lambda file: file.write(self.to_json().encode() + b"\n"),
+            "json": lambda file: file.write(self.to_json().encode("utf-8", "backslashreplace") + b"\n"),
         }
         stem = stem or _stem(self.source)
         paths = {kind: Path(directory) / (stem + SUFFIXES[kind]) for kind in kinds}
