@@ -1,6 +1,6 @@
 """Car image segmentation networks, with weights.
 
-    model = carseg.load("unet-mobilenetv2-carparts")
+    model = carseg.load("fpn-mobilenetv2-carparts")
     result = model.predict("img.jpg")
     result.parts, result.mask, result.overlay()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from typing import Any
 
 from carseg.manifest import Entry, Metric
 
@@ -11,10 +13,11 @@ def model_card(entry: Entry, notes: str = "") -> str:
     """What a person should know before using a weight.
 
     Args:
-        notes: Markdown put between the facts and the figures, such as how labels came about and what the network fails on.
+        notes: Markdown put between the facts and the figures, such as how labels came about and where it fails.
     """
     sources = "".join(
-        f"| {source.name} | {source.split} | {source.images} | {source.role} | {source.licence} |\n" for source in entry.data
+        f"| {source.name} | {source.split} | {source.images} | {source.role} | {source.licence} |\n"
+        for source in entry.data
     )
     return f"""{_front_matter(entry)}
 # {entry.name}
@@ -46,6 +49,24 @@ result = carseg.load("{entry.name}").predict("img.jpg")
 ## Figures
 
 {"".join(_figures(metric) for metric in entry.metrics) or "None were measured."}"""
+
+
+def hub_card(entries: Sequence[Entry]) -> str:
+    """What stands at the top of a hub: its models and their licences."""
+    rows = "".join(
+        f"| [{entry.name}]({entry.name}) | {entry.architecture} | {entry.labels.name} | {entry.bytes / 1e6:.1f} MB "
+        f"| {entry.licence} | {entry.commercial_use} |\n"
+        for entry in entries
+    )
+    return f"""{_front_matter(*entries)}
+# Weights of carseg
+
+Segmentation of car pictures; `carseg predict PICTURE --model NAME` uses them. The licence is that of the weights, as
+their data demands.
+
+| name | architecture | labels | file | licence | commercial use |
+|---|---|---|---|---|---|
+{rows}"""
 
 
 def _resize(entry: Entry) -> str:
@@ -84,27 +105,24 @@ def _interval(interval: tuple[float, float] | None) -> str:
     return "" if interval is None else f"{100 * interval[0]:.2f} to {100 * interval[1]:.2f} %"
 
 
-def _front_matter(entry: Entry) -> str:
+def _front_matter(*entries: Entry) -> str:
     """YAML, written as the JSON that YAML contains."""
-    results = [
-        {
-            "task": {"type": "image-segmentation"},
-            "dataset": {"name": metric.dataset, "type": metric.dataset, "split": metric.split},
-            "metrics": [
-                {"type": kind, "value": value}
-                for kind, value in (("mean_iou", metric.miou), ("pixel_accuracy", metric.pixel_acc), ("dice", metric.dice))
-                if value is not None
-            ],
-        }
-        for metric in entry.metrics
-    ]
     facts = {
         "library_name": "carseg",
         "pipeline_tag": "image-segmentation",
-        "tags": ["cars", entry.labels.name, entry.architecture],
+        "tags": ["cars", *sorted({name for entry in entries for name in (entry.labels.name, entry.architecture)})],
         "license": "other",
-        "license_name": entry.licence,
-        "datasets": sorted({source.name for source in entry.data}),
-        "model-index": [{"name": entry.name, "results": results}],
+        "license_name": "; ".join(sorted({entry.licence for entry in entries})),
+        "datasets": sorted({source.name for entry in entries for source in entry.data}),
+        "model-index": [{"name": entry.name, "results": [_result(m) for m in entry.metrics]} for entry in entries],
     }
     return "---\n" + "".join(f"{key}: {json.dumps(value)}\n" for key, value in facts.items()) + "---\n"
+
+
+def _result(metric: Metric) -> dict[str, Any]:
+    figures = (("mean_iou", metric.miou), ("pixel_accuracy", metric.pixel_acc), ("dice", metric.dice))
+    return {
+        "task": {"type": "image-segmentation"},
+        "dataset": {"name": metric.dataset, "type": metric.dataset, "split": metric.split},
+        "metrics": [{"type": kind, "value": value} for kind, value in figures if value is not None],
+    }

@@ -9,7 +9,7 @@ from pathlib import Path
 from carseg.manifest import CONFIG, Entry, load_manifest, read_config
 from carseg.registry import unknown
 
-DEFAULT_MODEL = "unet-mobilenetv2-carparts"  # what `carseg predict` uses: embedded, so that it runs without a network
+DEFAULT_MODEL = "fpn-mobilenetv2-carparts"  # what `carseg predict` uses: embedded, so that it runs without a network
 
 
 def list_models(pattern: str | None = None) -> list[str]:

@@ -17,10 +17,9 @@ from carseg import hub as hubs
 from carseg.architectures.imagenet import load_encoder, load_imagenet_encoder
 from carseg.architectures.network import Network
 from carseg.data.dataset import Dataset
-from carseg.data.opening import open as open_data
-from carseg.data.opening import recognise
+from carseg.data.opening import open_all
 from carseg.data.splitting import split_train_val
-from carseg.errors import OptionError, TrainingError
+from carseg.errors import DataError, OptionError, TrainingError
 from carseg.labels import LabelSet
 from carseg.manifest import DataSource, Entry, InputSpec
 from carseg.metrics import Scores
@@ -38,6 +37,7 @@ def finetune(
     out: str | os.PathLike[str],
     *,
     options: Options | None = None,
+    labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
     hub: str | None = None,
     resume: bool = False,
@@ -46,12 +46,13 @@ def finetune(
     """Trains a network on labelled pictures.
 
     Args:
-        model: where it starts: a model's name, the folder of an earlier run's ``best``, or the name of an architecture for
-            random weights (``options.encoder`` brings a trained encoder).
-        data: what ``carseg.data.open`` reads. Its validation split chooses the best state; where it has none a share of the
-            training pictures is held out.
+        model: where it starts: a model's name, the folder of an earlier run's ``best``, or the name of an architecture
+            for random weights (``options.encoder`` brings a trained encoder).
+        data: what ``carseg.data.open`` reads. Its validation split chooses the best state; where it has none a share of
+            the training pictures is held out.
         out: the run folder.
         options: all settings; a resumed run keeps those it was started with.
+        labels: a label set, or a known one's name, for data that does not name its classes.
         mapping: class name to new name, to rename, merge or ("") ignore classes.
         hub: where to look for weights first.
         resume: go on with the run in ``out``.
@@ -67,7 +68,7 @@ def finetune(
     """
     run = Path(out)
     options = _begin(run, options or Options(), resume)
-    train, val = open_splits(data, mapping, options)
+    train, val = open_splits(data, options, labels=labels, mapping=mapping)
     torch.manual_seed(options.seed)  # for the weights that are new
     network, entry, new = start(model, train.labels, options, hub=hub)
     entry = replace(
@@ -92,19 +93,21 @@ def finetune(
 
 
 def open_splits(
-    data: str | os.PathLike[str] | Dataset, mapping: Mapping[str, str] | None, options: Options
+    data: str | os.PathLike[str] | Dataset,
+    options: Options,
+    *,
+    labels: str | LabelSet | None = None,
+    mapping: Mapping[str, str] | None = None,
 ) -> tuple[Dataset, Dataset | None]:
     """The training pictures and those that choose the best state, every one of them known to be readable.
 
     Raises:
-        DataError: pictures are broken (and ``options.skip_bad`` is off), or there are none.
+        DataError: pictures are broken (and ``options.skip_bad`` is off), or there are none to train on.
     """
-    if isinstance(data, Dataset):
-        train, val = data, None
-    else:
-        parts = recognise(Path(data).expanduser())
-        train = open_data(data, split="train" if "train" in parts else None, mapping=mapping)
-        val = open_data(data, split="val", mapping=mapping) if "train" in parts and "val" in parts else None
+    splits = {"train": data} if isinstance(data, Dataset) else open_all(data, labels=labels, mapping=mapping)
+    train, val = splits.get("train") or splits.get(""), splits.get("val")
+    if train is None:
+        raise DataError(f"{data} has no split to train on, only {', '.join(splits)}")
     train = train.verified(skip_bad=options.skip_bad)
     if val is not None:
         return train, val.verified(skip_bad=options.skip_bad)
@@ -151,7 +154,9 @@ def start(
             head = _head(entry.architecture)
             state = {key: value for key, value in state.items() if key not in head}
         new = checkpoint.replace_head(network, state)
-        entry = replace(entry, labels=labels, storage="float32", metrics=(), runtimes={}, quantization_loss=None, embedded=False)
+        entry = replace(
+            entry, labels=labels, storage="float32", metrics=(), runtimes={}, quantization_loss=None, embedded=False
+        )
     if options.size is not None:
         entry = replace(entry, input=replace(entry.input, size=options.size))
     return network, entry, new

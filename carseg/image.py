@@ -14,6 +14,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from carseg.errors import PictureError, PictureNotFoundError
 from carseg.labels import IGNORE
 from carseg.manifest import InputSpec
 
-SUFFIXES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff .gif .ppm .pgm .jp2 .avif .mpo .jfif".split())
+_FORMATS = "jpg jpeg jfif mpo png webp bmp tif tiff gif ppm pgm jp2 avif"
+SUFFIXES = frozenset(f".{name}" for name in _FORMATS.split())
 _TILE_OVERLAP = 0.25  # share of a tile's side that it has in common with its neighbour
 
 Array8 = npt.NDArray[np.uint8]
@@ -50,11 +52,12 @@ def decode(picture: Any) -> Picture:
     """Reads one picture of any kind.
 
     Args:
-        picture: a path, an ``http(s)`` URL, the bytes of an image file, a binary file object, a PIL image, a numpy array
-            (H, W, 3), (H, W, 4) or (H, W) of uint8 in RGB order, or a torch tensor (3, H, W) or (1, H, W), uint8 or float in 0..1.
+        picture: a path, an ``http(s)`` URL, the bytes of an image file, a binary file object, a PIL image, a numpy
+            array (H, W, 3), (H, W, 4) or (H, W) of uint8 in RGB order, or a torch tensor (3, H, W) or (1, H, W), uint8
+            or float in 0..1.
 
-    The first frame of an animation is used, EXIF orientation is applied, transparency is laid over white, 16-bit files are
-    scaled to 8 bits.
+    The first frame of an animation is used, EXIF orientation is applied, transparency is laid over white, 16-bit files
+    are scaled to 8 bits.
 
     Raises:
         PictureNotFoundError: there is no such file.
@@ -77,7 +80,9 @@ def decode(picture: Any) -> Picture:
         return Picture(_decode_file(picture, source or "the given file"), source)
     if hasattr(picture, "detach"):  # a torch tensor, asked without importing torch
         return Picture(_from_chw(picture.detach().cpu().numpy()), "")
-    raise PictureError(f"cannot read a picture from {type(picture).__name__}; see carseg.image.decode for what can be given")
+    raise PictureError(
+        f"cannot read a picture from {type(picture).__name__}; see carseg.image.decode for what can be given"
+    )
 
 
 def _decode_path(path: Path) -> Array8:
@@ -116,7 +121,9 @@ def _guarded(read: Callable[[], Array8], name: str) -> Array8:
         ) from None
     except PictureError as error:
         raise PictureError(f"{name}: {error}") from None
-    except Exception as error:  # broken files make Pillow's decoders raise anything: OSError, SyntaxError, struct.error, ...
+    except (
+        Exception
+    ) as error:  # broken files make Pillow's decoders raise anything: OSError, SyntaxError, struct.error, ...
         raise PictureError(f"{name}: broken or truncated ({error or type(error).__name__})") from None
 
 
@@ -195,11 +202,12 @@ def to_mask(
 
     Args:
         logits: float32 (C, h, w).
-        threshold: pixels whose class has a lower (interpolated) probability become ``background``, or 255 where there is none.
+        threshold: pixels whose class has a lower (interpolated) probability become ``background``, or 255 where there
+            is none.
 
-    Full-size logits are never built. Between four neighbouring logits that agree on the class every interpolated pixel has that
-    class too, because bilinear weights are convex; so only pixels between disagreeing neighbours are interpolated, a row of
-    network pixels at a time.
+    Full-size logits are never built. Between four neighbouring logits that agree on the class every interpolated pixel
+    has that class too, because bilinear weights are convex; so only pixels between disagreeing neighbours are
+    interpolated, a row of network pixels at a time.
     """
     coarse = logits.argmax(0).astype(np.uint8)
     y0, y1, fy = _taps(coarse.shape[0], size[0])
@@ -207,14 +215,22 @@ def to_mask(
     mask = coarse[:, x0][y0]
     right = np.roll(coarse, -1, 1)
     right[:, -1] = coarse[:, -1]
-    mixed = (coarse != right) | (coarse != np.vstack([coarse[1:], coarse[-1:]])) | (coarse != np.vstack([right[1:], right[-1:]]))
+    mixed = (
+        (coarse != right)
+        | (coarse != np.vstack([coarse[1:], coarse[-1:]]))
+        | (coarse != np.vstack([right[1:], right[-1:]]))
+    )
     starts = np.flatnonzero(np.diff(y0, prepend=-1))
-    for start, stop in zip(starts, [*starts[1:], len(y0)], strict=True):  # picture rows between two rows of network pixels
+    for start, stop in zip(
+        starts, [*starts[1:], len(y0)], strict=True
+    ):  # picture rows between two rows of network pixels
         columns = np.flatnonzero(mixed[y0[start]][x0])
         if not len(columns):
             continue
         left, right_, across = x0[columns], x1[columns], fx[columns]
-        upper, lower = (logits[:, y, left] * (1 - across) + logits[:, y, right_] * across for y in (y0[start], y1[start]))
+        upper, lower = (
+            logits[:, y, left] * (1 - across) + logits[:, y, right_] * across for y in (y0[start], y1[start])
+        )
         down = fy[start:stop, None]
         best = upper[0] * (1 - down) + lower[0] * down
         winner = np.zeros(best.shape, np.uint8)
@@ -232,7 +248,9 @@ def to_mask(
 
 
 def _taps(inputs: int, outputs: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array32]:
-    """For each output position its two neighbours among the inputs and the weight of the second (pixel centres at .5)."""
+    """For each output position its two neighbours among the inputs and the weight of the second (pixel centres at
+    .5).
+    """
     position = ((np.arange(outputs) + 0.5) * (inputs / outputs) - 0.5).clip(0, inputs - 1)
     first = np.floor(position).astype(np.intp)
     return first, np.minimum(first + 1, inputs - 1), (position - first).astype(np.float32)
@@ -244,7 +262,8 @@ def _probabilities(logits: Array32) -> Array32:
 
 
 def class_scores(logits: Array32) -> tuple[Array32, Array32]:
-    """How sure the network is: per class the summed probability over the network pixels that have the class, and their number.
+    """How sure the network is: per class the summed probability over the network pixels that have the class, and their
+    number.
 
     A class that wins nowhere on the network's own grid counts its best pixel with next to no weight.
     """
@@ -265,7 +284,9 @@ class Tile:
 
 
 def tiles(size: tuple[int, int], side: int) -> Iterator[Tile]:
-    """Overlapping square windows that cover a picture of ``size``; each pixel is kept from the window whose middle is nearest."""
+    """Overlapping square windows that cover a picture of ``size``; each pixel is kept from the window whose middle is
+    nearest.
+    """
     for top, bottom, keep_top, keep_bottom in _spans(size[0], side):
         for left, right, keep_left, keep_right in _spans(size[1], side):
             yield Tile((top, left, bottom, right), (keep_top, keep_left, keep_bottom, keep_right))
@@ -276,6 +297,6 @@ def _spans(length: int, side: int) -> Iterator[tuple[int, int, int, int]]:
     step = max(round(side * (1 - _TILE_OVERLAP)), 1)
     count = -(-(length - side) // step) + 1
     starts = [round(i * (length - side) / max(count - 1, 1)) for i in range(count)]
-    cuts = [0, *((a + side + b) // 2 for a, b in zip(starts, starts[1:], strict=False)), length]
+    cuts = [0, *((a + side + b) // 2 for a, b in pairwise(starts)), length]
     for i, start in enumerate(starts):
         yield start, start + side, cuts[i], cuts[i + 1]

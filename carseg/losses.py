@@ -1,7 +1,7 @@
 """Segmentation losses by name.
 
-Each loss takes logits (N, C, H, W), computed in float32 whatever their type, and targets int64 (N, H, W) of label ids, where 255
-takes no part, and returns a scalar. A batch without a single labelled pixel gives 0.
+Each loss takes logits (N, C, H, W), computed in float32 whatever their type, and targets int64 (N, H, W) of label ids,
+where 255 takes no part, and returns a scalar. A batch without a single labelled pixel gives 0.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def supervise(loss: Loss, outputs: Sequence[Tensor], weights: Sequence[float], t
 
 
 def inverse_frequency(pixels: Tensor) -> Tensor:
-    """Class weights from pixel counts (C,): 1 / log(1.02 + share), scaled to a mean of 1 (Paszke et al. 2016, ENet, section 5)."""
+    """Class weights from pixel counts (C,): 1 / log(1.02 + share), scaled to a mean of 1 (Paszke et al. 2016, ENet,
+    section 5).
+    """
     weights = 1 / torch.log(1.02 + pixels.float() / pixels.sum().clamp(min=1))
     return weights / weights.mean()
 
@@ -74,7 +76,9 @@ def _overlap(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def tversky(logits: Tensor, target: Tensor, *, alpha: float = 0.3, beta: float = 0.7) -> Tensor:
-    """1 - TP / (TP + alpha FP + beta FN), mean over the classes present (Salehi et al. 2017, https://arxiv.org/abs/1706.05721)."""
+    """1 - TP / (TP + alpha FP + beta FN), mean over the classes present (Salehi et al. 2017,
+    https://arxiv.org/abs/1706.05721).
+    """
     hit, predicted, pixels = _overlap(logits, target)
     score = (hit + 1) / (hit + alpha * (predicted - hit) + beta * (pixels - hit) + 1)
     present = pixels > 0
@@ -82,7 +86,9 @@ def tversky(logits: Tensor, target: Tensor, *, alpha: float = 0.3, beta: float =
 
 
 def dice(logits: Tensor, target: Tensor) -> Tensor:
-    """1 - Dice, mean over the classes present in the batch (Milletari et al. 2016, https://arxiv.org/abs/1606.04797)."""
+    """1 - Dice, mean over the classes present in the batch (Milletari et al. 2016,
+    https://arxiv.org/abs/1606.04797).
+    """
     return tversky(logits, target, alpha=0.5, beta=0.5)
 
 
@@ -98,7 +104,8 @@ def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0) -> Tensor:
 
 
 def ohem(logits: Tensor, target: Tensor, *, threshold: float = 0.7, least: float = 1 / 16) -> Tensor:
-    """Cross-entropy over the hard pixels: probability below ``threshold``, and never fewer than a share ``least`` of all.
+    """Cross-entropy over the hard pixels: probability below ``threshold``, and never fewer than a share ``least`` of
+    all.
 
     Shrivastava et al. 2016, https://arxiv.org/abs/1604.03540, as segmentation uses it.
     """

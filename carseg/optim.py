@@ -1,4 +1,6 @@
-"""What moves the weights: optimisers with their parameter groups, schedules as functions of progress, the moving average."""
+"""What moves the weights: optimisers with their parameter groups, schedules as functions of progress, the moving
+average.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,8 @@ def make_optimizer(
 ) -> Optimizer:
     """Two learning rates (encoder, rest), and weight decay on weights only, not on biases and norms.
 
-    Frozen parameters (``requires_grad`` False) are left out. Each group keeps its learning rate under ``peak_lr``, which a
-    schedule's factor multiplies.
+    Frozen parameters (``requires_grad`` False) are left out. Each group keeps its learning rate under ``peak_lr``,
+    which a schedule's factor multiplies.
     """
     if name not in OPTIMIZERS:
         raise unknown("optimizer", name, OPTIMIZERS)
@@ -68,7 +70,9 @@ def freeze(model: Network, parts: tuple[str, ...]) -> None:
 
 
 def one_cycle(progress: float) -> float:
-    """Up from 1/25 over the first 30 %, down to 1/10000, both by cosine (Smith 2018, https://arxiv.org/abs/1708.07120)."""
+    """Up from 1/25 over the first 30 %, down to 1/10000, both by cosine (Smith 2018,
+    https://arxiv.org/abs/1708.07120).
+    """
     if progress < 0.3:
         return 1 / 25 + (1 - 1 / 25) * (1 - math.cos(math.pi * progress / 0.3)) / 2
     return 1e-4 + (1 - 1e-4) * (1 + math.cos(math.pi * (progress - 0.3) / 0.7)) / 2
@@ -80,7 +84,9 @@ def poly(progress: float) -> float:
 
 
 def cosine(progress: float) -> float:
-    """Linear warm-up over the first 5 %, then half a cosine down to 0 (Loshchilov 2017, https://arxiv.org/abs/1608.03983)."""
+    """Linear warm-up over the first 5 %, then half a cosine down to 0 (Loshchilov 2017,
+    https://arxiv.org/abs/1608.03983).
+    """
     if progress < 0.05:
         return max(progress / 0.05, 0.02)
     return (1 + math.cos(math.pi * (progress - 0.05) / 0.95)) / 2

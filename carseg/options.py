@@ -16,15 +16,16 @@ class Options:
         minutes: a budget of time instead; the schedule fits itself to it.
         batch_size: pictures a step, over all processes.
         size: (height, width) the network sees; None keeps that of the weights it starts from.
-        start_scale: share of ``size`` that pictures have at first; they grow over the first 60 % of the training, which makes it
-            quicker (progressive learning: Tan and Le 2021, https://arxiv.org/abs/2104.00298).
+        start_scale: share of ``size`` that pictures have at first; they grow over the first 60 % of the training, which
+            makes it quicker (progressive learning: Tan and Le 2021, https://arxiv.org/abs/2104.00298).
         lr: peak learning rate.
         encoder_lr_factor: the encoder's share of it.
         weight_decay: on weights, not on biases and norms.
         loss: ce, weighted-ce, dice, dice+ce, focal, tversky, lovasz, ohem.
         optimizer: adam, adamw, sgd, adagrad.
         schedule: onecycle, poly, cosine, warm-restarts, plateau, constant.
-        augment: none, all, or several of flip, crop, perspective, affine (scale, rotate, shift), jitter (colour) joined by "+".
+        augment: none, all, or several of flip, crop, perspective, affine (scale, rotate, shift), jitter (colour) joined
+            by "+".
         freeze: parts that stay as they are: "encoder", "bn".
         encoder: file of encoder weights to start from, or "imagenet" (downloaded by timm).
         ema: decay of the moving average of the weights, which is what is validated and kept.

@@ -1,4 +1,6 @@
-"""A trained network as a hub entry: a folder with ``model.safetensors`` and the ``config.json`` that says all about it."""
+"""A trained network as a hub entry: a folder with ``model.safetensors`` and the ``config.json`` that says all about
+it.
+"""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ Builder = Callable[[int, int], "Network"]  # (num_classes, in_channels) -> netwo
 
 # The file of `carseg.architectures` that registers each name: it is imported when the name is first built.
 _HOMES = {
+    "fpn-mobilenetv2": "fpn_mobilenetv2",
     "unet-mobilenetv2": "unet_mobilenetv2",
     "deeplabv3plus-mobilenetv2": "deeplabv3plus_mobilenetv2",
     "lraspp-mobilenetv2": "lraspp_mobilenetv2",

@@ -81,11 +81,12 @@ class Segmenter:
         """Segments one picture.
 
         Args:
-            picture: a path, URL, bytes, file object, PIL image, numpy array (H, W, 3) uint8 RGB or torch tensor (3, H, W), uint8
-                or float in 0..1; see ``carseg.image.decode``.
-            tile: cut the picture into overlapping windows of so many pixels a side and show the network one after another, each
-                as it would see a whole picture: for small things in large pictures.
-            threshold: 0..1; pixels whose class has a lower probability become background (255 where there is no such class).
+            picture: a path, URL, bytes, file object, PIL image, numpy array (H, W, 3) uint8 RGB or torch tensor (3, H,
+                W), uint8 or float in 0..1; see ``carseg.image.decode``.
+            tile: cut the picture into overlapping windows of so many pixels a side and show the network one after
+                another, each as it would see a whole picture: for small things in large pictures.
+            threshold: 0..1; pixels whose class has a lower probability become background (255 where there is no such
+                class).
 
         Returns:
             The result; its mask has the picture's own size, upright.
@@ -196,7 +197,8 @@ class _Prepared:
 
 
 def find_pictures(sources: Any) -> Iterable[Any]:
-    """What ``stream`` goes through: the pictures below a folder or of a pattern, sorted; one picture; or the iterable itself.
+    """What ``stream`` goes through: the pictures below a folder or of a pattern, sorted; one picture; or the iterable
+    itself.
 
     Raises:
         PictureNotFoundError: no picture there.
@@ -204,7 +206,11 @@ def find_pictures(sources: Any) -> Iterable[Any]:
     if isinstance(sources, (str, os.PathLike)):
         path = Path(sources)
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.suffix.lower() in image.SUFFIXES and not (p.is_dir() or _hidden(p, path)))
+            found = sorted(
+                p
+                for p in path.rglob("*")
+                if p.suffix.lower() in image.SUFFIXES and not (p.is_dir() or _hidden(p, path))
+            )
             if not found:
                 raise PictureNotFoundError(f"{path}: the folder holds no pictures ({' '.join(sorted(image.SUFFIXES))})")
             return found

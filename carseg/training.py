@@ -1,7 +1,8 @@
 """The training loop: on a CPU, a GPU, or several (torchrun); it can be killed at any moment and resumed.
 
-Everything random in a step comes from the seed and the step's number alone: which pictures, how they are changed, which units drop
-out. So the state to save is that number, the weights and the optimiser, and a resumed run goes where an uninterrupted one would.
+Everything random in a step comes from the seed and the step's number alone: which pictures, how they are changed, which
+units drop out. So the state to save is that number, the weights and the optimiser, and a resumed run goes where an
+uninterrupted one would.
 
 A run folder holds
     state.pt       everything needed to go on
@@ -19,7 +20,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
@@ -104,7 +104,9 @@ class Trainer:
         self.schedule = optim.make_schedule(options.schedule)
         self.augment = Augment(options.augment, labels)
         self.pictures, self.masks = self._load(train)
-        self.present = torch.stack([torch.bincount(m.flatten(), minlength=256)[: len(labels)] for m in self.masks]).float()
+        self.present = torch.stack(
+            [torch.bincount(m.flatten(), minlength=256)[: len(labels)] for m in self.masks]
+        ).float()
         self.loss = make_loss(options.loss, inverse_frequency(self.present.sum(0)))
         self.steps_per_epoch = max(len(train) // options.batch_size, 1)
         self.at = Progress()
@@ -173,8 +175,8 @@ class Trainer:
         total = self.group.mean(total)
         if not math.isfinite(total):
             raise TrainingError(
-                f"the loss became {total} at step {self.at.step + 1}: use a lower learning rate than {self.options.lr}, or "
-                f"float32; the last good state is {self.folder / 'state.pt'}"
+                f"the loss became {total} at step {self.at.step + 1}: use a lower learning rate than {self.options.lr}, "
+                f"or float32; the last good state is {self.folder / 'state.pt'}"
             )
         self.scaler.unscale_(self.optimizer)
         if self.options.clip:
@@ -213,7 +215,9 @@ class Trainer:
         return height, width
 
     def _load(self, train: Dataset) -> tuple[Tensor, Tensor]:
-        """The cached pictures and masks; held on an accelerator that has the room, else read from disk as they are needed."""
+        """The cached pictures and masks; held on an accelerator that has the room, else read from disk as they are
+        needed.
+        """
         margin = CACHE_MARGIN if self.augment.zooms else 1.0
         height, width = (round(side * margin) for side in self.spec.size)
         cache = build_cache(train, (height, width), self.folder / "cache", workers=self.options.workers)
@@ -228,7 +232,9 @@ class Trainer:
         """Scores of the averaged weights on the validation pictures, by the protocol; keeps the best."""
         if self.val is None:
             return None
-        scores = evaluate(self.average.model, self.val, self.labels, self.spec, self.device) if self.group.leads else None
+        scores = (
+            evaluate(self.average.model, self.val, self.labels, self.spec, self.device) if self.group.leads else None
+        )
         miou = self.group.agree(scores.miou if scores else 0.0)
         self.at.stale += 1
         if miou > self.at.best:
@@ -304,7 +310,8 @@ class Trainer:
         except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
             (self.folder / ".state.pt").unlink(missing_ok=True)
             raise TrainingError(
-                f"cannot write to {self.folder} ({error}): free some space and go on with --resume; what was saved before is intact"
+                f"cannot write to {self.folder} ({error}): free some space and go on with --resume; "
+                "what was saved before is intact"
             ) from error
 
 

@@ -1,9 +1,10 @@
 """Makes a weight from its recipe: trains, measures, stores it as weights/NAME, and enters it into the manifest.
 
-    CARSEG_DATA=DIR python -m recipes.run unet-mobilenetv2-carparts
-    CARSEG_DATA=DIR python -m recipes.run unet-mobilenetv2-carparts --minutes 5 --weights /tmp/weights
+    CARSEG_DATA=DIR python -m recipes.run fpn-mobilenetv2-carparts
+    CARSEG_DATA=DIR python -m recipes.run fpn-mobilenetv2-carparts --minutes 5 --weights /tmp/weights
 
-A run that was interrupted goes on where it was. ``--minutes`` replaces the recipe's budget; the schedule fits itself to it.
+A run that was interrupted goes on where it was. ``--minutes`` replaces the recipe's budget; the schedule fits itself to
+it.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def main(
         options = replace(options, minutes=minutes)
     run = runs / name
     run.mkdir(parents=True, exist_ok=True)
-    train, val = finetuning.open_splits(recipe.data, None, options)
+    train, val = finetuning.open_splits(recipe.data, options, labels=recipe.labels)
     torch.manual_seed(options.seed)
     network, entry, _ = finetuning.start(recipe.start, recipe.labels, options)
     entry = replace(
@@ -71,7 +72,9 @@ def main(
         manifest = load_manifest()
         Manifest(manifest.hubs, {**manifest.models, name: finished}).save(ROOT / "weights_manifest.json")
     figure = finished.metrics[0]
-    print(f"{name}: {recipe.folder} {recipe.test} mIoU {figure.miou:.4f} {figure.miou_ci}, side error {figure.side_error}")
+    print(
+        f"{name}: {recipe.folder} {recipe.test} mIoU {figure.miou:.4f} {figure.miou_ci}, side error {figure.side_error}"
+    )
 
 
 def publish(best: Path, recipe: recipes.Recipe, entry: Entry, test: Dataset, weights: Path) -> Entry:
@@ -98,7 +101,9 @@ def publish(best: Path, recipe: recipes.Recipe, entry: Entry, test: Dataset, wei
 
 
 def _commit() -> str:
-    return subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def _report(row: dict[str, float]) -> None:

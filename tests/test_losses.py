@@ -44,7 +44,9 @@ def test_finite_with_gradients_whatever_the_labels(name: str, dtype: torch.dtype
 def test_cross_entropies_are_torchs() -> None:
     weights = torch.tensor([1.0, 2.0, 3.0, 0.5])
     torch.testing.assert_close(make_loss("ce")(LOGITS, TARGET), F.cross_entropy(LOGITS, TARGET))
-    torch.testing.assert_close(make_loss("weighted-ce", weights)(LOGITS, TARGET), F.cross_entropy(LOGITS, TARGET, weights))
+    torch.testing.assert_close(
+        make_loss("weighted-ce", weights)(LOGITS, TARGET), F.cross_entropy(LOGITS, TARGET, weights)
+    )
 
 
 def test_focal_without_focus_is_cross_entropy() -> None:
@@ -70,7 +72,9 @@ def test_ohem_looks_at_the_hard_pixels() -> None:
     logits = torch.zeros(1, 2, 1, 32)
     logits[0, 0, 0, 1:] = 10.0  # all but one pixel are easy
     target = torch.zeros(1, 1, 32, dtype=torch.long)
-    assert make_loss("ohem")(logits, target).item() == pytest.approx((math.log(2) + math.log(1 + math.exp(-10))) / 2, abs=1e-4)
+    assert make_loss("ohem")(logits, target).item() == pytest.approx(
+        (math.log(2) + math.log(1 + math.exp(-10))) / 2, abs=1e-4
+    )
 
 
 def test_supervision_weighs_outputs_of_any_size() -> None:

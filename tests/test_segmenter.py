@@ -35,7 +35,9 @@ ENTRY = Entry(
 
 
 class Brightest:
-    """A runtime whose class is the brightest channel, or "dark"; it counts its calls and sees shapes only of the spec's size."""
+    """A runtime whose class is the brightest channel, or "dark"; it counts its calls and sees shapes only of the spec's
+    size.
+    """
 
     description = "brightest channel"
     batch_size = 1

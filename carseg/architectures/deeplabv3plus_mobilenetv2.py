@@ -1,6 +1,8 @@
-"""DeepLabv3+ on a MobileNetV2 encoder, output stride 16 (Chen et al. 2018, https://arxiv.org/abs/1802.02611, section 4.2).
+"""DeepLabv3+ on a MobileNetV2 encoder, output stride 16 (Chen et al. 2018, https://arxiv.org/abs/1802.02611, section
+4.2).
 
-Atrous separable convolutions with rates 6, 12, 18 in the pyramid and in the decoder, as the paper's mobile variant has them.
+Atrous separable convolutions with rates 6, 12, 18 in the pyramid and in the decoder, as the paper's mobile variant has
+them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Trained encoder weights into a network: timm's for ImageNet, which timm downloads and caches itself, or any others."""
+"""Trained encoder weights into a network: timm's for ImageNet, which timm downloads and caches itself, or any
+others.
+"""
 
 from __future__ import annotations
 

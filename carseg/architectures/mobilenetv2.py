@@ -1,7 +1,8 @@
 """MobileNetV2, the encoder of the compact networks (Sandler et al. 2018, https://arxiv.org/abs/1801.04381).
 
-Parameter names are those of timm's `mobilenetv2_100`, so its ImageNet weights load as they are; written out here because
-importing timm takes seconds. Padding is TensorFlow's SAME, which the ImageNet weights at hand were trained with.
+Parameter names are those of timm's `mobilenetv2_100`, so its ImageNet weights load as they are; written out here
+because importing timm takes seconds. Padding is TensorFlow's SAME, which the ImageNet weights at hand were trained
+with.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""U-Net decoder on a MobileNetV2 encoder: carseg's compact network.
+"""U-Net decoder on a MobileNetV2 encoder.
 
-The encoder's five resolutions meet in a U-Net decoder (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597) that stops at
-stride 4, with ParseNet's pooled context (Liu et al. 2015, https://arxiv.org/abs/1506.04579) at the bottom: which side of a car
-is seen is a question about the whole picture. Full convolutions in the decoder, because on a CPU they cost little more than
-depthwise ones at these sizes.
+The encoder's five resolutions meet in a U-Net decoder (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597) that
+stops at stride 4, with ParseNet's pooled context (Liu et al. 2015, https://arxiv.org/abs/1506.04579) at the bottom:
+which side of a car is seen is a question about the whole picture. Full convolutions in the decoder, because on a CPU
+they cost little more than depthwise ones at these sizes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from carseg.registry import register
 
 def _conv_bn_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
     )
 
 

@@ -1,7 +1,8 @@
 """Random changes to pictures and their masks together, a batch at a time on the training device.
 
-Whatever moves pixels moves labels the same way; where the picture's edge comes into view the label is 255. Mirroring swaps left
-and right classes. All randomness comes from one generator, so a step's augmentation is a function of its seed alone.
+Whatever moves pixels moves labels the same way; where the picture's edge comes into view the label is 255. Mirroring
+swaps left and right classes. All randomness comes from one generator, so a step's augmentation is a function of its
+seed alone.
 """
 
 from __future__ import annotations
@@ -112,13 +113,17 @@ def _grid(warp: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = size
     y = (torch.arange(height, device=warp.device) + 0.5) / height * 2 - 1
     x = (torch.arange(width, device=warp.device) + 0.5) / width * 2 - 1
-    points = torch.stack([x.expand(height, width), y[:, None].expand(height, width), torch.ones(height, width).to(x)], -1)
+    points = torch.stack(
+        [x.expand(height, width), y[:, None].expand(height, width), torch.ones(height, width).to(x)], -1
+    )
     moved = points.view(1, -1, 3) @ warp.transpose(1, 2)
     return (moved[..., :2] / moved[..., 2:]).view(-1, height, width, 2)
 
 
 def _jitter(images: Tensor, generator: Generator) -> Tensor:
-    """Brightness, contrast, saturation, colour cast, now and then grey, blur or noise; images float (N, 3, H, W) in 0..255."""
+    """Brightness, contrast, saturation, colour cast, now and then grey, blur or noise; images float (N, 3, H, W) in
+    0..255.
+    """
     count, device = len(images), images.device
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:

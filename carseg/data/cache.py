@@ -32,10 +32,11 @@ def build_cache(
     workers: int = 2,
     progress: Callable[[int, int], None] | None = None,
 ) -> Cache:
-    """Stretches every picture (antialiased) and mask (nearest) to ``size`` (height, width) and stores them below ``folder``.
+    """Stretches every picture (antialiased) and mask (nearest) to ``size`` (height, width) and stores them below
+    ``folder``.
 
-    A complete cache of samples of the same names and classes is used as it is; whoever cannot trust that deletes the folder.
-    ``progress(done, total)`` is called as pictures are read.
+    A complete cache of samples of the same names and classes is used as it is; whoever cannot trust that deletes the
+    folder. ``progress(done, total)`` is called as pictures are read.
     """
     identity = hashlib.sha256(repr(size).encode())
     for sample in samples:

@@ -1,0 +1,64 @@
+"""Feature pyramid decoder on a MobileNetV2 encoder: carseg's compact network.
+
+Lateral 1x1 convolutions are added on the way down from stride 16 to 4, as in a semantic FPN (Kirillov et al. 2019,
+https://arxiv.org/abs/1901.02446), each sum followed by a residual 3x3; at the top stands Lite R-ASPP's gated context
+(Howard et al. 2019, https://arxiv.org/abs/1905.02244), because which side of a car is seen is a question about the
+whole picture. Sums keep the way from the loss to every resolution of the encoder short, so it learns from few pictures
+in little time.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from carseg.architectures.mobilenetv2 import CHANNELS, MobileNetV2
+from carseg.architectures.network import Network
+from carseg.registry import register
+
+
+class Merge(nn.Module):
+    """Upsample to the lateral's size, add the lateral, refine."""
+
+    def __init__(self, inputs: int, lateral: int, outputs: int) -> None:
+        super().__init__()
+        self.reduce = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
+        self.lateral = nn.Sequential(nn.Conv2d(lateral, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+        self.refine = nn.Sequential(
+            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+        )
+
+    def forward(self, x: Tensor, lateral: Tensor) -> Tensor:
+        x = F.interpolate(self.reduce(x), size=lateral.shape[-2:], mode="bilinear", align_corners=False)
+        x = x + self.lateral(lateral)
+        return x + self.refine(x)
+
+
+class FPNMobileNetV2(Network):
+    """Logits at stride 4."""
+
+    encoder_prefix = "encoder."
+    timm_encoder = "mobilenetv2_100"
+
+    def __init__(self, num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        _, at4, at8, _, last = CHANNELS
+        self.encoder = MobileNetV2(in_channels, output_stride=16)
+        self.local = nn.Sequential(nn.Conv2d(last, 128, 1, bias=False), nn.BatchNorm2d(128), nn.ReLU(inplace=True))
+        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(last, 128, 1, bias=False), nn.Sigmoid())
+        self.merge8 = Merge(128, at8, 128)
+        self.merge4 = Merge(128, at4, 96)
+        self.dropout = nn.Dropout2d(0.1)
+        self.classifier = nn.Conv2d(96, num_classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        _, at4, at8, _, last = self.encoder(x)
+        context = self.local(last) * self.gate(last)
+        x = self.merge4(self.merge8(context, at8), at4)
+        logits = self.classifier(self.dropout(x))
+        return (logits,) if self.training else logits
+
+
+@register("fpn-mobilenetv2")
+def fpn_mobilenetv2(num_classes: int, in_channels: int) -> Network:
+    return FPNMobileNetV2(num_classes, in_channels)

@@ -1,0 +1,248 @@
+"""Training learns, can be killed and resumed, and fails with a sentence and its last good state intact."""
+
+import csv
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from drawn_data import index_folder
+from safetensors.torch import load_file
+
+from carseg import Options, finetune, load
+from carseg.data.opening import open as open_data
+from carseg.errors import DataError, OptionError, TrainingError
+
+NETWORK = "lraspp-mobilenetv2"
+QUICK = Options(
+    epochs=3,
+    batch_size=4,
+    lr=5e-3,
+    encoder_lr_factor=1.0,
+    augment="flip",
+    val_fraction=0.25,
+    precision="float32",
+    device="cpu",
+)
+QUICK = replace(QUICK, size=(32, 32))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn")
+    index_folder(folder, [f"picture{i}" for i in range(16)])
+    (folder / "classes.txt").write_text("ground\nleft_door\nright_door\n")
+    return folder
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "log.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def losses(run: Path) -> list[float]:
+    return [float(row["loss"]) for row in rows(run)]
+
+
+class Killed(Exception):
+    pass
+
+
+def interrupt_after(steps: int):
+    def report(row: dict[str, float]) -> None:
+        if row["step"] == steps:
+            raise Killed
+
+    return report
+
+
+def test_it_learns_and_the_result_loads_and_predicts(data: Path, tmp_path: Path) -> None:
+    best = finetune(NETWORK, data, tmp_path / "my run", options=replace(QUICK, epochs=25, ema=0.9))
+    segmenter = load(best)
+    assert segmenter.labels.classes == ("ground", "left_door", "right_door") and segmenter.name == "my-run"
+    [metric] = segmenter.entry.metrics
+    assert metric.miou > 0.6 and metric.images == 4
+    rgb, truth = open_data(data)[0].load()
+    assert (segmenter.predict(rgb).mask == truth).mean() > 0.8
+    assert losses(tmp_path / "my run")[-1] < losses(tmp_path / "my run")[0] / 2
+
+
+def test_a_resumed_run_goes_where_an_uninterrupted_one_goes(data: Path, tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    finetune(NETWORK, data, whole, options=QUICK)
+    for steps in (4, 5, 8):  # in the middle of an epoch, right after one was resumed, at the end of one
+        with pytest.raises(Killed):
+            finetune(NETWORK, data, broken, options=QUICK, resume=broken.exists(), report=interrupt_after(steps))
+        (broken / "log.csv").open("a").write("999,9,9,9,9,9,9,9,9\n")  # logged after the last saved state
+    finetune(NETWORK, data, broken, resume=True)
+    assert losses(broken) == pytest.approx(losses(whole), abs=1e-4)
+    one, other = (load_file(run / "best" / "model.safetensors") for run in (whole, broken))
+    for key, value in one.items():
+        torch.testing.assert_close(value, other[key])
+
+
+def test_killed_without_warning_it_resumes(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    code = f"""
+from carseg import Options, finetune
+options = Options(epochs=500, batch_size=4, size=(32, 32), device="cpu")
+finetune({NETWORK!r}, {str(data)!r}, {str(run)!r}, options=options)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code])
+    deadline = time.monotonic() + 200
+    while not (run / "state.pt").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    step = torch.load(run / "state.pt", weights_only=True)["progress"]["step"]
+    steps: list[float] = []
+
+    def report(row: dict[str, float]) -> None:
+        steps.append(row["step"])
+        if len(steps) == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        finetune(NETWORK, data, run, resume=True, report=report)
+    assert steps == [step + 1, step + 2]
+
+
+def test_a_loss_that_is_no_number_ends_it(data: Path, tmp_path: Path) -> None:
+    def poison(trained: torch.nn.Module, *_: object) -> None:
+        with torch.no_grad():
+            next(trained.parameters()).fill_(float("nan"))
+
+    run = tmp_path / "run"
+    hook = None
+
+    def report(row: dict[str, float]) -> None:
+        nonlocal hook
+        if row["step"] == 4:
+            hook = torch.nn.modules.module.register_module_forward_pre_hook(poison)
+
+    try:
+        with pytest.raises(TrainingError, match=r"loss became nan at step 5.*learning rate"):
+            finetune(NETWORK, data, run, options=QUICK, report=report)
+    finally:
+        hook.remove()
+    state = torch.load(run / "state.pt", weights_only=True)
+    assert state["progress"]["step"] == 3
+    assert all(value.isfinite().all() for value in state["network"].values())
+
+
+def test_a_full_disk_ends_it_and_leaves_the_last_state(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(Killed):
+        finetune(NETWORK, data, run, options=QUICK, report=interrupt_after(4))
+    before = (run / "state.pt").read_bytes()
+
+    def full(state: object, path: Path) -> None:
+        path.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(TrainingError, match=r"No space left.*--resume"):
+        finetune(NETWORK, data, run, resume=True)
+    assert (run / "state.pt").read_bytes() == before
+    assert not [path for path in run.iterdir() if path.name.startswith(".state")]
+
+
+def test_other_classes_replace_the_head_alone(data: Path, tmp_path: Path) -> None:
+    first = finetune(NETWORK, data, tmp_path / "first", options=replace(QUICK, epochs=1))
+    mapping = {"left_door": "door", "right_door": "door"}
+    second = finetune(first, data, tmp_path / "second", options=replace(QUICK, epochs=1), mapping=mapping)
+    assert load(second).labels.classes == ("ground", "door")
+    new = json.loads((tmp_path / "second" / "run.json").read_text())["new_tensors"]
+    assert new and all("classifier" in key for key in new)
+    roles = [source.role for source in load(second).entry.data]
+    assert roles == ["pretraining", "validation", "training", "validation"] or roles.count("training") == 1
+
+
+def test_frozen_parts_stay_as_they_are(data: Path, tmp_path: Path) -> None:
+    first = finetune(NETWORK, data, tmp_path / "first", options=replace(QUICK, epochs=1))
+    options = replace(QUICK, epochs=1, freeze=("encoder",))
+    second = finetune(first, data, tmp_path / "second", options=options)
+    before, after = (load_file(best / "model.safetensors") for best in (first, second))
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert changed and not any(key.startswith("encoder.") for key in changed)
+
+
+def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
+    code = f"""
+import sys
+from carseg import Options, finetune
+options = Options(epochs=2, batch_size=4, size=(32, 32), augment="none", loss="ce", freeze=("bn",), device="cpu",
+                  val_fraction=0.25, precision="float32")
+finetune({NETWORK!r}, {str(data)!r}, sys.argv[1], options=options)
+"""
+    script = tmp_path / "train.py"
+    script.write_text(code)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run([sys.executable, script, tmp_path / "one"], check=True, env=environment)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    subprocess.run([*launch, script, tmp_path / "two"], check=True, env=environment)
+    # Dropout differs between the processes; everything else is the mean of two halves of the same batch.
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=0.02)
+
+
+def test_broken_pictures_are_named_before_it_starts_or_left_out(tmp_path: Path) -> None:
+    index_folder(tmp_path / "data", [f"p{i}" for i in range(8)])
+    for name in ("p1", "p6"):
+        (tmp_path / "data" / "images" / f"{name}.png").write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"(?s)p1.*p6"):
+        finetune(NETWORK, tmp_path / "data", tmp_path / "run", options=QUICK)
+    best = finetune(NETWORK, tmp_path / "data", tmp_path / "run2", options=replace(QUICK, epochs=1, skip_bad=True))
+    assert sum(source.images for source in load(best).entry.data) == 6
+
+
+def test_a_run_is_not_overwritten(data: Path, tmp_path: Path) -> None:
+    finetune(NETWORK, data, tmp_path / "run", options=replace(QUICK, epochs=1))
+    with pytest.raises(OptionError, match="resume"):
+        finetune(NETWORK, data, tmp_path / "run", options=QUICK)
+    with pytest.raises(TrainingError, match="no run"):
+        finetune(NETWORK, data, tmp_path / "other", resume=True)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"loss": "tversky", "optimizer": "sgd", "schedule": "onecycle", "augment": "all"},
+        {"loss": "lovasz", "optimizer": "adagrad", "schedule": "poly", "balanced": True},
+        {"loss": "weighted-ce", "optimizer": "adam", "schedule": "warm-restarts", "accumulate": 2},
+        {"loss": "focal", "schedule": "plateau", "precision": "bfloat16", "start_scale": 0.5},
+        {"loss": "ohem", "schedule": "constant", "val_fraction": 0.0, "patience": 1},
+    ],
+)
+def test_every_setting_trains(data: Path, tmp_path: Path, settings: dict[str, object]) -> None:
+    best = finetune(NETWORK, data, tmp_path / "run", options=replace(QUICK, epochs=1, **settings))
+    assert load(best).predict(np.zeros((20, 30, 3), np.uint8)).mask.shape == (20, 30)
+
+
+def test_it_stops_when_validation_no_longer_improves(data: Path, tmp_path: Path) -> None:
+    options = replace(QUICK, epochs=40, patience=2, lr=1e-12)
+    finetune(NETWORK, data, tmp_path / "run", options=options)
+    assert len(rows(tmp_path / "run")) < 40
+
+
+def test_minutes_are_a_budget(data: Path, tmp_path: Path) -> None:
+    finetune(NETWORK, data, tmp_path / "run", options=replace(QUICK, minutes=0.02))
+    last = rows(tmp_path / "run")[-1]
+    assert float(last["seconds"]) >= 1.2 and float(last["lr"]) < QUICK.lr / 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": 0}, {"lr": 0}, {"val_fraction": 1}, {"accumulate": 3}, {"start_scale": 0}]
+)
+def test_senseless_options_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(OptionError):
+        Options(**wrong)
