@@ -1,0 +1,121 @@
+"""Benchmark rows, and differences between them, as text: a table, JSON lines, CSV, Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from carseg.benchmark_rows import KEYS, Row
+from carseg.registry import unknown
+
+FORMATS = ("table", "json", "csv", "md")
+Column = tuple[str, Callable[[Row], str]]  # head, and the text of a row's cell, "" where there is nothing to say
+
+
+def format_rows(rows: Sequence[Row], form: str = "table") -> str:
+    """The rows in one of ``FORMATS``; a table and Markdown leave out columns in which there is nothing.
+
+    Raises:
+        UnknownNameError: no such format.
+    """
+    return _format(rows, form, KEYS, columns(rows))
+
+
+def format_differences(differences: Sequence[dict[str, Any]], form: str = "table") -> str:
+    """What ``carseg.benchmark_rows.compare`` gives in one of ``FORMATS``."""
+    keys = ("model", "dataset", "split", "figure", "value", "other", "difference", "interval")
+    shown: list[Column] = [
+        ("model", lambda row: row["model"]),
+        ("split", lambda row: row["split"] or ""),
+        ("figure", lambda row: row["figure"]),
+        ("value", lambda row: f"{row['value']:.4g}"),
+        ("other", lambda row: f"{row['other']:.4g}"),
+        ("difference", lambda row: f"{row['difference']:+.4g}"),
+        ("95 % interval", lambda row: " to ".join(f"{end:+.4f}" for end in row["interval"] or ())),
+    ]
+    return _format(differences, form, keys, shown)
+
+
+def columns(rows: Sequence[Row]) -> list[Column]:
+    """The columns a person wants to see, those in which every row is empty left out."""
+    shown: list[Column] = [
+        ("model", lambda row: row["model"]),
+        ("data", lambda row: " ".join(filter(None, (row["dataset"], row["split"])))),
+        ("mIoU (95 % interval)", _miou),
+        ("pixel acc.", _number("pixel_acc", 4)),
+        ("Dice", _number("dice", 4)),
+        ("boundary F1", _number("boundary_f1", 4)),
+        ("side error", _number("side_error", 4)),
+        ("M params", _number("params_m", 2)),
+        ("GMACs", _number("gmacs", 2)),
+        ("MB", _number("size_mb", 1)),
+        ("ms", _number("ms_p50", 1)),
+        ("ms p95", _number("ms_p95", 1)),
+        ("decode", _number("ms_decode", 1)),
+        ("prepare", _number("ms_preprocess", 1)),
+        ("network", _number("ms_forward", 1)),
+        ("mask", _number("ms_postprocess", 1)),
+        ("images/s", _number("images_per_s", 1)),
+        ("batch", _number("batch", 0)),
+        ("start s", _number("cold_start_s", 1)),
+        ("peak MB", _number("peak_mem_mb", 0)),
+        ("runs on", _runs_on),
+        ("error", lambda row: row["error"] or ""),
+    ]
+    return [column for column in shown if any(column[1](row) for row in rows)]
+
+
+def _number(key: str, digits: int) -> Callable[[Row], str]:
+    return lambda row: "" if row[key] is None else f"{row[key]:.{digits}f}"
+
+
+def _miou(row: Row) -> str:
+    return "" if row["miou"] is None else "{:.4f} ({:.3f} to {:.3f})".format(row["miou"], *row["miou_ci"])
+
+
+def _runs_on(row: Row) -> str:
+    return (
+        ""
+        if row["ms_p50"] is None
+        else f"{row['runtime']} {row['precision']}, {row['device']}, {row['threads']} threads"
+    )
+
+
+def _format(rows: Sequence[Row], form: str, keys: Iterable[str], shown: list[Column]) -> str:
+    if form == "json":
+        return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+    if form == "csv":
+        return _csv(rows, list(keys))
+    cells = [[head for head, _ in shown], *([text(row) for _, text in shown] for row in rows)]
+    if form == "table":
+        return _table(cells)
+    if form == "md":
+        lines = (" | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) for line in cells)
+        head, *body = (f"| {line} |" for line in lines)
+        return "\n".join([head, "|" + " --- |" * len(shown), *body]) + "\n"
+    raise unknown("format", form, FORMATS)
+
+
+def _table(cells: list[list[str]]) -> str:
+    """Aligned columns; those of numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    right = [all(cell[:1] in "0123456789+-" for cell in column[1:]) for column in zip(*cells, strict=True)]
+    lines = (
+        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True))
+        for line in cells
+    )
+    return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def _csv(rows: Sequence[Row], keys: list[str]) -> str:
+    """One line a row; cells that hold lists or objects as JSON."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(keys)
+    for row in rows:
+        values = (row[key] for key in keys)
+        writer.writerow(json.dumps(value) if isinstance(value, (dict, list)) else value for value in values)
+    return text.getvalue()

@@ -1,0 +1,126 @@
+"""What a benchmark gives: one row a model, a dict with the keys ``KEYS``, as JSON has it. Standard library only.
+
+What could not be measured is None; ``error`` says why, where something went wrong. ``miou_ci`` is the 95 % interval,
+``per_class`` the IoU by class name. Milliseconds are those of one picture at a time, medians but for ``ms_p95``;
+``images_per_s`` is at the best ``batch``. MB are 1e6 bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from carseg.errors import DataError, OptionError
+from carseg.registry import unknown
+
+IDENTITY = ("model", "dataset", "split", "images")
+QUALITY = ("miou", "miou_ci", "pixel_acc", "dice", "per_class", "side_error", "boundary_f1")
+SIZE = ("params_m", "gmacs", "size_mb")
+SETTING = ("runtime", "precision", "device", "threads", "batch")
+SPEED = (
+    "ms_p50",
+    "ms_p95",
+    "ms_decode",
+    "ms_preprocess",
+    "ms_forward",
+    "ms_postprocess",
+    "images_per_s",
+    "cold_start_s",
+)
+KEYS = (*IDENTITY, *QUALITY, *SIZE, *SETTING, *SPEED, "peak_mem_mb", "weights_sha256", "environment", "error")
+
+COMPARED = (
+    *("miou", "pixel_acc", "dice", "side_error", "boundary_f1"),
+    *("ms_p50", "ms_p95", "images_per_s", "cold_start_s", "peak_mem_mb", "size_mb"),
+)
+LIMITED = ("miou", "pixel_acc", "dice", "side_error", "boundary_f1", "images_per_s")
+
+Row = dict[str, Any]
+
+
+def read_rows(path: str | os.PathLike[str]) -> list[Row]:
+    """The rows in a file with one JSON object a line, or in one JSON list.
+
+    Raises:
+        DataError: it cannot be read, or holds something else.
+    """
+    try:
+        text = Path(path).read_text("utf-8").strip()
+        rows = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} cannot be read: {error}") from None
+    for row in rows:
+        missing = [key for key in KEYS if not isinstance(row, dict) or key not in row]
+        if missing:
+            raise DataError(f"{path} holds no benchmark rows: the key {missing[0]!r} is missing")
+    return rows
+
+
+def compare(rows: Iterable[Row], other_rows: Iterable[Row]) -> list[dict[str, Any]]:
+    """How rows differ from other ones of the same model, data and split.
+
+    Returns:
+        One dict a figure that both have: ``model dataset split figure value other difference interval``; the last is
+        the 95 % interval of the difference, None for figures whose own interval is not in the row. It treats the two
+        sides as independent (Zou and Donner 2008, MOVER), so on the same pictures it is wider than need be.
+    """
+    others = {_subject(row): row for row in other_rows}
+    differences = []
+    for row in rows:
+        other = others.get(_subject(row), {})
+        for figure in COMPARED:
+            value, before = row[figure], other.get(figure)
+            if value is None or before is None:
+                continue
+            interval = None
+            if row.get(f"{figure}_ci") and other.get(f"{figure}_ci"):
+                (low, high), (low2, high2) = row[f"{figure}_ci"], other[f"{figure}_ci"]
+                down, up = math.hypot(value - low, high2 - before), math.hypot(high - value, before - low2)
+                interval = [value - before - down, value - before + up]
+            subject = dict(zip(("model", "dataset", "split"), _subject(row), strict=True))
+            figures = {"value": value, "other": before, "difference": value - before, "interval": interval}
+            differences.append(subject | {"figure": figure} | figures)
+    return differences
+
+
+def _subject(row: Row) -> tuple[str, str | None, str | None]:
+    return row["model"], row["dataset"], row["split"]
+
+
+def parse_limits(texts: Iterable[str]) -> dict[str, float]:
+    """``["miou=0.5"]`` as ``{"miou": 0.5}``, for ``failures``.
+
+    Raises:
+        OptionError: not of that form.
+        UnknownNameError: no such figure.
+    """
+    limits = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            limits[name] = float(number)
+        except ValueError:
+            raise OptionError(f"a limit is written miou=0.5, got {text!r}") from None
+        if name not in LIMITED:
+            raise unknown("figure", name, LIMITED)
+    return limits
+
+
+def failures(rows: Iterable[Row], limits: Mapping[str, float]) -> list[str]:
+    """One sentence for every figure below its limit (``side_error``: above it), or missing."""
+    sentences = []
+    for row in rows:
+        for name, limit in limits.items():
+            value = row[name]
+            if value is None:
+                sentences.append(
+                    f"{row['model']}: {name} was not measured ({row['error'] or 'nothing to measure it on'})"
+                )
+            elif (value > limit) if name == "side_error" else (value < limit):
+                word = "above" if name == "side_error" else "below"
+                sentences.append(f"{row['model']}: {name} is {value:.4f}, {word} {limit:g}")
+    return sentences

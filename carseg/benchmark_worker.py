@@ -1,0 +1,162 @@
+"""What ``carseg.benchmark`` runs in a process of its own for every model: all the measuring.
+
+The job comes as JSON in the first argument. What is found goes to standard output, one JSON object a line, as soon as
+it is known, so that a process that dies later has not measured in vain:
+
+    {"figures": {some keys of a row: value}}, {"progress": [stage, done, of how many]}, at worst {"error": sentence}
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from carseg.errors import CarsegError
+from carseg.segmenter import Segmenter, load
+
+if TYPE_CHECKING:
+    from carseg.data.dataset import Dataset
+
+TIMED_PICTURES = 8
+WORST_PICTURES = 6
+_OVERLAY_WIDTH = 1200
+
+Job = dict[str, Any]
+
+
+def main() -> None:
+    """Does the job in ``sys.argv[1]``."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
+        os.dup2(2, 1)  # whatever a library prints goes to standard error
+        try:
+            _Worker(json.loads(sys.argv[1]), channel).work()
+        except (CarsegError, MemoryError, RuntimeError) as error:
+            _send(channel, error=f"{error}" if isinstance(error, CarsegError) else f"{type(error).__name__}: {error}")
+
+
+class _Worker:
+    def __init__(self, job: Job, channel: TextIO) -> None:
+        self.job, self.channel = job, channel
+
+    def work(self) -> None:
+        """The riskiest last: a batch too large can end the process."""
+        from carseg import measuring
+
+        segmenter = self._start()
+        device = self._describe(segmenter)
+        data = self._data(segmenter) if self.job["data"] else None
+        pictures = self._pictures(data)
+        seconds = self.job["seconds"]
+        self._figures(**measuring.latency(segmenter, pictures, seconds, self._progress("latency")))
+        self._figures(peak_mem_mb=measuring.peak_memory_mb(device), gmacs=measuring.count_gmacs(segmenter.entry))
+        if data is not None:
+            self._quality(segmenter, data)
+        batch, rate = measuring.throughput(segmenter, pictures, seconds / 4, self._progress("throughput"))
+        self._figures(batch=batch, images_per_s=rate)
+
+    def _start(self) -> Segmenter:
+        """Loads the model and predicts once; the time runs from before this process was started."""
+        options = {key: self.job[key] for key in ("hub", "device", "runtime", "precision", "threads")}
+        segmenter = load(self.job["model"], **options)
+        loaded = time.time()
+        from carseg.measuring import generated_pictures
+
+        [picture] = generated_pictures(1)
+        began = time.time()
+        segmenter.predict(picture)
+        self._figures(cold_start_s=loaded - self.job["began"] + time.time() - began)
+        return segmenter
+
+    def _describe(self, segmenter: Segmenter) -> str:
+        runtime, precision, _, device = segmenter.runtime.description.split(maxsplit=3)
+        threads, named = self.job["threads"] or os.cpu_count(), device
+        if runtime == "torch":
+            import torch
+
+            threads = torch.get_num_threads()
+            named = f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
+        self._figures(runtime=runtime, precision=precision, device=named, threads=threads)
+        return device
+
+    def _pictures(self, data: Dataset | None) -> list[bytes]:
+        """Encoded pictures: the first of the data set, spread over it, or generated ones."""
+        from carseg import measuring
+
+        if data is None:
+            self._figures(dataset="generated", images=TIMED_PICTURES)
+            return measuring.generated_pictures(TIMED_PICTURES)
+        self._figures(dataset=data.name, split=data.split, images=len(data))
+        pictures = []
+        for sample in data.samples[:: max(len(data) // TIMED_PICTURES, 1)][:TIMED_PICTURES]:
+            with suppress(CarsegError):  # what is broken is named when quality is measured
+                rgb, file = sample.load_picture(), sample.picture
+                pictures.append(file.read_bytes() if isinstance(file, Path) else measuring.encode(rgb))
+        return pictures or measuring.generated_pictures(TIMED_PICTURES)
+
+    def _data(self, segmenter: Segmenter) -> Dataset:
+        from carseg.data.opening import open as open_data
+
+        job = self.job
+        data = open_data(job["data"], labels=segmenter.labels, split=job["split"], mapping=job["mapping"])
+        return data.verified() if data.problems else data  # which raises: figures of some other pictures would mislead
+
+    def _quality(self, segmenter: Segmenter, data: Dataset) -> None:
+        from carseg.metrics import Evaluation
+
+        progress = self._progress("quality")
+        evaluation = Evaluation(segmenter.labels, merge=self.job["merge"])
+        for done, sample in enumerate(data, start=1):
+            try:
+                rgb, truth = sample.load()
+            except CarsegError:
+                data.verified()  # raises as well, but names every broken file
+                raise
+            evaluation.add(segmenter.predict(rgb).mask, truth)
+            progress(done, len(data))
+        scores = evaluation.scores().to_dict()
+        keys = ("miou", "miou_ci", "pixel_acc", "dice", "per_class", "side_error", "boundary_f1")
+        self._figures(**{key: scores[key] for key in keys})
+        if self.job["details"]:
+            mious = evaluation.picture_mious()
+            order = [i for i in mious.argsort() if not math.isnan(mious[i])][:WORST_PICTURES]
+            worst = [(data[i], float(mious[i])) for i in order]
+            self._save_details(segmenter, Path(self.job["details"]), scores, evaluation.labels.classes, worst)
+
+    def _save_details(
+        self, segmenter: Segmenter, folder: Path, scores: dict[str, Any], classes: tuple[str, ...], worst: list[Any]
+    ) -> None:
+        """``scores.json`` with every figure, and the pictures with the lowest mIoU beside prediction and truth."""
+        from carseg import drawing
+
+        folder.mkdir(parents=True, exist_ok=True)
+        listed = []
+        for number, (sample, miou) in enumerate(worst, start=1):
+            rgb, truth = sample.load()
+            masks = {"prediction": segmenter.predict(rgb).mask, "truth": truth}
+            sheet = drawing.side_by_side(rgb, masks, segmenter.labels)
+            sheet.thumbnail((_OVERLAY_WIDTH, _OVERLAY_WIDTH))
+            sheet.save(folder / f"worst-{number}.jpg", quality=85)
+            listed.append({"name": sample.name, "miou": miou, "file": f"worst-{number}.jpg"})
+        details = {"classes": classes, "scores": scores, "worst": listed}
+        (folder / "scores.json").write_text(json.dumps(details, allow_nan=False) + "\n", "utf-8")
+
+    def _figures(self, **figures: Any) -> None:
+        plain = {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in figures.items()}
+        _send(self.channel, figures=plain)
+
+    def _progress(self, stage: str) -> Any:
+        def send(done: int, total: int) -> None:
+            _send(self.channel, progress=[stage, done, total])
+
+        return send
+
+
+def _send(channel: TextIO, **message: Any) -> None:
+    channel.write(json.dumps(message, allow_nan=False) + "\n")
+    channel.flush()

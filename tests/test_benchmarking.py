@@ -1,0 +1,324 @@
+"""Benchmarks: figures that an independent count confirms, one row a model whatever happens to it, resuming, reports."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+from drawn_data import draw_picture, index_folder
+from PIL import Image
+
+import carseg
+from carseg import benchmark_rows, benchmarking, image, measuring, packing
+from carseg.benchmark_report import FORMATS, format_differences, format_rows
+from carseg.benchmark_rows import KEYS
+from carseg.errors import DataError, OptionError, UnknownNameError
+from carseg.labels import label_set
+from carseg.manifest import Entry, InputSpec
+from carseg.registry import create_model, list_architectures
+
+jaccard_score = pytest.importorskip("sklearn.metrics").jaccard_score
+
+LABELS = label_set("doors", ("background", "left_door", "right_door"))
+ARCHITECTURE = "lraspp-mobilenetv2"
+QUICK = {"device": "cpu", "runtime": "torch", "threads": 1, "seconds": 0.05}
+
+
+def entry_of(name: str, architecture: str = ARCHITECTURE, size: tuple[int, int] = (64, 64)) -> Entry:
+    return Entry(
+        name=name,
+        architecture=architecture,
+        labels=LABELS,
+        file="model.safetensors",
+        sha256="0" * 64,
+        bytes=1,
+        parameters=1,
+        storage="float32",
+        input=InputSpec(size=size, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)),
+        licence="none",
+        commercial_use="unclear",
+        recipe="",
+        code_commit="",
+        paper="",
+        made_by="",
+        data=(),
+    )
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory):
+    """A hub with one sound model and one whose file was damaged."""
+    folder = tmp_path_factory.mktemp("hub")
+    torch.manual_seed(0)
+    for name in ("doors", "damaged"):
+        packing.pack(folder / name, create_model(ARCHITECTURE, len(LABELS)), entry_of(name))
+    (folder / "damaged" / "model.safetensors").write_bytes(b"no weights")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Five labelled pictures with the split "test"."""
+    folder = tmp_path_factory.mktemp("data")
+    index_folder(folder / "train", ["a", "b"])
+    index_folder(folder / "test", ["a", "b", "c", "d", "e"], start=7)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture(scope="module")
+def rows(hub, data, out):
+    return carseg.benchmark(["doors", "damaged", "dors"], data, hub=str(hub), out=out, **QUICK)
+
+
+def test_one_row_a_model_whatever_happens_to_it(rows):
+    assert [row["model"] for row in rows] == ["doors", "damaged", "dors"]
+    assert all(tuple(row) == KEYS for row in rows)
+    sound, damaged, unknown = rows
+    assert sound["error"] is None
+    assert "sha256" in damaged["error"]
+    assert "did you mean doors" in unknown["error"]
+    assert damaged["miou"] is None
+
+
+def test_the_figures_are_those_of_an_independent_count(rows, hub, data):
+    model = carseg.load("doors", hub=str(hub), device="cpu", runtime="torch", threads=1)
+    truths, predictions = [], []
+    for path in sorted((data / "test" / "images").iterdir()):
+        predictions.append(model.predict(path).mask.ravel())
+        truths.append(np.asarray(Image.open(data / "test" / "masks" / path.name)).ravel())
+    truth, prediction = np.concatenate(truths), np.concatenate(predictions)
+    iou = jaccard_score(truth, prediction, labels=[0, 1, 2], average=None, zero_division=0)
+    assert rows[0]["miou"] == pytest.approx(iou.mean(), abs=1e-9)
+    assert rows[0]["per_class"] == pytest.approx(dict(zip(LABELS.classes, iou, strict=True)), abs=1e-9)
+    assert rows[0]["pixel_acc"] == pytest.approx(np.mean(truth == prediction), abs=1e-9)
+    assert rows[0]["miou_ci"][0] <= rows[0]["miou"] <= rows[0]["miou_ci"][1]
+    assert (rows[0]["split"], rows[0]["images"]) == ("test", 5)
+
+
+def test_speed_and_size_make_sense(rows, hub):
+    row = rows[0]
+    parts = sum(row[f"ms_{part}"] for part in measuring.PARTS)
+    assert 0 < parts < 2 * row["ms_p50"]
+    assert row["ms_p50"] <= row["ms_p95"]
+    assert row["images_per_s"] > 0
+    assert row["batch"] in (1, 2, 4, 8, 16, 32, 64)
+    assert 0.1 < row["cold_start_s"] < 120
+    assert 50 < row["peak_mem_mb"] < 4000
+    assert row["size_mb"] == (hub / "doors" / "model.safetensors").stat().st_size / 1e6
+    assert row["params_m"] == sum(p.numel() for p in create_model(ARCHITECTURE, 3).parameters()) / 1e6
+    assert (row["runtime"], row["precision"], row["device"], row["threads"]) == ("torch", "float32", "cpu", 1)
+    assert row["environment"]["torch"] == torch.__version__.partition("+")[0] or "+" in row["environment"]["torch"]
+
+
+def test_what_is_timed_is_what_predict_does(hub):
+    model = carseg.load("doors", hub=str(hub), device="cpu")
+    picture = measuring.encode(draw_picture(np.tile(np.arange(3, dtype=np.uint8), (40, 20))))
+    steps = []
+
+    class Recorded:
+        def __getattr__(self, name):
+            def call(*arguments, **options):
+                result = getattr(image, name)(*arguments, **options)
+                steps.append((name, result))
+                return result
+
+            return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measuring, "image", Recorded())
+        assert len(measuring._timed(model, picture)) == len(measuring.PARTS)
+    assert [name for name, _ in steps] == ["decode", "to_input", "to_mask"]
+    assert np.array_equal(steps[-1][1], model.predict(picture).mask)
+
+
+def test_a_second_run_takes_what_is_there_and_repeats_what_failed(rows, hub, data, out, monkeypatch):
+    measured = []
+    monkeypatch.setattr(benchmarking, "_measure", lambda job, report: (measured.append(job["model"]), ({}, "again"))[1])
+    again = carseg.benchmark(["doors"], data, hub=str(hub), out=out, **QUICK)
+    assert (again, measured) == ([rows[0]], [])
+    carseg.benchmark(["doors"], data, hub=str(hub), out=out, resume=False, **QUICK)
+    carseg.benchmark(["doors"], data, hub=str(hub), out=out, **QUICK)  # the row of the last run is an error
+    carseg.benchmark(["doors"], data, hub=str(hub), out=out, split="train", **QUICK)
+    assert measured == ["doors"] * 3
+    assert len(benchmark_rows.read_rows(out / "results.jsonl")) == 4
+
+
+def test_changed_data_is_measured_anew(tmp_path, hub, monkeypatch):
+    index_folder(tmp_path / "data", ["a"])
+    monkeypatch.setattr(benchmarking, "_measure", lambda job, report: ({}, None))
+    keys = set()
+    for start in (0, 1):
+        index_folder(tmp_path / "data", ["a"], start=start)
+        [row] = carseg.benchmark("doors", tmp_path / "data", hub=str(hub), **QUICK)
+        keys.add(row["environment"]["key"])
+    assert len(keys) == 2
+
+
+def test_without_data_only_speed_is_measured(hub):
+    stages = []
+    [row] = carseg.benchmark("doors", hub=str(hub), report=lambda *news: stages.append(news[:2]), **QUICK)
+    assert row["error"] is None
+    assert (row["dataset"], row["split"], row["miou"], row["per_class"]) == ("generated", None, None, None)
+    assert row["ms_p50"] > 0
+    assert set(stages) == {("doors", "latency"), ("doors", "throughput")}
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ran out of memory"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "ended with status -11"),
+        ("import sys; sys.exit('no such thing')", "no such thing"),
+        ("print('{\"figures\": {\"gmacs\": 7}}'); print('{\"figu', end=''); raise SystemExit(3)", "status 3"),
+    ],
+)
+def test_a_process_that_dies_is_a_row(code, error, hub, monkeypatch):
+    monkeypatch.setattr(benchmarking, "_START", code.replace("{", "{{").replace("}", "}}"))
+    [row] = carseg.benchmark("doors", hub=str(hub), **QUICK)
+    assert error in row["error"]
+    assert row["gmacs"] == (7 if "gmacs" in code else None)
+    assert row["weights_sha256"]
+
+
+def test_broken_pictures_are_all_named_and_speed_is_still_there(tmp_path, hub):
+    index_folder(tmp_path, ["a", "b", "c", "d"])
+    (tmp_path / "images" / "b.png").write_bytes(b"")
+    (tmp_path / "masks" / "d.png").write_bytes(b"no picture")
+    [row] = carseg.benchmark("doors", tmp_path, hub=str(hub), **QUICK)
+    assert re.search(r"\bb: .*\n.*\bd: ", row["error"])
+    assert row["miou"] is None
+    assert row["ms_p50"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [(([],), OptionError), (("doors", "no/such/folder"), DataError), (("doors", None, {"seconds": 0}), OptionError)],
+)
+def test_wrong_usage_is_an_error_before_anything_is_measured(arguments, expected):
+    models, data, options = (*arguments, None, None)[:3]
+    with pytest.raises(expected):
+        carseg.benchmark(models, data, **(options or {}))
+
+
+def test_formats(rows):
+    assert [json.loads(line) for line in format_rows(rows, "json").splitlines()] == rows
+    table = list(csv.DictReader(io.StringIO(format_rows(rows, "csv"))))
+    assert float(table[0]["miou"]) == rows[0]["miou"]
+    assert json.loads(table[0]["per_class"]) == rows[0]["per_class"]
+    assert list(table[0]) == list(KEYS)
+    text, markdown = format_rows(rows, "table"), format_rows(rows, "md")
+    assert len(text.splitlines()) == 4
+    assert f"{rows[0]['miou']:.4f}" in text
+    assert len({line.count("|") for line in markdown.splitlines()}) == 1
+    assert "json" in FORMATS
+    with pytest.raises(UnknownNameError, match="table"):
+        format_rows(rows, "tabel")
+
+
+def test_the_page_is_whole_and_needs_nothing_else(rows, out, data):
+    class Reader(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.open, self.seen, self.addresses = [], [], []
+
+        def handle_starttag(self, tag, attributes):
+            self.seen.append(tag)
+            self.addresses += [value for name, value in attributes if name in ("src", "href")]
+            if tag not in ("meta", "img"):
+                self.open.append(tag)
+
+        def handle_startendtag(self, tag, attributes):
+            self.seen.append(tag)
+
+        def handle_endtag(self, tag):
+            assert self.open.pop() == tag
+
+    benchmarking.write_page(rows, out / "page.html", details=out / "details")
+    page = (out / "page.html").read_text()
+    reader = Reader()
+    reader.feed(page)
+    assert not reader.open
+    assert reader.seen.count("svg") == 3  # mIoU against time, bars, confusion matrix
+    assert reader.seen.count("img") == 5
+    assert all(address.startswith("data:image/jpeg;base64,") for address in reader.addresses)
+    assert "did you mean doors" in page
+    assert "http" not in page.replace('xmlns="http://www.w3.org/2000/svg"', "")
+
+
+def test_details_hold_every_figure(rows, out):
+    folder = out / "details" / rows[0]["environment"]["key"]
+    details = json.loads((folder / "scores.json").read_text())
+    assert details["scores"]["miou"] == rows[0]["miou"]
+    assert np.sum(details["scores"]["confusion"]) == 5 * 48 * 64
+    mious = [picture["miou"] for picture in details["worst"]]
+    assert mious == sorted(mious)
+    assert (folder / details["worst"][0]["file"]).exists()
+
+
+def test_comparing(rows):
+    other = rows[0] | {"miou": 0.5, "miou_ci": [0.4, 0.7], "ms_p50": 10.0}
+    now = rows[0] | {"miou": 0.6, "miou_ci": [0.5, 0.65], "ms_p50": 8.0}
+    differences = {d["figure"]: d for d in benchmark_rows.compare([now, rows[1]], [other])}
+    assert differences["miou"]["difference"] == pytest.approx(0.1)
+    assert differences["miou"]["interval"] == pytest.approx([0.1 - np.hypot(0.1, 0.2), 0.1 + np.hypot(0.05, 0.1)])
+    assert differences["ms_p50"]["difference"] == pytest.approx(-2)
+    assert differences["ms_p50"]["interval"] is None
+    assert "+0.1" in format_differences(list(differences.values()))
+    assert benchmark_rows.compare([now | {"split": "val"}], [other]) == []
+
+
+def test_limits(rows):
+    limits = benchmark_rows.parse_limits(["miou=0.5", "side_error=0.2"])
+    good = rows[0] | {"miou": 0.5, "side_error": 0.2}
+    assert benchmark_rows.failures([good], limits) == []
+    bad = benchmark_rows.failures([good | {"miou": 0.49, "side_error": 0.3}, rows[2]], limits)
+    assert "miou is 0.4900, below 0.5" in bad[0]
+    assert "side_error is 0.3000, above 0.2" in bad[1]
+    assert len(bad) == 4
+    for wrong in ("miou", "miou=high"):
+        with pytest.raises(OptionError, match=r"miou=0\.5"):
+            benchmark_rows.parse_limits([wrong])
+    with pytest.raises(UnknownNameError, match="miou"):
+        benchmark_rows.parse_limits(["mio=0.5"])
+
+
+def test_rows_are_read_from_lines_and_lists(rows, tmp_path):
+    path = tmp_path / "rows.json"
+    for text in (format_rows(rows, "json"), json.dumps(rows)):
+        path.write_text(text)
+        assert benchmark_rows.read_rows(path) == rows
+    path.write_text('{"miou": 0.5}')
+    with pytest.raises(DataError, match="'model' is missing"):
+        benchmark_rows.read_rows(path)
+
+
+def test_multiplications_are_counted_as_by_hand():
+    x, convolutions = torch.zeros(1, 3, 64, 96), []
+    network = create_model("unet", 3).eval()
+    for module in network.modules():
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.ConvTranspose2d)):
+
+            def count(module, inputs, output):
+                pixels = (inputs[0] if isinstance(module, torch.nn.ConvTranspose2d) else output).shape[2:].numel()
+                convolutions.append(module.weight.numel() * pixels)
+
+            module.register_forward_hook(count)
+    with torch.no_grad():
+        network(x)
+    assert measuring.count_gmacs(entry_of("unet", "unet", (64, 96))) == pytest.approx(sum(convolutions) / 1e9)
+
+
+@pytest.mark.parametrize("architecture", [n for n in list_architectures() if not re.search("-b[1-5]|101|200", n)])
+def test_multiplications_of_every_architecture_can_be_counted(architecture):
+    assert 0.01 < measuring.count_gmacs(entry_of("any", architecture, (128, 128))) < 200
