@@ -5,50 +5,25 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
-import random
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from server import Server
-from test_manifest import example
 
 from carseg import hub
 from carseg.errors import HubError, ManifestError, OfflineError, OptionError, UnknownNameError, WeightsError
 from carseg.hub import download
 from carseg.hub.places import origin_places, parse_place
-from carseg.manifest import ROOT, Entry, Manifest, write_config
+from carseg.manifest import Entry, Manifest
 
-CONTENT = random.Random(0).randbytes(200_000)
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-FILE = "/hub/my-unet/model.safetensors"
+from entries import COMMIT, CONTENT, FILE, entry_of, put, start
+from server import Server
 
-
-def entry_of(content: bytes = CONTENT, name: str = "my-unet") -> Entry:
-    return Entry.from_dict(name, {**example(), "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)})
-
-
-def put(folder: Path, content: bytes = CONTENT, name: str = "my-unet") -> Path:
-    """A hub entry in a folder; gives the weights file."""
-    (folder / name).mkdir(parents=True)
-    write_config(folder / name / "config.json", entry_of(content, name))
-    (folder / name / "model.safetensors").write_bytes(content)
-    return folder / name / "model.safetensors"
-
-
-@pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An empty cache, no hub, no origin; further tries at once."""
-    for name in ("CARSEG_HUB", "CARSEG_OFFLINE", "HF_HUB_OFFLINE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(hub, "installed_from", list)
-    monkeypatch.setattr(download, "_DELAYS", (0.01, 0.01, 0.01))
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture
@@ -62,13 +37,6 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Entry]:
         return entry
 
     return make
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        server.files[FILE] = CONTENT
-        yield server
 
 
 @pytest.fixture
@@ -485,10 +453,3 @@ def test_broken_config_names_the_field(tmp_path: Path) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), "storage": "int3"}))
     with pytest.raises(ManifestError, match="storage: must be one of"):
         hub.locate("my-unet", hub=tmp_path)
-
-
-def start(code: str, **variables: str) -> subprocess.Popen[str]:
-    """Another process, with the cache of this test."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-c", code], env=environment, **pipes)  # type: ignore[call-overload]

@@ -15,37 +15,7 @@ from carseg.errors import ManifestError
 from carseg.labels import CARVANA, label_set
 from carseg.manifest import ROOT, Entry, Manifest, load_manifest, read_config, write_config
 
-
-def example() -> dict[str, Any]:
-    """A valid entry as JSON has it."""
-    return {
-        "architecture": "unet",
-        "labels": "carvana",
-        "file": "model.safetensors",
-        "sha256": "0" * 64,
-        "bytes": 1000,
-        "parameters": 2000,
-        "storage": "int8",
-        "input": {"size": [320, 480], "mean": [0.5, 0.5, 0.5], "std": [1, 1, 1], "resize": "fit", "multiple": 32},
-        "licence": "research only",
-        "commercial_use": "no",
-        "recipe": "recipes/unet-carvana.py",
-        "code_commit": "abc",
-        "paper": "",
-        "made_by": "the carseg project",
-        "data": [{"name": "c", "split": "train", "images": 872, "licence": "research", "role": "training"}],
-        "metrics": [
-            {
-                "dataset": "carvana",
-                "split": "test",
-                "images": 128,
-                "protocol": "original size",
-                "miou": 0.98,
-                "miou_ci": [0.97, 0.99],
-                "per_class": {"background": 0.99, "car": None},
-            }
-        ],
-    }
+from entries import example
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from carseg import __version__
-from carseg.cli import benchmark, data, finetune, models, predict
+from carseg.cli import benchmark, data, finetune, hub, models, predict
 
 # Plain text: it is read everywhere, and rich would take longer to import than most commands to run.
 _group = functools.partial(
@@ -35,6 +35,16 @@ data_app = _group(help="Look at and convert labelled pictures.")
 data_app.command()(data.check)
 data_app.command()(data.convert)
 app.add_typer(data_app, name="data")
+
+hub_app = _group(help="Make hubs of your own.")
+hub_app.command()(hub.mirror)
+hub_app.command()(hub.publish)
+app.add_typer(hub_app, name="hub")
+
+hub_app = _group(help="Make hubs of one's own.")
+hub_app.command()(hub.publish)
+hub_app.command()(hub.mirror)
+app.add_typer(hub_app, name="hub")
 
 
 @app.callback()

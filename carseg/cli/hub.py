@@ -1,0 +1,42 @@
+"""``carseg hub mirror`` and ``carseg hub publish``: hubs of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from carseg.cli.options import HubOption
+from carseg.cli.terminal import Progress, emit, say
+
+
+def mirror(
+    folder: Annotated[Path, typer.Argument(metavar="DEST", file_okay=False, help="The folder that becomes a hub.")],
+    names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Models; all if none is given.")] = None,
+    hub: HubOption = None,
+) -> None:
+    """Copy weights into a folder, for machines without a network: --hub DEST, or CARSEG_HUB=DEST."""
+    from carseg.hub.publishing import mirror as copy
+
+    with Progress("fetching weights") as bar:
+        files = copy(folder, names or (), hub=hub, progress=bar.bytes)
+    for file in files:
+        emit(str(file))
+
+
+def publish(
+    destination: Annotated[str, typer.Argument(metavar="DEST", help="A folder, or hf://ORG/REPO.")],
+    address: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where the folder will be served, https://...")
+    ] = None,
+) -> None:
+    """Put all weights on a hub, and its address into the manifest, for the next release."""
+    from carseg.hub.publishing import publish as upload
+
+    with Progress("fetching weights") as bar:
+        written = upload(destination, address=address, progress=bar.bytes)
+    if written:
+        emit(written)
+    else:
+        say(f"carseg: {destination} is a hub now; --address puts the place where it is served into the manifest")

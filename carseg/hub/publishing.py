@@ -1,0 +1,133 @@
+"""Hubs of one's own: the weights with their model cards in a folder, or in a repository of the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from carseg.atomic import replacing
+from carseg.card import hub_card, model_card
+from carseg.errors import HubError, OfflineError, OptionError
+from carseg.hub import locate, offline
+from carseg.hub.download import Progress
+from carseg.integrity import hash_file
+from carseg.manifest import CONFIG, ROOT, Entry, load_manifest, write_config
+
+MANIFEST = ROOT / "weights_manifest.json"
+SUMS = "SHA256SUMS"
+_REPOSITORY = re.compile(r"hf://([\w.-]+/[\w.-]+)")
+
+
+def mirror(
+    folder: str | os.PathLike[str],
+    names: Sequence[str] = (),
+    *,
+    hub: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> list[Path]:
+    """Makes a folder a hub, for ``hub=`` and ``CARSEG_HUB`` where there is no network, or to be served over http.
+
+    Beside the models there is a file SHA256SUMS, which ``sha256sum -c`` reads.
+
+    Args:
+        folder: where to; files that are right already are kept.
+        names: models of the manifest or of ``hub``; none means all of the manifest.
+        hub: as for ``locate``.
+        progress: as for ``locate``.
+
+    Returns:
+        The weights files.
+
+    Raises:
+        UnknownNameError, HubError: as ``locate``.
+        OSError: the folder cannot be written; no file in it is half-written.
+    """
+    found = [locate(name, hub=hub, progress=progress) for name in names or load_manifest().models]
+    folder = Path(folder)
+    written = []
+    for located in found:
+        target = folder / located.entry.name / located.entry.file
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists() or hash_file(target) != located.entry.sha256:
+            with replacing(target) as partial:
+                shutil.copyfile(located.path, partial)
+        write_config(target.parent / CONFIG, located.entry)
+        _write(target.parent / "README.md", _card(located.entry))
+        written.append(target)
+    _write(folder / "README.md", hub_card([located.entry for located in found]))
+    files = sorted(path for target in written for path in target.parent.iterdir() if path.is_file())
+    _write(folder / SUMS, "".join(f"{hash_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files))
+    return written
+
+
+def publish(
+    destination: str,
+    *,
+    address: str | None = None,
+    manifest: Path = MANIFEST,
+    progress: Progress | None = None,
+) -> str | None:
+    """Puts all models of the manifest on a hub and writes where they are into the manifest.
+
+    Args:
+        destination: a folder, or ``hf://ORG/REPO``, which needs the write token of ``hf auth login`` or ``HF_TOKEN``.
+        address: where a folder will be served, ``https://...``.
+        manifest: the file to write; the next release carries it.
+        progress: as for ``locate``.
+
+    Returns:
+        The address that was written, for the Hugging Face Hub with the commit; None for a folder without ``address``.
+
+    Raises:
+        OptionError: ``destination`` is an address of another kind.
+        HubError: the upload failed.
+    """
+    if repository := _REPOSITORY.fullmatch(destination):
+        with tempfile.TemporaryDirectory() as folder:
+            mirror(folder, progress=progress)
+            address = f"{destination}@{_upload(Path(folder), repository[1])}"
+    elif "://" in destination:
+        raise OptionError(f"cannot publish to {destination}: give a folder or hf://ORG/REPO")
+    else:
+        mirror(destination, progress=progress)
+    if address:
+        old = load_manifest(manifest)
+        others = [hub for hub in old.hubs if hub.split("@")[0] != address.split("@")[0]]
+        dataclasses.replace(old, hubs=(address, *others)).save(manifest)
+    return address
+
+
+def _upload(folder: Path, repository: str) -> str:
+    """Gives the commit."""
+    if offline():
+        raise OfflineError(f"cannot publish to hf://{repository}: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
+    from huggingface_hub import HfApi
+
+    api = HfApi(library_name="carseg")
+    try:
+        api.create_repo(repository, exist_ok=True)
+        return api.upload_folder(repo_id=repository, folder_path=folder, commit_message="Publish the weights").oid
+    except Exception as error:  # also those of its HTTP library, which is not the same in all its versions
+        told = f"{type(error).__name__} {error}".splitlines()[0]
+        raise HubError(
+            f"cannot publish to hf://{repository}: {told}; is there a token that may write (hf auth login)?"
+        ) from None
+
+
+def _card(entry: Entry) -> str:
+    own = ROOT / "weights" / entry.name / "README.md"
+    return (
+        own.read_text("utf-8")
+        if own.exists() and entry == load_manifest().models.get(entry.name)
+        else model_card(entry)
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as partial:
+        partial.write_text(text, "utf-8")

@@ -1,0 +1,133 @@
+"""Hubs of one's own: made, used, published, and downloaded from again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from carseg import hub
+from carseg.errors import HubError, OfflineError, OptionError
+from carseg.hub import publishing
+from carseg.manifest import Manifest, load_manifest
+
+from entries import COMMIT, CONTENT, entry_of, put, start
+from server import Server
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+NAMES = ("my-unet", "your-unet")
+
+
+@pytest.fixture
+def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout with two models; gives its manifest."""
+    for name in NAMES:
+        put(tmp_path / "checkout/weights", name=name)
+    path = tmp_path / "checkout/weights_manifest.json"
+    Manifest(hubs=(), models={name: entry_of(name=name) for name in NAMES}).save(path)
+    for module in (hub, publishing):
+        monkeypatch.setattr(module, "ROOT", path.parent)
+        monkeypatch.setattr(module, "load_manifest", lambda given=path: load_manifest(given))
+    return path
+
+
+def test_mirror_is_a_hub(manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (manifest.parent / "weights/my-unet/README.md").write_text("# A card of its own\n")
+    written = publishing.mirror(tmp_path / "mirror")
+    assert [path.relative_to(tmp_path / "mirror").as_posix() for path in written] == [
+        f"{name}/model.safetensors" for name in NAMES
+    ]
+    assert (tmp_path / "mirror/my-unet/README.md").read_text() == "# A card of its own\n"
+    assert "# your-unet" in (tmp_path / "mirror/your-unet/README.md").read_text()
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path / "mirror", check=True)
+    monkeypatch.setattr(hub, "load_manifest", lambda: Manifest(hubs=(), models={}))
+    assert hub.locate("my-unet", hub=tmp_path / "mirror") == hub.Located(entry_of(), written[0])
+
+
+def test_mirror_repairs_what_is_broken_and_keeps_the_rest(manifest: Path, tmp_path: Path) -> None:
+    first, second = publishing.mirror(tmp_path / "mirror")
+    first.write_bytes(b"broken")
+    kept = second.stat().st_mtime_ns
+    publishing.mirror(tmp_path / "mirror", ["my-unet", "your-unet"])
+    assert first.read_bytes() == CONTENT
+    assert second.stat().st_mtime_ns == kept
+
+
+def test_folder_with_its_address(manifest: Path, tmp_path: Path) -> None:
+    assert publishing.publish(str(tmp_path / "site"), manifest=manifest) is None
+    assert load_manifest(manifest).hubs == ()
+    assert publishing.publish(str(tmp_path / "site"), address="https://example.org/w", manifest=manifest)
+    assert load_manifest(manifest).hubs == ("https://example.org/w",)
+    assert load_manifest(manifest).models["my-unet"] == entry_of()
+    with pytest.raises(OptionError, match="give a folder or hf://ORG/REPO"):
+        publishing.publish("https://example.org/w", manifest=manifest)
+
+
+class TestHuggingFace:
+    @pytest.fixture
+    def uploaded(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
+        """Stands in for the two calls of huggingface_hub that write; holds what was uploaded."""
+        from huggingface_hub import HfApi
+
+        files: dict[str, bytes] = {}
+
+        def upload(self: Any, *, repo_id: str, folder_path: Path, commit_message: str) -> SimpleNamespace:
+            assert files.pop("created") == repo_id.encode()
+            for path in folder_path.rglob("*"):
+                if path.is_file():
+                    files[path.relative_to(folder_path).as_posix()] = path.read_bytes()
+            return SimpleNamespace(oid=COMMIT)
+
+        def create(self: Any, repo_id: str, *, exist_ok: bool) -> None:
+            assert exist_ok
+            files["created"] = repo_id.encode()
+
+        monkeypatch.setattr(HfApi, "create_repo", create)
+        monkeypatch.setattr(HfApi, "upload_folder", upload)
+        return files
+
+    def test_up_and_down_again(self, manifest: Path, uploaded: dict[str, bytes], server: Server) -> None:
+        Manifest(("hf://me/cars@" + "f" * 40, "https://example.org"), load_manifest(manifest).models).save(manifest)
+        address = publishing.publish("hf://me/cars", manifest=manifest)
+        assert address == f"hf://me/cars@{COMMIT}"
+        assert load_manifest(manifest).hubs == (address, "https://example.org")
+
+        server.files = {f"/me/cars/resolve/{COMMIT}/{name}": content for name, content in uploaded.items()}
+        code = f"from carseg import hub; print(hub.locate('your-unet', hub='{address}').path)"
+        told, errors = start(code, HF_ENDPOINT=server.url, HF_HUB_DISABLE_XET="1").communicate(timeout=60)
+        assert Path(told.strip()).read_bytes() == CONTENT, errors
+
+    def test_card_has_what_the_hub_reads(self, manifest: Path, uploaded: dict[str, bytes]) -> None:
+        publishing.publish("hf://me/cars", manifest=manifest)
+        _, front, text = uploaded["README.md"].decode().split("---\n", 2)
+        facts = {key: json.loads(value) for key, value in (line.split(": ", 1) for line in front.splitlines())}
+        assert facts["library_name"] == "carseg"
+        assert facts["pipeline_tag"] == "image-segmentation"
+        assert facts["license_name"] == "research only"
+        assert [model["name"] for model in facts["model-index"]] == list(NAMES)
+        assert facts["model-index"][0]["results"][0]["metrics"] == [{"type": "mean_iou", "value": 0.98}]
+        assert all(f"[{name}]({name})" in text for name in NAMES)
+
+    def test_refused_upload_changes_nothing(
+        self, manifest: Path, uploaded: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from huggingface_hub import HfApi
+
+        def refuse(self: Any, *args: Any, **kwargs: Any) -> None:
+            raise OSError("401 Unauthorized\n\nlong explanation")
+
+        before = manifest.read_bytes()
+        monkeypatch.setattr(HfApi, "upload_folder", refuse)
+        with pytest.raises(
+            HubError, match=r"cannot publish to hf://me/cars: OSError 401 Unauthorized; is there a token"
+        ):
+            publishing.publish("hf://me/cars", manifest=manifest)
+        monkeypatch.setenv("CARSEG_OFFLINE", "1")
+        with pytest.raises(OfflineError):
+            publishing.publish("hf://me/cars", manifest=manifest)
+        assert manifest.read_bytes() == before
