@@ -240,7 +240,7 @@ def test_a_hostile_folder(capsys):
     }
     for name, mode in modes.items():
         picture.convert(mode).save(folder / name)
-    Image.fromarray((np.asarray(picture)[:, :, 0].astype(np.uint16) * 257)).save(folder / "deep.png")
+    Image.fromarray(np.asarray(picture)[:, :, 0].astype(np.uint16) * 257).save(folder / "deep.png")
     picture.save(folder / "moving.gif", save_all=True, append_images=[Image.new("RGB", picture.size)])
     picture.save(folder / "deeper.TIFF")
     (folder / "named.jpg").mkdir()

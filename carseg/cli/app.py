@@ -41,11 +41,6 @@ hub_app.command()(hub.mirror)
 hub_app.command()(hub.publish)
 app.add_typer(hub_app, name="hub")
 
-hub_app = _group(help="Make hubs of one's own.")
-hub_app.command()(hub.publish)
-hub_app.command()(hub.mirror)
-app.add_typer(hub_app, name="hub")
-
 
 @app.callback()
 def carseg(

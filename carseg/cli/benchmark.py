@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +20,7 @@ from carseg.cli.options import (
     locate,
 )
 from carseg.cli.terminal import Progress, emit, fail, say
-from carseg.errors import CarsegError, UnknownNameError
+from carseg.errors import HubError, WeightsError
 
 
 class Form(StrEnum):
@@ -79,7 +80,8 @@ def benchmark(
     earlier = benchmark_rows.read_rows(compare) if compare else None
     prepare()
     for name in names or ():
-        _fetch(name, hub)
+        with suppress(HubError, WeightsError):  # becomes a row that says so
+            locate(name, hub=hub)
     with Progress("measuring") as bar:
         rows = measure(
             names,
@@ -109,13 +111,3 @@ def benchmark(
     for sentence in [*broken, *unmet]:
         fail(sentence)
     raise typer.Exit(int(bool(broken or unmet)))
-
-
-def _fetch(name: str, hub: str | None) -> None:
-    """Downloads weights under a progress bar; what cannot be had becomes a row that says so."""
-    try:
-        locate(name, hub=hub)
-    except UnknownNameError:
-        raise
-    except CarsegError:
-        return

@@ -11,7 +11,7 @@ from carseg.catalog import info as find_entry
 from carseg.catalog import list_models
 from carseg.cli.options import Format, FormatOption, HubOption, locate
 from carseg.cli.terminal import emit, fail, say, table
-from carseg.errors import CarsegError
+from carseg.errors import HubError, WeightsError
 from carseg.manifest import Entry, Metric
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names of models.")]
@@ -52,13 +52,13 @@ def download(
     hub: HubOption = None,
 ) -> None:
     """Fetch weights, for use without a network."""
+    if everything == bool(names):
+        raise typer.BadParameter("--all takes no names" if names else "give names, or --all")
     failed = 0
-    for name in _chosen(names, everything):
+    for name in names or list_models():
         try:
-            emit(f"{locate(name, hub=hub).path}")
-        except CarsegError as error:
-            if len(names or ()) == 1:
-                raise
+            emit(str(locate(name, hub=hub).path))
+        except (HubError, WeightsError) as error:
             fail(error)
             failed += 1
     raise typer.Exit(int(failed > 0))
@@ -69,28 +69,25 @@ def verify(names: Names = None, hub: HubOption = None) -> None:
     from carseg.hub import copies
     from carseg.integrity import verify as check
 
-    failed = 0
-    for name in _chosen(names, everything=not names):
+    sound = failed = 0
+    for name in names or list_models():
         entry = find_entry(name)
         found = copies(entry, hub)
         for path in found:
             try:
                 check(entry, path)
-                emit(f"ok      {name}  {path}")
-            except CarsegError as error:
+            except WeightsError as error:
                 emit(f"broken  {name}  {path}")
                 fail(error)
                 failed += 1
+            else:
+                emit(f"ok      {name}  {path}")
+                sound += 1
         if names and not found:
             fail(f"{name} is not on this machine; `carseg download {name}` fetches it")
             failed += 1
+    say(f"carseg: {sound} files are what they should be, {failed} are not")
     raise typer.Exit(int(failed > 0))
-
-
-def _chosen(names: list[str] | None, everything: bool) -> list[str]:
-    if everything == bool(names):
-        raise typer.BadParameter("give names, or --all" if not names else "--all takes no names")
-    return names or list_models()
 
 
 def _json(entry: Entry) -> str:
