@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import hashlib
 import json
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import carseg
 from carseg import hub
 from carseg.errors import HubError, ManifestError, OfflineError, OptionError, UnknownNameError, WeightsError
 from carseg.hub import download
@@ -453,3 +455,14 @@ def test_broken_config_names_the_field(tmp_path: Path) -> None:
     file.write_text(json.dumps({**json.loads(file.read_text()), "storage": "int3"}))
     with pytest.raises(ManifestError, match="storage: must be one of"):
         hub.locate("my-unet", hub=tmp_path)
+
+
+def test_nothing_else_in_the_package_imports_what_opens_sockets() -> None:
+    opening = {"requests", "huggingface_hub", "urllib3", "httpx", "socket", "http", "ftplib"}
+    package = Path(carseg.__file__).parent
+    for path in set(package.rglob("*.py")) - set((package / "hub").iterdir()):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            found = [name for name in names if name.split(".")[0] in opening or name == "urllib.request"]
+            assert not found, f"{path} imports {found}"

@@ -165,11 +165,14 @@ def _further_places() -> list[Place]:
     return [*installed_from(), *map(parse_place, load_manifest().hubs)]
 
 
-def _candidates(entry: Entry, given: Place | None) -> list[Path]:
-    first = [given] if isinstance(given, Path) else []
-    last = [place for place in _further_places() if isinstance(place, Path)]
-    *before, own = (folder / entry.name / entry.file for folder in (*first, ROOT / "weights"))
-    return [*before, own, _cached(entry), *(folder / entry.name / entry.file for folder in last)]
+def _candidates(entry: Entry, given: Place | None) -> Iterator[Path]:
+    """Where the file may lie on this machine."""
+    file = Path(entry.name, entry.file)
+    if isinstance(given, Path):
+        yield given / file
+    yield ROOT / "weights" / file
+    yield _cached(entry)
+    yield from (place / file for place in _further_places() if isinstance(place, Path))
 
 
 def _cached(entry: Entry) -> Path:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from importlib import metadata
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
-from urllib.request import url2pathname
+from urllib.parse import urlsplit
 
 from carseg.errors import OptionError
 
@@ -45,12 +43,14 @@ def parse_place(hub: str) -> Place:
     if hub.startswith(("http://", "https://")):
         return hub.rstrip("/")
     if hub.startswith("file://"):
-        return Path(url2pathname(unquote(urlsplit(hub).path)))
+        return _path(hub)
     return Path(hub).expanduser()
 
 
 def installed_from(distribution: str = "carseg") -> list[Place]:
     """The places that follow from where a distribution came from; none when that was a package index."""
+    from importlib import metadata  # not needed for the weights in the package, and slow
+
     try:
         text = metadata.distribution(distribution).read_text("direct_url.json")
         return origin_places(json.loads(text)) if text else []
@@ -63,7 +63,7 @@ def origin_places(direct_url: dict[str, Any]) -> list[Place]:
     url = urlsplit(direct_url["url"])
     folder = "/".join(part for part in (direct_url.get("subdirectory", "").strip("/"), "weights") if part)
     if url.scheme == "file":
-        return [Path(url2pathname(unquote(url.path)), folder)]
+        return [_path(direct_url["url"]) / folder]
     commit = direct_url.get("vcs_info", {}).get("commit_id", "")
     if not re.fullmatch("[0-9a-f]{40,64}", commit) or not url.hostname:
         return []
@@ -72,3 +72,9 @@ def origin_places(direct_url: dict[str, Any]) -> list[Place]:
     host, path = f"{scheme}://{url.hostname}{port}", url.path.strip("/").removesuffix(".git")
     forms = _FORGES.get(url.hostname, _ANY_FORGE)
     return [f"{form.format(host=host, path=path, commit=commit)}/{folder}" for form in forms]
+
+
+def _path(file_url: str) -> Path:
+    from urllib.request import url2pathname  # brings http and ssl
+
+    return Path(url2pathname(urlsplit(file_url).path))
