@@ -175,7 +175,7 @@ class Trainer:
         total = self.group.mean(total)
         if not math.isfinite(total):
             raise TrainingError(
-                f"the loss became {total} at step {self.at.step + 1}: use a lower learning rate than {self.options.lr}, "
+                f"the loss became {total} at step {self.at.step + 1}: use a learning rate below {self.options.lr}, "
                 f"or float32; the last good state is {self.folder / 'state.pt'}"
             )
         self.scaler.unscale_(self.optimizer)

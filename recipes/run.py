@@ -24,12 +24,15 @@ from carseg.card import model_card
 from carseg.cli.process import prepare
 from carseg.data.dataset import Dataset
 from carseg.data.opening import open as open_data
-from carseg.manifest import ROOT, Entry, Manifest, load_manifest
-from carseg.metrics import Evaluation, Scores
-from carseg.runtimes.torch_ import pick_device
+from carseg.hub import locate
+from carseg.manifest import CONFIG, ROOT, Entry, Manifest, load_manifest, write_config
+from carseg.metrics import Scores
+from carseg.runtimes import torch_
 from carseg.segmenter import load
 from carseg.training import Trainer, evaluate
+from recipes import readme
 from recipes import recipe as recipes
+from recipes.measure import measure, write_golden
 
 
 def main(
@@ -70,7 +73,9 @@ def main(
     finished = publish(run / "best", recipe, entry, test, weights)
     if weights == ROOT / "weights":
         manifest = load_manifest()
-        Manifest(manifest.hubs, {**manifest.models, name: finished}).save(ROOT / "weights_manifest.json")
+        models = {**manifest.models, name: finished}
+        Manifest(manifest.hubs, models).save(ROOT / "weights_manifest.json")
+        readme.README.write_text(readme.with_table(readme.README.read_text("utf-8"), models), "utf-8")
     figure = finished.metrics[0]
     print(
         f"{name}: {recipe.folder} {recipe.test} mIoU {figure.miou:.4f} {figure.miou_ci}, side error {figure.side_error}"
@@ -79,23 +84,15 @@ def main(
 
 def publish(best: Path, recipe: recipes.Recipe, entry: Entry, test: Dataset, weights: Path) -> Entry:
     """Stores the best state of a run small, measures what is stored, and writes its card."""
-    trained = load(best)
-    network = trained.runtime.network
-    exact = evaluate(network, test, recipe.labels, recipe.input, pick_device("cpu"))
+    trained = torch_.start(locate(best), "cpu", "float32", None).network
+    exact = evaluate(trained, test, recipe.labels, recipe.input, torch.device("cpu"))
     folder = weights / recipe.name
-    stored = replace(entry, **recipe.about)
-    packing.pack(folder, network, stored, keep_float16=recipe.keep_float16)
-    segmenter, evaluation = load(folder), Evaluation(recipe.labels)
-    for sample in test:
-        rgb, truth = sample.load()
-        evaluation.add(segmenter.predict(rgb).mask, truth)
-    scores = evaluation.scores()
-    measured = replace(
-        stored,
-        metrics=(packing.metric(scores, recipe.folder, recipe.test),),
-        quantization_loss=round(exact.miou - scores.miou, 5),
-    )
-    finished = packing.pack(folder, network, measured, keep_float16=recipe.keep_float16)
+    stored = packing.pack(folder, trained, replace(entry, **recipe.about), keep_float16=recipe.keep_float16)
+    segmenter = load(folder, device="cpu")
+    whole, few = (measure(segmenter, test, recipe.folder, few=few) for few in (False, True))
+    finished = replace(stored, metrics=(whole, few), quantization_loss=round(exact.miou - whole.miou, 5))
+    write_config(folder / CONFIG, finished)
+    write_golden(folder, segmenter)
     (folder / "README.md").write_text(model_card(finished, recipe.notes), "utf-8")
     return finished
 

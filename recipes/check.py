@@ -1,0 +1,48 @@
+"""Measures a weight again and compares with what the manifest says.
+
+    CARSEG_DATA=DIR python -m recipes.check fpn-mobilenetv2-carparts [--few]
+
+Exit status 1 where a figure differs by more than a ten-thousandth.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from carseg.catalog import info
+from carseg.cli.process import prepare
+from carseg.data.opening import open as open_data
+from carseg.segmenter import load
+from recipes.measure import FEW, measure
+from recipes.recipe import read
+
+TOLERANCE = 1e-4
+
+
+def main(
+    name: str,
+    few: Annotated[bool, typer.Option("--few", help=f"only the first {FEW} pictures")] = False,
+) -> None:
+    prepare()
+    recipe = read(name)
+    data = open_data(recipe.data, split=recipe.test, labels=recipe.labels)
+    found = measure(load(name, device="cpu"), data, recipe.folder, few=few)
+    stated = next(metric for metric in info(name).metrics if metric.images == found.images)
+    figures = {
+        "mIoU": (found.miou, stated.miou),
+        "pixel accuracy": (found.pixel_acc, stated.pixel_acc),
+        "Dice": (found.dice, stated.dice),
+        "side error": (found.side_error, stated.side_error),
+    }
+    wrong = False
+    for title, (measured, claimed) in figures.items():
+        differs = measured != claimed and (measured is None or claimed is None or abs(measured - claimed) > TOLERANCE)
+        wrong = wrong or differs
+        print(f"{title:>15}  measured {measured}  stated {claimed}{'  DIFFERS' if differs else ''}")
+    raise typer.Exit(int(wrong))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,43 @@
+"""Figures of a stored weight: on a whole split, on its first pictures, and logits for one made-up picture."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from carseg import image, packing
+from carseg.data.dataset import Dataset
+from carseg.manifest import Entry, Metric
+from carseg.metrics import Evaluation
+from carseg.runtimes import Runtime
+from carseg.segmenter import Segmenter
+
+FEW = 20  # pictures of the quick check
+GOLDEN = "golden.json"
+
+
+def measure(segmenter: Segmenter, data: Dataset, dataset: str, *, few: bool = False) -> Metric:
+    """The figures of what ``predict`` gives on a split, or on its first ``FEW`` pictures."""
+    evaluation = Evaluation(segmenter.labels)
+    for sample in data[:FEW] if few else data:
+        rgb, truth = sample.load()
+        evaluation.add(segmenter.predict(rgb).mask, truth)
+    metric = packing.metric(evaluation.scores(), dataset, data.split)
+    return replace(metric, protocol=f"the first {FEW} pictures by name; {metric.protocol}") if few else metric
+
+
+def golden_logits(runtime: Runtime, entry: Entry) -> list[list[float]]:
+    """Logits (classes, 9) on a 3x3 grid over a picture of smooth colours, for a test that needs no data."""
+    y, x = np.mgrid[0:96, 0:128]
+    rgb = np.stack([2 * x, 255 - 2 * y, (x + y) % 256], -1).astype(np.uint8)
+    logits = runtime(image.to_input(rgb, entry.input)[None])[0]
+    rows, columns = (np.linspace(0, side - 1, 3).round().astype(int) for side in logits.shape[1:])
+    return [[round(float(value), 4) for value in plane.ravel()] for plane in logits[:, rows][:, :, columns]]
+
+
+def write_golden(folder: Path, segmenter: Segmenter) -> None:
+    """Stores ``golden_logits`` beside the weights."""
+    (folder / GOLDEN).write_text(json.dumps(golden_logits(segmenter.runtime, segmenter.entry)) + "\n", "utf-8")

@@ -1,0 +1,44 @@
+"""The table of models in README.md, made from the manifest.
+
+python -m recipes.readme        writes it anew
+"""
+
+from __future__ import annotations
+
+from carseg.manifest import ROOT, Entry, load_manifest
+
+README = ROOT / "README.md"
+BEGIN, END = "<!-- models: made by `python -m recipes.readme` -->\n", "<!-- models end -->"
+
+
+def with_table(text: str, models: dict[str, Entry]) -> str:
+    """``text`` with the table between its two marks replaced."""
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    return before + BEGIN + "\n" + models_table(models) + "\n" + END + after
+
+
+def models_table(models: dict[str, Entry]) -> str:
+    """One Markdown row a model."""
+    head = "| model | classes | measured on | mIoU | 95 % interval | parameters | file | commercial use |\n"
+    return head + "|---|---|---|---|---|---|---|---|\n" + "".join(_row(entry) for _, entry in sorted(models.items()))
+
+
+def _row(entry: Entry) -> str:
+    metric = entry.metrics[0]
+    low, high = metric.miou_ci or (metric.miou, metric.miou)
+    cells = (
+        f"`{entry.name}`" + (" (in the package)" if entry.embedded else ""),
+        f"{len(entry.labels)} of {entry.labels.name}",
+        f"{metric.images} {metric.split} pictures of {metric.dataset}",
+        f"{100 * metric.miou:.1f} %",
+        f"{100 * low:.1f} to {100 * high:.1f} %",
+        f"{entry.parameters / 1e6:.1f} M",
+        f"{entry.bytes / 1e6:.1f} MB",
+        entry.commercial_use,
+    )
+    return f"| {' | '.join(cells)} |\n"
+
+
+if __name__ == "__main__":
+    README.write_text(with_table(README.read_text("utf-8"), load_manifest().models), "utf-8")

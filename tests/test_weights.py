@@ -1,0 +1,49 @@
+"""Every weight in weights/ is what the manifest says it is, and the table of the README is what the manifest says."""
+
+import json
+
+import numpy as np
+import pytest
+
+from carseg import load
+from carseg.catalog import DEFAULT_MODEL
+from carseg.hub import locate
+from carseg.manifest import CONFIG, ROOT, load_manifest, read_config
+from carseg.registry import create_model
+from recipes import readme
+from recipes.measure import GOLDEN, golden_logits
+from recipes.recipe import FOLDER
+
+MODELS = load_manifest().models
+HERE = [name for name in MODELS if (ROOT / "weights" / name / MODELS[name].file).exists()]
+
+
+def test_the_embedded_weights_are_small_and_the_default_is_one_of_them() -> None:
+    embedded = [entry for entry in MODELS.values() if entry.embedded]
+    assert DEFAULT_MODEL in {entry.name for entry in embedded} <= set(HERE)
+    assert all(entry.bytes < 6_000_000 for entry in embedded)
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_file_and_network_are_what_the_manifest_says(name: str) -> None:
+    entry = MODELS[name]
+    located = locate(name)  # checks the sha256
+    assert read_config(ROOT / "weights" / name / CONFIG) == entry
+    assert located.path.stat().st_size == entry.bytes < 80_000_000
+    network = create_model(entry.architecture, len(entry.labels))
+    network.drop_training_heads()
+    assert sum(p.numel() for p in network.parameters()) == entry.parameters
+    assert (FOLDER.parent / entry.recipe).exists() and (ROOT / "weights" / name / "README.md").exists()
+    assert entry.data and entry.metrics and entry.commercial_use in ("no", "unclear")
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_logits_are_those_of_the_release(name: str) -> None:
+    segmenter = load(name, device="cpu", runtime="torch", precision="float32")
+    golden = json.loads((ROOT / "weights" / name / GOLDEN).read_text())
+    np.testing.assert_allclose(golden_logits(segmenter.runtime, segmenter.entry), golden, atol=2e-2, rtol=1e-2)
+
+
+def test_the_readme_shows_the_manifest() -> None:
+    text = readme.README.read_text("utf-8")
+    assert readme.with_table(text, MODELS) == text
