@@ -1,0 +1,159 @@
+"""What every network of the registry promises; the networks' agreement with their references is in test_parity.py."""
+
+import math
+import subprocess
+import sys
+
+import pytest
+import timm
+import torch
+from safetensors.torch import load, save
+
+from carseg.architectures.network import Network
+from carseg.errors import OptionError, UnknownNameError
+from carseg.registry import create_model, list_architectures, register
+
+STRIDES = {"segformer": 4, "unet-mobilenetv2": 4, "deeplabv3plus-mobilenetv2": 4, "lraspp-mobilenetv2": 8}
+
+
+def stride(name: str) -> int:
+    return next((s for start, s in STRIDES.items() if name.startswith(start)), 1)
+
+
+def pictures(batch: int, height: int, width: int, channels: int = 3) -> torch.Tensor:
+    return torch.randn(batch, channels, height, width, generator=torch.Generator().manual_seed(height))
+
+
+@pytest.fixture(scope="module", params=list_architectures())
+def network(request: pytest.FixtureRequest) -> tuple[str, Network]:
+    torch.manual_seed(0)
+    return request.param, create_model(request.param, 5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (17, 16), (33, 47)])
+def test_any_size(network: tuple[str, Network], size: tuple[int, int]) -> None:
+    name, model = network
+    model.eval()
+    with torch.no_grad():
+        logits = model(pictures(1, *size))
+    assert logits.shape == (1, 5, *(math.ceil(side / stride(name)) for side in size))
+    assert logits.isfinite().all()
+
+
+def test_prediction_does_not_depend_on_the_rest_of_the_batch(network: tuple[str, Network]) -> None:
+    _, model = network
+    model.eval()
+    x = pictures(2, 40, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x)[1:], model(x[1:]), rtol=1e-3, atol=1e-4)
+
+
+def test_save_and_load_is_bit_equal(network: tuple[str, Network]) -> None:
+    name, model = network
+    model.eval()
+    with torch.device("meta"):
+        twin = create_model(name, 5)
+    twin.load_state_dict(load(save(model.state_dict())), assign=True)
+    x = pictures(1, 33, 47)
+    with torch.no_grad():
+        assert torch.equal(twin.eval()(x), model(x))
+
+
+def test_every_parameter_gets_a_gradient(network: tuple[str, Network]) -> None:
+    _, model = network
+    model.train()
+    for module in model.modules():
+        if hasattr(module, "drop_prob"):
+            module.drop_prob = 0.0  # or a block may be skipped for the whole batch
+    outputs = model(pictures(2, 33, 47))
+    assert isinstance(outputs, tuple)
+    assert len(outputs) == len(model.loss_weights)
+    loss = sum(w * (out * torch.randn_like(out)).mean() for w, out in zip(model.loss_weights, outputs, strict=True))
+    model.zero_grad()
+    loss.backward()
+    without = [key for key, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert without == []
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+    model.zero_grad()
+
+
+def test_training_heads_can_be_dropped(network: tuple[str, Network]) -> None:
+    name, _ = network
+    with torch.device("meta"):
+        model = create_model(name, 5)
+    keys = set(model.state_dict())
+    for _ in range(2):  # a second time changes nothing
+        model.drop_training_heads()
+    left = set(model.state_dict())
+    assert left == {key for key in keys if not key.startswith(tuple(f"{head}." for head in model.training_only))}
+    assert (left == keys) == (model.training_only == ())
+    x = torch.empty(2, 3, 64, 64, device="meta")
+    assert model.eval()(x).shape[1] == 5
+    assert len(model.train()(x)) == len(model.loss_weights)
+
+
+def test_any_number_of_channels_and_classes(network: tuple[str, Network]) -> None:
+    name, _ = network
+    with torch.device("meta"):
+        model = create_model(name, 1, in_channels=4).eval()
+    assert model(torch.empty(1, 4, 40, 56, device="meta")).shape[:2] == (1, 1)
+
+
+def test_encoder_keys_are_timms(network: tuple[str, Network]) -> None:
+    _, model = network
+    if not model.timm_encoder:
+        pytest.skip("no encoder of timm's in it")
+    with torch.device("meta"):
+        theirs = timm.create_model(model.timm_encoder).state_dict()
+    ours = {k: v.shape for k, v in model.state_dict().items() if k.startswith(model.encoder_prefix)}
+    assert ours
+    assert ours == {key: theirs[model.timm_key(key)].shape for key in ours}
+
+
+@pytest.mark.parametrize(
+    ("name", "size"), [("unet", (16, 16)), ("segformer-b0", (29, 29)), ("pspnet-resnet50", (9, 17))]
+)
+def test_padding_inside_repeats_the_border(name: str, size: tuple[int, int]) -> None:
+    """A picture too small for the published network is answered as if its last row and column went on."""
+    model = create_model(name, 2).eval()
+    x = pictures(1, 4, 12)
+    grown = torch.nn.functional.pad(x, (0, size[1] - 12, 0, size[0] - 4), mode="replicate")
+    with torch.no_grad():
+        logits = model(x)
+        torch.testing.assert_close(logits, model(grown)[..., : logits.shape[-2], : logits.shape[-1]])
+
+
+def test_a_training_batch_of_one_is_refused_where_it_has_no_variance() -> None:
+    model = create_model("deeplabv3plus-resnet50", 2).train()
+    with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
+        model(pictures(1, 32, 32))
+
+
+def test_unet_without_skips_sees_the_picture_through_the_bottom_only() -> None:
+    for name, blind in (("unet", False), ("unet-noskip", True)):
+        model = create_model(name, 2).eval()
+        for parameter in model.down4.parameters():
+            torch.nn.init.zeros_(parameter)
+        with torch.no_grad():
+            assert torch.equal(model(pictures(1, 32, 32)), model(pictures(1, 32, 32) + 1)) == blind
+
+
+def test_light_networks_import_neither_timm_nor_torchvision() -> None:
+    names = [name for name in list_architectures() if "mobilenetv2" in name] + ["unet", "u2net"]
+    script = (
+        "import sys, torch\n"
+        "from carseg.registry import create_model\n"
+        f"with torch.device('meta'): [create_model(name, 2) for name in {names}]\n"
+        "print(sorted({'timm', 'torchvision'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_unknown_names_and_numbers() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean u2net"):
+        create_model("u2nett", 2)
+    with pytest.raises(OptionError, match="at least 1"):
+        create_model("unet", 0)
+    with pytest.raises(OptionError, match="registered twice"):
+        register("unet")(lambda num_classes, in_channels: create_model("unet", num_classes))
