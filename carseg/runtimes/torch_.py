@@ -39,7 +39,7 @@ class TorchRuntime:
     def __init__(self, network: Network, device: torch.device, precision: str) -> None:
         self.device = device
         self.precision = precision
-        self.network = network.eval().to(device, memory_format=torch.channels_last)
+        self.network = network.eval().to(device).to(memory_format=torch.channels_last)
         self.description = f"torch {precision} on {device}"
         self.batch_size = 1 if device.type == "cpu" else 8
 
