@@ -6,9 +6,11 @@ import json
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -108,10 +110,20 @@ def open_splits(
     train, val = splits.get("train") or splits.get(""), splits.get("val")
     if train is None:
         raise DataError(f"{data} has no split to train on, only {', '.join(splits)}")
-    train = train.verified(skip_bad=options.skip_bad)
+    train = _verified(train, options)
     if val is not None:
-        return train, val.verified(skip_bad=options.skip_bad)
+        return train, _verified(val, options)
     return split_train_val(train, options.val_fraction, options.seed) if options.val_fraction else (train, None)
+
+
+def _verified(dataset: Dataset, options: Options) -> Dataset:
+    """The data set with what cannot be read left out, where the options say so; a warning names it."""
+    dataset = dataset.verified(skip_bad=options.skip_bad)
+    if dataset.broken:
+        listed = "".join(f"\n  {name}: {reason}" for name, reason in dataset.broken.items())
+        where = f"{dataset.name} {dataset.split}".strip()
+        warnings.warn(f"{len(dataset.broken)} of the pictures of {where} are left out:{listed}", stacklevel=4)
+    return dataset
 
 
 def start(
@@ -183,7 +195,8 @@ def _begin(run: Path, options: Options, resume: bool) -> Options:
         if not started.exists():
             raise TrainingError(f"{run} holds no run to resume; start it without resume")
         saved = json.loads(started.read_text())["options"]
-        return Options(**{key: tuple(value) if isinstance(value, list) else value for key, value in saved.items()})
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
+        return Options(**settings)
     if started.exists():
         raise OptionError(f"{run} holds a run already: resume it, or choose another folder")
     run.mkdir(parents=True, exist_ok=True)

@@ -23,10 +23,12 @@ SIDE = 32
 class NearestColor(Network):
     def __init__(self, num_classes: int, in_channels: int = 3) -> None:
         super().__init__()
-        self.layer = nn.Conv2d(in_channels, num_classes, 1)
+        self.body = nn.Conv2d(in_channels, 3, 1)
+        self.head = nn.Conv2d(3, num_classes, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layer(x)
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
+        logits = self.head(self.body(x))
+        return (logits,) if self.training else logits
 
 
 register("nearest-color")(NearestColor)
@@ -37,8 +39,10 @@ def write_model(hub: Path, name: str = "blocks", commercial_use: str = "yes") ->
     network = NearestColor(len(LABELS))
     colors = torch.tensor(COLORS) / 255 * 2 - 1
     with torch.no_grad():
-        network.layer.weight.copy_(20 * colors[:, :, None, None])
-        network.layer.bias.copy_(-10 * colors.square().sum(1))
+        network.body.weight.copy_(torch.eye(3)[:, :, None, None])
+        network.body.bias.zero_()
+        network.head.weight.copy_(20 * colors[:, :, None, None])
+        network.head.bias.copy_(-10 * colors.square().sum(1))
     entry = Entry(
         name=name,
         architecture="nearest-color",

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from color_hub import blocks, photo, write_model
 from PIL import Image
 
 from carseg.cli import main, process
 from carseg.segmenter import Segmenter
+
+from color_hub import blocks, photo, write_model
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from carseg.cli.options import HubOption, MapOption, locate
+from carseg.cli.options import HubOption, LabelsOption, MapOption, locate
 from carseg.cli.terminal import Progress, emit, say
 from carseg.options import Options
 
@@ -57,6 +57,7 @@ def finetune(
     data: Annotated[Path, typer.Argument(metavar="DATA", exists=True, help="Labelled pictures, in any known format.")],
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The run folder.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, with its options.")] = False,
+    labels: LabelsOption = None,
     map: MapOption = None,
     hub: HubOption = None,
     **settings: Any,
@@ -82,7 +83,15 @@ def finetune(
             bar.show(state["done"], f"step {state['step']:.0f}, loss {state['loss']:.3f}{best}")
 
         best = train(
-            model, data, out, options=options, mapping=parse_mapping(map or ()), hub=hub, resume=resume, report=report
+            model,
+            data,
+            out,
+            options=options,
+            labels=labels,
+            mapping=parse_mapping(map or ()),
+            hub=hub,
+            resume=resume,
+            report=report,
         )
     emit(str(best))
     say(f"carseg: done; try `carseg predict PICTURE --model {best}`")
