@@ -134,7 +134,7 @@ def _details(model: str, folder: Path) -> str:
         figures.append(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
     matrix = _confusion(known["classes"], known["scores"]["confusion"])
     return (
-        f"<h2>{escape(model)}</h2><h3>Where the pixels of each class went</h3>{matrix}"
+        f"<h2>{escape(model)}</h2><p>Where the pixels of each class (row) went, in percent:</p>{matrix}"
         f"<details><summary>The worst pictures</summary>{''.join(figures)}</details>"
     )
 

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import platform
-import signal
 import subprocess
 import sys
 import tempfile
@@ -214,7 +213,7 @@ def _measure(job: dict[str, Any], report: Progress | None) -> tuple[dict[str, An
 def _ending(code: int, talk: Any) -> str | None:
     if code == 0:
         return None
-    if code == -signal.SIGKILL if hasattr(signal, "SIGKILL") else False:
+    if code == -9:  # SIGKILL, by a name that Windows lacks
         return "its process was killed, most likely because the machine ran out of memory"
     talk.seek(0)
     last = [line.strip() for line in talk if line.strip()][-1:]

@@ -6,12 +6,12 @@ import csv
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 import torch
-from drawn_data import draw_picture, index_folder
 from PIL import Image
 
 import carseg
@@ -23,6 +23,9 @@ from carseg.labels import label_set
 from carseg.manifest import Entry, InputSpec
 from carseg.registry import create_model, list_architectures
 
+from drawn_data import draw_picture, index_folder
+from entries import example
+
 jaccard_score = pytest.importorskip("sklearn.metrics").jaccard_score
 
 LABELS = label_set("doors", ("background", "left_door", "right_door"))
@@ -31,24 +34,9 @@ QUICK = {"device": "cpu", "runtime": "torch", "threads": 1, "seconds": 0.05}
 
 
 def entry_of(name: str, architecture: str = ARCHITECTURE, size: tuple[int, int] = (64, 64)) -> Entry:
-    return Entry(
-        name=name,
-        architecture=architecture,
-        labels=LABELS,
-        file="model.safetensors",
-        sha256="0" * 64,
-        bytes=1,
-        parameters=1,
-        storage="float32",
-        input=InputSpec(size=size, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25)),
-        licence="none",
-        commercial_use="unclear",
-        recipe="",
-        code_commit="",
-        paper="",
-        made_by="",
-        data=(),
-    )
+    spec = InputSpec(size=size, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+    changes = {"architecture": architecture, "labels": LABELS, "storage": "float32", "input": spec, "metrics": ()}
+    return replace(Entry.from_dict(name, example()), **changes)
 
 
 @pytest.fixture(scope="module")
