@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from PIL import Image, ImageFilter, ImageOps
 
 from carseg import drawing, rle
 from carseg import polygons as outlines
+from carseg.atomic import replacing
 from carseg.errors import MissingExtraError, OptionError, OutputError
 from carseg.labels import IGNORE, Color, LabelSet
 
@@ -216,7 +216,7 @@ class Result:
         stem = stem or _stem(self.source)
         paths = {kind: Path(directory) / (stem + SUFFIXES[kind]) for kind in kinds}
         for kind, path in paths.items():
-            _replace(path, writers[kind])
+            _write(path, writers[kind])
         return paths
 
     def _index_picture(self) -> Image.Image:
@@ -331,17 +331,11 @@ def _write_png(image: Image.Image, file: IO[bytes]) -> None:
     image.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
 
 
-def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Writes a file under a temporary name beside it and renames it, so that nobody ever sees half of it."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with partial.open("xb") as file:
-                write(file)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path) as partial, partial.open("xb") as file:
+            write(file)
     except OSError as error:
         failure = OutputError(
             f"cannot write {path}: {error.strerror or error}; free some space or choose another folder"
