@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -10,12 +11,23 @@ import numpy.typing as npt
 
 from carseg.errors import OptionError
 from carseg.registry import unknown
+from carseg.runtimes import cpu
 
 if TYPE_CHECKING:
     from carseg.hub import Located
+    from carseg.manifest import Entry
 
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")
-_HOMES = {"torch": "torch_"}
+AGREEMENT = 0.999  # share of labels equal to those of torch float32 below which a runtime is not taken by itself
+_HOMES = {"torch": "torch_", "openvino": "openvino_", "onnx": "onnx_"}
+_PACKAGES = {"torch": ("torch",), "openvino": ("openvino", "onnxscript"), "onnx": ("onnxruntime", "onnxscript")}
+_FASTEST = (
+    ("openvino", "bfloat16"),
+    ("torch", "bfloat16"),
+    ("openvino", "float32"),
+    ("onnx", "float32"),
+    ("torch", "float32"),
+)
 
 
 class Runtime(Protocol):
@@ -42,6 +54,33 @@ def start(located: Located, name: str, device: str, precision: str, threads: int
         raise OptionError(f"threads must be at least 1, got {threads}")
     if name != "auto" and name not in _HOMES:
         raise unknown("runtime", name, ("auto", *_HOMES))
-    home = importlib.import_module(f"carseg.runtimes.{_HOMES['torch' if name == 'auto' else name]}")
+    name, precision = choose(located.entry, name, device, precision)
+    home = importlib.import_module(f"carseg.runtimes.{_HOMES[name]}")
     runtime: Runtime = home.start(located, device, precision, threads)
     return runtime
+
+
+def choose(entry: Entry, name: str, device: str, precision: str) -> tuple[str, str]:
+    """What "auto" stands for: the fastest that is installed and agrees with torch float32 for these weights.
+
+    The agreement was measured when the weights were published (``Entry.runtimes``). int8 is taken only when asked for.
+
+    Returns:
+        Runtime and precision.
+    """
+    if device in ("auto", "cpu") and not (device == "auto" and cpu.may_have_accelerator()):
+        if (name, precision) == ("auto", "int8"):
+            return ("openvino" if _installed("openvino") or not _installed("onnx") else "onnx"), precision
+        for fast, kind in _FASTEST:
+            if name in ("auto", fast) and precision in ("auto", kind) and _suits(entry, fast, kind):
+                return fast, kind
+    return ("torch" if name == "auto" else name), ("float32" if precision == "auto" else precision)
+
+
+def _suits(entry: Entry, name: str, precision: str) -> bool:
+    agreement = entry.runtimes.get(name, {}).get(precision, 0.0)
+    return agreement >= AGREEMENT and _installed(name) and (precision != "bfloat16" or cpu.native_bfloat16())
+
+
+def _installed(name: str) -> bool:
+    return all(importlib.util.find_spec(package) for package in _PACKAGES[name])

@@ -1,4 +1,4 @@
-"""The runtime that is always there: PyTorch, eagerly, channels last."""
+"""The runtime that is always there: PyTorch, eagerly, channels last, batch norms folded."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import nn
 
 from carseg import checkpoint
 from carseg.errors import OptionError
 from carseg.registry import create_model
+from carseg.runtimes.folding import fold
 
 if TYPE_CHECKING:
     from carseg.architectures.network import Network
@@ -18,14 +20,24 @@ if TYPE_CHECKING:
 
 
 def start(located: Located, device: str, precision: str, threads: int | None) -> TorchRuntime:
-    """See ``carseg.runtimes.start``; "auto" precision is float32, int8 needs another runtime."""
+    """See ``carseg.runtimes.start``."""
     if precision == "int8":
         raise OptionError("int8 runs through OpenVINO or ONNX Runtime, not through torch")
     if threads is not None:
         torch.set_num_threads(threads)
+    chosen = pick_device(device)
+    network = read_network(located)
+    last = fold(network)
+    if precision == "bfloat16":
+        _lower(network, last)
+    return TorchRuntime(network, chosen, precision)
+
+
+def read_network(located: Located) -> Network:
+    """The network of located weights, in evaluation mode on the CPU."""
     network = create_model(located.entry.architecture, len(located.entry.labels))
     checkpoint.load_into(network, located.path)
-    return TorchRuntime(network, pick_device(device), "float32" if precision == "auto" else precision)
+    return network.eval()
 
 
 class TorchRuntime:
@@ -33,22 +45,32 @@ class TorchRuntime:
 
     Args:
         network: is put into evaluation mode and moved to the device.
-        precision: "float32", or "bfloat16" to run it under autocast.
+        precision: "float32", or "bfloat16" of a network that takes bfloat16 pictures.
     """
 
     def __init__(self, network: Network, device: torch.device, precision: str) -> None:
         self.device = device
-        self.precision = precision
+        self.dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
         self.network = network.eval().to(device).to(memory_format=torch.channels_last)
         self.description = f"torch {precision} on {device}"
         self.batch_size = 1 if device.type == "cpu" else 8
 
     @torch.inference_mode()
     def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        x = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bfloat16"):
-            logits = self.network(x)
-        return logits.float().cpu().contiguous().numpy()
+        x = torch.from_numpy(batch).to(self.device, self.dtype, memory_format=torch.channels_last)
+        return self.network(x).float().cpu().contiguous().numpy()
+
+
+def _lower(network: Network, last: nn.Module) -> None:
+    """Makes a network compute in bfloat16, but for its last convolution and the batch norms that are left.
+
+    The last one gives the logits: with bfloat16's 8 bits neighbouring classes would often be equal.
+    """
+    network.bfloat16()
+    for module in network.modules():
+        if module is last or isinstance(module, nn.BatchNorm2d):
+            module.float()
+    last.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
 
 
 def pick_device(name: str) -> torch.device:

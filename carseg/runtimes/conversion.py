@@ -1,0 +1,37 @@
+"""Networks to torch.export and ONNX, with batch size, height and width free."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch.export import Dim, ExportedProgram
+
+from carseg.architectures.network import Network
+from carseg.runtimes.folding import fold
+
+INPUT, OUTPUT = "pictures", "logits"
+_EXAMPLE = (2, 3, 72, 104)  # of no importance, but no two sides may agree
+
+
+def to_program(network: Network) -> ExportedProgram:
+    """The network as torch.export has it; its batch norms are folded, in place."""
+    network.eval()
+    fold(network)
+    free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, about itself
+        return torch.export.export(network, (torch.zeros(_EXAMPLE),), dynamic_shapes={"x": free})
+
+
+def to_onnx(network: Network) -> bytes:
+    """The network as an ONNX file, float32; its batch norms are folded, in place."""
+    program = to_program(network)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        converted = torch.onnx.export(
+            program, dynamo=True, verbose=False, optimize=True, input_names=[INPUT], output_names=[OUTPUT]
+        )
+    assert converted is not None
+    content: bytes = converted.model_proto.SerializeToString()
+    return content

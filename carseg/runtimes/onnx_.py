@@ -1,0 +1,53 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from carseg.errors import MissingExtraError, OptionError
+from carseg.runtimes.kept import onnx_model
+
+if TYPE_CHECKING:
+    from carseg.hub import Located
+
+
+def start(located: Located, device: str, precision: str, threads: int | None) -> OnnxRuntime:
+    """See ``carseg.runtimes.start``."""
+    if importlib.util.find_spec("onnxruntime") is None:
+        raise MissingExtraError("onnxruntime", "onnx", "runtime 'onnx'")
+    if device not in ("auto", "cpu"):
+        raise OptionError(f"runtime 'onnx' runs on the CPU, not on {device}; leave the device out, or use torch")
+    if precision == "bfloat16":
+        raise OptionError("ONNX Runtime computes in float32 or int8 on a CPU; bfloat16 is for openvino and torch")
+    return OnnxRuntime(onnx_model(located, precision, "onnx"), precision, threads)
+
+
+class OnnxRuntime:
+    """An ONNX file as a function on arrays; see ``carseg.runtimes.Runtime``.
+
+    Args:
+        model: the file's content.
+        precision: for the description.
+        threads: None for one a core.
+    """
+
+    batch_size = 1
+
+    def __init__(self, model: bytes, precision: str, threads: int | None = None) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        options.log_severity_level = 3  # errors only
+        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        [source] = self.session.get_inputs()
+        self.input = source.name
+        self.description = f"onnx {precision} on cpu"
+
+    def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        [logits] = self.session.run(None, {self.input: batch})
+        return logits

@@ -1,0 +1,106 @@
+"""OpenVINO on the CPU. Compiled networks are kept, so that a later process starts at once."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from carseg.errors import MissingExtraError, OptionError
+from carseg.runtimes import cpu
+from carseg.runtimes.kept import keep, onnx_model
+
+if TYPE_CHECKING:
+    from carseg.hub import Located
+
+Size = tuple[int, int]
+Compile = Callable[[Size | None], Any]
+
+_HINTS = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
+
+
+def start(located: Located, device: str, precision: str, threads: int | None) -> OpenVinoRuntime:
+    """See ``carseg.runtimes.start``."""
+    if importlib.util.find_spec("openvino") is None:
+        raise MissingExtraError("openvino", "openvino", "runtime 'openvino'")
+    if device not in ("auto", "cpu"):
+        raise OptionError(f"runtime 'openvino' runs on the CPU, not on {device}; leave the device out, or use torch")
+    import openvino
+
+    core = openvino.Core()
+    options = settings(precision, threads)
+
+    def compiled(size: Size | None) -> Any:
+        def build() -> bytes:
+            stored = "int8" if precision == "int8" else "float32"
+            model = core.read_model(onnx_model(located, stored, "openvino"))
+            blob = io.BytesIO()
+            _compile(core, model, size, options).export_model(blob)
+            return blob.getvalue()
+
+        versions = openvino.get_version(), cpu.fingerprint()
+        key = ("openvino", *versions, precision, str(threads), str(size))
+        return core.import_model(keep(located.entry, key, build), "CPU", options)
+
+    spec = located.entry.input
+    # Compiling for one size makes it a quarter faster; pictures that keep their aspect have many.
+    runtime = OpenVinoRuntime(compiled, precision, one_size=spec.resize == "stretch")
+    runtime.prepare(spec.size)
+    return runtime
+
+
+def settings(precision: str, threads: int | None) -> dict[str, Any]:
+    """How OpenVINO is told what ``carseg.load`` was told."""
+    options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": _HINTS[precision], "PERFORMANCE_HINT": "LATENCY"}
+    if threads is not None:
+        options["INFERENCE_NUM_THREADS"] = threads
+    return options
+
+
+def from_model(model: Any, precision: str, threads: int | None = None) -> OpenVinoRuntime:
+    """A runtime of a model as ``openvino.Core.read_model`` gives it; nothing is kept."""
+    import openvino
+
+    core = openvino.Core()
+    return OpenVinoRuntime(lambda size: _compile(core, model, size, settings(precision, threads)), precision)
+
+
+def _compile(core: Any, model: Any, size: Size | None, options: dict[str, Any]) -> Any:
+    """For pictures of one size, one at a time, or of any size."""
+    model.reshape([1, 3, *size] if size else [1, 3, -1, -1])
+    return core.compile_model(model, "CPU", options)
+
+
+class OpenVinoRuntime:
+    """A compiled network as a function on arrays; see ``carseg.runtimes.Runtime``. Pictures go through one by one.
+
+    Args:
+        compiled: gives the network compiled for a (height, width), or for any where it is given None.
+        precision: for the description.
+        one_size: compile for each size that comes, rather than once for any.
+    """
+
+    batch_size = 1
+
+    def __init__(self, compiled: Compile, precision: str, *, one_size: bool = False) -> None:
+        self.description = f"openvino {precision} on cpu"
+        self._compiled, self._one_size = compiled, one_size
+        self._requests: dict[Size | None, Any] = {}
+        self._lock = threading.Lock()  # a request computes one picture at a time
+
+    def prepare(self, size: Size) -> Any:
+        """What computes pictures of a size (height, width), made when it is first needed."""
+        key = size if self._one_size else None
+        if key not in self._requests:
+            self._requests[key] = self._compiled(key).create_infer_request()
+        return self._requests[key]
+
+    def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        with self._lock:
+            request = self.prepare(batch.shape[2:])
+            return np.concatenate([request.infer([picture[None]], share_inputs=True)[0] for picture in batch])
