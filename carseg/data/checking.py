@@ -108,7 +108,7 @@ def check(
     """Reads every picture and label of every split once.
 
     Args:
-        path, labels, mapping: see ``carseg.data.open``.
+        path: see ``carseg.data.open``, like ``labels`` and ``mapping``.
         progress: called with the number of samples read so far and their total.
 
     Raises:

@@ -1,0 +1,1 @@
+carseg hub mirror hub fpn-mobilenetv2-carparts

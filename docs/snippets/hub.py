@@ -1,0 +1,5 @@
+import carseg
+from carseg.hub.publishing import mirror
+
+mirror("hub", ["fpn-mobilenetv2-carparts"])
+model = carseg.load("fpn-mobilenetv2-carparts", hub="hub")

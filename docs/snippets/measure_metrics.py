@@ -1,0 +1,12 @@
+import carseg
+from carseg.metrics import Evaluation
+
+model = carseg.load("fpn-mobilenetv2-carparts")
+data = carseg.data.open("labelled", labels=model.labels)
+
+evaluation = Evaluation(model.labels)
+for sample in data:
+    picture, truth = sample.load()
+    evaluation.add(model.predict(picture).mask, truth)
+scores = evaluation.scores()
+print(scores.miou, scores.miou_ci, scores.side_error)

@@ -1,0 +1,4 @@
+carseg models
+carseg info fpn-mobilenetv2-carparts
+carseg download fpn-mobilenetv2-carparts
+carseg verify

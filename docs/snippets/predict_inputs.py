@@ -1,0 +1,21 @@
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+import carseg
+
+model = carseg.load("fpn-mobilenetv2-carparts")
+
+model.predict("img.jpg")  # a path; http:// and https:// addresses work too
+model.predict(Path("img.jpg").read_bytes())  # the bytes of an image file
+with open("img.jpg", "rb") as file:
+    model.predict(file)
+picture = Image.open("img.jpg")
+model.predict(picture)
+array = np.asarray(picture)  # (height, width, 3), uint8, RGB
+model.predict(array)
+bgr = array[:, :, ::-1]  # what OpenCV reads
+model.predict(bgr[:, :, ::-1])  # so turn the channels round
+model.predict(torch.from_numpy(array.copy()).permute(2, 0, 1))  # (3, height, width), uint8, or float in 0..1

@@ -1,0 +1,1 @@
+carseg benchmark --seconds 1

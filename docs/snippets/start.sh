@@ -1,0 +1,1 @@
+carseg predict img.jpg

@@ -1,0 +1,29 @@
+"""A car cut out of its picture and put on other backgrounds: none (a transparent PNG), a colour, a drawn sky.
+
+    python examples/new_background.py [PICTURE]
+
+Writes cutout/transparent.png, cutout/white.png and cutout/sky.png. The car is everything that is a car part.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import carseg
+
+picture = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("car.jpg")
+result = carseg.load("fpn-mobilenetv2-carparts").predict(picture)
+
+# An evening sky over a plain: any PIL picture or RGB array will do, it is scaled to cover.
+height = np.linspace(0, 1, 300)[:, None, None]
+sky = (1 - height) * np.array([60, 90, 160]) + height * np.array([250, 190, 130])
+sky[200:] = [70, 75, 70]
+sky = np.broadcast_to(sky, (300, 400, 3)).astype(np.uint8)
+
+folder = Path("cutout")
+folder.mkdir(exist_ok=True)
+result.cutout().save(folder / "transparent.png")
+result.cutout("white", feather=1).save(folder / "white.png")
+result.cutout(sky, feather=1).save(folder / "sky.png")
+print(f"{np.isin(result.mask, result.labels.foreground).mean():.1%} of the picture is car; see {folder}/")
