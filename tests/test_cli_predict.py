@@ -159,6 +159,27 @@ def test_wrong_usage_is_one_line_and_status_2(capsys, arguments, told):
     assert not Path("carseg-out").exists()
 
 
+def test_addresses(capsys, server):
+    server.files["/cars/img.png"] = photo(Path("img.png")).read_bytes()
+    good, bad = f"{server.url}/cars/img.png", f"{server.url}/cars/none.png"
+    assert predict(good, bad, "--format", "json", "--save", "mask") == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["source"] == good
+    assert err.count(bad) == 1
+    assert written() == ["img.mask.png"]
+
+
+def test_file_names_that_are_no_text(capsys):
+    name = os.fsdecode(b"caf\xe9\x1b[31m.png")
+    try:
+        photo(Path(name))
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    assert predict(name, "--save", "json") == 0
+    assert capsys.readouterr().out.startswith("caf\\udce9\\x1b[31m.png")
+    assert json.loads(Path("carseg-out", name).with_suffix(".json").read_bytes())["source"] == name
+
+
 def test_what_is_missing_is_named_and_the_rest_done(capsys):
     photo(Path("img.png"))
     Path("empty").mkdir()

@@ -19,14 +19,14 @@ HEAVY = {"torch", "torchvision", "timm", "numpy", "PIL", "requests", "huggingfac
 
 # A module imports from its own layer and from those above it in this list. What is not listed has no place yet.
 LAYERS = (
-    {"errors"},
-    {"atomic", "card", "catalog", "hub", "integrity", "labels", "manifest", "options", "records", "registry"},
-    {"architectures", "checkpoint", "data", "distributed", "drawing", "image", "losses", "metrics", "optim"}
-    | {"packing", "polygons", "result", "rle", "runtimes"},
-    {"benchmark_page", "benchmark_report", "benchmark_rows", "benchmark_worker", "benchmarking", "finetuning"}
-    | {"measuring", "segmenter", "training"},
-    {"cli"},
-    {"__main__"},
+    "errors",
+    "atomic card catalog hub integrity labels manifest options page records registry training_log",
+    "architectures calibration checkpoint data distributed drawing image losses metrics optim packing"
+    " polygons result rle runtimes",
+    "benchmark_page benchmark_report benchmark_rows benchmark_worker benchmarking exporting finetuning"
+    " measuring segmenter training training_report",
+    "cli",
+    "__main__",
 )
 # An architecture registers itself; the registry then imports its file when it is asked for.
 DEFERRED = {("carseg.registry", "carseg.architectures.imagenet")}
@@ -72,9 +72,9 @@ def test_no_module_bears_a_public_function_s_name():
 
 
 def test_imports_run_one_way():
-    layer = {name: number for number, names in enumerate(LAYERS) for name in names}
+    layer = {name: number for number, names in enumerate(LAYERS) for name in names.split()}
     graph = dict(_graph())
-    assert {_part(module) for module in graph} - {""} == set(layer)
+    assert {_part(module) for module in graph} - {""} <= set(layer), "a new module needs a place in LAYERS"
     wrong = [
         f"{module} imports {target}"
         for module, targets in graph.items()

@@ -15,8 +15,9 @@ _CLEAR_LINE = "\r\x1b[K"
 
 def emit(text: str) -> None:
     """Data, for stdout."""
-    Progress.clear()
-    print(text, flush=sys.stdout.isatty())
+    if on_screen := sys.stdout.isatty():
+        Progress.clear()
+    print(text, flush=on_screen)
 
 
 def say(text: str) -> None:
