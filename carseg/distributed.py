@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import nn
+
+PATIENCE = timedelta(hours=2)  # the others wait while the leading process reads the pictures or validates
 
 
 class Group:
@@ -21,7 +26,7 @@ class Group:
                 self.device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
                 torch.cuda.set_device(self.device)
             if not dist.is_initialized():
-                dist.init_process_group("nccl" if self.device else "gloo")
+                dist.init_process_group("nccl" if self.device else "gloo", timeout=PATIENCE)
 
     @property
     def leads(self) -> bool:
@@ -47,3 +52,12 @@ class Group:
         tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
         dist.broadcast(tensor, 0)
         return tensor.item()
+
+    @contextmanager
+    def leader_first(self) -> Iterator[None]:
+        """The block runs in the leading process, then in the others."""
+        if self.size > 1 and not self.leads:
+            dist.barrier()
+        yield
+        if self.size > 1 and self.leads:
+            dist.barrier()

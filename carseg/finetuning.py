@@ -8,16 +8,19 @@ import re
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from carseg import checkpoint, packing
 from carseg import hub as hubs
 from carseg.architectures.imagenet import load_encoder, load_imagenet_encoder
-from carseg.architectures.network import Network
+from carseg.architectures.network import Network, State
+from carseg.atomic import replacing
 from carseg.data.dataset import Dataset
 from carseg.data.opening import open_all
 from carseg.data.splitting import split_train_val
@@ -28,7 +31,10 @@ from carseg.metrics import Scores
 from carseg.options import Options
 from carseg.registry import create_model, list_architectures
 from carseg.training import Trainer
+from carseg.training_report import write_report
 
+START = "run.json"
+MAY_CHANGE = ("device", "workers", "tensorboard")  # options that do not change what a resumed run learns
 IMAGENET = InputSpec(size=(320, 320), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 _NO_FILE_YET = "0" * 64
 
@@ -53,31 +59,41 @@ def finetune(
         data: what ``carseg.data.open`` reads. Its validation split chooses the best state; where it has none a share of
             the training pictures is held out.
         out: the run folder.
-        options: all settings; a resumed run keeps those it was started with.
+        options: all settings; None takes the defaults, or those a resumed run was started with.
         labels: a label set, or a known one's name, for data that does not name its classes.
         mapping: class name to new name, to rename, merge or ("") ignore classes.
         hub: where to look for weights first.
-        resume: go on with the run in ``out``.
+        resume: go on with the run in ``out``; model, data and options must be those it was started with (but see
+            ``MAY_CHANGE``).
         report: called after every step with ``done`` (share of the budget), ``step``, ``loss`` and ``best_miou``.
 
     Returns:
         The folder of the best weights, which ``carseg.load`` takes.
 
     Raises:
-        OptionError: ``out`` holds a run already and ``resume`` is off, or a setting makes no sense.
+        OptionError: ``out`` holds a run already and ``resume`` is off, a setting makes no sense, or is not the one the
+            run was started with.
         DataError: the data cannot be used; every broken picture is named.
         TrainingError: the loss is no number any more, the disk is full, or there is nothing to resume.
     """
     run = Path(out)
-    options = _begin(run, options or Options(), resume)
+    started = read_start(run) if resume else None
+    if started is None:
+        options = options or Options()
+        _make_folder(run)
+    else:
+        options = _resumed(started, run, options, str(model))
     train, val = open_splits(data, options, labels=labels, mapping=mapping)
+    pictures = {"classes": list(train.labels.classes), "train": len(train), "val": len(val or ())}
+    if started is not None and started["data"] != pictures:
+        raise DataError(f"{data} has changed since {run} was started: then {started['data']}, now {pictures}")
     torch.manual_seed(options.seed)  # for the weights that are new
     network, entry, new = start(model, train.labels, options, hub=hub)
     entry = replace(
         entry,
         name=re.sub(r"[^A-Za-z0-9._-]+", "-", run.resolve().name).lstrip("._-") or "finetuned",
         recipe=f"carseg finetune {model}",
-        data=(*(replace(source, role="pretraining") for source in entry.data), *_sources(train, val)),
+        data=(*map(_earlier, entry.data), *_sources(train, val)),
     )
 
     def write(folder: Path, trained: Network, scores: Scores | None) -> None:
@@ -88,10 +104,27 @@ def finetune(
     if resume:
         trainer.resume()
     elif trainer.group.leads:
-        started = {"model": str(model), "options": asdict(options), "new_tensors": new}
-        (run / "run.json").write_text(json.dumps(started, indent=2) + "\n")
+        begun = {"model": str(model), "options": asdict(options), "data": pictures, "new_tensors": new}
+        with replacing(run / START) as partial:
+            partial.write_text(json.dumps(begun, indent=2) + "\n", "utf-8")
     trainer.run()
+    if trainer.group.leads:
+        write_report(run, val or train, device=options.device)
     return run / "best"
+
+
+def read_start(run: Path) -> dict[str, Any]:
+    """How a run was started: ``model``, ``options``, ``data`` (classes and numbers of pictures), ``new_tensors``.
+
+    Raises:
+        TrainingError: there is no run.
+    """
+    path = run / START
+    if not path.exists():
+        raise TrainingError(f"{run} holds no run to resume; start it without resume")
+    started: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in started["options"].items()}
+    return started | {"options": Options(**settings)}
 
 
 def open_splits(
@@ -131,7 +164,7 @@ def start(
 ) -> tuple[Network, Entry, list[str]]:
     """The network a training starts from, what will be known about its weights, and which tensors are new.
 
-    Weights for other classes keep everything but the tensors whose shape depends on the number of classes.
+    With weights for other classes, the head keeps what belongs to classes of the same name and is random for the rest.
     """
     if str(model) in list_architectures():
         network = create_model(str(model), len(labels))
@@ -162,10 +195,10 @@ def start(
         entry = located.entry
         network = create_model(entry.architecture, len(labels))
         state = checkpoint.read_state(located.path)
+        new = []
         if labels.classes != entry.labels.classes:
-            head = _head(entry.architecture)
-            state = {key: value for key, value in state.items() if key not in head}
-        new = checkpoint.replace_head(network, state)
+            new = _rename_classes(state, network, entry, labels)
+        new += checkpoint.replace_head(network, state)
         entry = replace(
             entry, labels=labels, storage="float32", metrics=(), runtimes={}, quantization_loss=None, embedded=False
         )
@@ -174,11 +207,40 @@ def start(
     return network, entry, new
 
 
-def _head(architecture: str) -> set[str]:
-    """The tensors whose shape depends on the number of classes."""
+def _rename_classes(state: State, network: Network, entry: Entry, labels: LabelSet) -> list[str]:
+    """Makes the head in ``state`` one for other classes: rows of shared names are kept, others come from ``network``.
+
+    Returns:
+        The tensors with rows that are new.
+    """
+    old, fresh = entry.labels, network.state_dict()
+    shared = [name for name in labels.classes if name in old.classes]
+    head = {key: axes for key, axes in _head(entry.architecture).items() if key in state}
+    for key, axes in head.items():
+        value = fresh[key].clone()
+        value[_rows(value, axes, labels, shared)] = state[key][_rows(state[key], axes, old, shared)]
+        state[key] = value
+    return list(head) if len(shared) < len(labels) else []
+
+
+def _rows(tensor: Tensor, axes: list[int], labels: LabelSet, names: list[str]) -> tuple[Any, ...]:
+    """The index of what belongs to some classes in a tensor of the head."""
+    ids, count = [labels.classes.index(name) for name in names], len(labels)
+    return np.ix_(
+        # Several blocks of classes where a layer takes the logits of others, as U^2-Net's last one.
+        *(
+            [start + i for start in range(0, size, count) for i in ids] if axis in axes else range(size)
+            for axis, size in enumerate(tensor.shape)
+        )
+    )
+
+
+def _head(architecture: str) -> dict[str, list[int]]:
+    """The tensors whose shape depends on the number of classes, and their axes that do."""
     with torch.device("meta"):
         two, three = (create_model(architecture, classes).state_dict() for classes in (2, 3))
-    return {key for key in two if two[key].shape != three[key].shape}
+    axes = {key: [i for i, size in enumerate(two[key].shape) if size != three[key].shape[i]] for key in two}
+    return {key: found for key, found in axes.items() if found}
 
 
 def _load_encoder(network: Network, encoder: str) -> None:
@@ -188,20 +250,31 @@ def _load_encoder(network: Network, encoder: str) -> None:
         load_encoder(network, checkpoint.read_state(Path(encoder)), encoder)
 
 
-def _begin(run: Path, options: Options, resume: bool) -> Options:
-    """Makes the run folder; gives the options the run was started with where it is resumed."""
-    started = run / "run.json"
-    if resume:
-        if not started.exists():
-            raise TrainingError(f"{run} holds no run to resume; start it without resume")
-        saved = json.loads(started.read_text())["options"]
-        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()}
-        return Options(**settings)
-    if started.exists():
+def _make_folder(run: Path) -> None:
+    if (run / START).exists():
         raise OptionError(f"{run} holds a run already: resume it, or choose another folder")
     run.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(run / "cache", ignore_errors=True)
+
+
+def _resumed(started: dict[str, Any], run: Path, options: Options | None, model: str) -> Options:
+    """The options of a run that goes on: those it was started with, but for what may change."""
+    kept: Options = started["options"]
+    options = options or kept
+    pairs = {f.name: (getattr(kept, f.name), getattr(options, f.name)) for f in fields(Options)}
+    pairs = {"model": (started["model"], model)} | {k: v for k, v in pairs.items() if k not in MAY_CHANGE}
+    for name, (old, new) in pairs.items():
+        if old != new:
+            raise OptionError(
+                f"{run} was started with {name} {old!r}, not {new!r}: resume it as it was started, "
+                f"or start another run, from {run / 'best'} if you like"
+            )
     return options
+
+
+def _earlier(source: DataSource) -> DataSource:
+    """Data of the weights that a training starts from."""
+    return replace(source, role="pretraining") if source.role == "training" else source
 
 
 def _sources(train: Dataset, val: Dataset | None) -> tuple[DataSource, ...]:

@@ -39,7 +39,7 @@ class Options:
         device: auto, cpu, cuda, cuda:N, mps.
         precision: auto (bfloat16 where the device has it natively), float32, bfloat16, float16.
         skip_bad: leave out pictures that cannot be read instead of refusing to start.
-        tensorboard: also log for TensorBoard.
+        tensorboard: also log for TensorBoard, into the folder tensorboard/ of the run.
     """
 
     epochs: int = 50
@@ -73,6 +73,8 @@ class Options:
         for name in ("epochs", "batch_size", "accumulate", "workers"):
             if getattr(self, name) < 1:
                 raise OptionError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.patience is not None and self.patience < 1:
+            raise OptionError(f"patience must be at least 1, got {self.patience}")
         if self.lr <= 0 or (self.minutes is not None and self.minutes <= 0):
             raise OptionError("lr and minutes must be above 0")
         if self.size is not None and min(self.size) < 1:

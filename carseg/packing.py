@@ -4,7 +4,6 @@ it.
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import fields, replace
 from pathlib import Path
@@ -30,8 +29,8 @@ def pack(folder: Path, network: Network, entry: Entry, *, keep_float16: tuple[st
     Returns:
         The completed entry.
     """
-    partial = folder.with_name(f".{folder.name}-{os.getpid()}")
-    shutil.rmtree(partial, ignore_errors=True)
+    repair(folder)
+    partial, replaced = _beside(folder)
     partial.mkdir(parents=True)
     try:
         file = partial / entry.file
@@ -41,15 +40,25 @@ def pack(folder: Path, network: Network, entry: Entry, *, keep_float16: tuple[st
         entry = replace(entry, sha256=hash_file(file), bytes=file.stat().st_size, parameters=count)
         write_config(partial / CONFIG, entry)
         if folder.exists():
-            replaced = folder.with_name(f".{folder.name}-replaced-{os.getpid()}")
             folder.rename(replaced)
-            partial.rename(folder)
-            shutil.rmtree(replaced)
-        else:
-            partial.rename(folder)
+        partial.rename(folder)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        repair(folder)
     return entry
+
+
+def repair(folder: Path) -> None:
+    """Brings back the entry that ``pack`` was about to replace when it was killed, and deletes what it left over."""
+    partial, replaced = _beside(folder)
+    if replaced.exists() and not folder.exists():
+        replaced.rename(folder)
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _beside(folder: Path) -> tuple[Path, Path]:
+    """Where an entry is put together, and where the one that it replaces goes; a folder is not replaced in one step."""
+    return folder.with_name(f".{folder.name}-new"), folder.with_name(f".{folder.name}-replaced")
 
 
 def metric(scores: Scores, dataset: str, split: str) -> Metric:

@@ -6,31 +6,32 @@ uninterrupted one would.
 
 A run folder holds
     state.pt       everything needed to go on
-    log.csv        a row an epoch
+    log.csv        a row a validation
     best/, last/   hub entries (model.safetensors, config.json), what ``carseg.load`` takes
     cache/         the pictures, decoded and resized once
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import Generator, Tensor, nn
 
-from carseg import image, optim
+from carseg import image, optim, packing
 from carseg.architectures.network import Network
+from carseg.atomic import replacing
 from carseg.data.augment import Augment
 from carseg.data.cache import build_cache
-from carseg.data.dataset import Dataset
+from carseg.data.dataset import Dataset, Sample
 from carseg.distributed import Group
-from carseg.errors import TrainingError
+from carseg.errors import CarsegError, DataError, OptionError, TrainingError
 from carseg.labels import LabelSet
 from carseg.losses import inverse_frequency, make_loss, supervise
 from carseg.manifest import InputSpec
@@ -38,12 +39,14 @@ from carseg.metrics import Evaluation, Scores
 from carseg.options import Options
 from carseg.registry import unknown
 from carseg.runtimes.torch_ import TorchRuntime, native_bfloat16, pick_device
+from carseg.segmenter import ahead
+from carseg.training_log import TrainingLog
 
 CACHE_MARGIN = 1.5  # pictures are cached so much larger than the network sees them, for the augmentations that zoom in
 SAVE_SECONDS = 120  # a state is saved this often, and after every epoch
 PLATEAU_PATIENCE = 5  # validations without a better one after which schedule "plateau" halves the rate
+VALIDATIONS = 100  # at most so many; without a limit a handful of pictures would be validated after every step
 GROWTH = 0.6  # share of the budget after which pictures have their full size, where they start smaller
-COLUMNS = ("step", "epoch", "seconds", "lr", "loss", "val_miou", "val_pixel_acc", "images_per_s", "data_share")
 
 
 @dataclass
@@ -52,6 +55,8 @@ class Progress:
 
     step: int = 0
     seconds: float = 0.0
+    validated: tuple[int, float] = (0, 0.0)  # step of the last validation, and the share of the budget used up by then
+    loss: float = 0.0  # sum over the steps since then
     best: float = -1.0
     stale: int = 0  # validations since the best one
     plateau: float = 1.0  # what schedule "plateau" multiplies the rate by
@@ -87,9 +92,12 @@ class Trainer:
         self.labels, self.spec, self.val, self.folder, self.options = labels, spec, val, folder, options
         self.pack, self.report = pack, report
         self.group = Group()
+        if options.batch_size % (self.group.size * options.accumulate):
+            raise OptionError(f"a batch of {options.batch_size} cannot be shared by {self.group.size} processes alike")
+        self.log = TrainingLog(folder, tensorboard=options.tensorboard)
         self.device = self.group.device or pick_device(options.device)
         self.precision = _precision(options.precision, self.device)
-        self.network = network.to(self.device, memory_format=torch.channels_last)
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)
         optim.freeze(self.network, options.freeze)
         self.model: nn.Module = self.group.wrap(self.network)
         self.average = optim.MovingAverage(self.network, options.ema)
@@ -118,32 +126,32 @@ class Trainer:
             TrainingError: the loss is no number any more, or the disk is full; the last saved state is intact.
         """
         began = time.perf_counter() - self.at.seconds
-        epoch_began = saved = time.perf_counter()
-        losses, waited = [], 0.0
-        while self.done < 1 and not self._exhausted():
+        validated = saved = time.perf_counter()
+        steps, waited = 0, 0.0  # since the last validation, in this process
+        while self.done < 1 and self.at.stale < (self.options.patience or math.inf):
             optim.set_lr(self.optimizer, self.schedule(self.done) * self.at.plateau)
             loss, waiting = self._step()
-            losses.append(loss)
-            waited += waiting
+            steps, waited = steps + 1, waited + waiting
             self.at.step += 1
+            self.at.loss += loss
             self.at.seconds = self.group.agree(time.perf_counter() - began)
             if self.report:
                 self.report({"done": min(self.done, 1), "step": self.at.step, "loss": loss, "best_miou": self.at.best})
-            if self.at.step % self.steps_per_epoch == 0 or self.done >= 1:
-                spent = time.perf_counter() - epoch_began
+            if self._validation_is_due():
+                spent = time.perf_counter() - validated
+                loss = self.at.loss / (self.at.step - self.at.validated[0])
                 scores = self._validate()
-                speed = len(losses) * self.options.batch_size / spent
-                self._log(sum(losses) / len(losses), scores, images_per_s=speed, data_share=waited / spent)
+                self._log(loss, scores, steps * self.options.batch_size / spent, waited / spent)
                 self.save()
-                losses, waited = [], 0.0
-                epoch_began = saved = time.perf_counter()
+                steps, waited = 0, 0.0
+                validated = saved = time.perf_counter()
             elif self.group.agree(time.perf_counter() - saved) > SAVE_SECONDS:
                 self.save()
                 saved = time.perf_counter()
-        self.save()
         self._write("last", None)
         if self.val is None:
             self._write("best", None)
+        self.log.close()
 
     @property
     def done(self) -> float:
@@ -152,8 +160,10 @@ class Trainer:
             return self.at.seconds / (60 * self.options.minutes)
         return self.at.step / (self.options.epochs * self.steps_per_epoch)
 
-    def _exhausted(self) -> bool:
-        return self.options.patience is not None and self.at.stale >= self.options.patience
+    def _validation_is_due(self) -> bool:
+        """After an epoch, but at most ``VALIDATIONS`` times; and at the end."""
+        elapsed = self.done - self.at.validated[1] > 0.999 / VALIDATIONS
+        return self.done >= 1 or (elapsed and self.at.step % self.steps_per_epoch == 0)
 
     def _step(self) -> tuple[float, float]:
         """One step of the optimiser: its loss, and the seconds until the data was there."""
@@ -175,8 +185,8 @@ class Trainer:
         total = self.group.mean(total)
         if not math.isfinite(total):
             raise TrainingError(
-                f"the loss became {total} at step {self.at.step + 1}: use a learning rate below {self.options.lr}, "
-                f"or float32; the last good state is {self.folder / 'state.pt'}"
+                f"the loss became {total} at step {self.at.step + 1}: start again with a learning rate below "
+                f"{self.options.lr:g}, or in float32; the last good state of {self.folder} is intact"
             )
         self.scaler.unscale_(self.optimizer)
         if self.options.clip:
@@ -215,27 +225,28 @@ class Trainer:
         return height, width
 
     def _load(self, train: Dataset) -> tuple[Tensor, Tensor]:
-        """The cached pictures and masks; held on an accelerator that has the room, else read from disk as they are
-        needed.
-        """
+        """The cached pictures and masks, on an accelerator that has the room, else on disk."""
         margin = CACHE_MARGIN if self.augment.zooms else 1.0
         height, width = (round(side * margin) for side in self.spec.size)
-        cache = build_cache(train, (height, width), self.folder / "cache", workers=self.options.workers)
+        with self.group.leader_first(), self._writing():  # the others find the cache that it made
+            cache = build_cache(train, (height, width), self.folder / "cache", workers=self.options.workers)
         tensors = torch.from_numpy(cache.pictures), torch.from_numpy(cache.masks)
-        if self.device.type == "cuda":
-            free, _ = torch.cuda.mem_get_info(self.device)
-            if sum(t.nbytes for t in tensors) < free / 3:
-                return tensors[0].to(self.device), tensors[1].to(self.device)
+        size = sum(tensor.nbytes for tensor in tensors)
+        if self.device.type == "cuda" and size < torch.cuda.mem_get_info(self.device)[0] / 3:
+            return tensors[0].to(self.device), tensors[1].to(self.device)
         return tensors
 
     def _validate(self) -> Scores | None:
         """Scores of the averaged weights on the validation pictures, by the protocol; keeps the best."""
+        self.at.validated, self.at.loss = (self.at.step, self.done), 0.0
         if self.val is None:
             return None
-        scores = (
-            evaluate(self.average.model, self.val, self.labels, self.spec, self.device) if self.group.leads else None
-        )
+        scores = None
+        if self.group.leads:
+            scores = evaluate(self.average.model, self.val, self.labels, self.spec, self.device)
         miou = self.group.agree(scores.miou if scores else 0.0)
+        if math.isnan(miou):
+            raise DataError(f"no pixel of the {len(self.val)} validation pictures has a label")
         self.at.stale += 1
         if miou > self.at.best:
             self.at.best, self.at.stale = miou, 0
@@ -244,29 +255,29 @@ class Trainer:
             self.at.plateau /= 2
         return scores
 
+    def _log(self, loss: float, scores: Scores | None, images_per_s: float, data_share: float) -> None:
+        if self.group.leads:
+            row = {
+                "step": float(self.at.step),
+                "epoch": self.at.step / self.steps_per_epoch,
+                "seconds": self.at.seconds,
+                "lr": max(group["lr"] for group in self.optimizer.param_groups),
+                "loss": loss,
+                "val_miou": scores.miou if scores else None,
+                "val_pixel_acc": scores.pixel_acc if scores else None,
+                "images_per_s": images_per_s,
+                "data_share": data_share,
+            }
+            with self._writing():
+                self.log.add(row)
+
     def _write(self, name: str, scores: Scores | None) -> None:
         if self.group.leads:
-            self._guarded(lambda: self.pack(self.folder / name, self.average.model, scores))
-
-    def _log(self, loss: float, scores: Scores | None, *, images_per_s: float, data_share: float) -> None:
-        if not self.group.leads:
-            return
-        epoch = self.at.step / self.steps_per_epoch
-        figures = (scores.miou, scores.pixel_acc) if scores else ("", "")
-        lr = max(group["lr"] for group in self.optimizer.param_groups)
-        row = (self.at.step, epoch, self.at.seconds, lr, loss, *figures, images_per_s, data_share)
-
-        def append() -> None:
-            with (self.folder / "log.csv").open("a", newline="") as file:
-                writer = csv.writer(file)
-                if not file.tell():
-                    writer.writerow(COLUMNS)
-                writer.writerow(f"{value:.6g}" if isinstance(value, float) else value for value in row)
-
-        self._guarded(append)
+            with self._writing():
+                self.pack(self.folder / name, self.average.model, scores)
 
     def save(self) -> None:
-        """Writes the state under a temporary name and renames it."""
+        """Writes the state, whole or not at all."""
         if not self.group.leads:
             return
         state = {
@@ -276,39 +287,33 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
         }
-        partial = self.folder / ".state.pt"
-
-        def write() -> None:
+        with self._writing(), replacing(self.folder / "state.pt") as partial:
             torch.save(state, partial)
-            partial.replace(self.folder / "state.pt")
-
-        self._guarded(write)
 
     def resume(self) -> None:
-        """Goes back to the last saved state; rows that were logged after it are dropped.
+        """Goes back to the last saved state (without one, to the beginning); rows logged after it are dropped."""
+        path = self.folder / "state.pt"
+        if path.exists():
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            self.at = Progress(**state["progress"])
+            self.network.load_state_dict(state["network"])
+            self.average.model.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state["scaler"])
+        if self.group.leads:
+            self.log.rewind(self.at.step)
+            packing.repair(self.folder / "best")
+            for partial in self.folder.glob(".*.part"):  # what a killed process was writing
+                partial.unlink()
 
-        Raises:
-            TrainingError: there is none.
-        """
-        path, log = self.folder / "state.pt", self.folder / "log.csv"
-        if not path.exists():
-            raise TrainingError(f"{self.folder} has no state.pt to resume from; start without --resume")
-        state = torch.load(path, map_location=self.device, weights_only=True)
-        self.at = Progress(**state["progress"])
-        self.network.load_state_dict(state["network"])
-        self.average.model.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
-        if log.exists() and self.group.leads:
-            head, *rows = log.read_text().splitlines(keepends=True)
-            log.write_text(head + "".join(row for row in rows if int(row.split(",")[0]) <= self.at.step))
-
-    def _guarded(self, write: Callable[[], None]) -> None:
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         """A failed write ends the run with a sentence; what was there before is untouched."""
         try:
-            write()
+            yield
+        except CarsegError:  # says already what is wrong
+            raise
         except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
-            (self.folder / ".state.pt").unlink(missing_ok=True)
             raise TrainingError(
                 f"cannot write to {self.folder} ({error}): free some space and go on with --resume; "
                 "what was saved before is intact"
@@ -319,10 +324,13 @@ def evaluate(network: Network, data: Dataset, labels: LabelSet, spec: InputSpec,
     """Scores on a data set by the protocol, without the boundary figure, which takes longer than the network."""
     runtime = TorchRuntime(network, device, "float32")
     evaluation = Evaluation(labels, boundary=False)
-    for sample in data:
+
+    def read(sample: Sample) -> tuple[image.Array32, image.Array8]:
         rgb, truth = sample.load()
-        logits = runtime(image.to_input(rgb, spec)[None])[0]
-        evaluation.add(image.to_mask(logits, truth.shape), truth)
+        return image.to_input(rgb, spec)[None], truth
+
+    for x, truth in ahead(read, data, depth=4):
+        evaluation.add(image.to_mask(runtime(x)[0], truth.shape), truth)
     return evaluation.scores()
 
 

@@ -16,12 +16,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from carseg import Options, finetune, load
+import carseg
+from carseg import Options, finetune, load, training
 from carseg.data.opening import open as open_data
 from carseg.errors import DataError, OptionError, TrainingError
+from carseg.training_log import COLUMNS, TrainingLog
 
 from drawn_data import index_folder
 
+ROOT = Path(carseg.__file__).parent.parent
 NETWORK = "lraspp-mobilenetv2"
 QUICK = Options(
     epochs=3,
@@ -66,7 +69,9 @@ def interrupt_after(steps: int):
 
 
 def test_it_learns_and_the_result_loads_and_predicts(data: Path, tmp_path: Path) -> None:
-    best = finetune(NETWORK, data, tmp_path / "my run", options=replace(QUICK, epochs=25, ema=0.9))
+    # The drawn sides differ in colour, which a flip would contradict.
+    options = replace(QUICK, epochs=30, ema=0.9, size=(64, 64), augment="jitter")
+    best = finetune("fpn-mobilenetv2", data, tmp_path / "my run", options=options)
     segmenter = load(best)
     assert segmenter.labels.classes == ("ground", "left_door", "right_door") and segmenter.name == "my-run"
     [metric] = segmenter.entry.metrics
@@ -76,13 +81,19 @@ def test_it_learns_and_the_result_loads_and_predicts(data: Path, tmp_path: Path)
     assert losses(tmp_path / "my run")[-1] < losses(tmp_path / "my run")[0] / 2
 
 
-def test_a_resumed_run_goes_where_an_uninterrupted_one_goes(data: Path, tmp_path: Path) -> None:
+def test_a_resumed_run_goes_where_an_uninterrupted_one_goes(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    finetune(NETWORK, data, whole, options=QUICK)
-    for steps in (4, 5, 8):  # in the middle of an epoch, right after one was resumed, at the end of one
+    options = replace(QUICK, augment="all", balanced=True)
+    finetune(NETWORK, data, whole, options=options)
+    # Before the first epoch's end and state, in the middle of an epoch, after a state within an epoch.
+    for steps, seconds in ((2, 120), (5, 120), (6, 0), (8, 120)):
+        monkeypatch.setattr(training, "SAVE_SECONDS", seconds)
         with pytest.raises(Killed):
-            finetune(NETWORK, data, broken, options=QUICK, resume=broken.exists(), report=interrupt_after(steps))
-        (broken / "log.csv").open("a").write("999,9,9,9,9,9,9,9,9\n")  # logged after the last saved state
+            finetune(NETWORK, data, broken, options=options, resume=broken.exists(), report=interrupt_after(steps))
+        log = TrainingLog(broken)
+        log.add(dict.fromkeys(COLUMNS, 999.0))  # logged after the last saved state
     finetune(NETWORK, data, broken, resume=True)
     assert losses(broken) == pytest.approx(losses(whole), abs=1e-4)
     one, other = (load_file(run / "best" / "model.safetensors") for run in (whole, broken))
@@ -97,7 +108,7 @@ from carseg import Options, finetune
 options = Options(epochs=500, batch_size=4, size=(32, 32), device="cpu")
 finetune({NETWORK!r}, {str(data)!r}, {str(run)!r}, options=options)
 """
-    process = subprocess.Popen([sys.executable, "-c", code])
+    process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)})
     deadline = time.monotonic() + 200
     while not (run / "state.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -119,7 +130,8 @@ finetune({NETWORK!r}, {str(data)!r}, {str(run)!r}, options=options)
 def test_a_loss_that_is_no_number_ends_it(data: Path, tmp_path: Path) -> None:
     def poison(trained: torch.nn.Module, *_: object) -> None:
         with torch.no_grad():
-            next(trained.parameters()).fill_(float("nan"))
+            for parameter in trained.parameters():
+                parameter.fill_(float("nan"))
 
     run = tmp_path / "run"
     hook = None
@@ -166,7 +178,7 @@ def test_other_classes_replace_the_head_alone(data: Path, tmp_path: Path) -> Non
     new = json.loads((tmp_path / "second" / "run.json").read_text())["new_tensors"]
     assert new and all("classifier" in key for key in new)
     roles = [source.role for source in load(second).entry.data]
-    assert roles == ["pretraining", "validation", "training", "validation"] or roles.count("training") == 1
+    assert roles == ["pretraining", "validation", "training", "validation"]
 
 
 def test_frozen_parts_stay_as_they_are(data: Path, tmp_path: Path) -> None:
@@ -188,12 +200,11 @@ finetune({NETWORK!r}, {str(data)!r}, sys.argv[1], options=options)
 """
     script = tmp_path / "train.py"
     script.write_text(code)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, script, tmp_path / "one"], check=True, env=environment)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     subprocess.run([*launch, script, tmp_path / "two"], check=True, env=environment)
-    # Dropout differs between the processes; everything else is the mean of two halves of the same batch.
-    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=0.02)
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-3)
 
 
 def test_broken_pictures_are_named_before_it_starts_or_left_out(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import Field, fields
+from dataclasses import Field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -48,6 +48,7 @@ def _descriptions() -> dict[str, str]:
 
 @_with_options
 def finetune(
+    context: typer.Context,
     model: Annotated[
         str,
         typer.Argument(
@@ -70,15 +71,21 @@ def finetune(
     from carseg.cli.process import prepare
     from carseg.data import parse_mapping
     from carseg.finetuning import finetune as train
+    from carseg.finetuning import read_start
     from carseg.registry import list_architectures
 
-    options = Options(**{**settings, "size": _size(settings["size"]), "freeze": tuple(settings["freeze"] or ())})
+    settings |= {"size": _size(settings["size"]), "freeze": tuple(settings["freeze"] or ())}
+    sources = {name: context.get_parameter_source(name) for name in settings}
+    given = {name: settings[name] for name, source in sources.items() if source and source.name != "DEFAULT"}
+    options = replace(read_start(out)["options"] if resume else Options(), **given)
     prepare()
     if model not in list_architectures():
         locate(model, hub=hub)
     with Progress("training") as bar:
 
         def report(state: dict[str, float]) -> None:
+            if state["step"] == 1:
+                _say_what_is_new(read_start(out))
             best = f", best mIoU {state['best_miou']:.3f}" if state["best_miou"] >= 0 else ""
             bar.show(state["done"], f"step {state['step']:.0f}, loss {state['loss']:.3f}{best}")
 
@@ -94,7 +101,17 @@ def finetune(
             report=report,
         )
     emit(str(best))
-    say(f"carseg: done; try `carseg predict PICTURE --model {best}`")
+    say(f"carseg: done; {out / 'report.html'} shows how it went; try `carseg predict PICTURE --model {best}`")
+
+
+def _say_what_is_new(started: dict[str, Any]) -> None:
+    """On which pictures a training begins, and which of the weights do not come from where it starts."""
+    data, new = started["data"], started["new_tensors"]
+    held = f", {data['val']} to choose the best state" if data["val"] else ", none to choose the best state"
+    say(f"carseg: {data['train']} pictures to learn {len(data['classes'])} classes from{held}")
+    if new:
+        listed = ", ".join(new[:4]) + (f" and {len(new) - 4} more" if len(new) > 4 else "")
+        say(f"carseg: new, with random weights: {listed}")
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,11 @@ def build_cache(
     ``folder``.
 
     A complete cache of samples of the same names and classes is used as it is; whoever cannot trust that deletes the
-    folder. ``progress(done, total)`` is called as pictures are read.
+    folder. Only one process at a time may build it. ``progress(done, total)`` is called as pictures are read.
+
+    Raises:
+        OSError: there is no room for it.
+        PictureError, DataError: a sample cannot be used.
     """
     identity = hashlib.sha256(repr(size).encode())
     for sample in samples:
@@ -45,7 +49,7 @@ def build_cache(
     pictures_path, masks_path = folder / f"{key}-pictures.npy", folder / f"{key}-masks.npy"
     if not masks_path.exists():  # the masks are put in place last
         folder.mkdir(parents=True, exist_ok=True)
-        partial = [path.with_name(f".{os.getpid()}-{path.name}") for path in (pictures_path, masks_path)]
+        partial = [path.with_name(f".{path.name}") for path in (pictures_path, masks_path)]
         try:
             _fill(samples, size, partial[0], partial[1], workers, progress)
             partial[0].replace(pictures_path)
@@ -65,8 +69,8 @@ def _fill(
     progress: Callable[[int, int], None] | None,
 ) -> None:
     count = len(samples)
-    pictures = np.lib.format.open_memmap(pictures_path, "w+", np.uint8, (count, 3, *size))
-    masks = np.lib.format.open_memmap(masks_path, "w+", np.uint8, (count, *size))
+    pictures = _allocate(pictures_path, (count, 3, *size))
+    masks = _allocate(masks_path, (count, *size))
 
     def store(i: int) -> None:
         rgb, mask = samples[i].load()
@@ -79,3 +83,12 @@ def _fill(
                 progress(done, count)
     pictures.flush()
     masks.flush()
+
+
+def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """A memory-mapped array whose room on the disk is taken: writing past a full disk's end would kill the process."""
+    array: np.memmap[Any, np.dtype[np.uint8]] = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
