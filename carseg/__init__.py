@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         UnknownNameError,
         WeightsError,
     )
+    from carseg.exporting import export
     from carseg.finetuning import finetune
     from carseg.labels import LabelSet, label_set
     from carseg.options import Options
@@ -64,6 +65,7 @@ __all__ = [
     "benchmark",
     "create_model",
     "data",
+    "export",
     "finetune",
     "info",
     "label_set",
@@ -81,6 +83,7 @@ _HOMES = {
     "Segmenter": "segmenter",
     "benchmark": "benchmarking",
     "create_model": "registry",
+    "export": "exporting",
     "finetune": "finetuning",
     "info": "catalog",
     "label_set": "labels",

@@ -1,0 +1,300 @@
+"""Networks as files for other programs: ONNX, OpenVINO IR, torch.export.
+
+Every file takes pictures (N, 3, h, w) of any number and size, carries what has to be known to use it, and was compared
+with torch float32 before it got its name.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from carseg import __version__, hub, image
+from carseg.errors import ExportError, MissingExtraError, OptionError, PictureError
+from carseg.manifest import Entry
+from carseg.records import to_plain
+from carseg.runtimes import AGREEMENT, Runtime
+from carseg.segmenter import find_pictures
+
+if TYPE_CHECKING:
+    from carseg.data.dataset import Dataset
+    from carseg.hub import Located
+
+FORMATS = {"onnx": ("float32", "int8"), "openvino": ("float32", "bfloat16", "int8"), "torch-export": ("float32",)}
+INT8_AGREEMENT = 0.99
+INT8_LOSS = 0.005  # of mIoU
+_MOST_PICTURES = 64  # to compare on or calibrate with, spread over those that are given
+_GENERATED = 8
+_BACKGROUND = "_background_"  # X-AnyLabeling's name of the class that gets no polygon
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What ``export`` made.
+
+    Attributes:
+        files: the model first.
+        figure: what was compared with torch float32: "agreement" (share of equal labels) or "mIoU lost".
+        value: how it came out.
+        pictures: on how many pictures.
+        generated: whether those were made up, because none were given.
+    """
+
+    files: tuple[Path, ...]
+    figure: str
+    value: float
+    pictures: int
+    generated: bool
+
+
+def export(
+    name: str | os.PathLike[str],
+    out: str | os.PathLike[str] = ".",
+    *,
+    format: str = "onnx",
+    precision: str = "float32",
+    pictures: str | os.PathLike[str] | None = None,
+    calib: str | os.PathLike[str] | None = None,
+    data: Dataset | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    hub: str | None = None,
+) -> Exported:
+    """Writes a network as a file for another program, if it gives the same labels there.
+
+    Args:
+        name: as for ``carseg.load``, like ``weights`` and ``hub``.
+        out: folder for NAME.onnx with NAME.yaml (for X-AnyLabeling), NAME.xml with NAME.bin, or NAME.pt2.
+        format: "onnx", "openvino" or "torch-export".
+        precision: "float32"; "int8" (not torch-export); "bfloat16" (openvino, where it says in which precision the
+            labels are compared, the file being that of float32).
+        pictures: a folder or pattern of pictures on which at least 99.9 % of the labels have to agree with torch
+            float32 (99 % for int8); None: those of ``calib``, else generated ones.
+        calib: a folder or pattern of pictures to calibrate int8 with. What is exported so is from then on what
+            ``carseg.load(name, precision="int8")`` runs.
+        data: labelled pictures; int8 then may lose half a point of mIoU on them, whatever the agreement.
+
+    Raises:
+        ExportError: the labels differ too much; nothing is written.
+        OptionError: no such format, or not in this precision; int8 without pictures to calibrate with.
+        MissingExtraError: a package that the format needs is not installed.
+    """
+    _check(format, precision, calib)
+    located = _locate(name, weights, hub)
+    out = Path(out)
+    made = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=out) as folder:
+            stem = Path(folder, located.entry.name)
+            model = _onnx_model(located, precision, calib) if format != "torch-export" else b""
+            files, candidate = _WRITERS[format](located, precision, model, stem)
+            result = _compare(located, candidate, precision, pictures or calib, data)
+            if precision == "int8":
+                _keep(located.entry, model)
+            moved = tuple(file.replace(out / file.name) for file in files)
+    finally:
+        if made:
+            with suppress(OSError):  # not empty: the export went well
+                out.rmdir()
+    return Exported(moved, *result)
+
+
+def facts(entry: Entry) -> dict[str, str]:
+    """What a file carries, JSON where it is no plain text: how to make an input, what the output means."""
+    labels = entry.labels
+    rule = {**to_plain(entry.input), "channels": "RGB", "layout": "NCHW"}
+    described = {"name": labels.name, "classes": labels.classes, "colors": labels.colors}
+    return {
+        "name": entry.name,
+        "architecture": entry.architecture,
+        "input": json.dumps(rule),
+        "output": "logits; upsample bilinearly to the picture's size (align_corners false), then argmax",
+        "labels": json.dumps({**described, "background": labels.background}),
+        "licence": entry.licence,
+        "commercial_use": entry.commercial_use,
+        "weights_sha256": entry.sha256,
+        "made_by": f"carseg {__version__}",
+    }
+
+
+def agreement(reference: Runtime, candidate: Callable[[Any], Any], entry: Entry, pictures: Iterable[Any]) -> float:
+    """Share of pixels, at the pictures' own sizes, that two runtimes of one network give the same label."""
+    equal = total = 0
+    for picture in pictures:
+        one, other = (_mask(runtime, entry, picture) for runtime in (reference, candidate))
+        equal += int(np.count_nonzero(one == other))
+        total += one.size
+    return equal / total
+
+
+def _check(format: str, precision: str, calib: Any) -> None:
+    if format not in FORMATS:
+        raise OptionError(f"no format {format!r}; known: {', '.join(FORMATS)}")
+    if precision not in FORMATS[format]:
+        raise OptionError(f"{format} cannot be exported as {precision}; it can as {', '.join(FORMATS[format])}")
+    if precision == "int8" and calib is None:
+        raise OptionError("int8 needs pictures to calibrate with: calib=, --calib DIR")
+    needed = {"onnx": ["onnxruntime"], "openvino": ["openvino"], "torch-export": []}[format]
+    for package in [*needed, *(["onnxruntime"] if precision == "int8" else [])]:
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(package, {"onnxruntime": "onnx"}.get(package, package), f"exporting to {format}")
+
+
+def _locate(name: Any, weights: Any, place: Any) -> Located:
+    return hub.locate(name, weights=weights, hub=place)
+
+
+def _onnx_model(located: Located, precision: str, calib: Any) -> bytes:
+    from carseg.runtimes.kept import onnx_model
+
+    model = onnx_model(located, "float32", "onnx")
+    if precision != "int8":
+        return model
+    from carseg.calibration import quantize
+
+    return quantize(model, (image.to_input(rgb, located.entry.input)[None] for rgb in _pictures(calib)))
+
+
+def _keep(entry: Entry, model: bytes) -> None:
+    from carseg.runtimes.kept import onnx_key, put
+
+    with suppress(OSError):  # a cache that cannot be written
+        put(entry, onnx_key("int8"), model)
+
+
+def _write_onnx(located: Located, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:
+    import onnx
+
+    from carseg.runtimes.onnx_ import OnnxRuntime
+
+    proto = onnx.load_from_string(model)
+    onnx.helper.set_model_props(proto, facts(located.entry))
+    file, config = stem.with_name(f"{stem.name}.onnx"), stem.with_name(f"{stem.name}.yaml")
+    onnx.save(proto, str(file))
+    config.write_text(_anylabeling(located.entry, file.name), "utf-8")
+    return [file, config], OnnxRuntime(file.read_bytes(), precision)
+
+
+def _write_openvino(located: Located, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:
+    import openvino
+
+    from carseg.runtimes.openvino_ import from_model
+
+    core = openvino.Core()
+    converted = core.read_model(model)
+    for key, value in facts(located.entry).items():
+        converted.set_rt_info(value, ["carseg", key])
+    file = stem.with_name(f"{stem.name}.xml")
+    openvino.save_model(converted, str(file), compress_to_fp16=False)
+    return [file, file.with_suffix(".bin")], from_model(core.read_model(str(file)), precision)
+
+
+def _write_program(located: Located, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Any]:
+    import torch
+
+    from carseg.runtimes.conversion import to_program
+    from carseg.runtimes.torch_ import read_network
+
+    file = stem.with_name(f"{stem.name}.pt2")
+    extra = {"carseg.json": json.dumps(facts(located.entry))}
+    torch.export.save(to_program(read_network(located)), str(file), extra_files=extra)
+    module = torch.export.load(str(file)).module()
+
+    def run(batch: image.Array32) -> image.Array32:
+        with torch.no_grad():
+            logits: image.Array32 = module(torch.from_numpy(batch)).numpy()
+        return logits
+
+    return [file], run
+
+
+_WRITERS: dict[str, Callable[[Located, str, bytes, Path], tuple[list[Path], Any]]] = {
+    "onnx": _write_onnx,
+    "openvino": _write_openvino,
+    "torch-export": _write_program,
+}
+
+
+def _compare(
+    located: Located, candidate: Any, precision: str, pictures: Any, data: Dataset | None
+) -> tuple[str, float, int, bool]:
+    """The figure, its value, on how many pictures, whether they were generated; raises ExportError if it is bad."""
+    import torch
+
+    from carseg.runtimes.torch_ import TorchRuntime, read_network
+
+    entry = located.entry
+    reference = TorchRuntime(read_network(located), torch.device("cpu"), "float32")
+    if precision == "int8" and data is not None:
+        before, after = (_miou(runtime, entry, data) for runtime in (reference, candidate))
+        if before - after > INT8_LOSS:
+            raise ExportError(
+                f"int8 has mIoU {after:.4f} on {len(data)} pictures where float32 has {before:.4f}; at most "
+                f"{INT8_LOSS} may be lost: calibrate with more pictures like these, or export float32"
+            )
+        return "mIoU lost", before - after, len(data), False
+    found = list(_pictures(pictures))
+    share = agreement(reference, candidate, entry, found)
+    least = INT8_AGREEMENT if precision == "int8" else AGREEMENT
+    if share < least:
+        raise ExportError(
+            f"only {share:.3%} of the labels on {len(found)} pictures agree with torch float32, {least:.1%} must: "
+            f"nothing was exported"
+        )
+    return "agreement", share, len(found), pictures is None
+
+
+def _pictures(source: Any) -> Iterator[image.Array8]:
+    """Some of the pictures of a folder or pattern, those that cannot be read left out; generated ones of None."""
+    if source is None:
+        from carseg.measuring import generated_pictures
+
+        found: list[Any] = list(generated_pictures(_GENERATED))
+    else:
+        found = list(find_pictures(source))
+    for picture in found[:: -(-len(found) // _MOST_PICTURES)]:
+        with suppress(PictureError):
+            yield image.decode(picture).rgb
+
+
+def _mask(runtime: Callable[[Any], Any], entry: Entry, rgb: image.Array8) -> image.Array8:
+    logits = runtime(image.to_input(rgb, entry.input)[None])[0]
+    return image.to_mask(logits, rgb.shape[:2], background=entry.labels.background)
+
+
+def _miou(runtime: Callable[[Any], Any], entry: Entry, data: Dataset) -> float:
+    from carseg.metrics import Evaluation
+
+    evaluation = Evaluation(entry.labels, boundary=False)
+    for sample in data:
+        rgb, truth = sample.load()
+        evaluation.add(_mask(runtime, entry, rgb), truth)
+    return evaluation.scores().miou
+
+
+def _anylabeling(entry: Entry, model: str) -> str:
+    """An X-AnyLabeling configuration, as its guide to models of one's own has it for a U-Net."""
+    classes = [_BACKGROUND if i == entry.labels.background else name for i, name in enumerate(entry.labels.classes)]
+    height, width = entry.input.size
+    settings = {
+        "type": "unet",
+        "name": f"carseg-{entry.name}",
+        "display_name": entry.name,
+        "provider": "carseg",
+        "model_path": model,
+        "input_height": height,
+        "input_width": width,
+        "mean": entry.input.mean,
+        "std": entry.input.std,
+    }
+    lines = [f"{key}: {json.dumps(value)}" for key, value in settings.items()]
+    return "\n".join([*lines, "classes:", *(f"  - {json.dumps(name)}" for name in classes), ""])
