@@ -23,17 +23,7 @@ def load_encoder(model: Network, state: Mapping[str, Tensor], source: str) -> No
         OptionError: the network has no encoder, or it does not take three channels.
         WeightsError: they do not fit the encoder; nothing is loaded then.
     """
-    kind = type(model).__name__
-    encoder = {
-        k: v for k, v in model.state_dict().items() if model.encoder_prefix and k.startswith(model.encoder_prefix)
-    }
-    if not encoder:
-        raise OptionError(f"{kind} has no encoder to load weights into")
-    first = next(v for v in encoder.values() if v.ndim == 4)
-    if first.shape[1] != 3:
-        raise OptionError(
-            f"{source} takes 3 channels, this {kind} takes {first.shape[1]}: start it from random weights"
-        )
+    encoder = _encoder(model, source)
     found = {key: state.get(model.timm_key(key)) for key in encoder}
     wrong = [
         key
@@ -42,7 +32,9 @@ def load_encoder(model: Network, state: Mapping[str, Tensor], source: str) -> No
         or (value is not None and value.shape != encoder[key].shape)
     ]
     if wrong:
-        raise WeightsError(f"{source} does not fit {kind}: {len(wrong)} tensors, the first is {wrong[0]}")
+        raise WeightsError(
+            f"{source} does not fit {type(model).__name__}: {len(wrong)} tensors, the first is {wrong[0]}"
+        )
     filled = {key: value for key, value in found.items() if value is not None}
     model.load_state_dict(filled, strict=False)  # strict above: every tensor of the encoder is there
 
@@ -65,10 +57,25 @@ def load_imagenet_encoder(model: Network) -> None:
             "unset it, or set HF_HUB_OFFLINE=1 instead to use what timm has in its cache"
         )
 
+    source = f"timm's {model.timm_encoder}"
+    _encoder(model, source)  # before anything is downloaded
+
     import timm
 
     try:
         pretrained = timm.create_model(model.timm_encoder, pretrained=True).state_dict()
     except Exception as error:  # the download libraries below timm raise whatever they like
         raise HubError(f"timm could not get the ImageNet weights of {model.timm_encoder}: {error}") from error
-    load_encoder(model, pretrained, f"timm's {model.timm_encoder}")
+    load_encoder(model, pretrained, source)
+
+
+def _encoder(model: Network, source: str) -> dict[str, Tensor]:
+    """The part of the state dict that ``source`` can fill."""
+    kind, prefix = type(model).__name__, model.encoder_prefix
+    encoder = {k: v for k, v in model.state_dict().items() if prefix and k.startswith(prefix)}
+    if not encoder:
+        raise OptionError(f"{kind} has no encoder to load weights into")
+    channels = next(v.shape[1] for v in encoder.values() if v.ndim == 4)
+    if channels != 3:
+        raise OptionError(f"{source} takes 3 channels, this {kind} takes {channels}: start it from random weights")
+    return encoder
