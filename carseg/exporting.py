@@ -88,6 +88,7 @@ def export(
         MissingExtraError: a package that the format needs is not installed.
     """
     _check(format, precision, calib)
+    compared, calibrating = _find(pictures or calib), _find(calib)
     located = _locate(name, weights, hub)
     out = Path(out)
     made = not out.exists()
@@ -95,17 +96,17 @@ def export(
     try:
         with tempfile.TemporaryDirectory(prefix=".export-", dir=out) as folder:
             stem = Path(folder, located.entry.name)
-            model = _onnx_model(located, precision, calib) if format != "torch-export" else b""
+            model = _onnx_model(located, precision, calibrating) if format != "torch-export" else b""
             files, candidate = _WRITERS[format](located, precision, model, stem)
-            result = _compare(located, candidate, precision, pictures or calib, data)
+            result = _compare(located, candidate, precision, compared, data)
             if precision == "int8":
                 _keep(located.entry, model)
             moved = tuple(file.replace(out / file.name) for file in files)
+        return Exported(moved, *result, pictures is None and calib is None and data is None)
     finally:
         if made:
             with suppress(OSError):  # not empty: the export went well
                 out.rmdir()
-    return Exported(moved, *result)
 
 
 def facts(entry: Entry) -> dict[str, str]:
@@ -153,7 +154,24 @@ def _locate(name: Any, weights: Any, place: Any) -> Located:
     return hub.locate(name, weights=weights, hub=place)
 
 
-def _onnx_model(located: Located, precision: str, calib: Any) -> bytes:
+def _find(source: Any) -> list[Any]:
+    """Some of the pictures of a folder or pattern, spread over it; generated ones of None."""
+    if source is None:
+        from carseg.measuring import generated_pictures
+
+        return list(generated_pictures(_GENERATED))
+    found = list(find_pictures(source))
+    return found[:: -(-len(found) // _MOST_PICTURES)]
+
+
+def _decoded(pictures: list[Any]) -> Iterator[image.Array8]:
+    """Those that can be read."""
+    for picture in pictures:
+        with suppress(PictureError):
+            yield image.decode(picture).rgb
+
+
+def _onnx_model(located: Located, precision: str, calibrating: list[Any]) -> bytes:
     from carseg.runtimes.kept import onnx_model
 
     model = onnx_model(located, "float32", "onnx")
@@ -161,7 +179,7 @@ def _onnx_model(located: Located, precision: str, calib: Any) -> bytes:
         return model
     from carseg.calibration import quantize
 
-    return quantize(model, (image.to_input(rgb, located.entry.input)[None] for rgb in _pictures(calib)))
+    return quantize(model, (image.to_input(rgb, located.entry.input)[None] for rgb in _decoded(calibrating)))
 
 
 def _keep(entry: Entry, model: bytes) -> None:
@@ -225,9 +243,9 @@ _WRITERS: dict[str, Callable[[Located, str, bytes, Path], tuple[list[Path], Any]
 
 
 def _compare(
-    located: Located, candidate: Any, precision: str, pictures: Any, data: Dataset | None
-) -> tuple[str, float, int, bool]:
-    """The figure, its value, on how many pictures, whether they were generated; raises ExportError if it is bad."""
+    located: Located, candidate: Any, precision: str, pictures: list[Any], data: Dataset | None
+) -> tuple[str, float, int]:
+    """The figure, its value, on how many pictures; raises ExportError if it is bad."""
     import torch
 
     from carseg.runtimes.torch_ import TorchRuntime, read_network
@@ -241,29 +259,15 @@ def _compare(
                 f"int8 has mIoU {after:.4f} on {len(data)} pictures where float32 has {before:.4f}; at most "
                 f"{INT8_LOSS} may be lost: calibrate with more pictures like these, or export float32"
             )
-        return "mIoU lost", before - after, len(data), False
-    found = list(_pictures(pictures))
-    share = agreement(reference, candidate, entry, found)
+        return "mIoU lost", before - after, len(data)
+    share = agreement(reference, candidate, entry, _decoded(pictures))
     least = INT8_AGREEMENT if precision == "int8" else AGREEMENT
     if share < least:
         raise ExportError(
-            f"only {share:.3%} of the labels on {len(found)} pictures agree with torch float32, {least:.1%} must: "
-            f"nothing was exported"
+            f"only {share:.3%} of the labels on {len(pictures)} pictures agree with torch float32, {least:.1%} "
+            "must: nothing was exported"
         )
-    return "agreement", share, len(found), pictures is None
-
-
-def _pictures(source: Any) -> Iterator[image.Array8]:
-    """Some of the pictures of a folder or pattern, those that cannot be read left out; generated ones of None."""
-    if source is None:
-        from carseg.measuring import generated_pictures
-
-        found: list[Any] = list(generated_pictures(_GENERATED))
-    else:
-        found = list(find_pictures(source))
-    for picture in found[:: -(-len(found) // _MOST_PICTURES)]:
-        with suppress(PictureError):
-            yield image.decode(picture).rgb
+    return "agreement", share, len(pictures)
 
 
 def _mask(runtime: Callable[[Any], Any], entry: Entry, rgb: image.Array8) -> image.Array8:

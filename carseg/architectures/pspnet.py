@@ -21,6 +21,27 @@ from carseg.registry import register
 _BINS = (1, 2, 3, 6)
 
 
+class CellMeans(nn.Module):
+    """(N, C, h, w) -> (N, C, cells, cells): adaptive average pooling.
+
+    As two matrix products, because ONNX has no adaptive pooling for free sizes.
+    """
+
+    def __init__(self, cells: int) -> None:
+        super().__init__()
+        self.cells = cells
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self._weights(x.shape[-2], x) @ x @ self._weights(x.shape[-1], x).T
+
+    def _weights(self, side: int, x: Tensor) -> Tensor:
+        """(cells, side): what each position has to do with each cell's mean; cells that do not divide overlap."""
+        cell = torch.arange(self.cells, device=x.device)[:, None]
+        first, last = cell * side // self.cells, ((cell + 1) * side + self.cells - 1) // self.cells
+        position = torch.arange(side, device=x.device)
+        return ((position >= first) & (position < last)).to(x.dtype) / (last - first)
+
+
 class PyramidPooling(nn.Module):
     """(N, 2048, h, w) -> (N, 4096, h, w): the features and four coarse summaries of them."""
 
@@ -29,7 +50,7 @@ class PyramidPooling(nn.Module):
         width = channels // len(_BINS)
         self.features = nn.ModuleList(
             nn.Sequential(
-                nn.AdaptiveAvgPool2d(cells),
+                CellMeans(cells),
                 nn.Conv2d(channels, width, 1, bias=False),
                 nn.BatchNorm2d(width),
                 nn.ReLU(inplace=True),
