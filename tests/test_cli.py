@@ -76,6 +76,14 @@ def test_as_a_program():
     assert reader.wait() == 1
 
 
+def test_the_default_model_is_one_for_car_parts_in_the_package():
+    if not carseg.list_models():
+        pytest.skip("this version has no weights")
+    entry = carseg.info(catalog.DEFAULT_MODEL)
+    assert entry.embedded
+    assert entry.labels.name == "carparts"
+
+
 def test_models_and_info(zoo, capsys):
     assert run("models") == 0
     head, *rows = capsys.readouterr().out.splitlines()
@@ -143,6 +151,7 @@ def test_data_check_and_convert(capsys):
     assert "2 pictures" in out
     assert "left out b" in err
     assert run("data check nosuch") == 2
+    assert "does not exist" in capsys.readouterr().err
     assert run("data check data --map left_dor=door") == 2
     assert "did you mean left_door" in capsys.readouterr().err
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import re
 from collections.abc import Callable
 from dataclasses import Field, fields, replace
@@ -81,6 +82,9 @@ def finetune(
     prepare()
     if model not in list_architectures():
         locate(model, hub=hub)
+    leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started one talks
+    if leads:
+        say(f"carseg: reading the pictures in {data}")
     with Progress("training") as bar:
 
         def report(state: dict[str, float]) -> None:
@@ -98,10 +102,11 @@ def finetune(
             mapping=parse_mapping(map or ()),
             hub=hub,
             resume=resume,
-            report=report,
+            report=report if leads else None,
         )
-    emit(str(best))
-    say(f"carseg: done; {out / 'report.html'} shows how it went; try `carseg predict PICTURE --model {best}`")
+    if leads:
+        emit(str(best))
+        say(f"carseg: done; {out / 'report.html'} shows how it went; try `carseg predict PICTURE --model {best}`")
 
 
 def _say_what_is_new(started: dict[str, Any]) -> None:
