@@ -1,0 +1,207 @@
+"""What a fine-tuning starts from, what a resumed one may change, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import torch
+
+from carseg import Options, finetune, load, packing, training, training_log
+from carseg.data.opening import open as open_data
+from carseg.errors import DataError, MissingExtraError, OptionError
+from carseg.finetuning import start
+from carseg.labels import label_set
+from carseg.manifest import Entry
+from carseg.registry import create_model
+from carseg.training import Trainer
+from carseg.training_log import COLUMNS, TrainingLog, read_log
+
+from drawn_data import index_folder
+from entries import entry_of
+
+NETWORK = "lraspp-mobilenetv2"
+QUICK = Options(epochs=1, batch_size=4, size=(32, 32), augment="none", val_fraction=0.25, precision="float32")
+OLD = label_set("old", ("ground", "left_door", "right_door"))
+NEW = label_set("new", ("right_door", "ground", "hood", "wheel"))
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    index_folder(tmp_path / "data", [f"picture{i}" for i in range(12)])
+    (tmp_path / "data" / "classes.txt").write_text("ground\nleft_door\nright_door\n")
+    return tmp_path / "data"
+
+
+def old_entry(architecture: str) -> Entry:
+    return replace(entry_of(name="old"), architecture=architecture, labels=OLD, storage="float32", metrics=())
+
+
+class Page(HTMLParser):
+    """What a page shows and where it leads."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.links: list[str] = []
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href") and value]
+
+
+@pytest.mark.parametrize("val_fraction", [0.25, 0.0])
+def test_a_report_page_needs_nothing_else(data: Path, tmp_path: Path, val_fraction: float) -> None:
+    run = tmp_path / "run"
+    finetune(NETWORK, data, run, options=replace(QUICK, epochs=2, val_fraction=val_fraction))
+    page, text = Page(run / "report.html"), (run / "report.html").read_text()
+    assert page.tags.count("img") >= 3
+    assert all(link.startswith("data:image/jpeg;base64,") for link in page.links)
+    assert "http" not in text.replace('xmlns="http://www.w3.org/2000/svg"', "")
+    assert page.tags.count("polyline") == (4 if val_fraction else 2)  # loss, rate; mIoU, pixel accuracy
+    assert ("IoU by class" in text) == bool(val_fraction)
+    assert "right_door" in text or not val_fraction
+
+
+def test_tensorboard_gets_the_figures_of_the_log(data: Path, tmp_path: Path) -> None:
+    accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run = tmp_path / "run"
+    finetune(NETWORK, data, run, options=replace(QUICK, epochs=3, tensorboard=True))
+    events = accumulators.EventAccumulator(str(run / "tensorboard")).Reload()
+    for name in ("loss", "val_miou"):
+        logged = [(float(event.step), event.value) for event in events.Scalars(name)]
+        assert logged == [(row["step"], pytest.approx(row[name], rel=1e-5)) for row in read_log(run)]
+        assert len(logged) == 3
+
+
+def test_without_tensorboard_installed_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'carseg\[report\]'"):
+        TrainingLog(tmp_path, tensorboard=True)
+
+
+def test_the_log_goes_back_to_a_step_and_is_whole_on_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = TrainingLog(tmp_path)
+    for step in (3, 6, 9):
+        log.add({name: None for name in COLUMNS} | {"step": step, "loss": 1 / step})
+    log.rewind(6)
+    assert [row["step"] for row in read_log(tmp_path)] == [3, 6]
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(training_log, "replacing", full)
+    with pytest.raises(OSError, match="No space"):
+        log.add(dict.fromkeys(COLUMNS, 12.0))
+    assert [row["step"] for row in read_log(tmp_path)] == [row["step"] for row in log.rows] == [3, 6]
+
+
+def test_a_resumed_run_refuses_other_settings_but_for_where_it_runs(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    finetune(NETWORK, data, run, options=QUICK)
+    with pytest.raises(OptionError, match=r"started with lr 0\.001, not 0\.1.*run/best"):
+        finetune(NETWORK, data, run, options=replace(QUICK, lr=0.1), resume=True)
+    with pytest.raises(OptionError, match=r"started with model 'lraspp"):
+        finetune("fpn-mobilenetv2", data, run, resume=True)
+    finetune(NETWORK, data, run, options=replace(QUICK, device="cpu", workers=1), resume=True)
+    index_folder(data, ["another"], start=50)
+    with pytest.raises(DataError, match="has changed since"):
+        finetune(NETWORK, data, run, resume=True)
+
+
+@pytest.mark.parametrize("architecture", [NETWORK, "u2netp"])
+def test_classes_of_the_same_name_keep_their_part_of_the_head(architecture: str, tmp_path: Path) -> None:
+    network = create_model(architecture, len(OLD))
+    packing.pack(tmp_path / "old", network, old_entry(architecture))
+    other, found, new = start(tmp_path / "old", NEW, QUICK)
+    assert found.labels == NEW
+    x = torch.rand(1, 3, 64, 64)
+    if architecture == "u2netp":  # its last layer sees the logits of all classes: those of new ones must not matter
+        with torch.no_grad():
+            for net, labels in ((network, OLD), (other, NEW)):
+                strange = [i for i, name in enumerate(labels.classes) if name not in ("ground", "right_door")]
+                columns = [block * len(labels) + i for block in range(6) for i in strange]
+                net.state_dict()["outconv.weight"][:, columns] = 0
+    with torch.no_grad():
+        before, after = network.eval()(x), other.eval()(x)
+    torch.testing.assert_close(after[:, [1, 0]], before[:, [0, 2]])
+    assert new
+    assert not any(name.startswith("encoder") for name in new)
+    _, _, none = start(tmp_path / "old", label_set("fewer", ("ground", "right_door")), QUICK)
+    assert none == []
+
+
+def test_an_entry_survives_a_kill_while_it_is_replaced(tmp_path: Path) -> None:
+    network, folder = create_model(NETWORK, len(OLD)), tmp_path / "best"
+    first = packing.pack(folder, network, old_entry(NETWORK))
+    folder.rename(tmp_path / ".best-replaced")  # killed between the two renames
+    (tmp_path / ".best-new").mkdir()
+    packing.repair(folder)
+    assert load(folder).entry.sha256 == first.sha256
+    assert [path.name for path in tmp_path.iterdir()] == ["best"]
+
+
+def trainer_of(data: Path, run: Path, options: Options) -> Trainer:
+    entry = old_entry(NETWORK)
+    spec = replace(entry.input, size=(32, 32))
+    return Trainer(
+        create_model(NETWORK, 3), OLD, spec, open_data(data, labels=OLD), None, run, options, pack=lambda *_: None
+    )
+
+
+def test_rare_classes_are_drawn_more_often(data: Path, tmp_path: Path) -> None:
+    trainer = trainer_of(data, tmp_path, replace(QUICK, balanced=True, batch_size=12))
+    trainer.present[:, 2] = 0
+    trainer.present[5, 2] = 10  # one picture alone has the last class
+    counts = torch.zeros(12)
+    for step in range(50):
+        trainer.at.step = step
+        counts += torch.bincount(trainer._indices(), minlength=12)
+    assert counts[5] > 3 * counts[[i for i in range(12) if i != 5]].mean()
+
+
+def test_without_it_every_picture_is_drawn_once_an_epoch(data: Path, tmp_path: Path) -> None:
+    trainer = trainer_of(data, tmp_path, QUICK)
+    epochs = []
+    for epoch in range(2):
+        drawn = []
+        for step in range(3):
+            trainer.at.step = 3 * epoch + step
+            drawn += trainer._indices().tolist()
+        epochs.append(drawn)
+        assert sorted(drawn) == list(range(12))
+    assert epochs[0] != epochs[1]
+
+
+def test_a_few_pictures_are_not_validated_after_every_step(data: Path, tmp_path: Path) -> None:
+    trainer, validated = trainer_of(data, tmp_path, replace(QUICK, epochs=400, batch_size=12)), []
+    while trainer.done < 1:
+        trainer.at.step += 1
+        if trainer._validation_is_due():
+            trainer._validate()
+            validated.append(trainer.at.step)
+    assert validated == list(range(4, 401, 4))
+
+
+def test_plateau_halves_the_rate_when_validation_no_longer_improves(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "PLATEAU_PATIENCE", 2)
+    options = replace(QUICK, epochs=6, lr=1e-12, schedule="plateau", freeze=("bn",))
+    finetune(NETWORK, data, tmp_path / "run", options=options)
+    rates = [row["lr"] for row in read_log(tmp_path / "run")]
+    assert rates == pytest.approx([1e-12, 1e-12, 1e-12, 0.5e-12, 0.5e-12, 0.25e-12], rel=1e-6, abs=0)
+
+
+def test_what_a_run_was_started_with_is_written_down(data: Path, tmp_path: Path) -> None:
+    finetune(NETWORK, data, tmp_path / "run", options=QUICK, mapping={"left_door": "door", "right_door": "door"})
+    started = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert started["data"] == {"classes": ["ground", "door"], "train": 9, "val": 3}
+    assert started["options"]["size"] == [32, 32]
