@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import sys
 import warnings
@@ -24,6 +25,7 @@ def prepare() -> None:
     Processes that the command starts find the same settings in their environment.
     """
     warnings.showwarning = warn  # type: ignore[assignment]
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)  # repeats without a name what an error then says with it
     if sys.platform == "linux":
         tunables = ":".join(f"glibc.malloc.{name}={value}" for name, _, value in _MALLOC)
         os.environ.setdefault("GLIBC_TUNABLES", tunables)
