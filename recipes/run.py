@@ -84,7 +84,7 @@ def main(
 
 def publish(best: Path, recipe: recipes.Recipe, entry: Entry, test: Dataset, weights: Path) -> Entry:
     """Stores the best state of a run small, measures what is stored, and writes its card."""
-    trained = torch_.start(locate(best), "cpu", "float32", None).network
+    trained = torch_.read_network(locate(best))
     exact = evaluate(trained, test, recipe.labels, recipe.input, torch.device("cpu"))
     folder = weights / recipe.name
     stored = packing.pack(folder, trained, replace(entry, **recipe.about), keep_float16=recipe.keep_float16)
