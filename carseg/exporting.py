@@ -102,7 +102,7 @@ def export(
             if precision == "int8":
                 _keep(located.entry, model)
             moved = tuple(file.replace(out / file.name) for file in files)
-        return Exported(moved, *result, pictures is None and calib is None and data is None)
+        return Exported(moved, *result, generated=result[0] == "agreement" and not (pictures or calib))
     finally:
         if made:
             with suppress(OSError):  # not empty: the export went well

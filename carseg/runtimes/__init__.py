@@ -70,7 +70,7 @@ def choose(entry: Entry, name: str, device: str, precision: str) -> tuple[str, s
     """
     if device in ("auto", "cpu") and not (device == "auto" and cpu.may_have_accelerator()):
         if (name, precision) == ("auto", "int8"):
-            return ("openvino" if _installed("openvino") or not _installed("onnx") else "onnx"), precision
+            return ("openvino" if installed("openvino") or not installed("onnx") else "onnx"), precision
         for fast, kind in _FASTEST:
             if name in ("auto", fast) and precision in ("auto", kind) and _suits(entry, fast, kind):
                 return fast, kind
@@ -79,8 +79,9 @@ def choose(entry: Entry, name: str, device: str, precision: str) -> tuple[str, s
 
 def _suits(entry: Entry, name: str, precision: str) -> bool:
     agreement = entry.runtimes.get(name, {}).get(precision, 0.0)
-    return agreement >= AGREEMENT and _installed(name) and (precision != "bfloat16" or cpu.native_bfloat16())
+    return agreement >= AGREEMENT and installed(name) and (precision != "bfloat16" or cpu.native_bfloat16())
 
 
-def _installed(name: str) -> bool:
+def installed(name: str) -> bool:
+    """Whether everything is there that a runtime needs."""
     return all(importlib.util.find_spec(package) for package in _PACKAGES[name])

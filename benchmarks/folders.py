@@ -1,0 +1,78 @@
+"""A folder of large pictures, end to end: ``carseg predict FOLDER`` beside a plain loop over the files.
+
+    python -m benchmarks.folders --count 200                                # generated pictures of 12 megapixels
+    python -m benchmarks.folders --model unet-carvana --pictures DIR --runtime openvino
+
+Both write a mask for every picture; each runs as a process from start to end, in turns. Printed are pictures a second
+(start included), the ratio, and the most memory each process held.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import typer
+
+from benchmarks.inference import machine
+
+_SIZE = 3000, 4000
+
+
+def main(
+    model: Annotated[str, typer.Option("--model", "-m")] = "fpn-mobilenetv2-carparts",
+    pictures: Annotated[Path | None, typer.Option(help="A folder; generated pictures if none.")] = None,
+    count: Annotated[int, typer.Option(help="How many to generate.")] = 40,
+    rounds: int = 3,
+    runtime: str = "auto",
+    precision: str = "auto",
+    hub: str | None = None,
+) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = pictures or _generate(Path(scratch, "pictures"), count)
+        total = len(list(folder.iterdir()))
+        options = ["--runtime", runtime, "--precision", precision, *(["--hub", hub] if hub else [])]
+        commands = {
+            "plain loop": ["benchmarks.plain", model, hub or "", str(folder)],
+            "carseg": ["carseg", "predict", str(folder), "--model", model, "--save", "mask", *options, "--out"],
+        }
+        found: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
+        for number in range(rounds):
+            for name, command in commands.items():
+                found[name].append(_run([sys.executable, "-m", *command, f"{scratch}/{name}-{number}"]))
+    print(f"{machine()}, {total} pictures, {model}, {rounds} rounds")
+    for name, runs in found.items():
+        seconds, memory = (median(values) for values in zip(*runs, strict=True))
+        print(f"{name:10}  {total / seconds:7.2f} pictures/s  {memory:7.0f} MB")
+    ratios = [a / b for (a, _), (b, _) in zip(found["plain loop"], found["carseg"], strict=True)]
+    print(f"ratio       {median(ratios):7.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+
+
+def _generate(folder: Path, count: int) -> Path:
+    from carseg.measuring import generated_pictures
+
+    folder.mkdir()
+    contents = generated_pictures(min(count, 8), _SIZE)
+    for number in range(count):
+        (folder / f"{number:04}.jpg").write_bytes(contents[number % len(contents)])
+    return folder
+
+
+def _run(command: list[str]) -> tuple[float, float]:
+    """Seconds, and the most memory in MB."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{command[2]} ended with status {os.waitstatus_to_exitcode(status)}")
+    return time.perf_counter() - began, usage.ru_maxrss * 1024 / 1e6
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,213 @@
+"""Every network as its public reference would be run and as carseg runs it, on the same pictures, in turns.
+
+    python -m benchmarks.inference                                         # all models, generated pictures
+    python -m benchmarks.inference -m unet -m u2net --size 320 --size 512 --pictures DIR --int8
+
+Time is that of one picture end to end: from the encoded file in memory to the mask at the picture's own size. Each way
+to run a network has a process of its own, and they take turns picture by picture, so that all meet the same load of the
+machine. An architecture's name stands for random weights. Printed are medians, ratios to the reference (medians of
+those of each turn), and the share of labels that equal the reference's. ONEDNN_MAX_CPU_ISA=AVX2 makes the processor an
+older one.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+Job = dict[str, Any]
+
+REFERENCE = "reference"
+
+
+def main(
+    models: Annotated[list[str] | None, typer.Option("--model", "-m", help="Models or architectures.")] = None,
+    sizes: Annotated[list[int] | None, typer.Option("--size", help="Side the network sees; its own if none.")] = None,
+    pictures: Annotated[Path | None, typer.Option(help="A folder; generated ones of 1280x720 if none.")] = None,
+    rounds: int = 7,
+    count: Annotated[int, typer.Option(help="Pictures a round.")] = 4,
+    int8: Annotated[bool, typer.Option("--int8", help="Calibrate on the pictures and run int8 too.")] = False,
+    threads: int | None = None,
+    hub: str | None = None,
+) -> None:
+    from carseg.catalog import list_models
+
+    print(f"{machine()}, {threads or os.cpu_count()} threads, {count} pictures, {rounds} rounds\n")
+    print("| network | side | run as | ms | times faster | equal labels |\n|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as scratch:
+        files = _pictures(Path(scratch), pictures, count)
+        for name in models or list_models():
+            place = _with_weights(name, Path(scratch), hub)
+            ways = _ways(name, place, str(Path(files[0]).parent) if int8 else None)
+            for size in sizes or [0]:
+                job = {"name": name, "hub": place, "size": size, "threads": threads, "files": files}
+                _row(job, ways, rounds)
+
+
+def machine() -> str:
+    """The processor and what limits it."""
+    names = [line for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    name = names[0].partition(":")[2].strip() if names else platform.processor()
+    cap = os.environ.get("ONEDNN_MAX_CPU_ISA")
+    return f"{name} ({os.cpu_count()} cores)" + (f", capped to {cap}" if cap else "")
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines() if Path(path).exists() else []
+
+
+def _pictures(scratch: Path, folder: Path | None, count: int) -> list[str]:
+    """Files, all in one folder."""
+    from carseg.measuring import generated_pictures
+    from carseg.segmenter import find_pictures
+
+    found = [Path(path).read_bytes() for path in list(find_pictures(folder))[:count]] if folder else []
+    (scratch / "pictures").mkdir()
+    files = []
+    for number, content in enumerate(found or generated_pictures(count)):
+        files.append(scratch / "pictures" / f"{number}.jpg")
+        files[-1].write_bytes(content)
+    return [str(path) for path in files]
+
+
+def _with_weights(name: str, scratch: Path, hub: str | None) -> str | None:
+    """The hub that has the model: for an architecture one with random weights."""
+    from carseg.registry import create_model, list_architectures
+
+    if name not in list_architectures():
+        return hub
+    import torch
+
+    from carseg.labels import LABEL_SETS
+    from carseg.manifest import Entry, InputSpec
+    from carseg.packing import pack
+
+    torch.manual_seed(0)
+    labels = LABEL_SETS["carparts"]
+    known = {key: "" for key in ("recipe", "code_commit", "paper", "made_by")}
+    spec = InputSpec((320, 320), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+    entry = Entry(
+        name, name, labels, "model.safetensors", "0" * 64, 1, 1, "float32", spec, "none", "yes", data=(), **known
+    )
+    pack(scratch / "hub" / name, create_model(name, len(labels)), entry)
+    return str(scratch / "hub")
+
+
+def _ways(name: str, hub: str | None, calib: str | None) -> list[str]:
+    from carseg.runtimes import cpu, installed
+
+    ways = ["torch float32", *(["torch bfloat16"] if cpu.native_bfloat16() else [])]
+    for runtime in ("openvino", "onnx"):
+        if installed(runtime):
+            ways.append(f"{runtime} float32")
+            if runtime == "openvino" and cpu.native_bfloat16():
+                ways.append("openvino bfloat16")
+    if calib:
+        from carseg.errors import ExportError
+        from carseg.exporting import export
+
+        try:
+            with tempfile.TemporaryDirectory() as out:
+                export(name, out, precision="int8", calib=calib, hub=hub)
+            ways += [f"{runtime} int8" for runtime in ("openvino", "onnx") if installed(runtime)]
+        except ExportError as error:
+            print(f"{name}: {error}", file=sys.stderr)
+    return ways
+
+
+def _row(job: Job, ways: list[str], rounds: int) -> None:
+    workers = {way: _start({**job, "way": way}) for way in (REFERENCE, *ways)}
+    times: dict[str, list[float]] = {way: [] for way in workers}
+    masks: dict[str, list[Any]] = {}
+    try:
+        for way, worker in workers.items():
+            masks[way] = [np.load(path) for path in _ask(worker, "masks")]  # warms up as well
+        for _ in range(rounds):
+            for number in range(len(job["files"])):
+                for way, worker in workers.items():
+                    times[way].append(_ask(worker, number))
+    finally:
+        for worker in workers.values():
+            worker.kill()
+            worker.wait()
+    for way in workers:
+        ratio = median(r / t for r, t in zip(times[REFERENCE], times[way], strict=True))
+        pairs = list(zip(masks[REFERENCE], masks[way], strict=True))
+        equal = sum(int((a == b).sum()) for a, b in pairs) / sum(a.size for a, _ in pairs)
+        side = job["size"] or "own"
+        print(f"| {job['name']} | {side} | {way} | {median(times[way]):.1f} | {ratio:.2f} | {equal:.3%} |", flush=True)
+
+
+def _start(job: Job) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "benchmarks.inference", "--work", json.dumps(job)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def _ask(worker: subprocess.Popen[str], question: Any) -> Any:
+    assert worker.stdin is not None and worker.stdout is not None
+    print(json.dumps(question), file=worker.stdin, flush=True)
+    line = worker.stdout.readline()
+    if not line:
+        raise SystemExit(f"a process ended with status {worker.wait()}")
+    return json.loads(line)
+
+
+def _work(job: Job) -> None:
+    """Answers the number of a picture with the milliseconds it took, "masks" with files of all masks."""
+    predict = _predictor(job)
+    contents = [Path(path).read_bytes() for path in job["files"]]
+    with tempfile.TemporaryDirectory() as folder:
+        for line in sys.stdin:
+            question = json.loads(line)
+            if question == "masks":
+                paths = [str(Path(folder, f"{number}.npy")) for number in range(len(contents))]
+                for path, content in zip(paths, contents, strict=True):
+                    np.save(path, predict(content))
+                print(json.dumps(paths), flush=True)
+            else:
+                began = time.perf_counter()
+                predict(contents[question])
+                print((time.perf_counter() - began) * 1000, flush=True)
+
+
+def _predictor(job: Job) -> Callable[[bytes], np.ndarray]:
+    from carseg import hub, runtimes
+    from carseg.segmenter import Segmenter
+
+    located = hub.locate(job["name"], hub=job["hub"])
+    if job["size"]:
+        spec = replace(located.entry.input, size=(job["size"], job["size"]), resize="stretch")
+        located = replace(located, entry=replace(located.entry, input=spec))
+    if job["way"] == REFERENCE:
+        import torch
+
+        from benchmarks.plain import plain_predict
+
+        if job["threads"]:
+            torch.set_num_threads(job["threads"])
+        predict = plain_predict(located)
+        return lambda content: predict(io.BytesIO(content))
+    runtime, precision = job["way"].split()
+    segmenter = Segmenter(located.entry, runtimes.start(located, runtime, "cpu", precision, job["threads"]))
+    return lambda content: segmenter.predict(content).mask
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--work"]:
+        _work(json.loads(sys.argv[2]))
+    else:
+        typer.run(main)

@@ -1,0 +1,50 @@
+"""A network as its public reference would be run: PyTorch eagerly in float32, PIL before, full-size logits after.
+
+python -m benchmarks.plain MODEL HUB FOLDER OUT      # masks of a folder's pictures, one after another
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from carseg import hub
+from carseg.hub import Located
+from carseg.runtimes.torch_ import read_network
+
+
+def plain_predict(located: Located) -> Callable[[Path | IO[bytes]], np.ndarray]:
+    """A function from an encoded picture to its mask, uint8 (H, W)."""
+    network = read_network(located)
+    spec = located.entry.input
+    mean, std = (torch.tensor(values)[:, None, None] for values in (spec.mean, spec.std))
+    height, width = spec.size
+
+    @torch.no_grad()
+    def predict(file: Path | IO[bytes]) -> np.ndarray:
+        picture = Image.open(file).convert("RGB")
+        pixels = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR)).astype(np.float32)
+        pixels /= pixels.max() if spec.scale == "max" else 255
+        x = ((torch.from_numpy(pixels).permute(2, 0, 1) - mean) / std)[None]
+        logits = F.interpolate(network(x), size=picture.size[::-1], mode="bilinear", align_corners=False)
+        return logits.argmax(1)[0].numpy().astype(np.uint8)
+
+    return predict
+
+
+def main(model: str, place: str, folder: str, out: str) -> None:
+    predict = plain_predict(hub.locate(model, hub=place or None))
+    Path(out).mkdir(parents=True)
+    for path in sorted(Path(folder).iterdir()):
+        Image.fromarray(predict(path)).save(Path(out, f"{path.stem}.png"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

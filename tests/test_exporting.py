@@ -1,0 +1,167 @@
+"""Exported files: what is in them, that they run on any number and size of pictures, that bad ones are refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import carseg
+from carseg import ExportError, OptionError, UnknownNameError, exporting
+from carseg.cli import main, process
+from carseg.exporting import export
+
+from color_hub import LABELS, SIDE, photo, write_model
+
+pytest.importorskip("onnxscript")
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hub with the model ``blocks``, a cache that the tests share, some pictures."""
+    folder = tmp_path_factory.mktemp("exporting")
+    write_model(folder / "hub")
+    for i in range(3):
+        photo(folder / "pictures" / f"{i}.png", 96 + 7 * i)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARSEG_HUB", str(folder / "hub"))
+    monkeypatch.setenv("CARSEG_CACHE", str(folder / "cache"))
+    monkeypatch.setattr(process, "prepare", lambda: None)
+
+
+def onnx_file(path: Path):
+    facts = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    return facts, lambda x: session.run(["logits"], {"pictures": x})[0]
+
+
+def openvino_file(path: Path):
+    model = pytest.importorskip("openvino").Core().read_model(str(path))
+    compiled = __import__("openvino").compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    facts = {key: str(value.value) for key, value in model.get_rt_info("carseg").value.items()}
+    return facts, lambda x: compiled([x])[0]
+
+
+def torch_file(path: Path):
+    extra = {"carseg.json": ""}
+    module = torch.export.load(str(path), extra_files=extra).module()
+    return json.loads(extra["carseg.json"]), lambda x: module(torch.from_numpy(x)).detach().numpy()
+
+
+FORMATS = {
+    "onnx": (["blocks.onnx", "blocks.yaml"], onnx_file),
+    "openvino": (["blocks.xml", "blocks.bin"], openvino_file),
+    "torch-export": (["blocks.pt2"], torch_file),
+}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # torch's own, while it exports
+def test_a_file_runs_on_any_pictures_and_says_how(format: str, folder: Path, tmp_path: Path):
+    names, read = FORMATS[format]
+    if format == "openvino":
+        pytest.importorskip("openvino")
+    made = export("blocks", tmp_path / "out", format=format, pictures=folder / "pictures")
+    assert [path.name for path in made.files] == names
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
+    assert (made.figure, made.value, made.pictures, made.generated) == ("agreement", 1.0, 3, False)
+    facts, run = read(made.files[0])
+    rule, labels = json.loads(facts["input"]), json.loads(facts["labels"])
+    assert (rule["size"], rule["mean"], rule["channels"]) == ([SIDE, SIDE], [0.5, 0.5, 0.5], "RGB")
+    assert (tuple(labels["classes"]), labels["background"]) == (LABELS.classes, LABELS.background)
+    assert facts["weights_sha256"] == carseg.load("blocks").entry.sha256
+    reference = carseg.load("blocks", runtime="torch", device="cpu").runtime
+    for shape in ((1, 3, SIDE, SIDE), (3, 3, 17, 45)):
+        x = np.random.default_rng(0).standard_normal(shape, np.float32)
+        np.testing.assert_allclose(run(x), reference(x), rtol=1e-4, atol=1e-4)
+
+
+def test_the_x_anylabeling_file_names_model_and_classes(tmp_path: Path):
+    yaml = pytest.importorskip("yaml")
+    export("blocks", tmp_path)
+    settings = yaml.safe_load((tmp_path / "blocks.yaml").read_text())
+    assert settings["model_path"] == "blocks.onnx"
+    assert settings["classes"] == ["_background_", "left_door", "right_door", "wheel"]
+    assert {"type", "name", "display_name"} <= settings.keys()  # without which it is not loaded
+    assert (settings["input_height"], settings["mean"]) == (SIDE, [0.5, 0.5, 0.5])
+
+
+def test_int8_is_then_what_load_runs(folder: Path, tmp_path: Path):
+    made = export("blocks", tmp_path, precision="int8", calib=folder / "pictures")
+    assert made.value >= exporting.INT8_AGREEMENT
+    kinds = {node.op_type for node in onnx.load(str(made.files[0])).graph.node}
+    assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
+    picture = folder / "pictures" / "0.png"
+    wanted = carseg.load("blocks", runtime="torch", device="cpu").predict(picture).mask
+    fast = carseg.load("blocks", runtime="onnx", precision="int8")
+    assert fast.runtime.description == "onnx int8 on cpu"
+    assert (fast.predict(picture).mask == wanted).mean() > 0.99
+
+
+class Wrong:
+    """Labels half of every picture differently."""
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        logits = carseg.load("blocks", runtime="torch", device="cpu").runtime(batch)
+        logits[..., : logits.shape[-1] // 2] *= -1
+        return logits
+
+
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    write = exporting._WRITERS["onnx"]
+    monkeypatch.setitem(exporting._WRITERS, "onnx", lambda *arguments: (write(*arguments)[0], Wrong()))
+
+
+def test_what_does_not_agree_is_refused_and_leaves_nothing(wrong: None, folder: Path, tmp_path: Path):
+    with pytest.raises(ExportError, match=r"only \d+\.\d{3}% of the labels on 3 pictures agree"):
+        export("blocks", tmp_path / "out", pictures=folder / "pictures")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "blocks.onnx").write_text("an earlier one")
+    with pytest.raises(ExportError):
+        export("blocks", tmp_path / "out")
+    assert [(path.name, path.read_text()) for path in (tmp_path / "out").iterdir()] == [
+        ("blocks.onnx", "an earlier one")
+    ]
+
+
+def test_a_refused_export_ends_with_status_1(wrong: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["export", "blocks", "--out", str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "agree with torch float32" in captured.err
+
+
+def test_the_command_prints_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["export", "blocks", "--out", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.split() == [str(tmp_path / "blocks.onnx"), str(tmp_path / "blocks.yaml")]
+    assert "agreement 100.000%" in captured.err
+    assert "generated pictures" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"format": "tflite"}, OptionError, "onnx, openvino, torch-export"),
+        ({"precision": "int8"}, OptionError, "--calib DIR"),
+        ({"precision": "bfloat16"}, OptionError, "onnx cannot be exported as bfloat16"),
+        ({"pictures": "nowhere/*.jpg"}, carseg.PictureNotFoundError, "matches no file"),
+    ],
+)
+def test_wrong_usage(options: dict[str, str], error: type[Exception], message: str, tmp_path: Path):
+    with pytest.raises(error, match=message):
+        export("blocks", tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UnknownNameError):
+        export("blcks", tmp_path / "out")

@@ -1,0 +1,255 @@
+"""Every runtime gives what torch float32 gives; what is compiled is kept; "auto" takes what is known to agree."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import carseg
+from carseg import MissingExtraError, OptionError, runtimes
+from carseg.manifest import Entry
+from carseg.registry import create_model
+from carseg.runtimes import choose, cpu
+from carseg.runtimes.folding import fold
+
+from color_hub import SIDE, blocks, photo, write_model
+from entries import entry_of, start
+
+FAST = ("openvino", "onnx")
+PAIRS = [("torch", "bfloat16"), ("openvino", "float32"), ("openvino", "bfloat16"), ("onnx", "float32")]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hub with the model ``blocks``, and a cache that the tests share, so that it is converted once."""
+    folder = tmp_path_factory.mktemp("runtimes")
+    write_model(folder / "hub")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARSEG_HUB", str(folder / "hub"))
+    monkeypatch.setenv("CARSEG_CACHE", str(folder / "cache"))
+
+
+def needs(runtime: str) -> None:
+    for package in {"torch": (), "openvino": ("openvino", "onnxscript"), "onnx": ("onnxruntime", "onnxscript")}[
+        runtime
+    ]:
+        pytest.importorskip(package)
+
+
+def pictures(number: int, height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((number, 3, height, width), np.float32)
+
+
+@pytest.mark.parametrize(("runtime", "precision"), PAIRS)
+def test_logits_are_those_of_torch(runtime: str, precision: str):
+    needs(runtime)
+    reference = carseg.load("blocks", runtime="torch", device="cpu").runtime
+    fast = carseg.load("blocks", runtime=runtime, precision=precision, device="cpu").runtime
+    assert fast.description == f"{runtime} {precision} on cpu"
+    for shape in ((1, SIDE, SIDE), (3, SIDE, SIDE), (2, 17, 45)):
+        x = pictures(*shape)
+        logits, wanted = fast(x), reference(x)
+        assert logits.dtype == np.float32
+        scale = abs(wanted).max() * (1e-5 if precision == "float32" else 0.02)
+        np.testing.assert_allclose(logits, wanted, rtol=0, atol=scale)
+
+
+@pytest.mark.parametrize("runtime", FAST)
+def test_predictions_are_the_same_object_with_the_same_content(runtime: str):
+    needs(runtime)
+    one = carseg.load("blocks", runtime="torch", device="cpu").predict(blocks())
+    other = carseg.load("blocks", runtime=runtime).predict(blocks())
+    assert np.array_equal(one.mask, other.mask)
+    assert [part.name for part in one.parts] == [part.name for part in other.parts]
+
+
+@pytest.mark.parametrize("runtime", FAST)
+def test_a_second_process_starts_without_torch(runtime: str, folder: Path):
+    needs(runtime)
+    carseg.load("blocks", runtime=runtime)
+    code = f"""
+import sys, carseg
+result = carseg.load("blocks", runtime={runtime!r}).predict({str(photo(folder / "img.png"))!r})
+assert [part.name for part in result.parts] == ["left_door", "wheel"], result.parts
+assert "torch" not in sys.modules and "onnx" not in sys.modules
+"""
+    process = start(code)
+    assert process.communicate()[1] == ""
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-5], lambda b: b"", lambda b: b[:40] + b"?" + b[41:]])
+def test_what_is_damaged_in_the_cache_is_made_anew(damage, folder: Path):
+    needs("openvino")
+    carseg.load("blocks", runtime="openvino")
+    kept = {path: path.read_bytes() for path in (folder / "cache" / "compiled").iterdir()}
+    for path, content in kept.items():
+        path.write_bytes(damage(content))
+    carseg.load("blocks", runtime="openvino").predict(blocks())
+    repaired = {path for path, content in kept.items() if path.read_bytes() != damage(content)}
+    assert len(repaired) == 2  # the ONNX file, and what was compiled of it for this size
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    needs("onnx")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "file"))
+    assert carseg.load("blocks", runtime="onnx").predict(blocks()).parts
+
+
+def randomised(name: str) -> nn.Module:
+    """A network whose batch norms do something."""
+    torch.manual_seed(0)
+    network = create_model(name, 5).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.1, 0.1)
+    return network
+
+
+@pytest.mark.parametrize(
+    ("name", "left", "last"),
+    [
+        ("fpn-mobilenetv2", 0, "classifier"),
+        ("u2netp", 0, "outconv"),
+        ("unet", 0, "outc.conv"),
+        ("segformer-b0", 1, "decode_head.linear_pred"),  # its batch norm follows a sum
+    ],
+)
+@torch.no_grad()
+def test_folding_leaves_the_logits_as_they_are(name: str, left: int, last: str):
+    network = randomised(name)
+    x = torch.randn(1, 3, 64, 96)
+    before = network(x)
+    assert fold(network) is network.get_submodule(last)
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in network.modules()) == left
+    torch.testing.assert_close(network(x), before, rtol=1e-4, atol=1e-4)
+
+
+class Odd(nn.Module):
+    """Batch norms that must not be folded: after a ReLU in place, after what is read twice, after what runs twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(3, 3, 1) for _ in range(4))
+        self.norms = nn.ModuleList(nn.BatchNorm2d(3) for _ in range(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.norms[0](self.convs[0](x).relu_())
+        y = self.convs[1](x)
+        x = y + self.norms[1](y)
+        x = self.norms[2](self.convs[2](self.convs[2](x)))
+        return self.convs[3](x)
+
+
+def test_only_what_may_be_folded_is():
+    network = Odd().eval()
+    for norm in network.norms:
+        nn.init.constant_(norm.running_mean, 0.3)
+    x = torch.randn(1, 3, 8, 8)
+    with torch.no_grad():
+        before = network(x)
+        fold(network)
+        assert torch.equal(network(x), before)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """A CPU with bfloat16, without a GPU; give and take away runtimes."""
+    installed = {"torch", "openvino", "onnx"}
+    monkeypatch.setattr(cpu, "native_bfloat16", lambda: True)
+    monkeypatch.setattr(cpu, "may_have_accelerator", lambda: False)
+    monkeypatch.setattr(runtimes, "installed", installed.__contains__)
+    return installed
+
+
+def measured(**agreement: dict[str, float]) -> Entry:
+    return replace(entry_of(), runtimes=agreement)
+
+
+def test_auto_is_torch_where_nothing_was_measured(machine: set[str]):
+    assert choose(measured(), "auto", "auto", "auto") == ("torch", "float32")
+
+
+def test_auto_is_the_fastest_that_agrees_and_isinstalled(machine: set[str], monkeypatch: pytest.MonkeyPatch):
+    every = {"bfloat16": 0.9995, "float32": 1.0}
+    entry = measured(openvino=every, torch=every, onnx={"float32": 1.0})
+    assert choose(entry, "auto", "auto", "auto") == ("openvino", "bfloat16")
+    assert choose(entry, "auto", "cpu", "float32") == ("openvino", "float32")
+    assert choose(entry, "torch", "cpu", "auto") == ("torch", "bfloat16")
+    assert choose(entry, "auto", "cuda", "auto") == ("torch", "float32")
+    assert choose(measured(openvino={"bfloat16": 0.99, "float32": 1.0}), "auto", "auto", "auto")[1] == "float32"
+    machine.remove("openvino")
+    assert choose(entry, "auto", "auto", "auto") == ("torch", "bfloat16")
+    monkeypatch.setattr(cpu, "native_bfloat16", lambda: False)
+    assert choose(entry, "auto", "auto", "auto") == ("onnx", "float32")
+    machine.remove("onnx")
+    assert choose(entry, "auto", "auto", "auto") == ("torch", "float32")
+
+
+def test_int8_only_when_asked_for(machine: set[str]):
+    assert choose(measured(openvino={"int8": 1.0}), "auto", "auto", "auto") == ("torch", "float32")
+    assert choose(measured(), "auto", "auto", "int8") == ("openvino", "int8")
+    machine.remove("openvino")
+    assert choose(measured(), "auto", "auto", "int8") == ("onnx", "int8")
+
+
+def test_a_machine_with_a_gpu_uses_torch(machine: set[str], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cpu, "may_have_accelerator", lambda: True)
+    entry = measured(openvino={"float32": 1.0})
+    assert choose(entry, "auto", "auto", "auto") == ("torch", "float32")
+    assert choose(entry, "auto", "cpu", "auto") == ("openvino", "float32")
+
+
+def test_bfloat16_is_not_native_where_onednn_may_not_use_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(cpu, "_features", lambda: frozenset({"avx512_bf16"}))
+    for cap, native in {"": True, "avx2": False, "AVX512_CORE": False, "AVX512_CORE_BF16": True}.items():
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
+        assert cpu.native_bfloat16() is native
+    capped = cpu.fingerprint()
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert cpu.fingerprint() != capped
+
+
+@pytest.mark.parametrize(
+    ("runtime", "missing", "line"),
+    [
+        ("openvino", "openvino", "pip install 'carseg[openvino]'"),
+        ("onnx", "onnxruntime", "pip install 'carseg[onnx]'"),
+    ],
+)
+def test_a_runtime_that_is_notinstalled_says_how_to_get_it(runtime: str, missing: str, line: str, monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == missing else find(name, *rest))
+    with pytest.raises(MissingExtraError) as caught:
+        carseg.load("blocks", runtime=runtime)
+    assert line in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"runtime": "openvino", "device": "cuda"}, "runs on the CPU, not on cuda"),
+        ({"runtime": "onnx", "device": "cuda"}, "runs on the CPU, not on cuda"),
+        ({"runtime": "onnx", "precision": "bfloat16"}, "float32 or int8"),
+        ({"runtime": "openvino", "precision": "int8"}, "carseg export blocks --format onnx --precision int8 --calib"),
+        ({"runtime": "torch", "precision": "int8"}, "int8 runs through OpenVINO or ONNX Runtime"),
+    ],
+)
+def test_what_cannot_be_had_is_said(options: dict[str, str], message: str):
+    needs(options["runtime"])
+    with pytest.raises(OptionError, match=message):
+        carseg.load("blocks", **options)
