@@ -21,17 +21,19 @@ from carseg.registry import register
 _BINS = (1, 2, 3, 6)
 
 
-class CellMeans(nn.Module):
+class CellMeans(nn.AdaptiveAvgPool2d):
     """(N, C, h, w) -> (N, C, cells, cells): adaptive average pooling.
 
-    As two matrix products, because ONNX has no adaptive pooling for free sizes.
+    In an exported network as two matrix products, because ONNX has no adaptive pooling for free sizes.
     """
 
     def __init__(self, cells: int) -> None:
-        super().__init__()
+        super().__init__(cells)
         self.cells = cells
 
     def forward(self, x: Tensor) -> Tensor:
+        if not torch.compiler.is_compiling():
+            return super().forward(x)
         return self._weights(x.shape[-2], x) @ x @ self._weights(x.shape[-1], x).T
 
     def _weights(self, side: int, x: Tensor) -> Tensor:
