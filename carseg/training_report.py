@@ -64,7 +64,7 @@ def _summary(rows: Sequence[Row], segmenter: Segmenter) -> dict[str, str]:
         known["trained"] = (
             f"{last['step']:.0f} steps, {last['epoch']:.1f} epochs, {(last['seconds'] or 0) / 60:.1f} min"
         )
-        known["speed"] = f"{last['images_per_s']:.1f} images/s, {last['data_share']:.1%} of the time waiting for data"
+        known["speed"] = f"{last['images_per_s']:.3g} images/s, {last['data_share']:.1%} of the time waiting for data"
     return known
 
 

@@ -73,6 +73,7 @@ def finetune(
     from carseg.data import parse_mapping
     from carseg.finetuning import finetune as train
     from carseg.finetuning import read_start
+    from carseg.manifest import CONFIG, read_config
     from carseg.registry import list_architectures
 
     settings |= {"size": _size(settings["size"]), "freeze": tuple(settings["freeze"] or ())}
@@ -106,7 +107,9 @@ def finetune(
         )
     if leads:
         emit(str(best))
-        say(f"carseg: done; {out / 'report.html'} shows how it went; try `carseg predict PICTURE --model {best}`")
+        reached = "".join(f"; validation mIoU {m.miou:.3f}" for m in read_config(best / CONFIG).metrics)
+        say(f"carseg: done{reached}; {out / 'report.html'} shows how it went")
+        say(f"carseg: try `carseg predict PICTURE --model {best}`")
 
 
 def _say_what_is_new(started: dict[str, Any]) -> None:
@@ -115,8 +118,8 @@ def _say_what_is_new(started: dict[str, Any]) -> None:
     held = f", {data['val']} to choose the best state" if data["val"] else ", none to choose the best state"
     say(f"carseg: {data['train']} pictures to learn {len(data['classes'])} classes from{held}")
     if new:
-        listed = ", ".join(new[:4]) + (f" and {len(new) - 4} more" if len(new) > 4 else "")
-        say(f"carseg: new, with random weights: {listed}")
+        parts = ", ".join(dict.fromkeys(name.partition(".")[0] for name in new))
+        say(f"carseg: {len(new)} tensors begin, at least in part, with random weights: those of {parts}")
 
 
 def _size(text: str | None) -> tuple[int, int] | None:
