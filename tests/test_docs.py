@@ -116,6 +116,9 @@ def write_video(path: Path) -> None:
 
 def run(snippet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A Python file as a program; of a shell file every line, which is a carseg command."""
+    if "onnx" in snippet.read_text("utf-8") or snippet.name.startswith("export"):
+        for package in ("onnxruntime", "onnxscript"):
+            pytest.importorskip(package, reason="pip install 'carseg[onnx]' for the pages on exporting")
     if snippet.suffix == ".py":
         monkeypatch.setattr(sys, "argv", [str(snippet)])
         runpy.run_path(str(snippet), run_name="__main__")

@@ -1,0 +1,4 @@
+from carseg.exporting import export
+
+exported = export("fpn-mobilenetv2-carparts", "exported", format="onnx", pictures="pictures")
+print(exported.files, exported.figure, exported.value)
