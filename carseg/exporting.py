@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -18,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from carseg import __version__, hub, image
+from carseg import __version__, hub, image, runtimes
 from carseg.errors import ExportError, MissingExtraError, OptionError, PictureError
 from carseg.manifest import Entry
 from carseg.records import to_plain
-from carseg.runtimes import AGREEMENT, Runtime
+from carseg.runtimes import AGREEMENT, Runtime, cpu
 from carseg.segmenter import find_pictures
 
 if TYPE_CHECKING:
@@ -127,7 +128,9 @@ def facts(entry: Entry) -> dict[str, str]:
     }
 
 
-def agreement(reference: Runtime, candidate: Callable[[Any], Any], entry: Entry, pictures: Iterable[Any]) -> float:
+def agreement(
+    reference: Runtime, candidate: Callable[[Any], Any], entry: Entry, pictures: Iterable[image.Array8]
+) -> float:
     """Share of pixels, at the pictures' own sizes, that two runtimes of one network give the same label."""
     equal = total = 0
     for picture in pictures:
@@ -135,6 +138,32 @@ def agreement(reference: Runtime, candidate: Callable[[Any], Any], entry: Entry,
         equal += int(np.count_nonzero(one == other))
         total += one.size
     return equal / total
+
+
+def measure_runtimes(located: Located, pictures: Iterable[Any]) -> dict[str, dict[str, float]]:
+    """``agreement`` of every runtime and precision of this machine, as ``Entry.runtimes`` states it.
+
+    Args:
+        pictures: RGB uint8 (H, W, 3); gone through once for each.
+    """
+    found = list(pictures)
+    reference = _reference(located)
+    figures: dict[str, dict[str, float]] = {}
+    for name, precision in runtimes.FASTEST:
+        if runtimes.installed(name) and (precision != "bfloat16" or cpu.native_bfloat16()):
+            runtime = runtimes.start(located, name, "cpu", precision, None)
+            share = agreement(reference, runtime, located.entry, found)
+            figures.setdefault(name, {})[precision] = math.floor(share * 1e5) / 1e5
+    return figures
+
+
+def _reference(located: Located) -> Runtime:
+    """The network as it was trained: torch in float32, nothing folded."""
+    import torch
+
+    from carseg.runtimes.torch_ import TorchRuntime, read_network
+
+    return TorchRuntime(read_network(located), torch.device("cpu"), "float32")
 
 
 def _check(format: str, precision: str, calib: Any) -> None:
@@ -246,12 +275,7 @@ def _compare(
     located: Located, candidate: Any, precision: str, pictures: list[Any], data: Dataset | None
 ) -> tuple[str, float, int]:
     """The figure, its value, on how many pictures; raises ExportError if it is bad."""
-    import torch
-
-    from carseg.runtimes.torch_ import TorchRuntime, read_network
-
-    entry = located.entry
-    reference = TorchRuntime(read_network(located), torch.device("cpu"), "float32")
+    entry, reference = located.entry, _reference(located)
     if precision == "int8" and data is not None:
         before, after = (_miou(runtime, entry, data) for runtime in (reference, candidate))
         if before - after > INT8_LOSS:

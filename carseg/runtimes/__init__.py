@@ -21,7 +21,7 @@ PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 AGREEMENT = 0.999  # share of labels equal to those of torch float32 below which a runtime is not taken by itself
 _HOMES = {"torch": "torch_", "openvino": "openvino_", "onnx": "onnx_"}
 _PACKAGES = {"torch": ("torch",), "openvino": ("openvino", "onnxscript"), "onnx": ("onnxruntime", "onnxscript")}
-_FASTEST = (
+FASTEST = (
     ("openvino", "bfloat16"),
     ("torch", "bfloat16"),
     ("openvino", "float32"),
@@ -71,7 +71,7 @@ def choose(entry: Entry, name: str, device: str, precision: str) -> tuple[str, s
     if device in ("auto", "cpu") and not (device == "auto" and cpu.may_have_accelerator()):
         if (name, precision) == ("auto", "int8"):
             return ("openvino" if installed("openvino") or not installed("onnx") else "onnx"), precision
-        for fast, kind in _FASTEST:
+        for fast, kind in FASTEST:
             if name in ("auto", fast) and precision in ("auto", kind) and _suits(entry, fast, kind):
                 return fast, kind
     return ("torch" if name == "auto" else name), ("float32" if precision == "auto" else precision)

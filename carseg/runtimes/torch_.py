@@ -35,7 +35,8 @@ def start(located: Located, device: str, precision: str, threads: int | None) ->
 
 def read_network(located: Located) -> Network:
     """The network of located weights, in evaluation mode on the CPU."""
-    network = create_model(located.entry.architecture, len(located.entry.labels))
+    with torch.device("meta"):  # random weights, which are replaced at once, would take up to seconds
+        network = create_model(located.entry.architecture, len(located.entry.labels))
     checkpoint.load_into(network, located.path)
     return network.eval()
 
