@@ -107,7 +107,16 @@ def finetune(
         begun = {"model": str(model), "options": asdict(options), "data": pictures, "new_tensors": new}
         with replacing(run / START) as partial:
             partial.write_text(json.dumps(begun, indent=2) + "\n", "utf-8")
-    trainer.run()
+    try:
+        trainer.run()
+    except torch.OutOfMemoryError as error:
+        advice = "start another run with a smaller batch_size or size, or with accumulate"
+        raise TrainingError(f"a step does not fit into the memory of {trainer.device}: {advice}") from error
+    except ValueError as error:
+        if "more than 1 value per channel" in str(error):  # torch's batch norm, after pooling to a single pixel
+            advice = "use a larger batch_size, or a smaller accumulate"
+            raise OptionError(f"{entry.architecture} cannot learn from one picture at a time: {advice}") from error
+        raise
     if trainer.group.leads:
         write_report(run, val or train, device=options.device)
     return run / "best"

@@ -116,6 +116,11 @@ def test_a_resumed_run_refuses_other_settings_but_for_where_it_runs(data: Path, 
         finetune(NETWORK, data, run, resume=True)
 
 
+def test_a_network_that_needs_several_pictures_a_step_says_so(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="larger batch_size"):
+        finetune("deeplabv3plus-resnet50", data, tmp_path / "run", options=replace(QUICK, batch_size=1))
+
+
 @pytest.mark.parametrize("architecture", [NETWORK, "u2netp"])
 def test_classes_of_the_same_name_keep_their_part_of_the_head(architecture: str, tmp_path: Path) -> None:
     network = create_model(architecture, len(OLD))

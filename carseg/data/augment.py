@@ -137,6 +137,7 @@ def _jitter(images: Tensor, generator: Generator) -> Tensor:
     mean = images.mean((1, 2, 3), keepdim=True)
     images = torch.lerp(mean, images, uniform(0.6, 1.4)) * uniform(0.65, 1.35) * uniform(0.9, 1.1, 3, 1, 1)
     images = F.avg_pool2d(images, 3, 1, 1, count_include_pad=False).where(sometimes(0.1), images)
-    noise = torch.randn(images.shape, generator=generator).to(device) * uniform(0, 12)
+    seed = int(torch.randint(2**62, (), generator=generator))
+    noise = torch.randn(images.shape, generator=Generator(device).manual_seed(seed), device=device) * uniform(0, 12)
     images = (images + noise).where(sometimes(0.1), images)
     return images.clamp(0, 255)
