@@ -26,8 +26,8 @@ class Recipe:
         labels: the classes.
         folder: the data set's folder below ``CARSEG_DATA``.
         test: the split its figures are measured on.
-        input: how the network gets its pictures.
-        options: of the training.
+        input: how the finished network gets its pictures.
+        rounds: options of one training after the other; each starts from the best weights of the one before.
         sources: every data set that shapes it, without the number of pictures of ``folder``, which is counted.
         about: fields of the manifest entry: paper, licence, commercial_use, made_by, storage, embedded.
         keep_float16: tensors that int8 costs too much.
@@ -40,7 +40,7 @@ class Recipe:
     folder: str
     test: str
     input: InputSpec
-    options: Options
+    rounds: tuple[Options, ...]
     sources: tuple[DataSource, ...]
     about: dict[str, Any]
     keep_float16: tuple[str, ...]
@@ -74,20 +74,25 @@ def read(name: str) -> Recipe:
     if not path.exists():
         raise OptionError(f"no recipe {name!r}; there are {', '.join(sorted(p.stem for p in FOLDER.glob('*.toml')))}")
     table = tomllib.loads(path.read_text("utf-8"))
-    options = dict(table["options"])
-    if options.get("encoder", "imagenet") != "imagenet":
-        options["encoder"] = str(data_root() / options["encoder"])
-    spec = {key: tuple(value) if isinstance(value, list) else value for key, value in table["input"].items()}
+    rounds = [_tuples({**table["options"], **changed}) for changed in table.get("rounds", [{}])]
+    for options in rounds[1:]:
+        options["encoder"] = None
+    if rounds[0].get("encoder", "imagenet") != "imagenet":
+        rounds[0]["encoder"] = str(data_root() / rounds[0]["encoder"])
     return Recipe(
         name=name,
         start=table["start"],
         labels=LABEL_SETS[table["labels"]],
         folder=table["data"],
         test=table.get("test", "test"),
-        input=InputSpec(**spec),
-        options=Options(**options),
+        input=InputSpec(**_tuples(table["input"])),
+        rounds=tuple(Options(**options) for options in rounds),
         sources=tuple(DataSource(**source) for source in table["sources"]),
         about=table["about"],
         keep_float16=tuple(table.get("keep_float16", ())),
         notes=table["notes"].strip(),
     )
+
+
+def _tuples(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

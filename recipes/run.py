@@ -3,8 +3,8 @@
     CARSEG_DATA=DIR python -m recipes.run fpn-mobilenetv2-carparts
     CARSEG_DATA=DIR python -m recipes.run fpn-mobilenetv2-carparts --minutes 5 --weights /tmp/weights
 
-A run that was interrupted goes on where it was. ``--minutes`` replaces the recipe's budget; the schedule fits itself to
-it.
+A run that was interrupted goes on where it was. ``--minutes`` replaces the recipe's budget, over all its rounds; the
+schedules fit themselves to it.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from carseg.data.opening import open as open_data
 from carseg.hub import locate
 from carseg.manifest import CONFIG, ROOT, Entry, Manifest, load_manifest, write_config
 from carseg.metrics import Scores
+from carseg.options import Options
 from carseg.runtimes import torch_
 from carseg.segmenter import load
 from carseg.training import Trainer, evaluate
@@ -44,33 +45,13 @@ def main(
 ) -> None:
     prepare()
     recipe = recipes.read(name)
-    options = replace(recipe.options, device=device)
-    if minutes is not None:
-        options = replace(options, minutes=minutes)
-    run = runs / name
-    run.mkdir(parents=True, exist_ok=True)
-    train, val = finetuning.open_splits(recipe.data, options, labels=recipe.labels)
-    torch.manual_seed(options.seed)
-    network, entry, _ = finetuning.start(recipe.start, recipe.labels, options)
-    entry = replace(
-        entry,
-        name=name,
-        input=recipe.input,
-        data=recipe.sources,
-        recipe=f"recipes/{name}.toml",
-        code_commit=_commit(),
-        **{**recipe.about, "storage": "float32", "embedded": False},
-    )
-
-    def write(folder: Path, trained: Network, scores: Scores | None) -> None:
-        packing.pack(folder, trained, entry)
-
-    trainer = Trainer(network, recipe.labels, recipe.input, train, val, run, options, pack=write, report=_report)
-    if (run / "state.pt").exists():
-        trainer.resume()
-    trainer.run()
+    share = 1.0 if minutes is None else minutes / sum(options.minutes or 0 for options in recipe.rounds)
+    start: str | Path = recipe.start
+    for number, options in enumerate(recipe.rounds, 1):
+        budget = None if options.minutes is None else options.minutes * share
+        start, entry = train(recipe, start, runs / f"{name}-{number}", replace(options, device=device, minutes=budget))
     test = open_data(recipe.data, split=recipe.test, labels=recipe.labels)
-    finished = publish(run / "best", recipe, entry, test, weights)
+    finished = publish(Path(start), recipe, entry, test, weights)
     if weights == ROOT / "weights":
         manifest = load_manifest()
         models = {**manifest.models, name: finished}
@@ -80,6 +61,33 @@ def main(
     print(
         f"{name}: {recipe.folder} {recipe.test} mIoU {figure.miou:.4f} {figure.miou_ci}, side error {figure.side_error}"
     )
+
+
+def train(recipe: recipes.Recipe, start: str | Path, run: Path, options: Options) -> tuple[Path, Entry]:
+    """One round: the folder of its best weights, and what is known about them before they are measured."""
+    run.mkdir(parents=True, exist_ok=True)
+    pictures, val = finetuning.open_splits(recipe.data, options, labels=recipe.labels)
+    torch.manual_seed(options.seed)
+    network, entry, _ = finetuning.start(start, recipe.labels, options)
+    entry = replace(
+        entry,
+        name=recipe.name,
+        input=recipe.input,
+        data=recipe.sources,
+        recipe=f"recipes/{recipe.name}.toml",
+        code_commit=_commit(),
+        **{**recipe.about, "storage": "float32", "embedded": False},
+    )
+
+    def write(folder: Path, trained: Network, scores: Scores | None) -> None:
+        packing.pack(folder, trained, entry)
+
+    seen = replace(recipe.input, size=options.size or recipe.input.size)
+    trainer = Trainer(network, recipe.labels, seen, pictures, val, run, options, pack=write, report=_report)
+    if (run / "state.pt").exists():
+        trainer.resume()
+    trainer.run()
+    return run / "best", entry
 
 
 def publish(best: Path, recipe: recipes.Recipe, entry: Entry, test: Dataset, weights: Path) -> Entry:
