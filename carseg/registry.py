@@ -18,7 +18,6 @@ Builder = Callable[[int, int], "Network"]  # (num_classes, in_channels) -> netwo
 _HOMES = {
     "fpn-mobilenetv2": "fpn_mobilenetv2",
     "unet-mobilenetv2": "unet_mobilenetv2",
-    "deeplabv3plus-mobilenetv2": "deeplabv3plus_mobilenetv2",
     "lraspp-mobilenetv2": "lraspp_mobilenetv2",
     "unet": "unet",
     "unet-noskip": "unet",
