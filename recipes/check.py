@@ -28,7 +28,7 @@ def main(
     prepare()
     recipe = read(name)
     data = open_data(recipe.data, split=recipe.test, labels=recipe.labels)
-    found = measure(load(name, device="cpu"), data, recipe.folder, few=few)
+    found = measure(load(name, device="cpu", runtime="torch", precision="float32"), data, recipe.folder, few=few)
     stated = next(metric for metric in info(name).metrics if metric.images == found.images)
     figures = {
         "mIoU": (found.miou, stated.miou),

@@ -24,6 +24,7 @@ from carseg.card import model_card
 from carseg.cli.process import prepare
 from carseg.data.dataset import Dataset
 from carseg.data.opening import open as open_data
+from carseg.exporting import measure_runtimes
 from carseg.hub import locate
 from carseg.manifest import CONFIG, ROOT, Entry, Manifest, load_manifest, write_config
 from carseg.metrics import Scores
@@ -33,7 +34,7 @@ from carseg.segmenter import load
 from carseg.training import Trainer, evaluate
 from recipes import readme
 from recipes import recipe as recipes
-from recipes.measure import measure, write_golden
+from recipes.measure import FEW, measure, write_golden
 
 
 def main(
@@ -96,9 +97,15 @@ def publish(best: Path, recipe: recipes.Recipe, entry: Entry, test: Dataset, wei
     exact = evaluate(trained, test, recipe.labels, recipe.input, torch.device("cpu"))
     folder = weights / recipe.name
     stored = packing.pack(folder, trained, replace(entry, **recipe.about), keep_float16=recipe.keep_float16)
-    segmenter = load(folder, device="cpu")
+    segmenter = load(folder, device="cpu", runtime="torch", precision="float32")
     whole, few = (measure(segmenter, test, recipe.folder, few=few) for few in (False, True))
-    finished = replace(stored, metrics=(whole, few), quantization_loss=round(exact.miou - whole.miou, 5))
+    pictures = open_data(recipe.data, split="train")[:FEW]
+    finished = replace(
+        stored,
+        metrics=(whole, few),
+        quantization_loss=round(exact.miou - whole.miou, 5),
+        runtimes=measure_runtimes(locate(folder), [sample.load_picture() for sample in pictures]),
+    )
     write_config(folder / CONFIG, finished)
     write_golden(folder, segmenter)
     (folder / "README.md").write_text(model_card(finished, recipe.notes), "utf-8")
