@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 
 import numpy as np
-from drawn_data import draw_mask, draw_picture, index_folder, save
 from PIL import Image
 
 import carseg.data
 from carseg.labels import IGNORE, label_set
+
+from drawn_data import draw_mask, draw_picture, index_folder, save
 
 THREE = label_set("three", ["background", "left_door", "wheel"])
 

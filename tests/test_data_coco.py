@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn_data import save
 
 import carseg.data
 from carseg import rle
 from carseg.errors import DataError, MissingExtraError
 from carseg.labels import CARPARTS, IGNORE
+
+from drawn_data import save
 
 
 def square(x: float, y: float, side: float) -> list[float]:

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_data import PALETTE, draw_mask, draw_picture, index_folder, save
 from PIL import Image
 
 import carseg.data
 from carseg.errors import DataError, OptionError
 from carseg.labels import BDD, IGNORE, LabelSet, label_set
+
+from drawn_data import PALETTE, draw_mask, draw_picture, index_folder, save
 
 WITHOUT_BACKGROUND = LabelSet("scene", ("sky", "road", "car"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)), None, (2,))
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_data import draw_mask, draw_picture, save
 from PIL import Image
 
 import carseg.data
 from carseg.data.shapes import fill, paint
 from carseg.errors import DataError
 from carseg.labels import BDD, CAMVID, CAMVID32, CARVANA, IGNORE, label_set
+
+from drawn_data import draw_mask, draw_picture, save
 
 SQUARE = [(8.0, 8.0), (24.0, 8.0), (24.0, 20.0), (8.0, 20.0)]
 SQUARE_MASK = np.zeros((48, 64), np.uint8)

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_data import draw_mask, draw_picture, index_folder, save
 from PIL import Image
 
 import carseg.data
 from carseg.errors import CarsegError, DataError, UnknownNameError
 from carseg.labels import CARVANA, IGNORE, label_set
+
+from drawn_data import draw_mask, draw_picture, index_folder, save
 
 
 def test_pictures_and_masks_pair_by_name_and_names_may_be_in_folders(tmp_path: Path) -> None:

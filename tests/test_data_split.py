@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_data import draw_picture, index_folder, save
 from PIL import Image
 
 import carseg.data
 from carseg.data.twins import fingerprint, twin_groups
 from carseg.errors import DataError, OptionError
+
+from drawn_data import draw_picture, index_folder, save
 
 
 def names(dataset: carseg.data.Dataset) -> list[str]:
