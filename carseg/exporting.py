@@ -128,13 +128,10 @@ def facts(entry: Entry) -> dict[str, str]:
     }
 
 
-def agreement(
-    reference: Runtime, candidate: Callable[[Any], Any], entry: Entry, pictures: Iterable[image.Array8]
-) -> float:
-    """Share of pixels, at the pictures' own sizes, that two runtimes of one network give the same label."""
+def agreement(ones: Iterable[image.Array8], others: Iterable[image.Array8]) -> float:
+    """Share of pixels that have the same label in masks of the same pictures."""
     equal = total = 0
-    for picture in pictures:
-        one, other = (_mask(runtime, entry, picture) for runtime in (reference, candidate))
+    for one, other in zip(ones, others, strict=True):
         equal += int(np.count_nonzero(one == other))
         total += one.size
     return equal / total
@@ -147,12 +144,13 @@ def measure_runtimes(located: Located, pictures: Iterable[Any]) -> dict[str, dic
         pictures: RGB uint8 (H, W, 3); gone through once for each.
     """
     found = list(pictures)
-    reference = _reference(located)
+    entry, reference = located.entry, _reference(located)
+    wanted = [_mask(reference, entry, rgb) for rgb in found]
     figures: dict[str, dict[str, float]] = {}
     for name, precision in runtimes.FASTEST:
         if runtimes.installed(name) and (precision != "bfloat16" or cpu.native_bfloat16()):
             runtime = runtimes.start(located, name, "cpu", precision, None)
-            share = agreement(reference, runtime, located.entry, found)
+            share = agreement(wanted, (_mask(runtime, entry, rgb) for rgb in found))
             figures.setdefault(name, {})[precision] = math.floor(share * 1e5) / 1e5
     return figures
 
@@ -284,7 +282,7 @@ def _compare(
                 f"{INT8_LOSS} may be lost: calibrate with more pictures like these, or export float32"
             )
         return "mIoU lost", before - after, len(data)
-    share = agreement(reference, candidate, entry, _decoded(pictures))
+    share = agreement(_masks(reference, entry, pictures), _masks(candidate, entry, pictures))
     least = INT8_AGREEMENT if precision == "int8" else AGREEMENT
     if share < least:
         raise ExportError(
@@ -297,6 +295,10 @@ def _compare(
 def _mask(runtime: Callable[[Any], Any], entry: Entry, rgb: image.Array8) -> image.Array8:
     logits = runtime(image.to_input(rgb, entry.input)[None])[0]
     return image.to_mask(logits, rgb.shape[:2], background=entry.labels.background)
+
+
+def _masks(runtime: Callable[[Any], Any], entry: Entry, pictures: list[Any]) -> Iterator[image.Array8]:
+    return (_mask(runtime, entry, rgb) for rgb in _decoded(pictures))
 
 
 def _miou(runtime: Callable[[Any], Any], entry: Entry, data: Dataset) -> float:
