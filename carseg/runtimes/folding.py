@@ -26,6 +26,10 @@ class _Watch(TorchDispatchMode):
         readers: for each of those calls what read its result: a batch norm, or None for anything else.
     """
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # torch would import its compiler, for a second, to keep it from compiling what nobody compiles
+
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.owners = {
