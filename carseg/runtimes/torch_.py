@@ -12,6 +12,7 @@ from torch import nn
 from carseg import checkpoint
 from carseg.errors import OptionError
 from carseg.registry import create_model
+from carseg.runtimes import cpu
 from carseg.runtimes.folding import fold
 
 if TYPE_CHECKING:
@@ -95,4 +96,4 @@ def native_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 itself (a CPU by AVX512-BF16 or AMX) rather than emulating it."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.backends.mkldnn.is_available() and torch.cpu._is_avx512_bf16_supported()
+    return device.type == "cpu" and cpu.native_bfloat16()
