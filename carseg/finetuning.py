@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from carseg.manifest import DataSource, Entry, InputSpec
 from carseg.metrics import Scores
 from carseg.options import Options
 from carseg.registry import create_model, list_architectures
+from carseg.runtimes.torch_ import read_network
 from carseg.training import Trainer
 from carseg.training_report import write_report
 
@@ -93,7 +94,7 @@ def finetune(
         entry,
         name=re.sub(r"[^A-Za-z0-9._-]+", "-", run.resolve().name).lstrip("._-") or "finetuned",
         recipe=f"carseg finetune {model}",
-        data=(*map(_earlier, entry.data), *_sources(train, val)),
+        data=(*entry.data, *_sources(train, val)),
     )
 
     def write(folder: Path, trained: Network, scores: Scores | None) -> None:
@@ -174,7 +175,9 @@ def start(
     """The network a training starts from, what will be known about its weights, and which tensors are new.
 
     With weights for other classes, the head keeps what belongs to classes of the same name and is random for the rest.
+    The entry's ``data`` is what shaped the weights it starts from, its encoder and its teacher.
     """
+    inherited: list[DataSource] = []
     if str(model) in list_architectures():
         network = create_model(str(model), len(labels))
         entry = Entry(
@@ -197,11 +200,12 @@ def start(
         )
         new = list(network.state_dict())
         if options.encoder is not None:
-            _load_encoder(network, options.encoder)
+            inherited += _load_encoder(network, options.encoder)
             new = [key for key in new if not key.startswith(network.encoder_prefix)]
     else:
         located = hubs.locate(model, hub=hub)
         entry = located.entry
+        inherited += _shaped(entry, "pretraining")
         network = create_model(entry.architecture, len(labels))
         state = checkpoint.read_state(located.path)
         new = []
@@ -213,7 +217,9 @@ def start(
         )
     if options.size is not None:
         entry = replace(entry, input=replace(entry.input, size=options.size))
-    return network, entry, new
+    if options.teacher is not None:
+        inherited += _shaped(hubs.locate(options.teacher, hub=hub).entry, "distillation")
+    return network, replace(entry, data=tuple(dict.fromkeys(inherited))), new
 
 
 def _rename_classes(state: State, network: Network, entry: Entry, labels: LabelSet) -> list[str]:
@@ -252,11 +258,18 @@ def _head(architecture: str) -> dict[str, list[int]]:
     return {key: found for key, found in axes.items() if found}
 
 
-def _load_encoder(network: Network, encoder: str) -> None:
+def _load_encoder(network: Network, encoder: str) -> list[DataSource]:
+    """Fills the encoder; returns the data that shaped it, as far as that is written down."""
     if encoder == "imagenet":
         load_imagenet_encoder(network)
-    else:
+    elif encoder.endswith(".safetensors"):
         load_encoder(network, checkpoint.read_state(Path(encoder)), encoder)
+    else:
+        located = hubs.locate(encoder)
+        trained = read_network(located)
+        load_encoder(network, {trained.timm_key(key): value for key, value in trained.state_dict().items()}, encoder)
+        return _shaped(located.entry, "pretraining")
+    return []
 
 
 def _make_folder(run: Path) -> None:
@@ -281,9 +294,9 @@ def _resumed(started: dict[str, Any], run: Path, options: Options | None, model:
     return options
 
 
-def _earlier(source: DataSource) -> DataSource:
-    """Data of the weights that a training starts from."""
-    return replace(source, role="pretraining") if source.role == "training" else source
+def _shaped(entry: Entry, role: Literal["pretraining", "distillation"]) -> list[DataSource]:
+    """The data of weights that others learn from, under the role it has for those."""
+    return [replace(source, role=role) if source.role == "training" else source for source in entry.data]
 
 
 def _sources(train: Dataset, val: Dataset | None) -> tuple[DataSource, ...]:

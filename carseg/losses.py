@@ -44,6 +44,11 @@ def supervise(loss: Loss, outputs: Sequence[Tensor], weights: Sequence[float], t
     return total
 
 
+def soft_cross_entropy(logits: Tensor, probability: Tensor) -> Tensor:
+    """Mean cross-entropy to probabilities float32 (N, C, H, W), such as another network's."""
+    return -(probability * logits.float().log_softmax(1)).sum(1).mean()
+
+
 def inverse_frequency(pixels: Tensor) -> Tensor:
     """Class weights from pixel counts (C,): 1 / log(1.02 + share), scaled to a mean of 1 (Paszke et al. 2016, ENet,
     section 5).

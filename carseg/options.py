@@ -24,10 +24,12 @@ class Options:
         loss: ce, weighted-ce, dice, dice+ce, focal, tversky, lovasz, ohem.
         optimizer: adam, adamw, sgd, adagrad.
         schedule: onecycle, poly, cosine, warm-restarts, plateau, constant.
-        augment: none, all, or several of flip, crop, perspective, affine (scale, rotate, shift), jitter (colour) joined
-            by "+".
+        augment: none, all, or several of flip, crop, perspective, affine (scale, rotate, shift), jitter (colour), paste
+            (another picture as background) joined by "+".
         freeze: parts that stay as they are: "encoder", "bn".
-        encoder: file of encoder weights to start from, or "imagenet" (downloaded by timm).
+        encoder: what the encoder starts from: a file of weights under timm's names, a model or run folder with the same
+            encoder, or "imagenet" (downloaded by timm).
+        teacher: a model of the same classes, or a run folder; what it says about a picture counts as much as its label.
         ema: decay of the moving average of the weights, which is what is validated and kept.
         accumulate: parts a batch is cut into, where it does not fit into memory.
         clip: largest norm of the gradient; 0 switches clipping off.
@@ -56,6 +58,7 @@ class Options:
     augment: str = "flip+affine+jitter"
     freeze: tuple[str, ...] = ()
     encoder: str | None = None
+    teacher: str | None = None
     ema: float = 0.99
     accumulate: int = 1
     clip: float = 1.0

@@ -30,12 +30,14 @@ from carseg.atomic import replacing
 from carseg.data.augment import Augment
 from carseg.data.cache import build_cache
 from carseg.data.dataset import Dataset, Sample
+from carseg.distillation import Teacher
 from carseg.distributed import Group
 from carseg.errors import CarsegError, DataError, OptionError, TrainingError
 from carseg.labels import LabelSet
-from carseg.losses import inverse_frequency, make_loss, supervise
+from carseg.losses import inverse_frequency, make_loss, soft_cross_entropy, supervise
 from carseg.manifest import InputSpec
 from carseg.metrics import Evaluation, Scores
+from carseg.normalising import normalise
 from carseg.options import Options
 from carseg.registry import unknown
 from carseg.runtimes.torch_ import TorchRuntime, native_bfloat16, pick_device
@@ -115,6 +117,7 @@ class Trainer:
         self.present = torch.stack(
             [torch.bincount(m.flatten(), minlength=256)[: len(labels)] for m in self.masks]
         ).float()
+        self.teacher = Teacher(options.teacher, labels, self.device) if options.teacher else None
         self.loss = make_loss(options.loss, inverse_frequency(self.present.sum(0)))
         self.steps_per_epoch = max(len(train) // options.batch_size, 1)
         self.at = Progress()
@@ -175,11 +178,15 @@ class Trainer:
         total, waited = 0.0, 0.0
         for indices in self._indices().chunk(self.options.accumulate):
             began = time.perf_counter()
-            x, target = self._batch(indices, generator)
+            pictures, target = self._batch(indices, generator)
             waited += time.perf_counter() - began
             with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-                outputs = self.model(x)
-            loss = supervise(self.loss, outputs, self.network.loss_weights, target) / self.options.accumulate
+                outputs = self.model(normalise(pictures, self.spec))
+                opinion = self.teacher(pictures) if self.teacher else None
+            loss = supervise(self.loss, outputs, self.network.loss_weights, target)
+            if opinion is not None:
+                loss = loss + supervise(soft_cross_entropy, outputs, self.network.loss_weights, opinion)
+            loss = loss / self.options.accumulate
             self.scaler.scale(loss).backward()
             total += loss.item()
         total = self.group.mean(total)
@@ -210,13 +217,10 @@ class Trainer:
         return order[position * size : (position + 1) * size][self.group.rank :: self.group.size]
 
     def _batch(self, indices: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Normalised pictures float32 (n, 3, h, w) and labels int64 (n, h, w), changed at random."""
+        """Pictures float32 (n, 3, h, w) in 0..255 and labels int64 (n, h, w), changed at random."""
         indices = indices.to(self.pictures.device)
         pictures, masks = self.pictures[indices].to(self.device), self.masks[indices].to(self.device)
-        x, target = self.augment(pictures, masks, self._size(), generator)
-        scale = x.amax((1, 2, 3), keepdim=True).clamp(min=1) if self.spec.scale == "max" else 255.0
-        mean, std = (torch.tensor(v, device=self.device)[:, None, None] for v in (self.spec.mean, self.spec.std))
-        return ((x / scale - mean) / std).contiguous(memory_format=torch.channels_last), target
+        return self.augment(pictures, masks, self._size(), generator)
 
     def _size(self) -> tuple[int, int]:
         """(height, width) of the current step: it grows over the first part of the training, in steps of 32 pixels."""

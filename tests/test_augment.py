@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from carseg.data.augment import CHANGES, Augment, parse
-from carseg.errors import UnknownNameError
-from carseg.labels import CARPARTS
+from carseg.errors import OptionError, UnknownNameError
+from carseg.labels import CAMVID, CARPARTS
 
 SIZE = (48, 64)
 LEFT, RIGHT = CARPARTS.classes.index("front_left_door"), CARPARTS.classes.index("front_right_door")
@@ -61,6 +61,24 @@ def test_jitter_leaves_the_mask_alone_and_stays_in_range() -> None:
     images, labels = Augment("jitter", CARPARTS)(pictures, masks, SIZE, seeded(3))
     assert torch.equal(labels, masks.long())
     assert images.min() >= 0 and images.max() <= 255 and not torch.equal(images, pictures.float())
+
+
+def test_paste_puts_what_is_no_background_before_another_picture() -> None:
+    pictures, masks = scene(32)
+    masks[16:] = 0  # grounds without a block, of another brightness
+    pictures[16:] = 120
+    masks[16:, :5] = 255
+    images, labels = Augment("paste", CARPARTS)(pictures, masks, SIZE, seeded(4))
+    block = masks[0] == LEFT
+    assert (labels[:16, block] == LEFT).all() and (images[:16, :, 14:26, 12:20] == 220).all()
+    moved = (images[:16, 0, -1, -1] == 120).sum()
+    assert 2 < moved < 14  # about half got another ground, some of them one of the same kind
+    assert ((images[:16, 0, 0, 0] == 120) == (labels[:16, 0, 0] == 255)).all()  # with what is unknown about it
+
+
+def test_paste_needs_a_background() -> None:
+    with pytest.raises(OptionError, match="background"):
+        Augment("paste", CAMVID)
 
 
 def test_the_seed_decides() -> None:

@@ -21,9 +21,9 @@ HEAVY = {"torch", "torchvision", "timm", "numpy", "PIL", "requests", "huggingfac
 LAYERS = (
     "errors",
     "atomic card catalog hub integrity labels manifest options page records registry training_log",
-    "architectures calibration checkpoint data distributed drawing image losses metrics optim packing"
+    "architectures calibration checkpoint data distributed drawing image losses metrics normalising optim packing"
     " polygons result rle runtimes",
-    "benchmark_page benchmark_report benchmark_rows benchmark_worker benchmarking exporting finetuning"
+    "benchmark_page benchmark_report benchmark_rows benchmark_worker benchmarking distillation exporting finetuning"
     " measuring segmenter training training_report",
     "cli",
     "__main__",

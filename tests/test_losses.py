@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from carseg.errors import UnknownNameError
-from carseg.losses import LOSSES, inverse_frequency, make_loss, supervise
+from carseg.losses import LOSSES, inverse_frequency, make_loss, soft_cross_entropy, supervise
 
 torch.manual_seed(0)
 LOGITS = torch.randn(2, 4, 6, 5)
@@ -82,6 +82,12 @@ def test_supervision_weighs_outputs_of_any_size() -> None:
     upsampled = F.interpolate(small, size=(6, 5), mode="bilinear", align_corners=False)
     expected = F.cross_entropy(LOGITS, TARGET) + 0.4 * F.cross_entropy(upsampled, TARGET)
     torch.testing.assert_close(supervise(LOSSES["ce"], (LOGITS, small), (1.0, 0.4), TARGET), expected)
+
+
+def test_certain_probabilities_cost_what_labels_cost() -> None:
+    logits, target = torch.randn(2, 4, 5, 6), torch.randint(4, (2, 5, 6))
+    certain = torch.nn.functional.one_hot(target, 4).movedim(-1, 1).float()
+    torch.testing.assert_close(soft_cross_entropy(logits, certain), make_loss("ce")(logits, target))
 
 
 def test_rare_classes_weigh_more() -> None:

@@ -13,14 +13,16 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from carseg.errors import OptionError
 from carseg.labels import IGNORE, LabelSet
 from carseg.registry import unknown
 
-CHANGES = ("flip", "crop", "perspective", "affine", "jitter")
+CHANGES = ("flip", "crop", "perspective", "affine", "jitter")  # of one picture by itself: what "all" means
+MIXES = ("paste",)  # of several pictures
 
 
 def parse(name: str) -> frozenset[str]:
-    """The changes that a name such as "none", "flip", "flip+affine+jitter" or "all" switches on.
+    """The changes that a name such as "none", "flip", "flip+affine+paste" or "all" switches on.
 
     Raises:
         UnknownNameError: there is no such change.
@@ -28,8 +30,8 @@ def parse(name: str) -> frozenset[str]:
     if name in ("none", "all"):
         return frozenset(CHANGES if name == "all" else ())
     for change in name.split("+"):
-        if change not in CHANGES:
-            raise unknown("augmentation", change, ("none", *CHANGES, "all"))
+        if change not in (*CHANGES, *MIXES):
+            raise unknown("augmentation", change, ("none", *CHANGES, *MIXES, "all"))
     return frozenset(name.split("+"))
 
 
@@ -38,11 +40,18 @@ class Augment:
 
     Args:
         name: as ``parse`` takes it.
-        labels: tells which classes swap sides when a picture is mirrored.
+        labels: tells which classes swap sides when a picture is mirrored, and which one is the background.
+
+    Raises:
+        UnknownNameError: there is no such augmentation.
+        OptionError: "paste" for classes without a background.
     """
 
     def __init__(self, name: str, labels: LabelSet) -> None:
         self.changes = parse(name)
+        self.background = labels.background
+        if "paste" in self.changes and self.background is None:
+            raise OptionError(f"augmentation 'paste' needs a background, which {labels.name!r} has not")
         self.zooms = bool(self.changes & {"crop", "affine"})  # then larger pictures than the output are worth having
         self._flipped = torch.arange(256, dtype=torch.uint8)
         self._flipped[: len(labels)] = torch.tensor(labels.flipped, dtype=torch.uint8)
@@ -65,6 +74,8 @@ class Augment:
             mirrored = torch.rand(count, generator=generator) < 0.5
         warp = self._warp(count, mirrored, generator).to(device)
         images = pictures.float()
+        if "paste" in self.changes:
+            images, masks = _paste(images, masks, self.background, generator)
         if self.changes & {"flip", "crop", "perspective", "affine"} or tuple(pictures.shape[-2:]) != size:
             grid = _grid(warp, size)
             images = F.grid_sample(images, grid, "bilinear", "border", align_corners=False)
@@ -106,6 +117,18 @@ class Augment:
             tilt[:, 2, 0], tilt[:, 2, 1] = uniform(-0.2, 0.2), uniform(-0.2, 0.2)
             warp = warp @ tilt
         return warp
+
+
+def _paste(images: Tensor, masks: Tensor, background: int | None, generator: Generator) -> tuple[Tensor, Tensor]:
+    """In half of the pictures the background gives way to another picture of the batch, labels and all (copy-paste:
+    Ghiasi et al. 2021, https://arxiv.org/abs/2012.07177).
+    """
+    count = len(images)
+    other = (torch.arange(count) + torch.randint(1, max(count, 2), (), generator=generator)) % count
+    chosen = torch.rand(count, generator=generator) < 0.5
+    gone = (masks == background) & chosen.to(masks.device)[:, None, None]
+    alpha = F.avg_pool2d(gone[:, None].float(), 3, 1, 1, count_include_pad=False)  # a soft rim, as lenses make it
+    return torch.lerp(images, images[other], alpha), masks[other].where(gone, masks)
 
 
 def _grid(warp: Tensor, size: tuple[int, int]) -> Tensor:

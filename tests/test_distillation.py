@@ -1,0 +1,77 @@
+"""A network learns from another one, and what shaped that one is written down."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from carseg import Options, finetune, load, packing
+from carseg.checkpoint import read_state
+from carseg.distillation import Teacher
+from carseg.errors import OptionError
+from carseg.image import to_input
+from carseg.labels import label_set
+from carseg.manifest import DataSource, InputSpec, read_config
+from carseg.registry import create_model
+
+from drawn_data import draw_mask, draw_picture, index_folder
+from entries import entry_of
+
+NETWORK = "lraspp-mobilenetv2"
+LABELS = label_set("drawn", ("ground", "door", "wheel"))
+SOURCE = DataSource("earlier pictures", "train", 7, "CC0-1.0", "training")
+QUICK = Options(epochs=1, batch_size=4, size=(32, 32), augment="none", val_fraction=0.25, precision="float32")
+
+
+@pytest.fixture
+def teacher(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    network = create_model(NETWORK, len(LABELS)).eval()
+    entry = replace(
+        entry_of(name="teacher"),
+        architecture=NETWORK,
+        labels=LABELS,
+        storage="float32",
+        metrics=(),
+        data=(SOURCE,),
+        input=InputSpec(size=(64, 64), mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7), scale="max"),
+    )
+    packing.pack(tmp_path / "teacher", network, entry)
+    return tmp_path / "teacher"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    index_folder(tmp_path / "data", [f"picture{i}" for i in range(12)])
+    (tmp_path / "data" / "classes.txt").write_text("\n".join(LABELS.classes))
+    return tmp_path / "data"
+
+
+def test_its_opinion_is_what_it_predicts(teacher: Path) -> None:
+    picture = draw_picture(draw_mask(1, 64, 64))
+    segmenter = load(teacher, device="cpu", runtime="torch", precision="float32")
+    expected = torch.from_numpy(segmenter.runtime(to_input(picture, segmenter.entry.input)[None])).softmax(1)
+    batch = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
+    torch.testing.assert_close(Teacher(str(teacher), LABELS, torch.device("cpu"))(batch), expected, atol=1e-4, rtol=0)
+
+
+def test_other_classes_cannot_teach(teacher: Path) -> None:
+    with pytest.raises(OptionError, match="classes"):
+        Teacher(str(teacher), label_set("others", ("ground", "hood", "wheel")), torch.device("cpu"))
+
+
+def test_a_teacher_changes_what_is_learned_and_its_data_is_named(data: Path, teacher: Path, tmp_path: Path) -> None:
+    alone = finetune(NETWORK, data, tmp_path / "alone", options=QUICK)
+    taught = finetune(NETWORK, data, tmp_path / "taught", options=replace(QUICK, teacher=str(teacher)))
+    assert (alone / "model.safetensors").read_bytes() != (taught / "model.safetensors").read_bytes()
+    assert replace(SOURCE, role="distillation") in read_config(taught / "config.json").data
+
+
+def test_an_encoder_comes_from_another_network(data: Path, teacher: Path, tmp_path: Path) -> None:
+    frozen = replace(QUICK, encoder=str(teacher), freeze=("encoder", "bn"))
+    best = finetune("fpn-mobilenetv2", data, tmp_path / "run", options=frozen)
+    assert replace(SOURCE, role="pretraining") in read_config(best / "config.json").data
+    given, kept = (read_state(folder / "model.safetensors") for folder in (teacher, best))
+    shared = [key for key in kept if key.startswith("encoder.")]
+    assert shared and all(torch.equal(given[key], kept[key]) for key in shared)

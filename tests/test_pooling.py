@@ -1,0 +1,67 @@
+"""Several data sets become one whose labels mean one thing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from carseg.data.dataset import Dataset
+from carseg.data.opening import open as open_data
+from carseg.data.pooling import evenly, pool, relabel
+from carseg.errors import DataError, UnknownNameError
+from carseg.labels import label_set
+
+from drawn_data import index_folder
+
+ROAD = label_set("road", ("road", "sky", "car"), background=None)
+CARS = label_set("cars", ("ground", "car"))
+
+
+def opened(folder: Path, labels: object, count: int = 3) -> Dataset:
+    index_folder(folder, [f"picture{i}" for i in range(count)], classes=3)
+    return open_data(folder, labels=labels)
+
+
+def test_relabelled_pictures_keep_what_is_ignored(tmp_path: Path) -> None:
+    road = opened(tmp_path / "road", ROAD)
+    cars = relabel(road, CARS, {"road": "ground", "sky": "ignore", "car": "car"})
+    assert cars.labels is CARS
+    for before, after in zip(road, cars, strict=True):
+        old, new = before.load()[1], after.load()[1]
+        expected = np.array([0, 255, 1] + [255] * 253, np.uint8)[old]
+        np.testing.assert_array_equal(new, expected)
+
+
+def test_a_value_that_is_no_class_stays_an_error(tmp_path: Path) -> None:
+    index_folder(tmp_path / "road", ["a"], classes=4)
+    cars = relabel(open_data(tmp_path / "road", labels=ROAD), CARS, {"road": "ground", "sky": "ground", "car": "car"})
+    with pytest.raises(DataError, match="no class"):
+        cars[0].load()
+
+
+def test_a_class_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="lorry"):
+        relabel(opened(tmp_path / "road", ROAD), CARS, {"road": "ground", "sky": "ground", "car": "lorry"})
+
+
+def test_a_pool_has_every_picture_once_under_a_name_of_its_own(tmp_path: Path) -> None:
+    parts = [opened(tmp_path / name, ROAD, count) for name, count in (("one", 2), ("two", 3))]
+    pooled = pool(parts)
+    assert [sample.name for sample in pooled] == [f"one/picture{i}" for i in (0, 1)] + [
+        f"two/picture{i}" for i in range(3)
+    ]
+    np.testing.assert_array_equal(pooled[2].load()[1], parts[1][0].load()[1])
+
+
+def test_what_cannot_be_one_is_refused(tmp_path: Path) -> None:
+    road, other = opened(tmp_path / "road", ROAD), opened(tmp_path / "other", ROAD)
+    with pytest.raises(DataError, match="relabel"):
+        pool([road, relabel(other, CARS, {"road": "ground", "sky": "ground", "car": "car"})])
+    with pytest.raises(DataError, match="same name"):
+        pool([road, road])
+
+
+def test_a_part_is_spread_over_the_whole(tmp_path: Path) -> None:
+    road = opened(tmp_path / "road", ROAD, 9)
+    assert [sample.name for sample in evenly(road, 3)] == ["picture0", "picture4", "picture8"]
+    assert len(evenly(road, 20)) == 9
