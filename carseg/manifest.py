@@ -77,12 +77,13 @@ class Metric(Record):
         protocol: how they were made, in a phrase.
         miou: mean IoU over the classes in the ground truth, from one confusion matrix over the split at original size.
         pixel_acc: share of pixels that are right.
-        dice: from the same matrix: the mean over the classes, for a label set with one foreground class that class.
+        dice: from the same matrix: the mean over the classes present, without the background.
         picture_dice: mean over the pictures of each one's Dice.
         boundary_f1: F1 of the boundaries at a tolerance of 0.75 % of the diagonal.
         side_error: share of the pixels recognised as one of two left/right twins that got the wrong side.
         per_class: IoU by class name; None for a class that the ground truth does not have.
         per_class_dice: likewise Dice.
+        merged: class to the name under which it counted; {} where every class counted by itself.
     """
 
     dataset: str
@@ -103,6 +104,7 @@ class Metric(Record):
     side_error_ci: Interval | None = None
     per_class: dict[str, float | None] = field(default_factory=dict)
     per_class_dice: dict[str, float | None] = field(default_factory=dict)
+    merged: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -199,7 +201,8 @@ class Entry(Record):
         require(self.parameters >= 1, "parameters", f"must be at least 1, got {self.parameters}")
         require(bool(self.licence), "licence", "must say something")
         for i, metric in enumerate(self.metrics):
-            strange = (metric.per_class.keys() | metric.per_class_dice.keys()) - set(self.labels.classes)
+            known = {*self.labels.classes, *metric.merged.values()}
+            strange = (metric.per_class.keys() | metric.per_class_dice.keys()) - known
             require(not strange, f"metrics.{i}", f"classes that {self.labels.name!r} lacks: {sorted(strange)}")
 
     @classmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,13 +20,22 @@ FEW = 20  # pictures of the quick check
 GOLDEN = "golden.json"
 
 
-def measure(segmenter: Segmenter, data: Dataset, dataset: str, *, few: bool = False) -> Metric:
-    """The figures of what ``predict`` gives on a split, or on its first ``FEW`` pictures."""
-    evaluation = Evaluation(segmenter.labels)
+def measure(
+    segmenter: Segmenter, data: Dataset, dataset: str, *, few: bool = False, merge: Mapping[str, str] | None = None
+) -> Metric:
+    """The figures of what ``predict`` gives on a split, or on its first ``FEW`` pictures.
+
+    Args:
+        merge: class to new name; classes of one new name count as one.
+    """
+    evaluation = Evaluation(segmenter.labels, merge=merge)
     for sample in data[:FEW] if few else data:
         rgb, truth = sample.load()
         evaluation.add(segmenter.predict(rgb).mask, truth)
     metric = packing.metric(evaluation.scores(), dataset, data.split)
+    if merge:
+        merged = ", ".join(f"{old} as {new}" for old, new in merge.items())
+        metric = replace(metric, protocol=f"{merged}; {metric.protocol}", merged=dict(merge))
     return replace(metric, protocol=f"the first {FEW} pictures by name; {metric.protocol}") if few else metric
 
 

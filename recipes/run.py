@@ -46,35 +46,67 @@ def main(
 ) -> None:
     prepare()
     recipe = recipes.read(name)
-    share = 1.0 if minutes is None else minutes / sum(options.minutes or 0 for options in recipe.rounds)
-    start: str | Path = recipe.start
-    for number, options in enumerate(recipe.rounds, 1):
-        budget = None if options.minutes is None else options.minutes * share
-        start, entry = train(recipe, start, runs / f"{name}-{number}", replace(options, device=device, minutes=budget))
+    share = 1.0 if minutes is None else minutes / budget(recipe)
+    best, entry = train(recipe, runs, share, device)
+    if not recipe.test:
+        return
     test = open_data(recipe.data, split=recipe.test, labels=recipe.labels)
-    finished = publish(Path(start), recipe, entry, test, weights)
+    finished = publish(best, recipe, entry, test, weights)
     if weights == ROOT / "weights":
         manifest = load_manifest()
         models = {**manifest.models, name: finished}
         Manifest(manifest.hubs, models).save(ROOT / "weights_manifest.json")
         readme.README.write_text(readme.with_table(readme.README.read_text("utf-8"), models), "utf-8")
-    figure = finished.metrics[0]
-    print(
-        f"{name}: {recipe.folder} {recipe.test} mIoU {figure.miou:.4f} {figure.miou_ci}, side error {figure.side_error}"
-    )
+    for figure in finished.metrics:
+        print(f"{name}: {recipe.folder} {recipe.test} ({figure.protocol}) mIoU {figure.miou:.4f} {figure.miou_ci}")
 
 
-def train(recipe: recipes.Recipe, start: str | Path, run: Path, options: Options) -> tuple[Path, Entry]:
-    """One round: the folder of its best weights, and what is known about them before they are measured."""
+def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tuple[Path, Entry]:
+    """All rounds, after those of the recipes that this one starts from, in ``share`` of their time.
+
+    Returns:
+        The folder of the best weights, and what is known about them before they are measured.
+    """
+    start: str | Path = made(recipe.start, runs, share, device) or recipe.start
+    for number, options in enumerate(recipe.rounds, 1):
+        encoder = options.encoder and made(options.encoder, runs, share, device)
+        options = replace(
+            options,
+            device=device,
+            minutes=options.minutes and options.minutes * share,
+            encoder=str(encoder) if encoder else options.encoder,
+        )
+        start, entry = train_round(recipe, start, runs / f"{recipe.name}-{number}", options)
+    return Path(start), entry
+
+
+def made(name: str, runs: Path, share: float, device: str) -> Path | None:
+    """The weights of a recipe that is not published, trained if they have to be; None for any other name."""
+    if not recipes.is_step(name):
+        return None
+    return train(recipes.read(name), runs, share, device)[0]
+
+
+def budget(recipe: recipes.Recipe) -> float:
+    """Minutes of all its rounds and of the recipes that it starts from."""
+    names = {recipe.start, *(options.encoder for options in recipe.rounds)}
+    before = (budget(recipes.read(name)) for name in names if name and recipes.is_step(name))
+    return sum(options.minutes or 0 for options in recipe.rounds) + sum(before)
+
+
+def train_round(recipe: recipes.Recipe, start: str | Path, run: Path, options: Options) -> tuple[Path, Entry]:
+    """One round: the folder of its best weights, and what is known about them."""
     run.mkdir(parents=True, exist_ok=True)
-    pictures, val = finetuning.open_splits(recipe.data, options, labels=recipe.labels)
+    pictures, val = recipe.open_splits(options)
     torch.manual_seed(options.seed)
     network, entry, _ = finetuning.start(start, recipe.labels, options)
+    # A later round starts from weights that this very recipe's data shaped already.
+    inherited = (source for source in entry.data if replace(source, role="training") not in recipe.sources)
     entry = replace(
         entry,
         name=recipe.name,
         input=recipe.input,
-        data=recipe.sources,
+        data=(*recipe.sources, *inherited),
         recipe=f"recipes/{recipe.name}.toml",
         code_commit=_commit(),
         **{**recipe.about, "storage": "float32", "embedded": False},
@@ -98,12 +130,14 @@ def publish(best: Path, recipe: recipes.Recipe, entry: Entry, test: Dataset, wei
     folder = weights / recipe.name
     stored = packing.pack(folder, trained, replace(entry, **recipe.about), keep_float16=recipe.keep_float16)
     segmenter = load(folder, device="cpu", runtime="torch", precision="float32")
-    whole, few = (measure(segmenter, test, recipe.folder, few=few) for few in (False, True))
+    metrics = [measure(segmenter, test, recipe.folder, few=few) for few in (False, True)]
+    if recipe.merge:
+        metrics.append(measure(segmenter, test, recipe.folder, merge=recipe.merge))
     pictures = open_data(recipe.data, split="train")[:FEW]
     finished = replace(
         stored,
-        metrics=(whole, few),
-        quantization_loss=round(exact.miou - whole.miou, 5),
+        metrics=tuple(metrics),
+        quantization_loss=round(exact.miou - metrics[0].miou, 5),
         runtimes=measure_runtimes(locate(folder), [sample.load_picture() for sample in pictures]),
     )
     write_config(folder / CONFIG, finished)

@@ -1,0 +1,128 @@
+"""Recipes are complete, and one can be followed from the pretraining to a weight that loads."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from carseg import load
+from carseg.errors import OptionError
+from carseg.manifest import read_config
+from carseg.registry import list_architectures
+from recipes import recipe as recipes
+from recipes import run
+from recipes.fringe import Fringed
+
+from drawn_data import draw_mask, draw_picture, index_folder
+
+NAMES = sorted(path.stem for path in recipes.FOLDER.glob("*.toml"))
+SOURCE = """
+[[sources]]
+name = "{}"
+split = "train"
+images = 6
+licence = "CC0-1.0"
+role = "training"
+"""
+COMMON = """
+[input]
+size = [32, 32]
+mean = [0.5, 0.5, 0.5]
+std = [0.5, 0.5, 0.5]
+
+[options]
+size = [32, 32]
+batch_size = 2
+precision = "float32"
+val_fraction = 0
+{}
+
+[[rounds]]
+minutes = 1
+
+[about]
+licence = "CC0-1.0"
+commercial_use = "unclear"
+storage = "{}"
+"""
+STEP = (
+    """
+start = "lraspp-mobilenetv2"
+labels = ["car", "rest", "road_background", "road_car"]
+data = "one"
+test = ""
+
+[[also]]
+folder = "road"
+labels = "carvana"
+prefix = "road_"
+images = 4
+"""
+    + COMMON.format("", "float32")
+    + SOURCE.format("Drawn cars")
+)
+FINAL = (
+    """
+start = "fpn-mobilenetv2"
+labels = "carvana"
+data = "road"
+notes = "Drawn."
+merge = { background = "all", car = "all" }
+"""
+    + COMMON.format('encoder = "step"', "int8")
+    + SOURCE.format("Drawn roads")
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("one/train", "road/train", "road/test"):
+        index_folder(tmp_path / "data" / name, [f"{name[:3]}{i}" for i in range(6)], classes=2)
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "recipes" / "step.toml").write_text(STEP)
+    (tmp_path / "recipes" / "final.toml").write_text(FINAL)
+    monkeypatch.setattr(recipes, "FOLDER", tmp_path / "recipes")
+    monkeypatch.setattr(run, "prepare", lambda: None)  # settings of a process, which the tests share
+    monkeypatch.setenv("CARSEG_DATA", str(tmp_path / "data"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recipe_is_complete(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARSEG_DATA", "anywhere")
+    recipe = recipes.read(name)
+    assert recipe.start in list_architectures() or recipes.exists(recipe.start)
+    assert recipe.sources and all(options.minutes for options in recipe.rounds)
+    assert recipe.about["commercial_use"] in ("no", "unclear")
+    assert recipes.is_step(name) or recipe.notes
+
+
+def test_a_recipe_makes_what_it_starts_from_and_names_all_data(folder: Path) -> None:
+    run.main("final", minutes=0.02, device="cpu", runs=folder / "runs", weights=folder / "weights")
+    entry = read_config(folder / "weights" / "final" / "config.json")
+    assert [(source.name, source.role) for source in entry.data] == [
+        ("Drawn roads", "training"),
+        ("Drawn cars", "pretraining"),
+    ]
+    whole, few, merged = entry.metrics
+    assert whole.images == few.images == 6 and merged.merged and merged.miou == 1  # two classes counted as one
+    picture = draw_picture(draw_mask(1))
+    assert load(folder / "weights" / "final").predict(picture).mask.shape == picture.shape[:2]
+
+
+def test_an_unknown_recipe_is_answered_with_those_there_are(folder: Path) -> None:
+    with pytest.raises(OptionError, match="final, step"):
+        recipes.read("finla")
+
+
+class Stored:
+    def read(self, height: int, width: int) -> np.ndarray:
+        stored = np.zeros((height, width), np.uint8)
+        stored[10:12, 10:12] = 3
+        return stored
+
+
+def test_a_fringe_leaves_open_what_is_near_and_only_that() -> None:
+    stored = Fringed(Stored(), 0, 0.05).read(30, 40)  # a diagonal of 50: 3 pixels
+    assert (stored[10:12, 10:12] == 3).all()
+    assert (stored == 255).sum() == 8 * 8 - 4 and (stored[7:15, 7:15] != 0).all()
