@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import re
 import runpy
@@ -21,6 +22,7 @@ from PIL import Image
 
 import carseg
 from carseg import hub
+from carseg.benchmark_rows import KEYS, Row
 from carseg.catalog import DEFAULT_MODEL
 from carseg.cli import main, process
 from carseg.cli.app import app
@@ -62,7 +64,7 @@ def commands(page: Path) -> Iterator[list[str]]:
     """Arguments of every ``carseg`` line in the shell blocks of a page."""
     for block in blocks(page, "sh"):
         for line in block.splitlines():
-            words = without_variables(shlex.split(line, comments=True))[1]
+            words = without_variables(shlex.split(line.partition(" > ")[0], comments=True))[1]
             if words[:1] == ["carseg"]:
                 yield words[1:]
 
@@ -159,9 +161,10 @@ def test_examples_run_and_write_what_they_show(path: Path, here: Path, monkeypat
 
 
 @with_weights
-def test_the_notebook_runs(here: Path):
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.ipynb")), ids=name_of)
+def test_notebooks_run(path: Path, here: Path):
     (here / "img.jpg").rename("car.jpg")
-    notebook = json.loads((ROOT / "examples" / "predict_and_report.ipynb").read_text("utf-8"))
+    notebook = json.loads(path.read_text("utf-8"))
     cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
     names: dict[str, Any] = {}
     for cell in cells:
@@ -246,7 +249,7 @@ def test_files_named_in_mkdocs_yml_exist():
     pages = re.findall(r"[\w/-]+\.md", json.dumps(config["nav"]))
     made = {"command-line.md", "zoo/index.md"}
     assert {name for name in pages if name not in made} == {page.relative_to(DOCS).as_posix() for page in PAGES}
-    assert all((DOCS / name).is_file() for name in config["extra_javascript"])
+    assert all((DOCS / name).is_file() for name in (*config["extra_css"], *config["extra_javascript"]))
     assert all((ROOT / name).exists() for name in (*config["hooks"], *config["watch"]))
 
 
@@ -259,25 +262,95 @@ def hooks() -> ModuleType:
     return module
 
 
-def test_the_zoo_without_and_with_models(hooks: ModuleType):
-    assert "no weights yet" in hooks.zoo_page({}, {})
-    models = {name: Entry.from_dict(name, example()) for name in ("a-model", "b-model")}
-    page = hooks.zoo_page(models, {})
-    assert page.index("[a-model](a-model.md)") < page.index("[b-model](b-model.md)")
-    assert "0.9800" in page and "0.9700 to 0.9900" in page and "research only" in page
+@pytest.fixture(scope="module")
+def pages(hooks: ModuleType) -> ModuleType:
+    return hooks.zoo_pages
+
+
+def zoo(count: int) -> dict[str, Entry]:
+    """Made-up weights."""
+    models = {}
+    for i in range(count):
+        data = example() | {"sha256": f"{i:064x}"}
+        data["metrics"] = [data["metrics"][0] | {"miou": 0.9 + i / 1000, "miou_ci": [0.89 + i / 1000, 0.91 + i / 1000]}]
+        models[f"model-{i:02}"] = Entry.from_dict(f"model-{i:02}", data)
+    return models
+
+
+def timed(models: dict[str, Entry]) -> dict[str, Row]:
+    """Rows of a benchmark, each model twice as slow as the one before."""
+    facts = {"runtime": "torch", "precision": "float32", "device": "cpu", "threads": 2}
+    facts["environment"] = {"processor": "a processor"}
+    return {
+        name: dict.fromkeys(KEYS) | facts | {"model": name, "weights_sha256": entry.sha256, "ms_p50": 12.5 * 2**i}
+        for i, (name, entry) in enumerate(models.items())
+    }
+
+
+def test_the_zoo_without_and_with_models(pages: ModuleType):
+    assert "no weights yet" in pages.zoo_page({}, {})
+    models = zoo(17)
+    page = pages.zoo_page(models, {}, ["model-01"])
+    assert page.index("[model-00](model-00.md)") < page.index("[model-01](model-01.md)")
+    assert "| 91.60 | 90.60 to 92.60 |" in page and "research only" in page
+    assert "(model-01.jpg)" in page and "(model-00.jpg)" not in page
     assert "<svg" not in page
-    row = {"ms_p50": 12.5, "environment": {"processor": "a processor"}}
-    timed = hooks.zoo_page(models, {"a-model": row})
-    assert "<svg" in timed and "a processor" in timed
-    widths = {line.count("|") for line in timed.splitlines() if line.startswith("|") and "commercial" in line}
-    assert {line.count("|") for line in timed.splitlines() if line.startswith("| [")} == widths
 
 
-def test_a_weights_page_is_its_card(hooks: ModuleType):
-    entry = Entry.from_dict("a-model", example())
-    page = hooks.weight_page(entry, with_picture=True)
-    assert page.startswith("# a-model\n\n![") and "research only" in page
-    assert "![" not in hooks.weight_page(entry, with_picture=False)
+def test_the_zoo_with_times(pages: ModuleType):
+    models = zoo(17)
+    rows = timed(models)
+    del rows["model-03"]
+    page = pages.zoo_page(models, rows)
+    assert page.count("<circle") == 16 and "a processor, cpu, 2 threads" in page
+    heads, *table = [line.split("|") for line in page.splitlines() if line.startswith(("| model", "| [model"))]
+    assert {len(line) for line in table} == {len(heads)}
+    times = [line[heads.index(" ms ")].strip() for line in table]
+    assert times[:5] == ["12", "25", "50", "-", "200"]
+
+
+def test_names_in_a_plot_do_not_cover_each_other(pages: ModuleType):
+    points = [pages.Point(f"a-network-with-a-name-{i}", 30.0 + i, 75.0 + i / 100, (70, 80)) for i in range(8)]
+    svg = pages.scatter(points)
+    heights = sorted(float(y) for y in re.findall(r'<text x="[\d.]+" y="([\d.]+)">a-network', svg))
+    assert len(heights) == len(points)
+    assert all(b - a > 11 for a, b in itertools.pairwise(heights))
+
+
+def test_a_time_of_an_earlier_file_is_not_shown(pages: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    models = zoo(2)
+    rows = timed(models)
+    rows["model-01"]["weights_sha256"] = "f" * 64
+    monkeypatch.setattr(pages, "BENCHMARK", tmp_path / "zoo.jsonl")
+    assert pages.timed_rows(models) == {}
+    pages.BENCHMARK.write_text("".join(json.dumps(row) + "\n" for row in rows.values()))
+    assert list(pages.timed_rows(models)) == ["model-00"]
+
+
+def test_a_weights_page_is_its_card(pages: ModuleType):
+    models = {"a-model": Entry.from_dict("a-model", example())}
+    page = pages.weight_page(models["a-model"], with_picture=True)
+    assert page.startswith("# a-model\n\n![") and "research only" in page and "## Time" not in page
+    page = pages.weight_page(models["a-model"], timed(models)["a-model"], with_picture=False)
+    assert "![" not in page and "12 ms with torch in float32" in page
+
+
+@with_weights
+def test_a_weights_page_shows_what_made_it(pages: ModuleType):
+    assert _ENTRY and f"## Recipe\n\nWhat `python -m recipes.run {_ENTRY.name}`" in pages.weight_page(
+        _ENTRY, with_picture=False
+    )
+
+
+def test_figures_in_pages_are_those_of_the_manifest(hooks: ModuleType, pages: ModuleType):
+    data = example()
+    merged = data["metrics"][0] | {"miou": 0.99, "merged": {"car": "thing"}, "per_class": {}}
+    models = {"a-model": Entry.from_dict("a-model", data | {"metrics": [*data["metrics"], merged]})}
+    assert pages.our_figure(models, "a-model", "miou") == "[a-model](zoo/a-model.md) 98.00 (97.00 to 99.00)"
+    assert "99.00 (97.00" in pages.our_figure(models, "a-model", "miou", merged=True)
+    assert pages.our_figure(models, "another", "miou") == "-"
+    page = (DOCS / "public-projects.md").read_text("utf-8")
+    assert "<!-- ours" in page and "<!-- ours" not in hooks.on_page_markdown(page)
 
 
 def test_the_command_line_page_has_every_command(hooks: ModuleType):

@@ -34,7 +34,8 @@ class Form(StrEnum):
 
 def benchmark(
     models: Annotated[
-        list[str] | None, typer.Option("--model", "-m", help="A model, or the folder of a fine-tuned one. Repeat.")
+        list[str] | None,
+        typer.Option("--model", "-m", metavar="NAME", help="A model, or the folder of a fine-tuned one. Repeat."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every model.")] = False,
     data: Annotated[Path | None, typer.Option(exists=True, help="Labelled pictures, in any known format.")] = None,

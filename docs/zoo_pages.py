@@ -1,0 +1,192 @@
+"""The zoo's pages: all weights in one table with plots and pictures, and one page a weight, its model card.
+
+Everything is read from the manifest, from ``weights/NAME/README.md`` and, where it is there, from the file
+``benchmarks/zoo.jsonl``, which one command writes: ``carseg benchmark --all --format json > benchmarks/zoo.jsonl``.
+A time counts for the very file it was measured with; a model without one shows "-".
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from scatter import Point, scatter
+
+from carseg import hub
+from carseg.benchmark_rows import Row, read_rows
+from carseg.card import model_card
+from carseg.cli.models import best_metric
+from carseg.manifest import ROOT, Entry, load_manifest
+
+BENCHMARK = ROOT / "benchmarks" / "zoo.jsonl"
+PICTURE = ROOT / "examples" / "car.jpg"
+_LARGEST = 960  # longest side of a picture on a page
+_HEAD = (
+    *("model", "labels", "mIoU, %", "95 % interval", "pixel accuracy, %", "Dice, %", "ms", "parameters", "file"),
+    *("pictures", "licence", "commercial use", "in the package", "recipe"),
+)
+
+Models = Mapping[str, Entry]
+Rows = Mapping[str, Row]
+
+
+def zoo_page(models: Models, rows: Rows, pictures: Iterable[str] = ()) -> str:
+    """The table of all weights, plots where there are times, pictures, figures by class.
+
+    Args:
+        rows: what was timed, by model.
+        pictures: models that have a picture, zoo/NAME.jpg.
+    """
+    blocks = [
+        "---\nhide: [navigation, toc]\n---\n# The zoo",
+        "Every weight of this version, from `weights_manifest.json`. The code is free under Apache-2.0; **a weight has "
+        "the licence that its data demands**, stated in its row and on its page. Figures are those of the stored file "
+        "on the test split, by [one protocol](../figures.md), with 95 % intervals; those of different labels do not "
+        "compare. [Beside the public projects](../public-projects.md) puts them beside published ones.",
+    ]
+    if not models:
+        return _page([*blocks, "This version has no weights yet."])
+    table = _table(_HEAD, (_cells(entry, rows) for _, entries in _by_labels(models) for entry in entries))
+    blocks += ['<div class="sortable" markdown>', table, "</div>", "Click a column's head to sort by it."]
+    if rows:
+        told = "A point is filled where no other model with its labels is both quicker and better."
+        blocks += ["## Quality against time", f"{_setting(rows.values())} {told}"]
+    for labels, entries in _by_labels(models):
+        if points := [*_points(entries, rows)]:
+            blocks += [f"### {labels}: mIoU against milliseconds", f'<div class="plot">{scatter(points)}</div>']
+    if names := sorted(pictures):
+        told = "Drawn by this project, it is no photograph; the networks were trained on those."
+        cells = (f"[![What {name} makes of it]({name}.jpg){{ loading=lazy }}<br>{name}]({name}.md)" for name in names)
+        blocks += ["## On one picture", told, '<div class="gallery" markdown>', "\n".join(cells), "</div>"]
+    blocks += ["## By class", "IoU in %, below the figures of the whole."]
+    for labels, entries in _by_labels(models):
+        blocks += [f"### {labels}", _class_table(entries)]
+    return _page(blocks)
+
+
+def weight_page(entry: Entry, row: Row | None = None, *, with_picture: bool) -> str:
+    """The model card without its metadata, with a picture of the result, the time if there is one, and the recipe."""
+    path = ROOT / "weights" / entry.name / "README.md"
+    card = path.read_text("utf-8") if path.exists() else model_card(entry)
+    title, _, rest = re.sub(r"\A---\n.*?\n---\n", "", card, flags=re.DOTALL).strip().partition("\n")
+    blocks = [title]
+    if with_picture:
+        blocks.append(f"![What {entry.name} makes of a drawn car]({entry.name}.jpg)")
+        blocks.append("The picture is drawn by this project, it is no photograph.")
+    blocks.append(rest.strip())
+    if row:
+        told = f"{row['ms_p50']:.0f} ms with {row['runtime']} in {row['precision']}."
+        blocks += ["## Time", f"{told} {_setting([row])}"]
+    recipe = ROOT / entry.recipe
+    if recipe.is_file():
+        blocks += ["## Recipe", f"What `python -m recipes.run {entry.name}` reads:"]
+        blocks.append(f"```toml\n{recipe.read_text('utf-8').strip()}\n```")
+    return _page(blocks)
+
+
+def timed_rows(models: Models) -> dict[str, Row]:
+    """Rows of the benchmark file by model, of those that were measured with the present files."""
+    rows = read_rows(BENCHMARK) if BENCHMARK.exists() else []
+    digests = {entry.sha256 for entry in models.values()}
+    return {row["model"]: row for row in rows if row["ms_p50"] is not None and row["weights_sha256"] in digests}
+
+
+def our_figure(models: Models, name: str, figure: str, merged: bool = False) -> str:
+    """A figure of a weight with its interval and a link from the top folder; "-" where there is none.
+
+    Args:
+        figure: a field of ``Metric``.
+        merged: whether it is the one with classes counted as one.
+    """
+    metrics = models[name].metrics if name in models else ()
+    metric = next((metric for metric in metrics if metric.split == "test" and bool(metric.merged) == merged), None)
+    if metric is None:
+        return "-"
+    return f"[{name}](zoo/{name}.md) {_percent(getattr(metric, figure))} ({_interval(getattr(metric, f'{figure}_ci'))})"
+
+
+@functools.cache
+def drawn_result(name: str) -> bytes | None:
+    """The overlay of the example picture as a JPEG file; None where the picture or the weights are not here."""
+    if not PICTURE.exists() or not hub.copies(load_manifest().models[name]):
+        return None
+    import carseg
+
+    image = carseg.load(name, device="cpu").predict(PICTURE).overlay()
+    image.thumbnail((_LARGEST, _LARGEST))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=88)
+    return file.getvalue()
+
+
+def _by_labels(models: Models) -> Iterator[tuple[str, list[Entry]]]:
+    for labels in sorted({entry.labels.name for entry in models.values()}):
+        yield labels, [entry for _, entry in sorted(models.items()) if entry.labels.name == labels]
+
+
+def _points(entries: Iterable[Entry], rows: Rows) -> Iterator[Point]:
+    for entry in entries:
+        if entry.name in rows and (metric := best_metric(entry)):
+            low, high = metric.miou_ci or (metric.miou, metric.miou)
+            yield Point(entry.name, rows[entry.name]["ms_p50"], 100 * metric.miou, (100 * low, 100 * high))
+
+
+def _setting(rows: Iterable[Row]) -> str:
+    """How rows were measured, and on which machines."""
+    machines = {(row["environment"]["processor"], row["device"], row["threads"]) for row in rows}
+    told = "; ".join(f"{processor}, {device}, {threads} threads" for processor, device, threads in sorted(machines))
+    return (
+        "Median time of one picture of 1280x720 pixels, end to end: from the encoded picture in memory to the mask at "
+        f"its own size, with the fastest runtime that the manifest allows. On {told}."
+    )
+
+
+def _cells(entry: Entry, rows: Rows) -> Iterator[str]:
+    metric = best_metric(entry)
+    yield f"[{entry.name}]({entry.name}.md)"
+    yield entry.labels.name
+    yield _percent(metric.miou) if metric else "-"
+    yield _interval(metric.miou_ci) if metric else "-"
+    for value in (metric.pixel_acc, metric.dice) if metric else (None, None):
+        yield _percent(value)
+    yield f"{rows[entry.name]['ms_p50']:.0f}" if entry.name in rows else "-"
+    yield f"{entry.parameters / 1e6:.2f} M"
+    yield f"{entry.bytes / 1e6:.1f} MB"
+    yield f"{metric.images} {metric.split}" if metric else "-"
+    yield entry.licence
+    yield entry.commercial_use
+    yield "yes" if entry.embedded else "no"
+    yield f"[recipe]({entry.name}.md#recipe)" if (ROOT / entry.recipe).is_file() else entry.recipe
+
+
+def _class_table(entries: Iterable[Entry]) -> str:
+    """One column a weight: the figures of the whole, then IoU by class."""
+    measured = [(entry, metric) for entry in entries if (metric := best_metric(entry)) and metric.per_class]
+    if not measured:
+        return "None were measured."
+    rows = []
+    for title, figure in (("mIoU", "miou"), ("boundary F1", "boundary_f1"), ("side error rate", "side_error")):
+        values = [getattr(metric, figure) for _, metric in measured]
+        if any(value is not None for value in values):
+            rows.append([f"**{cell}**" for cell in (title, *map(_percent, values))])
+    for name in measured[0][0].labels.classes:
+        rows.append([name, *(_percent(metric.per_class.get(name)) for _, metric in measured)])
+    return _table(["", *(entry.name for entry, _ in measured)], rows)
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f}"
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "-" if interval is None else " to ".join(map(_percent, interval))
+
+
+def _table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
+
+
+def _page(blocks: Iterable[str]) -> str:
+    return "\n\n".join(blocks) + "\n"
