@@ -1,0 +1,158 @@
+"""An experiment's file, read and validated: which variants are compared, on which pictures, by which figures."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from carseg.data.dataset import Dataset
+from carseg.data.opening import open as open_data
+from carseg.data.pooling import relabel
+from carseg.errors import OptionError
+from carseg.labels import LABEL_SETS, label_set
+from carseg.manifest import InputSpec, load_manifest
+from carseg.options import Options
+from carseg.registry import unknown
+from recipes.recipe import data_root
+
+FOLDER = Path(__file__).parent
+MEASURES = ("quality", "outside-studio", "side-by-side")
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Labelled pictures.
+
+    Attributes:
+        folder: below ``CARSEG_DATA``; trainings learn from its split "train".
+        split: what is measured on. Never a test split where something is trained.
+        labels: name of the label set.
+        source: what the manifest calls the data set; the page names the finished models that learned from it too.
+        classes: for a folder with other classes: the names of its values 0, 1, ..., each with its class of ``labels``.
+        merge: class to new name: classes of one new name are measured as one.
+    """
+
+    folder: str
+    split: str
+    labels: str
+    source: str
+    classes: dict[str, str] = field(default_factory=dict)
+    merge: dict[str, str] = field(default_factory=dict)
+
+    def open(self, split: str) -> Dataset:
+        """The pictures of one split."""
+        labels = LABEL_SETS[self.labels]
+        if not self.classes:
+            return open_data(data_root() / self.folder, split=split, labels=labels)
+        own = label_set(self.folder, tuple(self.classes), background=None)
+        return relabel(open_data(data_root() / self.folder, split=split, labels=own), labels, self.classes)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row of the table: a training, or a finished model.
+
+    Attributes:
+        name: what the table calls it.
+        start: the architecture, or the model, that a training starts from; "" for a finished model.
+        options: those of the training that differ from the defaults.
+        model: name in the manifest; "" for a training.
+        theirs: what the public project published, for the table.
+    """
+
+    name: str
+    start: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    model: str = ""
+    theirs: str = ""
+
+    @property
+    def exists(self) -> bool:
+        """Whether it can be measured: a finished model has to be in the manifest."""
+        return not self.model or self.model in load_manifest().models
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is compared.
+
+    Attributes:
+        name: of the file.
+        measure: "quality": the figures of a split; "outside-studio": cars elsewhere, see ``recipes.outside_studio``;
+            "side-by-side": what the manifest says, and milliseconds.
+        figures: columns of the table; trainings are compared by the first.
+        variants: the first is the one that the others are compared with.
+        pictures: None where nothing is measured on pictures of a data set.
+        input: how networks that are trained get their pictures.
+        minutes: budget of each training; side by side, of each model's timing; 0 where it takes what it takes.
+        seeds: trainings a variant.
+    """
+
+    name: str
+    measure: str
+    figures: tuple[str, ...]
+    variants: tuple[Variant, ...]
+    pictures: Pictures | None
+    input: InputSpec | None
+    minutes: float
+    seeds: int
+
+    def identity(self, variant: Variant) -> str:
+        """Twelve hexadecimal digits: other ones where a figure measured before is no longer this variant's."""
+        models = load_manifest().models
+        compared = [self.variants[0], variant] if variant.start else [variant]
+        weights = [models[name].sha256 for v in compared for name in (v.start, v.model) if name in models]
+        facts = [self.measure, self.pictures and asdict(self.pictures), self.input and asdict(self.input)]
+        definition = [[v.start, v.options, v.model] for v in compared]
+        text = json.dumps([*facts, definition, weights, self.figures[0]], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def names() -> list[str]:
+    """All experiments there are."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def read(name: str, folder: Path = FOLDER) -> Experiment:
+    """The experiment of that name.
+
+    Raises:
+        UnknownNameError: there is none, or no such measure.
+        OptionError: a training lacks its pictures, input or budget, or would be compared on a test split.
+    """
+    path = folder / f"{name}.toml"
+    if not path.exists():
+        raise unknown("experiment", name, names())
+    table = tomllib.loads(path.read_text("utf-8"))
+    if table["measure"] not in MEASURES:
+        raise unknown("measure", table["measure"], MEASURES)
+    experiment = Experiment(
+        name=name,
+        measure=table["measure"],
+        figures=tuple(table["figures"]),
+        variants=tuple(_variant(row, table) for row in table["variants"]),
+        pictures=Pictures(**table["pictures"]) if "pictures" in table else None,
+        input=InputSpec(**table["input"]) if "input" in table else None,
+        minutes=table.get("minutes", 0),
+        seeds=table.get("seeds", 1),
+    )
+    if any(variant.start for variant in experiment.variants):
+        if not (experiment.pictures and experiment.input and experiment.minutes):
+            raise OptionError(f"experiment {name!r} trains: it needs pictures, input and minutes")
+        if experiment.pictures.split == "test":
+            raise OptionError(f"experiment {name!r} compares trainings on a test split; take a validation split")
+    return experiment
+
+
+def _variant(row: dict[str, Any], table: dict[str, Any]) -> Variant:
+    """A variant with what the experiment's variants share."""
+    if "model" in row:
+        return Variant(**row)
+    options = {**table.get("options", {}), **row.get("options", {})}
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+    Options(**options)  # says now what makes no sense
+    return Variant(row["name"], row.get("start") or table["start"], options, theirs=row.get("theirs", ""))

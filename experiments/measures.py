@@ -1,0 +1,113 @@
+"""The figures of a network, in the three ways that experiments measure: quality, outside the studio, side by side."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from carseg.benchmarking import benchmark, environment
+from carseg.cli.models import best_metric
+from carseg.errors import OptionError, TrainingError
+from carseg.manifest import Metric, load_manifest
+from carseg.metrics import Evaluation, Scores
+from carseg.runtimes.torch_ import pick_device
+from carseg.segmenter import Segmenter, load
+from experiments.experiment import Experiment, Pictures
+from recipes import outside_studio
+
+Figure = tuple[float, ...]  # (value,) or (value, low, high)
+TIMED = 0.3  # of a model's minutes side by side are its milliseconds; the search for the best batch takes the rest
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was found.
+
+    Attributes:
+        figures: by name.
+        images: number of pictures, None where none were needed.
+        confusions: int32 (pictures, classes, classes + 1), where networks can be compared picture by picture.
+        background: label id of the background in ``confusions``.
+    """
+
+    figures: dict[str, Figure]
+    images: int | None = None
+    confusions: npt.NDArray[np.int32] | None = None
+    background: int | None = None
+
+
+def measure(experiment: Experiment, model: str | Path, device: str) -> Measured:
+    """The experiment's figures of a model, or of the folder of a trained network.
+
+    Raises:
+        OptionError: the experiment says not on which pictures.
+    """
+    if experiment.measure == "side-by-side":
+        return side_by_side(str(model), experiment.minutes, device)
+    if experiment.pictures is None:
+        raise OptionError(f"experiment {experiment.name!r} says not on which pictures it measures")
+    segmenter = load(model, device=device, runtime="torch", precision="float32")
+    ways = {"quality": quality, "outside-studio": outside}
+    return ways[experiment.measure](segmenter, experiment.pictures)
+
+
+def quality(segmenter: Segmenter, pictures: Pictures) -> Measured:
+    """mIoU, pixel accuracy and Dice by the protocol."""
+    data = pictures.open(pictures.split)
+    evaluation = Evaluation(segmenter.labels, boundary=False, merge=pictures.merge)
+    for sample in data:
+        rgb, truth = sample.load()
+        evaluation.add(segmenter.predict(rgb).mask, truth)
+    figures = _figures(evaluation.scores())
+    return Measured(figures, len(data), evaluation.confusions(), evaluation.labels.background)
+
+
+def outside(segmenter: Segmenter, pictures: Pictures) -> Measured:
+    """Parts covered by the predicted car, and predicted car outside the box of the parts."""
+    found = outside_studio.measure(segmenter, pictures.open(pictures.split))
+    figures: dict[str, Figure] = {"covered": (found.covered, *found.covered_ci)}
+    if found.spilled is not None and found.spilled_ci is not None:
+        figures["spilled"] = (found.spilled, *found.spilled_ci)
+    return Measured(figures, found.images)
+
+
+def side_by_side(model: str, minutes: float, device: str) -> Measured:
+    """What the manifest says of a model, and its milliseconds a picture here and now.
+
+    Raises:
+        TrainingError: its time could not be measured.
+    """
+    entry = load_manifest().models[model]
+    metric = best_metric(entry)
+    figures = _figures(metric) if metric else {}
+    merged = [m for m in entry.metrics if m.merged]
+    if merged:
+        figures["merged_miou"] = _figures(merged[0])["miou"]
+    [row] = benchmark(model, device=device, seconds=60 * minutes * TIMED)
+    if row["error"]:
+        raise TrainingError(row["error"])
+    figures |= {"megabytes": (entry.bytes / 1e6,), "ms": (row["ms_p50"],), "ms_p95": (row["ms_p95"],)}
+    return Measured(figures, metric.images if metric else None)
+
+
+def _figures(scores: Scores | Metric) -> dict[str, Figure]:
+    """mIoU, pixel accuracy and Dice with their intervals, those that could be measured."""
+    figures = {}
+    for name in ("miou", "pixel_acc", "dice"):
+        value, interval = getattr(scores, name), getattr(scores, f"{name}_ci")
+        if value is not None and not math.isnan(value):
+            figures[name] = (value, *(interval or ()))
+    return figures
+
+
+def machine(device: str) -> str:
+    """What a figure of time depends on: the graphics card, or the processor and torch's threads."""
+    chosen = pick_device(device)
+    if chosen.type == "cuda":
+        return torch.cuda.get_device_name(chosen)
+    return f"{environment()['processor']} (threads: {torch.get_num_threads()})"

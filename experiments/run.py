@@ -1,0 +1,157 @@
+"""Runs an experiment: trains its variants one after another, measures them, writes results and the page of results.
+
+    CARSEG_DATA=DIR python -m experiments.run camvid-augmentation
+    CARSEG_DATA=DIR python -m experiments.run camvid-augmentation --minutes 0.1 --results /tmp/results
+
+``--minutes`` is the budget of each training; schedules fit themselves to it. What is finished is not done again, and an
+interrupted training goes on where it was; delete lines of experiments/results/NAME.jsonl to have them measured again.
+All variants are run with one seed before the next seed begins, so that what is there can always be compared. Networks
+train without a validation split and are measured as they are at the end: nothing is chosen on the pictures that they
+are compared on.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+
+from carseg import finetuning, packing
+from carseg.architectures.network import Network
+from carseg.cli.process import prepare
+from carseg.errors import CarsegError
+from carseg.manifest import ROOT
+from carseg.metrics import Scores
+from carseg.options import Options
+from carseg.training import Trainer
+from experiments import page
+from experiments import results as rows_of
+from experiments.experiment import Experiment, Variant, read
+from experiments.measures import Measured, machine, measure
+from experiments.paired import difference
+from experiments.results import Row
+from recipes.recipe import data_root
+
+
+def main(
+    name: str,
+    minutes: Annotated[float | None, typer.Option(help="budget of each training instead of the experiment's")] = None,
+    seeds: Annotated[int | None, typer.Option(help="trainings a variant instead")] = None,
+    device: str = "auto",
+    runs: Annotated[Path, typer.Option(help="where trainings go")] = Path("runs/experiments"),
+    results: Annotated[Path, typer.Option(help="where the figures go")] = rows_of.FOLDER,
+) -> None:
+    prepare()
+    declared = read(name)
+    budget = minutes if minutes and declared.minutes else declared.minutes
+    experiment = replace(declared, minutes=budget, seeds=seeds or declared.seeds)
+    rows = run(experiment, device, runs / name, results, report=lambda line: print(line, file=sys.stderr))
+    if results == rows_of.FOLDER:
+        page.write()
+    print(page.table(declared, rows, budget))
+    raise typer.Exit(int(any(row.error for row in rows)))
+
+
+def run(
+    experiment: Experiment, device: str, folder: Path, results: Path, *, report: Callable[[str], None]
+) -> list[Row]:
+    """Every variant with every seed; rows are written as soon as they are there.
+
+    Args:
+        folder: for the trainings; they are deleted once measured, what is needed to compare later ones stays.
+        report: called with a line of progress.
+    """
+    rows = rows_of.read(experiment, results)
+    finished = {row.place for row in rows if row.error is None}
+    for seed in range(experiment.seeds):
+        for variant in experiment.variants:
+            title = f"{variant.name}, seed {seed}"
+            if not variant.exists:
+                report(f"{title}: there are no weights {variant.model} yet")
+            elif (variant.name, seed, experiment.minutes) in finished:
+                report(f"{title}: measured already")
+            else:
+                report(title)
+                row = _row(experiment, variant, seed, device, folder)
+                rows = [*(r for r in rows if r.place != row.place), row]
+                rows_of.write(experiment, rows, results)
+                report(f"{title}: {row.error or row.figures}")
+    return rows
+
+
+def _row(experiment: Experiment, variant: Variant, seed: int, device: str, folder: Path) -> Row:
+    row = Row(
+        variant=variant.name,
+        seed=seed,
+        minutes=experiment.minutes,
+        identity=experiment.identity(variant),
+        commit=_commit(),
+        device=machine(device),
+    )
+    try:
+        if not variant.start:
+            measured = measure(experiment, variant.model, device)
+            return replace(row, figures=measured.figures, images=measured.images)
+        place = folder / f"{row.identity}-{seed}-{row.minutes:g}"
+        trainer = train(experiment, variant, seed, device, place)
+        measured = measure(experiment, place / "best", device)
+        shutil.rmtree(place)  # the state of a U-Net's training alone is half a gigabyte
+        figures = measured.figures | _gain(experiment, seed, row, measured, folder)
+        spent, epochs = trainer.at.seconds / 60, trainer.at.step / trainer.steps_per_epoch
+        return replace(row, figures=figures, images=measured.images, spent=round(spent, 3), epochs=round(epochs, 3))
+    except CarsegError as error:
+        return replace(row, error=str(error))
+
+
+def train(experiment: Experiment, variant: Variant, seed: int, device: str, folder: Path) -> Trainer:
+    """Trains a variant, or goes on with it; ``folder/best`` then holds the network as it is at the end."""
+    assert experiment.pictures is not None and experiment.input is not None  # read() refuses a training without
+    options = Options(**variant.options, minutes=experiment.minutes, seed=seed, device=device)
+    if options.encoder is not None and options.encoder.endswith(".safetensors"):
+        options = replace(options, encoder=str(data_root() / options.encoder))
+    pictures = experiment.pictures.open("train")
+    torch.manual_seed(seed)
+    network, entry, _ = finetuning.start(variant.start, pictures.labels, options)
+    entry = replace(entry, name=experiment.name, input=experiment.input)
+
+    def write(place: Path, trained: Network, scores: Scores | None) -> None:
+        packing.pack(place, trained, entry)
+
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(network, pictures.labels, experiment.input, pictures, None, folder, options, pack=write)
+    trainer.resume()
+    trainer.run()
+    return trainer
+
+
+def _gain(
+    experiment: Experiment, seed: int, row: Row, measured: Measured, folder: Path
+) -> dict[str, tuple[float, ...]]:
+    """What a variant is better by than the first one; nothing for that one, or where its matrices are gone."""
+    first = experiment.variants[0]
+    ours, theirs = (
+        folder / f"{identity}-{seed}-{row.minutes:g}.npy" for identity in (row.identity, experiment.identity(first))
+    )
+    assert measured.confusions is not None
+    np.save(ours, measured.confusions)
+    if row.variant == first.name or not theirs.exists():
+        return {}
+    apart = difference(measured.confusions, np.load(theirs), experiment.figures[0], background=measured.background)
+    return {"gain": apart}
+
+
+def _commit() -> str:
+    command = ["git", "rev-parse", "--short=10", "HEAD"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    typer.run(main)
