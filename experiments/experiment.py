@@ -141,8 +141,8 @@ def read(name: str, folder: Path = FOLDER) -> Experiment:
         seeds=table.get("seeds", 1),
     )
     if any(variant.start for variant in experiment.variants):
-        if not (experiment.pictures and experiment.input and experiment.minutes):
-            raise OptionError(f"experiment {name!r} trains: it needs pictures, input and minutes")
+        if not (experiment.pictures and experiment.input and experiment.minutes and experiment.measure == "quality"):
+            raise OptionError(f"experiment {name!r} trains: it needs pictures, input and minutes, and measures quality")
         if experiment.pictures.split == "test":
             raise OptionError(f"experiment {name!r} compares trainings on a test split; take a validation split")
     return experiment

@@ -7,7 +7,8 @@
 interrupted training goes on where it was; delete lines of experiments/results/NAME.jsonl to have them measured again.
 All variants are run with one seed before the next seed begins, so that what is there can always be compared. Networks
 train without a validation split and are measured as they are at the end: nothing is chosen on the pictures that they
-are compared on.
+are compared on. Keep ``runs/`` until an experiment is finished: later variants are compared, picture by picture, with
+what lies there.
 """
 
 from __future__ import annotations
