@@ -100,8 +100,8 @@ def train_round(recipe: recipes.Recipe, start: str | Path, run: Path, options: O
     pictures, val = recipe.open_splits(options)
     torch.manual_seed(options.seed)
     network, entry, _ = finetuning.start(start, recipe.labels, options)
-    # A later round starts from weights that this very recipe's data shaped already.
-    inherited = (source for source in entry.data if replace(source, role="training") not in recipe.sources)
+    own = {(source.name, source.split) for source in recipe.sources}
+    inherited = (source for source in entry.data if (source.name, source.split) not in own)
     entry = replace(
         entry,
         name=recipe.name,
