@@ -68,6 +68,22 @@ def test_folder_with_its_address(manifest: Path, tmp_path: Path) -> None:
         publishing.publish("https://example.org/w", manifest=manifest)
 
 
+def test_assets_of_a_release_and_down_again(manifest: Path, tmp_path: Path, server: Server) -> None:
+    address = f"{server.url}/releases/v1/{{asset}}"
+    for _ in range(2):  # what is there already is replaced
+        assert publishing.publish(str(tmp_path / "assets"), address=address, manifest=manifest) == address
+    assert load_manifest(manifest).hubs == (address,)
+    names = {path.name for path in (tmp_path / "assets").iterdir()}
+    assert {"my-unet.model.safetensors", "my-unet.config.json", "your-unet.README.md", "SHA256SUMS"} <= names
+    assert all(path.is_file() for path in (tmp_path / "assets").iterdir())
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path / "assets", check=True)
+
+    server.files = {f"/releases/v1/{name}": (tmp_path / "assets" / name).read_bytes() for name in names}
+    code = f"from carseg import hub; print(hub.locate('your-unet', hub='{address}').path)"
+    told, errors = start(code).communicate(timeout=60)
+    assert Path(told.strip()).read_bytes() == CONTENT, errors
+
+
 class TestHuggingFace:
     @pytest.fixture
     def uploaded(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:

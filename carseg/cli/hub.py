@@ -28,7 +28,8 @@ def mirror(
 def publish(
     destination: Annotated[str, typer.Argument(metavar="DEST", help="A folder, or hf://ORG/REPO.")],
     address: Annotated[
-        str | None, typer.Option(metavar="URL", help="Where the folder will be served, https://...")
+        str | None,
+        typer.Option(metavar="URL", help="Where the folder will be served, https://...; {asset} if without folders."),
     ] = None,
 ) -> None:
     """Put all weights on a hub, and its address into the manifest, for the next release."""

@@ -9,9 +9,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import quote
 
-from carseg.hub.places import HUGGING_FACE
+from carseg.hub.places import HUGGING_FACE, file_address
 
 Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
@@ -49,7 +48,7 @@ def fetch(hub: str, file: str, part: Path, size: int | None = None, progress: Pr
     """Completes the file ``part`` with what a hub has as ``file``.
 
     Args:
-        hub: an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT``.
+        hub: an ``http(s)://`` address or ``hf://ORG/REPO@COMMIT``.
         file: path of the file in the hub.
         part: goes on where an earlier try ended, which may have been at another hub: the caller checks the digest.
         size: of the whole file, where it is known.
@@ -63,7 +62,7 @@ def fetch(hub: str, file: str, part: Path, size: int | None = None, progress: Pr
         _from_hugging_face(hugging_face[1], hugging_face[2], file, part, quiet=progress is None)
     else:
         with part.open("ab") as sink:
-            _pull(f"{hub}/{quote(file)}", sink, size, progress)
+            _pull(file_address(hub, file), sink, size, progress)
 
 
 def _from_hugging_face(repository: str, commit: str, file: str, part: Path, *, quiet: bool) -> None:

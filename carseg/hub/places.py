@@ -10,12 +10,13 @@ import json
 import re
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from carseg.errors import OptionError
 
 Place = Path | str  # a folder, or the address of another hub
 HUGGING_FACE = re.compile(r"hf://([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
+ASSET = "{asset}"  # in an address: the files there lie in no folders, as the assets of a release do
 
 _GITLAB = "{host}/{path}/-/raw/{commit}"
 _GITEA = "{host}/{path}/raw/commit/{commit}"
@@ -45,6 +46,16 @@ def parse_place(hub: str) -> Place:
     if hub.startswith("file://"):
         return _path(hub)
     return Path(hub).expanduser()
+
+
+def asset_name(file: str) -> str:
+    """What a hub's file is called where there are no folders: ``NAME.model.safetensors``."""
+    return file.replace("/", ".")
+
+
+def file_address(hub: str, file: str) -> str:
+    """Where a hub at an ``http(s)://`` address has a file, such as ``NAME/model.safetensors``."""
+    return hub.replace(ASSET, quote(asset_name(file))) if ASSET in hub else f"{hub}/{quote(file)}"
 
 
 def installed_from(distribution: str = "carseg") -> list[Place]:

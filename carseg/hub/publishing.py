@@ -15,6 +15,7 @@ from carseg.card import hub_card, model_card
 from carseg.errors import HubError, OfflineError, OptionError
 from carseg.hub import locate, offline
 from carseg.hub.download import Progress
+from carseg.hub.places import ASSET, asset_name
 from carseg.integrity import hash_file
 from carseg.manifest import CONFIG, ROOT, Entry, load_manifest, write_config
 
@@ -76,7 +77,8 @@ def publish(
 
     Args:
         destination: a folder, or ``hf://ORG/REPO``, which needs the write token of ``hf auth login`` or ``HF_TOKEN``.
-        address: where a folder will be served, ``https://...``.
+        address: where a folder will be served, ``https://...``. Where there are no folders, as among the assets of a
+            release, it has ``{asset}`` where a file's name goes; NAME/FILE is then written as NAME.FILE.
         manifest: the file to write; the next release carries it.
         progress: as for ``locate``.
 
@@ -95,11 +97,23 @@ def publish(
         raise OptionError(f"cannot publish to {destination}: give a folder or hf://ORG/REPO")
     else:
         mirror(destination, progress=progress)
+        if address and ASSET in address:
+            _flatten(Path(destination))
     if address:
         old = load_manifest(manifest)
         others = [hub for hub in old.hubs if hub.split("@")[0] != address.split("@")[0]]
         dataclasses.replace(old, hubs=(address, *others)).save(manifest)
     return address
+
+
+def _flatten(folder: Path) -> None:
+    """Takes the files of a hub out of their folders."""
+    sums = [line.split("  ", 1) for line in (folder / SUMS).read_text("utf-8").splitlines()]
+    for _, file in sums:
+        (folder / file).replace(folder / asset_name(file))
+    for name in {file.split("/")[0] for _, file in sums}:
+        (folder / name).rmdir()
+    _write(folder / SUMS, "".join(f"{digest}  {asset_name(file)}\n" for digest, file in sums))
 
 
 def _upload(folder: Path, repository: str) -> str:
