@@ -97,7 +97,9 @@ def part_crops(
 def feature_maps(
     features: NDArray[Any], *, titles: Sequence[str] | None = None, columns: int | None = None, side: int = 160
 ) -> Image.Image:
-    """A grid of a network's feature maps, each from its own least value (dark) to its greatest (light).
+    """A grid of a network's feature maps, each from its own low values (dark) to its high ones (light).
+
+    The lowest and the highest hundredth of its values count as one: a few at the rim would leave nothing for the rest.
 
     Args:
         features: float (C, h, w); what is not finite is drawn dark.
@@ -109,17 +111,22 @@ def feature_maps(
         raise OptionError(f"feature maps have the shape {features.shape}, must be (channels, height, width)")
     titles = [str(i) for i in range(len(features))] if titles is None else titles
     times = max(1, math.ceil(side / max(features.shape[1:])))
-    images = [heatmap(feature) for feature in features]
+    images = [heatmap(feature, outliers=0.01) for feature in features]
     size = features.shape[2] * times, features.shape[1] * times
     return grid([image.resize(size, Image.Resampling.NEAREST) for image in images], titles, columns=columns)
 
 
-def heatmap(values: NDArray[Any]) -> Image.Image:
-    """Numbers (h, w) as colours, from the least (dark) to the greatest (light)."""
+def heatmap(values: NDArray[Any], *, outliers: float = 0.0) -> Image.Image:
+    """Numbers (h, w) as colours, from the least (dark) to the greatest (light).
+
+    Args:
+        values: what is not finite is drawn dark.
+        outliers: share of the least values that are all as dark as can be, and of the greatest that are as light.
+    """
     values = np.asarray(values, np.float32)
     finite = np.isfinite(values)
-    low, high = (values[finite].min(), values[finite].max()) if finite.any() else (0.0, 0.0)
-    position = np.where(finite, values - low, 0) / max(high - low, 1e-12)
+    low, high = np.quantile(values[finite], (outliers, 1 - outliers)) if finite.any() else (0.0, 0.0)
+    position = np.clip(np.where(finite, values - low, 0) / max(high - low, 1e-12), 0, 1)
     steps = np.linspace(0, 1, len(_RAMP))
     table = np.stack([np.interp(np.linspace(0, 1, 256), steps, channel) for channel in np.array(_RAMP).T], axis=1)
     return Image.fromarray(table.round().astype(np.uint8)[(position * 255).round().astype(np.uint8)])

@@ -174,6 +174,10 @@ def test_heatmap_goes_from_dark_to_light_and_takes_anything():
     assert (flat == flat[0, 0]).all()
     odd = np.asarray(drawing.heatmap(np.array([[np.nan, -np.inf, 0.0, 1.0]])))
     assert odd[0, 0].tolist() == odd[0, 1].tolist() == odd[0, 2].tolist()
+    spiked = np.arange(10000.0).reshape(100, 100)
+    spiked[0, 0] = 1e9
+    assert np.unique(np.asarray(drawing.heatmap(spiked)).reshape(-1, 3), axis=0).shape[0] == 2
+    assert np.unique(np.asarray(drawing.heatmap(spiked, outliers=0.01)).reshape(-1, 3), axis=0).shape[0] > 100
 
 
 def test_feature_maps_are_enlarged_and_numbered():
