@@ -2,8 +2,9 @@
 
     python examples/compare_models.py [PICTURE] [MODEL ...]
 
-MODEL is a name of the zoo or the folder of a fine-tuned network, all with the same classes; without any, all that the
-zoo has for car parts. Writes compared.png.
+MODEL is a name of the zoo or the folder of a fine-tuned network, all with the same classes. Without any, all networks
+for car parts whose weights lie on this machine: in a checkout those of the zoo, in an installed package the one inside
+it, and those fetched by `carseg download`. Writes compared.png.
 """
 
 import sys
@@ -11,10 +12,11 @@ from itertools import combinations
 from pathlib import Path
 
 import carseg
-from carseg import drawing
+from carseg import drawing, hub
 
 picture = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("car.jpg")
-models = sys.argv[2:] or carseg.list_models("*-carparts")
+entries = map(carseg.info, carseg.list_models())
+models = sys.argv[2:] or [entry.name for entry in entries if entry.labels.name == "carparts" and hub.copies(entry)]
 
 results = {name: carseg.load(name).predict(picture) for name in models}
 for one, other in combinations(models, 2):
@@ -23,5 +25,5 @@ for one, other in combinations(models, 2):
 
 first = results[models[0]]
 masks = {name: result.mask for name, result in results.items()}
-drawing.side_by_side(first.picture, masks, first.labels).save("compared.png")
+drawing.side_by_side(first.picture, masks, first.labels, columns=min(4, len(masks) + 1)).save("compared.png")
 print(f"compared.png shows {', '.join(models)}")

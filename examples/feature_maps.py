@@ -1,9 +1,10 @@
-"""What the first layers of the network look for: the feature maps of its first block, edges and colours at half size.
+"""What the first layers of a network look for: the feature maps of its first block, edges, colours, bright surfaces.
 
     python examples/feature_maps.py [PICTURE] [MODEL] [LAYER]
 
-LAYER is the name of a module inside the network: "encoder.blocks.0" is the first block of the compact network, "inc"
-that of a U-Net. Writes features.png, one map a channel, from its least value (dark) to its greatest (light).
+Without MODEL it is the U-Net for whole cars where its weights lie on this machine (`carseg download unet-carvana`
+fetches them), else the compact network inside the package. LAYER is the name of a module inside the network. Writes
+features.png, one map a channel, dark where the network sees nothing of the kind, light where it does.
 """
 
 import sys
@@ -12,18 +13,22 @@ from pathlib import Path
 import torch
 
 import carseg
-from carseg import drawing, image
+from carseg import drawing, hub, image
 
-arguments = sys.argv[1:]
-picture = arguments[0] if arguments else Path(__file__).with_name("car.jpg")
-model = carseg.load(arguments[1] if len(arguments) > 1 else "fpn-mobilenetv2-carparts", device="cpu", runtime="torch")
-layer = arguments[2] if len(arguments) > 2 else "encoder.blocks.0"
+FIRST_BLOCK = {"unet": "inc", "fpn-mobilenetv2": "encoder.blocks.0"}  # by architecture
+
+picture, name, layer, *_ = [*sys.argv[1:], *[None] * 3]
+unet_is_here = "unet-carvana" in carseg.list_models() and hub.copies(carseg.info("unet-carvana"))
+name = name or ("unet-carvana" if unet_is_here else "fpn-mobilenetv2-carparts")
+model = carseg.load(name, device="cpu", runtime="torch", precision="float32")
+layer = layer or FIRST_BLOCK[model.entry.architecture]
 
 network = model.runtime.network
 seen: list[torch.Tensor] = []
 network.get_submodule(layer).register_forward_hook(lambda module, inputs, output: seen.append(output))
 
-x = image.to_input(image.decode(picture).rgb, model.entry.input)  # what the network gets: float32 (3, height, width)
+rgb = image.decode(picture or Path(__file__).with_name("car.jpg")).rgb
+x = image.to_input(rgb, model.entry.input)  # what the network gets: float32 (3, height, width)
 with torch.inference_mode():
     network(torch.from_numpy(x)[None])
 

@@ -2,7 +2,8 @@
 
     python examples/new_background.py [PICTURE]
 
-Writes cutout/transparent.png, cutout/white.png and cutout/sky.png. The car is everything that is a car part.
+Writes cutout/transparent.png, cutout/white.png and cutout/sky.png. It takes a network for whole cars that came with the
+package, or else the one for car parts: the car is then what has a part's name, which a roof, for instance, has not.
 """
 
 import sys
@@ -13,7 +14,9 @@ import numpy as np
 import carseg
 
 picture = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("car.jpg")
-result = carseg.load("fpn-mobilenetv2-carparts").predict(picture)
+entries = [entry for entry in map(carseg.info, carseg.list_models()) if entry.embedded]
+model = next((entry.name for entry in entries if entry.labels.name == "carvana"), "fpn-mobilenetv2-carparts")
+result = carseg.load(model).predict(picture)
 
 # An evening sky over a plain: any PIL picture or RGB array will do, it is scaled to cover.
 height = np.linspace(0, 1, 300)[:, None, None]
@@ -26,4 +29,4 @@ folder.mkdir(exist_ok=True)
 result.cutout().save(folder / "transparent.png")
 result.cutout("white", feather=1).save(folder / "white.png")
 result.cutout(sky, feather=1).save(folder / "sky.png")
-print(f"{np.isin(result.mask, result.labels.foreground).mean():.1%} of the picture is car; see {folder}/")
+print(f"{model}: {np.isin(result.mask, result.labels.foreground).mean():.1%} of the picture is car; see {folder}/")

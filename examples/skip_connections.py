@@ -1,10 +1,11 @@
-"""What skip connections bring: one picture segmented with them, and with them switched off.
+"""What skip connections bring: one picture segmented by a network with them and by one without.
 
     python examples/skip_connections.py [PICTURE]
 
-The compact network adds fine features of its encoder to its decoder at two resolutions. Here the same network runs once
-as it is and once with those additions left out: parts lose their outlines, small ones go. A network that was trained
-without them would do better than this, since it never learned to rely on them. Writes skips.png.
+Where the weights of unet-carvana and unet-noskip-carvana lie on this machine (`carseg download` fetches them), it is
+these two: the same U-Net, trained with and without copy-crop connections. Else it is the compact network inside the
+package, as it is and with the fine features that its encoder adds to its decoder left out; it never learned to do
+without them, so it loses more than a network trained that way. Writes skips.png.
 """
 
 import sys
@@ -13,17 +14,21 @@ from pathlib import Path
 import torch
 
 import carseg
-from carseg import drawing
+from carseg import drawing, hub
+
+TRAINED = ("unet-carvana", "unet-noskip-carvana")
 
 picture = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("car.jpg")
-model = carseg.load("fpn-mobilenetv2-carparts", device="cpu", runtime="torch")
-on = model.predict(picture)
-
-network = model.runtime.network
-for name in ("merge8.lateral", "merge4.lateral"):
-    network.get_submodule(name).register_forward_hook(lambda module, inputs, output: torch.zeros_like(output))
-off = model.predict(picture)
+if all(name in carseg.list_models() and hub.copies(carseg.info(name)) for name in TRAINED):
+    on, off = (carseg.load(name).predict(picture) for name in TRAINED)
+else:
+    model = carseg.load("fpn-mobilenetv2-carparts", device="cpu", runtime="torch")
+    on = model.predict(picture)
+    for name in ("merge8.lateral", "merge4.lateral"):
+        lateral = model.runtime.network.get_submodule(name)
+        lateral.register_forward_hook(lambda module, inputs, output: torch.zeros_like(output))
+    off = model.predict(picture)
 
 drawing.side_by_side(on.picture, {"with skips": on.mask, "without": off.mask}, on.labels).save("skips.png")
-print(f"with skips: {len(on.parts)} parts; without: {len(off.parts)}")
+print(f"with skips {on.model}, without {off.model}")
 print(f"{(on.mask != off.mask).mean():.1%} of the pixels get another label; see skips.png")
