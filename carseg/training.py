@@ -58,6 +58,7 @@ class Progress:
     step: int = 0
     seconds: float = 0.0
     validated: tuple[int, float] = (0, 0.0)  # step of the last validation, and the share of the budget used up by then
+    validating: float = 0.0  # share of the budget that it took, where the budget is one of time
     loss: float = 0.0  # sum over the steps since then
     best: float = -1.0
     stale: int = 0  # validations since the best one
@@ -164,8 +165,8 @@ class Trainer:
         return self.at.step / (self.options.epochs * self.steps_per_epoch)
 
     def _validation_is_due(self) -> bool:
-        """After an epoch, but at most ``VALIDATIONS`` times; and at the end."""
-        elapsed = self.done - self.at.validated[1] > 0.999 / VALIDATIONS
+        """After an epoch, but at most ``VALIDATIONS`` times and for a tenth of a budget of time; and at the end."""
+        elapsed = self.done - self.at.validated[1] > max(0.999 / VALIDATIONS, 10 * self.at.validating)
         return self.done >= 1 or (elapsed and self.at.step % self.steps_per_epoch == 0)
 
     def _step(self) -> tuple[float, float]:
@@ -246,8 +247,11 @@ class Trainer:
         if self.val is None:
             return None
         scores = None
+        began = time.perf_counter()
         if self.group.leads:
             scores = evaluate(self.average.model, self.val, self.labels, self.spec, self.device)
+        if self.options.minutes is not None:
+            self.at.validating = self.group.agree(time.perf_counter() - began) / (60 * self.options.minutes)
         miou = self.group.agree(scores.miou if scores else 0.0)
         if math.isnan(miou):
             raise DataError(f"no pixel of the {len(self.val)} validation pictures has a label")

@@ -195,6 +195,17 @@ def test_a_few_pictures_are_not_validated_after_every_step(data: Path, tmp_path:
     assert validated == list(range(4, 401, 4))
 
 
+def test_validation_takes_a_tenth_of_a_budget_of_time_at_most(data: Path, tmp_path: Path) -> None:
+    trainer = trainer_of(data, tmp_path, replace(QUICK, minutes=1))
+    trainer.at.step = trainer.steps_per_epoch
+    trainer.at.seconds = 18
+    assert trainer._validation_is_due()
+    trainer.at.validating = 0.04  # of a minute: the next one is worth it after 24 seconds
+    assert not trainer._validation_is_due()
+    trainer.at.seconds = 25
+    assert trainer._validation_is_due()
+
+
 def test_plateau_halves_the_rate_when_validation_no_longer_improves(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
