@@ -78,12 +78,13 @@ def without_variables(words: list[str]) -> tuple[dict[str, str], list[str]]:
 def parse(arguments: list[str]) -> None:
     """Parses a command line as the app would; raises what the app would print."""
     command: Any = typer.main.get_command(app)
-    with command.make_context("carseg", list(arguments)) as context:
-        rest = [*context._protected_args, *context.args]
-        while hasattr(command, "commands"):
-            command, rest = command.commands[rest[0]], rest[1:]
-            with command.make_context(command.name, rest, parent=context) as inner:
-                rest = [*inner._protected_args, *inner.args] if hasattr(command, "commands") else []
+    rest = list(arguments)
+    while hasattr(command, "commands"):
+        flags = list(itertools.takewhile(lambda word: word.startswith("-"), rest))
+        assert {*flags} <= {name for parameter in command.params for name in parameter.opts}
+        command, rest = command.commands[rest[len(flags)]], rest[len(flags) + 1 :]
+    with command.make_context(command.name, rest):
+        pass
 
 
 @pytest.fixture
