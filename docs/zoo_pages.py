@@ -114,7 +114,7 @@ def drawn_result(name: str) -> bytes | None:
         return None
     import carseg
 
-    image = carseg.load(name, device="cpu").predict(PICTURE).overlay()
+    image = carseg.load(name, device="cpu", runtime="torch").predict(PICTURE).overlay()
     image.thumbnail((_LARGEST, _LARGEST))
     file = io.BytesIO()
     image.save(file, "JPEG", quality=88)

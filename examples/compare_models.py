@@ -18,7 +18,8 @@ picture = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("car.jp
 entries = map(carseg.info, carseg.list_models())
 models = sys.argv[2:] or [entry.name for entry in entries if entry.labels.name == "carparts" and hub.copies(entry)]
 
-results = {name: carseg.load(name).predict(picture) for name in models}
+# With one runtime for all, what differs is the networks; and none is converted for another one first.
+results = {name: carseg.load(name, runtime="torch").predict(picture) for name in models}
 for one, other in combinations(models, 2):
     same = (results[one].mask == results[other].mask).mean()
     print(f"{one} and {other} give {same:.1%} of the pixels the same label")
