@@ -1,8 +1,8 @@
 """Learning from a trained network beside the labels (Hinton et al. 2015, https://arxiv.org/abs/1503.02531).
 
 The teacher sees the very picture that the learner sees, changed alike, and for as long as training goes on, as Beyer et
-al. 2022 (https://arxiv.org/abs/2106.05237) found it to work best; only larger, where the learner's is smaller than those
-it was made for. Pictures without a label teach too.
+al. 2022 (https://arxiv.org/abs/2106.05237) found it to work best; only larger, where the learner's is smaller than
+those it was made for. Pictures without a label teach too.
 """
 
 from __future__ import annotations

@@ -21,9 +21,10 @@ import numpy as np
 
 from carseg import __version__, hub, image, runtimes
 from carseg.errors import ExportError, MissingExtraError, OptionError, PictureError
-from carseg.manifest import Entry
+from carseg.manifest import Entry, Range
 from carseg.records import to_plain
 from carseg.runtimes import AGREEMENT, Runtime, cpu
+from carseg.runtimes.kept import onnx_model, put_int8_ranges
 from carseg.segmenter import find_pictures
 
 if TYPE_CHECKING:
@@ -75,21 +76,21 @@ def export(
         name: as for ``carseg.load``, like ``weights`` and ``hub``.
         out: folder for NAME.onnx with NAME.yaml (for X-AnyLabeling), NAME.xml with NAME.bin, or NAME.pt2.
         format: "onnx", "openvino" or "torch-export".
-        precision: "float32"; "int8" (not torch-export); "bfloat16" (openvino, where it says in which precision the
-            labels are compared, the file being that of float32).
+        precision: "float32"; "int8" (not torch-export); "bfloat16" (openvino: weights that bfloat16 has too, compared
+            in that precision).
         pictures: a folder or pattern of pictures on which at least 99.9 % of the labels have to agree with torch
             float32 (99 % for int8); None: those of ``calib``, else generated ones.
-        calib: a folder or pattern of pictures to calibrate int8 with. What is exported so is from then on what
-            ``carseg.load(name, precision="int8")`` runs.
+        calib: a folder or pattern of pictures to calibrate int8 with; None takes the ranges stored with the weights.
+            How it was calibrated is from then on how ``carseg.load(name, precision="int8")`` runs.
         data: labelled pictures; int8 then may lose half a point of mIoU on them, whatever the agreement.
 
     Raises:
         ExportError: the labels differ too much; nothing is written.
-        OptionError: no such format, or not in this precision; int8 without pictures to calibrate with.
+        OptionError: no such format, or not in this precision; int8 of weights without ranges, without ``calib``.
         MissingExtraError: a package that the format needs is not installed.
     """
-    _check(format, precision, calib)
-    compared, calibrating = _find(pictures or calib), _find(calib)
+    _check(format, precision)
+    compared = _find(pictures or calib)
     located = _locate(name, weights, hub)
     out = Path(out)
     made = not out.exists()
@@ -97,17 +98,27 @@ def export(
     try:
         with tempfile.TemporaryDirectory(prefix=".export-", dir=out) as folder:
             stem = Path(folder, located.entry.name)
-            model = _onnx_model(located, precision, calibrating) if format != "torch-export" else b""
+            ranges = None if precision != "int8" or calib is None else calibrate(located, _decoded(_find(calib)))
+            model = _onnx_model(located, precision, ranges) if format != "torch-export" else b""
             files, candidate = _WRITERS[format](located, precision, model, stem)
             result = _compare(located, candidate, precision, compared, data)
-            if precision == "int8":
-                _keep(located.entry, model)
+            if ranges is not None:
+                with suppress(OSError):  # a cache that cannot be written
+                    put_int8_ranges(located.entry, ranges)
             moved = tuple(file.replace(out / file.name) for file in files)
         return Exported(moved, *result, generated=result[0] == "agreement" and not (pictures or calib))
     finally:
         if made:
             with suppress(OSError):  # not empty: the export went well
                 out.rmdir()
+
+
+def calibrate(located: Located, pictures: Iterable[image.Array8]) -> dict[str, Range]:
+    """The ranges of a network's activations on pictures, RGB uint8 (H, W, 3), for int8."""
+    from carseg.calibration import observe
+
+    spec = located.entry.input
+    return observe(onnx_model(located, "float32", "onnx"), (image.to_input(rgb, spec)[None] for rgb in pictures))
 
 
 def facts(entry: Entry) -> dict[str, str]:
@@ -164,13 +175,11 @@ def _reference(located: Located) -> Runtime:
     return TorchRuntime(read_network(located), torch.device("cpu"), "float32")
 
 
-def _check(format: str, precision: str, calib: Any) -> None:
+def _check(format: str, precision: str) -> None:
     if format not in FORMATS:
         raise OptionError(f"no format {format!r}; known: {', '.join(FORMATS)}")
     if precision not in FORMATS[format]:
         raise OptionError(f"{format} cannot be exported as {precision}; it can as {', '.join(FORMATS[format])}")
-    if precision == "int8" and calib is None:
-        raise OptionError("int8 needs pictures to calibrate with: calib=, --calib DIR")
     needed = {"onnx": ["onnxruntime"], "openvino": ["openvino"], "torch-export": []}[format]
     for package in [*needed, *(["onnxruntime"] if precision == "int8" else [])]:
         if importlib.util.find_spec(package) is None:
@@ -198,22 +207,12 @@ def _decoded(pictures: list[Any]) -> Iterator[image.Array8]:
             yield image.decode(picture).rgb
 
 
-def _onnx_model(located: Located, precision: str, calibrating: list[Any]) -> bytes:
-    from carseg.runtimes.kept import onnx_model
-
-    model = onnx_model(located, "float32", "onnx")
-    if precision != "int8":
-        return model
+def _onnx_model(located: Located, precision: str, ranges: dict[str, Range] | None) -> bytes:
+    if ranges is None:
+        return onnx_model(located, precision, "onnx")
     from carseg.calibration import quantize
 
-    return quantize(model, (image.to_input(rgb, located.entry.input)[None] for rgb in _decoded(calibrating)))
-
-
-def _keep(entry: Entry, model: bytes) -> None:
-    from carseg.runtimes.kept import onnx_key, put
-
-    with suppress(OSError):  # a cache that cannot be written
-        put(entry, onnx_key("int8"), model)
+    return quantize(onnx_model(located, "float32", "onnx"), ranges, seven_bits=not cpu.native_int8())
 
 
 def _write_onnx(located: Located, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:

@@ -64,6 +64,7 @@ class InputSpec(Record):
 
 
 Interval = tuple[float, float]  # 95 %, by bootstrap over the pictures
+Range = tuple[float, float]  # lowest and highest value
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,26 @@ class DataSource(Record):
 
 
 @dataclass(frozen=True)
+class Int8(Record):
+    """What it takes to compute in int8, and what it costs.
+
+    Attributes:
+        ranges: of activations, by place in the network; see ``carseg.calibration``.
+        miou_lost: mIoU in float32 minus that in int8, on the split of the entry's first figure.
+        miou_lost_seven_bits: the same where one bit of the activations is left unused.
+    """
+
+    ranges: dict[str, Range]
+    miou_lost: float
+    miou_lost_seven_bits: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for place, (low, high) in self.ranges.items():
+            require(low <= high, f"ranges.{place}", f"must be (low, high), got {(low, high)}")
+
+
+@dataclass(frozen=True)
 class Entry(Record):
     """All that is known about one weights file.
 
@@ -166,6 +187,7 @@ class Entry(Record):
         metrics: what was measured.
         quantization_loss: mIoU of the trained float32 weights minus that of the stored ones.
         runtimes: share of equal labels against torch float32 that runtimes reached, {"openvino": {"bfloat16": 0.9995}}.
+        int8: ranges to compute in int8 with; None where nobody calibrated it.
         embedded: whether the wheel carries the file.
     """
 
@@ -188,6 +210,7 @@ class Entry(Record):
     metrics: tuple[Metric, ...] = ()
     quantization_loss: float | None = None
     runtimes: dict[str, dict[str, float]] = field(default_factory=dict)
+    int8: Int8 | None = None
     embedded: bool = False
 
     def __post_init__(self) -> None:

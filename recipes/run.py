@@ -20,21 +20,20 @@ import typer
 
 from carseg import finetuning, packing
 from carseg.architectures.network import Network
-from carseg.card import model_card
 from carseg.cli.process import prepare
 from carseg.data.dataset import Dataset
 from carseg.data.opening import open as open_data
-from carseg.exporting import measure_runtimes
 from carseg.hub import locate
-from carseg.manifest import CONFIG, ROOT, Entry, Manifest, load_manifest, write_config
+from carseg.manifest import ROOT, Entry
 from carseg.metrics import Scores
 from carseg.options import Options
 from carseg.runtimes import torch_
 from carseg.segmenter import load
 from carseg.training import Trainer, evaluate
-from recipes import readme
 from recipes import recipe as recipes
-from recipes.measure import FEW, measure, write_golden
+from recipes.calibrate import how_it_runs
+from recipes.entering import WEIGHTS, enter
+from recipes.measure import measure, write_golden
 
 
 def main(
@@ -42,7 +41,7 @@ def main(
     minutes: Annotated[float | None, typer.Option(help="train for so long instead")] = None,
     device: str = "auto",
     runs: Annotated[Path, typer.Option(help="where the run folder goes")] = Path("runs"),
-    weights: Annotated[Path, typer.Option(help="where the finished entry goes")] = ROOT / "weights",
+    weights: Annotated[Path, typer.Option(help="where the finished entry goes")] = WEIGHTS,
 ) -> None:
     prepare()
     recipe = recipes.read(name)
@@ -52,11 +51,6 @@ def main(
         return
     test = open_data(recipe.data, split=recipe.test, labels=recipe.labels)
     finished = publish(best, recipe, entry, test, weights)
-    if weights == ROOT / "weights":
-        manifest = load_manifest()
-        models = {**manifest.models, name: finished}
-        Manifest(manifest.hubs, models).save(ROOT / "weights_manifest.json")
-        readme.README.write_text(readme.with_table(readme.README.read_text("utf-8"), models), "utf-8")
     for figure in finished.metrics:
         print(f"{name}: {recipe.folder} {recipe.test} ({figure.protocol}) mIoU {figure.miou:.4f} {figure.miou_ci}")
 
@@ -133,16 +127,14 @@ def publish(best: Path, recipe: recipes.Recipe, entry: Entry, test: Dataset, wei
     metrics = [measure(segmenter, test, recipe.folder, few=few) for few in (False, True)]
     if recipe.merge:
         metrics.append(measure(segmenter, test, recipe.folder, merge=recipe.merge))
-    pictures = open_data(recipe.data, split="train")[:FEW]
     finished = replace(
         stored,
         metrics=tuple(metrics),
         quantization_loss=round(exact.miou - metrics[0].miou, 5),
-        runtimes=measure_runtimes(locate(folder), [sample.load_picture() for sample in pictures]),
+        **how_it_runs(locate(folder), recipe),
     )
-    write_config(folder / CONFIG, finished)
     write_golden(folder, segmenter)
-    (folder / "README.md").write_text(model_card(finished, recipe.notes), "utf-8")
+    enter(finished, recipe.notes, weights)
     return finished
 
 

@@ -13,6 +13,7 @@ from carseg.errors import OptionError
 from carseg.image import to_input
 from carseg.labels import label_set
 from carseg.manifest import DataSource, InputSpec, read_config
+from carseg.normalising import normalise
 from carseg.registry import create_model
 
 from drawn_data import draw_mask, draw_picture, index_folder
@@ -54,6 +55,16 @@ def test_its_opinion_is_what_it_predicts(teacher: Path) -> None:
     expected = torch.from_numpy(segmenter.runtime(to_input(picture, segmenter.entry.input)[None])).softmax(1)
     batch = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
     torch.testing.assert_close(Teacher(str(teacher), LABELS, torch.device("cpu"))(batch), expected, atol=1e-4, rtol=0)
+
+
+def test_it_sees_small_pictures_enlarged_up_to_its_own_size(teacher: Path) -> None:
+    opinion = Teacher(str(teacher), LABELS, torch.device("cpu"))
+    large = torch.from_numpy(draw_picture(draw_mask(1, 64, 64))).permute(2, 0, 1)[None].float()
+    for side, seen in ((20, 40), (40, 64), (96, 96)):
+        small = torch.nn.functional.interpolate(large, (side, side), mode="area")
+        wanted = torch.nn.functional.interpolate(small, (seen, seen), mode="bilinear", align_corners=False)
+        bypassed = opinion.network(normalise(wanted, opinion.spec)).softmax(1)
+        torch.testing.assert_close(opinion(small), bypassed, atol=1e-5, rtol=0)
 
 
 def test_other_classes_cannot_teach(teacher: Path) -> None:

@@ -160,7 +160,14 @@ def test_the_command_prints_the_files(tmp_path: Path, capsys: pytest.CaptureFixt
         ({"pictures": "nowhere/*.jpg"}, carseg.PictureNotFoundError, "matches no file"),
     ],
 )
-def test_wrong_usage(options: dict[str, str], error: type[Exception], message: str, tmp_path: Path):
+def test_wrong_usage(
+    options: dict[str, str],
+    error: type[Exception],
+    message: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))  # nothing is calibrated there
     with pytest.raises(error, match=message):
         export("blocks", tmp_path / "out", **options)
     assert not (tmp_path / "out").exists()

@@ -28,7 +28,9 @@ def export(
     pictures: Annotated[
         str | None, typer.Option(metavar="DIR", help="Pictures to compare the labels on; else generated ones.")
     ] = None,
-    calib: Annotated[str | None, typer.Option(metavar="DIR", help="Pictures to calibrate int8 with.")] = None,
+    calib: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Pictures to calibrate int8 with; else as published.")
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(exists=True, help="Labelled pictures that int8 may lose half a point of mIoU on.")
     ] = None,

@@ -9,15 +9,22 @@ from torch.export import Dim, ExportedProgram
 
 from carseg.architectures.network import Network
 from carseg.runtimes.folding import fold
+from carseg.runtimes.rounding import round_weights
 
 INPUT, OUTPUT = "pictures", "logits"
 _EXAMPLE = (2, 3, 72, 104)  # of no importance, but no two sides may agree
 
 
-def to_program(network: Network) -> ExportedProgram:
-    """The network as torch.export has it; its batch norms are folded, in place."""
+def to_program(network: Network, *, bfloat16: bool = False) -> ExportedProgram:
+    """The network as torch.export has it; its batch norms are folded, in place.
+
+    Args:
+        bfloat16: round the weights to numbers that bfloat16 has; they stay float32.
+    """
     network.eval()
     fold(network)
+    if bfloat16:
+        round_weights(network)
     free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, about itself
@@ -25,9 +32,9 @@ def to_program(network: Network) -> ExportedProgram:
         return torch.export.export(network, (torch.zeros(_EXAMPLE),), dynamic_shapes={"x": free}, strict=False)
 
 
-def to_onnx(network: Network) -> bytes:
-    """The network as an ONNX file, float32; its batch norms are folded, in place."""
-    program = to_program(network)
+def to_onnx(network: Network, *, bfloat16: bool = False) -> bytes:
+    """The network as an ONNX file, float32; see ``to_program``."""
+    program = to_program(network, bfloat16=bfloat16)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         converted = torch.onnx.export(

@@ -14,9 +14,19 @@ _ACCELERATORS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 def native_bfloat16() -> bool:
     """Whether it multiplies bfloat16 itself (AVX512-BF16, AMX), and oneDNN's variable does not forbid it."""
-    cap = _cap()
-    allowed = cap in ("", "ALL", "DEFAULT") or any(name in cap for name in ("BF16", "FP16", "AMX", "AVX10"))
-    return allowed and not _features().isdisjoint({"avx512_bf16", "amx_bf16"})
+    return _may_use("BF16", "FP16", "AMX", "AVX10") and not _features().isdisjoint({"avx512_bf16", "amx_bf16"})
+
+
+def native_int8() -> bool:
+    """Whether it adds products of int8 in 32 bits (VNNI, AMX, any ARM), and oneDNN's variable does not forbid it.
+
+    Older ones of the x86 family add two of them in 16 bits, which overflow.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64", "i386", "i686"):
+        return True
+    return _may_use("VNNI", "BF16", "FP16", "AMX", "AVX10") and not _features().isdisjoint(
+        {"avx512_vnni", "avx_vnni", "amx_int8"}
+    )
 
 
 def fingerprint() -> str:
@@ -32,6 +42,12 @@ def may_have_accelerator() -> bool:
 def _cap() -> str:
     """The instruction set that users of oneDNN (torch, OpenVINO) must not go beyond; "" for none."""
     return (os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "").upper()
+
+
+def _may_use(*sets: str) -> bool:
+    """Whether the cap leaves one of these instruction sets."""
+    cap = _cap()
+    return cap in ("", "ALL", "DEFAULT") or any(name in cap for name in sets)
 
 
 @functools.cache

@@ -1,5 +1,5 @@
-"""What is made from weights once and kept in the cache: networks as ONNX, compiled networks. Imports torch only to make
-an ONNX file.
+"""What is made from weights once and kept in the cache: networks as ONNX, compiled networks, ranges of activations.
+Imports torch only to make an ONNX file.
 
 A kept file is its content behind the sha256 of it: what was cut short or damaged is made anew. A cache that cannot be
 written costs time, no more.
@@ -18,27 +18,35 @@ from carseg import __version__
 from carseg.atomic import replacing
 from carseg.errors import MissingExtraError, OptionError
 from carseg.hub import Located, cache_dir
-from carseg.manifest import Entry
+from carseg.manifest import Entry, Range
+from carseg.runtimes import cpu
 
 _DIGEST = 32  # bytes of a sha256
+_RANGES = ("int8 ranges",)
 
 
 def keep(entry: Entry, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
     """What ``make`` gives, or gave earlier for these weights and this key, in this or another process."""
-    path = _path(entry, key)
-    with suppress(OSError):
-        stored = path.read_bytes()
-        digest, content = stored[:_DIGEST], stored[_DIGEST:]
-        if hashlib.sha256(content).digest() == digest:
-            return content
-    content = make()
-    with suppress(OSError):
-        put(entry, key, content)
+    content = find(entry, key)
+    if content is None:
+        content = make()
+        with suppress(OSError):
+            put(entry, key, content)
     return content
 
 
+def find(entry: Entry, key: tuple[str, ...]) -> bytes | None:
+    """What is kept for these weights and this key."""
+    with suppress(OSError):
+        stored = _path(entry, key).read_bytes()
+        digest, content = stored[:_DIGEST], stored[_DIGEST:]
+        if hashlib.sha256(content).digest() == digest:
+            return content
+    return None
+
+
 def put(entry: Entry, key: tuple[str, ...], content: bytes) -> None:
-    """Keeps what ``keep`` is to give for these weights and this key from now on.
+    """Keeps what ``keep`` and ``find`` are to give for these weights and this key from now on.
 
     Raises:
         OSError: the cache cannot be written.
@@ -50,38 +58,67 @@ def put(entry: Entry, key: tuple[str, ...], content: bytes) -> None:
 
 
 def onnx_model(located: Located, precision: str, extra: str) -> bytes:
-    """The network as an ONNX file, "float32" or "int8"; input (N, 3, h, w), output (N, C, h', w'), all sizes free.
+    """The network as an ONNX file: "float32"; "bfloat16", float32 numbers that bfloat16 has too; "int8".
+
+    Its input is (N, 3, h, w), its output (N, C, h', w'), all sizes free.
 
     Args:
         extra: the extra of carseg that brings what is missing, if it is.
 
     Raises:
-        OptionError: "int8" of a network that was not calibrated on this machine.
-        MissingExtraError: onnx or onnxscript is not installed.
+        OptionError: "int8" of a network that was never calibrated.
+        MissingExtraError: a package that the conversion needs is not installed.
         WeightsError: the weights do not fit the network.
     """
 
     def convert() -> bytes:
-        if precision == "int8":
-            name = located.entry.name
-            raise OptionError(
-                f"{name} was not calibrated for int8 on this machine: run "
-                f"`carseg export {name} --format onnx --precision int8 --calib DIR` with a folder of pictures once"
-            )
-        for package in ("onnx", "onnxscript"):
+        for package in ("onnx", "onnxscript", *(["onnxruntime"] if precision == "int8" else [])):
             if importlib.util.find_spec(package) is None:
                 raise MissingExtraError(package, extra, f"converting a network for {extra}")
+        if precision == "int8":
+            from carseg.calibration import quantize
+
+            model = onnx_model(located, "float32", extra)
+            return quantize(model, int8_ranges(located.entry), seven_bits=not cpu.native_int8())
         from carseg.runtimes.conversion import to_onnx
         from carseg.runtimes.torch_ import read_network
 
-        return to_onnx(read_network(located))
+        return to_onnx(read_network(located), bfloat16=precision == "bfloat16")
 
-    return keep(located.entry, onnx_key(precision), convert)
+    return keep(located.entry, onnx_key(located.entry, precision), convert)
 
 
-def onnx_key(precision: str) -> tuple[str, ...]:
-    """Under which key ``onnx_model`` keeps its files."""
-    return "onnx", precision
+def onnx_key(entry: Entry, precision: str) -> tuple[str, ...]:
+    """What the ``onnx_model`` of a precision depends on beside the weights."""
+    if precision != "int8":
+        return "onnx", precision
+    return "onnx", precision, json.dumps(int8_ranges(entry)), str(cpu.native_int8())
+
+
+def int8_ranges(entry: Entry) -> dict[str, Range]:
+    """The ranges of a network's activations: those calibrated on this machine, else those stored with the weights.
+
+    Raises:
+        OptionError: there are none.
+    """
+    own = find(entry, _RANGES)
+    if own is not None:
+        return {place: (low, high) for place, (low, high) in json.loads(own).items()}
+    if entry.int8 is None:
+        raise OptionError(
+            f"{entry.name} was published without int8 and not calibrated on this machine: run "
+            f"`carseg export {entry.name} --format onnx --precision int8 --calib DIR` with a folder of pictures once"
+        )
+    return entry.int8.ranges
+
+
+def put_int8_ranges(entry: Entry, ranges: dict[str, Range]) -> None:
+    """Keeps ranges for ``int8_ranges``.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    put(entry, _RANGES, json.dumps(ranges).encode())
 
 
 def _path(entry: Entry, key: tuple[str, ...]) -> Path:

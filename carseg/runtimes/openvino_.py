@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from carseg.errors import MissingExtraError, OptionError
 from carseg.runtimes import cpu
-from carseg.runtimes.kept import keep, onnx_model
+from carseg.runtimes.kept import keep, onnx_key, onnx_model
 
 if TYPE_CHECKING:
     from carseg.hub import Located
@@ -37,14 +37,13 @@ def start(located: Located, device: str, precision: str, threads: int | None) ->
 
     def compiled(size: Size | None) -> Any:
         def build() -> bytes:
-            stored = "int8" if precision == "int8" else "float32"
-            model = core.read_model(onnx_model(located, stored, "openvino"))
+            model = core.read_model(onnx_model(located, precision, "openvino"))
             blob = io.BytesIO()
             _compile(core, model, size, options).export_model(blob)
             return blob.getvalue()
 
         versions = openvino.get_version(), cpu.fingerprint()
-        key = ("openvino", *versions, precision, str(threads), str(size))
+        key = ("openvino", *versions, *onnx_key(located.entry, precision), str(threads), str(size))
         return core.import_model(keep(located.entry, key, build), "CPU", options)
 
     spec = located.entry.input

@@ -14,6 +14,7 @@ from carseg.errors import OptionError
 from carseg.registry import create_model
 from carseg.runtimes import cpu
 from carseg.runtimes.folding import fold
+from carseg.runtimes.rounding import round_weights
 
 if TYPE_CHECKING:
     from carseg.architectures.network import Network
@@ -68,6 +69,7 @@ def _lower(network: Network, last: nn.Module) -> None:
 
     The last one gives the logits: with bfloat16's 8 bits neighbouring classes would often be equal.
     """
+    round_weights(network, but=last)
     network.bfloat16()
     for module in network.modules():
         if module is last or isinstance(module, nn.BatchNorm2d):

@@ -1,0 +1,47 @@
+"""Weights with fewer bits, whose rounding errors cancel.
+
+A rounded weight's error is passed on to the next weight of the same output, as dithering does with pixels (Floyd and
+Steinberg 1976). Activations are mostly positive and neighbours alike, so that it is the sum of the errors which
+changes a result, and that stays below one step. Rounding each weight by itself lets it grow with the number of weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_RUN = 32  # weights that pass errors on to one another; runs are computed side by side
+
+
+def pass_on(weight: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
+    """A rounded weight, float32.
+
+    Args:
+        weight: float32 (outputs, ...).
+        rounding: gives each element of a tensor the nearest value there is.
+    """
+    flat = weight.flatten(1)
+    runs = F.pad(flat, (0, -flat.shape[1] % _RUN)).unflatten(1, (-1, _RUN)).movedim(2, 0).contiguous()
+    error = torch.zeros_like(runs[0])
+    for values in runs:
+        wanted = values + error
+        values.copy_(rounding(wanted))
+        error = wanted - values
+    return runs.movedim(0, 2).flatten(1)[:, : flat.shape[1]].reshape(weight.shape)
+
+
+@torch.no_grad()
+def round_weights(network: nn.Module, but: nn.Module | None = None) -> None:
+    """Gives convolutions and linear layers weights that bfloat16 has too, in place; they stay float32.
+
+    Args:
+        but: a layer that stays as it is.
+    """
+    for module in network.modules():
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module is not but:
+            outputs = int(isinstance(module, nn.ConvTranspose2d))  # the axis
+            rounded = pass_on(module.weight.movedim(outputs, 0), lambda x: x.bfloat16().float())
+            module.weight.copy_(rounded.movedim(0, outputs))

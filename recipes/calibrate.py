@@ -1,0 +1,73 @@
+"""Measures anew how a published weight runs: which runtimes agree, the ranges for int8 and what int8 costs.
+
+    CARSEG_DATA=DIR python -m recipes.calibrate fpn-mobilenetv2-carparts
+
+Needs ``carseg[openvino]``. The weights and their figures stay as they are.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import replace
+from typing import Any
+
+import typer
+
+from carseg.cli.process import prepare
+from carseg.data.dataset import Dataset
+from carseg.data.opening import open as open_data
+from carseg.data.pooling import evenly
+from carseg.errors import MissingExtraError
+from carseg.exporting import calibrate, measure_runtimes
+from carseg.hub import Located, locate
+from carseg.manifest import Int8
+from carseg.metrics import Evaluation
+from carseg.runtimes.kept import onnx_model
+from carseg.runtimes.onnx_ import OnnxRuntime
+from carseg.segmenter import Segmenter
+from recipes import recipe as recipes
+from recipes.entering import enter
+from recipes.measure import FEW
+
+CALIBRATING = 64  # training pictures
+
+
+def main(name: str) -> None:
+    prepare()
+    if not importlib.util.find_spec("onnxruntime"):
+        raise MissingExtraError("onnxruntime", "openvino", "int8")
+    recipe, located = recipes.read(name), locate(name)
+    found = how_it_runs(located, recipe)
+    enter(replace(located.entry, **found), recipe.notes)
+    print(f"{name}: equal labels {found['runtimes']}; int8 loses {100 * found['int8'].miou_lost:.2f} points of mIoU, ")
+    print(f"with seven bits {100 * found['int8'].miou_lost_seven_bits:.2f}")
+
+
+def how_it_runs(located: Located, recipe: recipes.Recipe) -> dict[str, Any]:
+    """The fields ``runtimes`` and ``int8`` of an entry, the latter None without ONNX Runtime."""
+    train, test = (open_data(recipe.data, split=split, labels=recipe.labels) for split in ("train", recipe.test))
+    runtimes = measure_runtimes(located, [sample.load_picture() for sample in train[:FEW]])
+    if not importlib.util.find_spec("onnxruntime"):
+        return {"runtimes": runtimes, "int8": None}
+    return {"runtimes": runtimes, "int8": measure_int8(located, train, test)}
+
+
+def measure_int8(located: Located, train: Dataset, test: Dataset) -> Int8:
+    """Ranges seen on training pictures, and the mIoU that int8 loses with them on a split."""
+    from carseg.calibration import quantize
+
+    ranges = calibrate(located, (sample.load_picture() for sample in evenly(train, CALIBRATING)))
+    model = onnx_model(located, "float32", "onnx")
+    candidates = [model, *(quantize(model, ranges, seven_bits=fewer) for fewer in (False, True))]
+    segmenters = [Segmenter(located.entry, OnnxRuntime(content, "int8")) for content in candidates]
+    evaluations = [Evaluation(located.entry.labels, boundary=False) for _ in candidates]
+    for sample in test:
+        rgb, truth = sample.load()
+        for segmenter, evaluation in zip(segmenters, evaluations, strict=True):
+            evaluation.add(segmenter.predict(rgb).mask, truth)
+    exact, *found = (evaluation.scores().miou for evaluation in evaluations)
+    return Int8(ranges, *(round(exact - miou, 5) for miou in found))
+
+
+if __name__ == "__main__":
+    typer.run(main)

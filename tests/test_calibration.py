@@ -1,0 +1,132 @@
+"""int8 from ranges stored with the weights: without pictures, with errors that cancel, also on older processors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import carseg
+from carseg import OptionError, packing
+from carseg.manifest import Int8
+from carseg.registry import create_model
+from carseg.runtimes import cpu
+
+from entries import entry_of
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxscript")
+
+from carseg import calibration  # noqa: E402
+from carseg.runtimes.conversion import to_onnx  # noqa: E402
+
+NETWORKS = ("fpn-mobilenetv2", "u2netp", "unet")  # ReLU6 and sums; concatenations; transposed convolutions
+SIDES = 64, 96
+
+
+def pictures(number: int) -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    coarse = rng.standard_normal((number, 1, 3, 4, 6), np.float32)
+    return list(coarse.repeat(16, 3).repeat(16, 4) + rng.standard_normal((number, 1, 3, *SIDES), np.float32) / 4)
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def made(request: pytest.FixtureRequest) -> tuple[str, bytes, dict[str, tuple[float, float]]]:
+    """An architecture, the ONNX file of its random weights, and their ranges."""
+    torch.manual_seed(0)
+    model = to_onnx(create_model(request.param, 5))
+    return request.param, model, calibration.observe(model, pictures(4))
+
+
+def run(model: bytes, x: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return session.run(None, {"pictures": x})[0]
+
+
+def constants(model: bytes) -> dict[str, np.ndarray]:
+    graph = onnx.load_from_string(model).graph
+    return {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+
+@pytest.mark.parametrize("seven_bits", [False, True])
+def test_logits_stay_close(made, seven_bits: bool) -> None:
+    _, model, ranges = made
+    quantized = calibration.quantize(model, ranges, seven_bits=seven_bits)
+    x = pictures(5)[-1]
+    wanted, found = run(model, x), run(quantized, x)
+    assert np.abs(found - wanted).mean() < 0.05 * wanted.std()
+    assert len(quantized) < 0.4 * len(model)  # the weights have a quarter of the bytes
+
+
+def test_the_ranges_name_places_of_the_network(made) -> None:
+    name, _, ranges = made
+    modules = {module for module, _ in create_model(name, 5).named_modules()}
+    assert len(ranges) > 10
+    assert {place.partition(":")[0] for place in ranges if place != "pictures"} <= modules
+    assert all(low < high for low, high in ranges.values())
+
+
+def test_rounding_errors_of_a_weight_cancel(made) -> None:
+    _, model, ranges = made
+    exact, stored = constants(model), constants(calibration.quantize(model, ranges))
+    checked = 0
+    for name, weight in exact.items():
+        if f"{name}_quantized" in stored and weight.ndim == 4 and stored[f"{name}_scale"].size == weight.shape[0]:
+            steps = weight / stored[f"{name}_scale"].reshape(-1, 1, 1, 1) - stored[f"{name}_quantized"]
+            runs = -(-steps[0].size // 32)
+            assert np.abs(steps.sum((1, 2, 3))).max() <= 0.51 * runs + 1
+            assert np.abs(steps).max() <= 1.01
+            checked += 1
+    assert checked > 10
+
+
+def test_a_bit_of_the_activations_can_be_left_unused(made) -> None:
+    _, model, ranges = made
+    full, fewer = (
+        constants(calibration.quantize(model, ranges, seven_bits=seven_bits)) for seven_bits in (False, True)
+    )
+    scales = [name for name in full if name.endswith("_scale") and full[name].size == 1]
+    assert len(scales) > 10
+    np.testing.assert_allclose([fewer[name] for name in scales], [2 * full[name] for name in scales], rtol=1e-5)
+
+
+def test_ranges_of_another_network_are_refused(made) -> None:
+    _, model, ranges = made
+    with pytest.raises(OptionError, match="not those of this network, which lacks elsewhere:Conv"):
+        calibration.quantize(model, {**ranges, "elsewhere:Conv": (0.0, 1.0)})
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "openvino"])
+def test_stored_ranges_make_int8_without_pictures(
+    runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip({"onnx": "onnxruntime", "openvino": "openvino"}[runtime])
+    monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
+    torch.manual_seed(0)
+    network = create_model("fpn-mobilenetv2", 2)
+    ranges = calibration.observe(to_onnx(create_model("fpn-mobilenetv2", 2).eval()), pictures(2))
+    entry = replace(entry_of(), name="new", architecture="fpn-mobilenetv2", metrics=(), storage="float32")
+    packing.pack(tmp_path / "new", network, replace(entry, int8=Int8(ranges, 0.0, 0.0)))
+    segmenter = carseg.load(tmp_path / "new", runtime=runtime, precision="int8", device="cpu")
+    assert segmenter.runtime.description == f"{runtime} int8 on cpu"
+    assert segmenter.predict(np.zeros((40, 60, 3), np.uint8)).mask.shape == (40, 60)
+    packing.pack(tmp_path / "without", network, entry)
+    with pytest.raises(OptionError, match="published without int8"):
+        carseg.load(tmp_path / "without", runtime=runtime, precision="int8", device="cpu")
+
+
+def test_older_processors_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(cpu, "_features", lambda: frozenset({"avx2", "avx512_vnni"}))
+    for cap, native in {"": True, "AVX2": False, "AVX512_CORE": False, "AVX512_CORE_VNNI": True}.items():
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
+        assert cpu.native_int8() is native
+    monkeypatch.delenv("ONEDNN_MAX_CPU_ISA")
+    monkeypatch.setattr(cpu, "_features", lambda: frozenset({"avx2"}))
+    assert not cpu.native_int8()
+    monkeypatch.setattr(cpu.platform, "machine", lambda: "aarch64")
+    assert cpu.native_int8()
