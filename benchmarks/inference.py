@@ -40,7 +40,9 @@ def main(
     pictures: Annotated[Path | None, typer.Option(help="A folder; generated ones of 1280x720 if none.")] = None,
     rounds: int = 7,
     count: Annotated[int, typer.Option(help="Pictures a round.")] = 4,
-    int8: Annotated[bool, typer.Option("--int8", help="Calibrate on the pictures and run int8 too.")] = False,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Run int8 too; random weights: calibrated on the pictures.")
+    ] = False,
     threads: int | None = None,
     hub: str | None = None,
 ) -> None:
@@ -52,7 +54,7 @@ def main(
         files = _pictures(Path(scratch), pictures, count)
         for name in models or list_models():
             place = _with_weights(name, Path(scratch), hub)
-            ways = _ways(name, place, str(Path(files[0]).parent) if int8 else None)
+            ways = _ways(name, place, files if int8 else [])
             for size in sizes or [0]:
                 job = {"name": name, "hub": place, "size": size, "threads": threads, "files": files}
                 _row(job, ways, rounds)
@@ -107,26 +109,28 @@ def _with_weights(name: str, scratch: Path, hub: str | None) -> str | None:
     return str(scratch / "hub")
 
 
-def _ways(name: str, hub: str | None, calib: str | None) -> list[str]:
+def _ways(name: str, hub: str | None, calib: list[str]) -> list[str]:
     from carseg.runtimes import cpu, installed
 
-    ways = ["torch float32", *(["torch bfloat16"] if cpu.native_bfloat16() else [])]
-    for runtime in ("openvino", "onnx"):
-        if installed(runtime):
-            ways.append(f"{runtime} float32")
-            if runtime == "openvino" and cpu.native_bfloat16():
-                ways.append("openvino bfloat16")
-    if calib:
-        from carseg.errors import ExportError
-        from carseg.exporting import export
-
-        try:
-            with tempfile.TemporaryDirectory() as out:
-                export(name, out, precision="int8", calib=calib, hub=hub)
-            ways += [f"{runtime} int8" for runtime in ("openvino", "onnx") if installed(runtime)]
-        except ExportError as error:
-            print(f"{name}: {error}", file=sys.stderr)
+    fast = [runtime for runtime in ("openvino", "onnx") if installed(runtime)]
+    ways = [f"{runtime} float32" for runtime in ("torch", *fast)]
+    if cpu.native_bfloat16():
+        ways += [f"{runtime} bfloat16" for runtime in ("torch", "openvino") if installed(runtime)]
+    if calib and fast:
+        _calibrate(name, hub, calib)
+        ways += [f"{runtime} int8" for runtime in fast]
     return ways
+
+
+def _calibrate(name: str, place: str | None, files: list[str]) -> None:
+    """Sees to it that a network has ranges for int8."""
+    from carseg import hub, image
+    from carseg.exporting import calibrate
+    from carseg.runtimes.kept import put_int8_ranges
+
+    located = hub.locate(name, hub=place)
+    if located.entry.int8 is None:
+        put_int8_ranges(located.entry, calibrate(located, (image.decode(file).rgb for file in files)))
 
 
 def _row(job: Job, ways: list[str], rounds: int) -> None:

@@ -62,6 +62,8 @@ class Recipe:
     Attributes:
         name: of the weight, and of the file.
         start: an architecture, or the model or recipe whose weights it starts from.
+        grow: a narrower network of the architecture's family and the same classes, which it computes the same as at
+            first; "" for random weights.
         labels: the classes.
         folder: the data set's folder below ``CARSEG_DATA``.
         also: further training pictures.
@@ -77,6 +79,7 @@ class Recipe:
 
     name: str
     start: str
+    grow: str
     labels: LabelSet
     folder: str
     also: tuple[Addition, ...]
@@ -141,6 +144,7 @@ def read(name: str) -> Recipe:
     return Recipe(
         name=name,
         start=table["start"],
+        grow=table.get("grow", ""),
         labels=LABEL_SETS[labels] if isinstance(labels, str) else label_set(name, labels, background=None),
         folder=table["data"],
         also=tuple(Addition(**_tuples(addition)) for addition in table.get("also", ())),

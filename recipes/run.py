@@ -27,6 +27,7 @@ from carseg.hub import locate
 from carseg.manifest import ROOT, Entry
 from carseg.metrics import Scores
 from carseg.options import Options
+from carseg.registry import create_model
 from carseg.runtimes import torch_
 from carseg.segmenter import load
 from carseg.training import Trainer, evaluate
@@ -62,6 +63,8 @@ def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tupl
         The folder of the best weights, and what is known about them before they are measured.
     """
     start: str | Path = made(recipe.start, runs, share, device) or recipe.start
+    if recipe.grow:
+        start = grown(recipe, runs / f"{recipe.name}-grown")
     for number, options in enumerate(recipe.rounds, 1):
         encoder = options.encoder and made(options.encoder, runs, share, device)
         options = replace(
@@ -79,6 +82,16 @@ def made(name: str, runs: Path, share: float, device: str) -> Path | None:
     if not recipes.is_step(name):
         return None
     return train(recipes.read(name), runs, share, device)[0]
+
+
+def grown(recipe: recipes.Recipe, folder: Path) -> Path:
+    """The folder of a network that computes what the narrower one does that the recipe grows it from."""
+    located = locate(recipe.grow)
+    network = create_model(recipe.start, len(recipe.labels))
+    narrow = torch_.read_network(located).state_dict()
+    network.load_state_dict(network.widened(narrow, torch.Generator().manual_seed(recipe.rounds[0].seed)))
+    packing.pack(folder, network, replace(located.entry, architecture=recipe.start, storage="float32", embedded=False))
+    return folder
 
 
 def budget(recipe: recipes.Recipe) -> float:

@@ -8,6 +8,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import load, save
+from torch import nn
 
 from carseg.architectures.network import Network
 from carseg.errors import OptionError, UnknownNameError
@@ -154,3 +155,18 @@ def test_unknown_names_and_numbers() -> None:
         create_model("unet", 0)
     with pytest.raises(OptionError, match="registered twice"):
         register("unet")(lambda num_classes, in_channels: create_model("unet", num_classes))
+
+
+@torch.no_grad()
+def test_a_widened_u2net_computes_the_same_with_channels_that_can_part() -> None:
+    torch.manual_seed(0)
+    narrow, wide = create_model("u2netp", 4).eval(), create_model("u2net", 4).eval()
+    for module in narrow.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            nn.init.uniform_(module.weight, 0.8, 1.2)
+    wide.load_state_dict(wide.widened(narrow.state_dict(), torch.Generator().manual_seed(1)))
+    x = torch.randn(1, 3, 75, 96)
+    torch.testing.assert_close(wide(x), narrow(x), rtol=1e-4, atol=1e-4)
+    reader = wide.state_dict()["stage2.rebnconv1.conv_s1.weight"]  # reads two copies of 64 channels
+    assert not torch.allclose(reader[:, :64], reader[:, 64:])

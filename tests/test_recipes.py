@@ -1,19 +1,22 @@
 """Recipes are complete, and one can be followed from the pretraining to a weight that loads."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from carseg import load
+from carseg import load, packing
 from carseg.errors import OptionError
 from carseg.manifest import read_config
-from carseg.registry import list_architectures
+from carseg.registry import create_model, list_architectures
 from recipes import recipe as recipes
 from recipes import run
 from recipes.fringe import Fringed
 
 from drawn_data import draw_mask, draw_picture, index_folder
+from entries import entry_of
 
 NAMES = sorted(path.stem for path in recipes.FOLDER.glob("*.toml"))
 SOURCE = """
@@ -108,6 +111,18 @@ def test_a_recipe_makes_what_it_starts_from_and_names_all_data(folder: Path) -> 
     assert whole.images == few.images == 6 and merged.merged and merged.miou == 1  # two classes counted as one
     picture = draw_picture(draw_mask(1))
     assert load(folder / "weights" / "final").predict(picture).mask.shape == picture.shape[:2]
+
+
+def test_a_grown_network_begins_as_the_one_that_it_grew_from(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    recipe = recipes.read("u2net-carparts")
+    narrow = replace(entry_of(), architecture="u2netp", labels=recipe.labels, input=recipe.input, metrics=())
+    packing.pack(tmp_path / "narrow", create_model("u2netp", len(recipe.labels)), replace(narrow, storage="float32"))
+    grown = run.grown(replace(recipe, grow=str(tmp_path / "narrow")), tmp_path / "grown")
+    one, other = (load(folder, device="cpu", runtime="torch") for folder in (tmp_path / "narrow", grown))
+    assert (other.entry.architecture, other.entry.data) == ("u2net", one.entry.data)
+    x = np.random.default_rng(0).standard_normal((1, 3, 64, 96), np.float32)
+    np.testing.assert_allclose(other.runtime(x), one.runtime(x), rtol=1e-3, atol=1e-3)
 
 
 def test_an_unknown_recipe_is_answered_with_those_there_are(folder: Path) -> None:
