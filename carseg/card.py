@@ -34,7 +34,7 @@ result = carseg.load("{entry.name}").predict("img.jpg")
 |---|---|
 | parameters | {entry.parameters / 1e6:.2f} million |
 | file | {entry.bytes / 1e6:.1f} MB, {entry.storage}, sha256 `{entry.sha256}` |
-| input | {entry.input.size[1]}x{entry.input.size[0]} pixels (the whole picture, {_resize(entry)}) |
+{_int8(entry)}| input | {entry.input.size[1]}x{entry.input.size[0]} pixels (the whole picture, {_resize(entry)}) |
 | licence | {entry.licence} |
 | commercial use | {entry.commercial_use} |
 | architecture | {entry.paper or "see the recipe"} |
@@ -67,6 +67,14 @@ their data demands.
 | name | architecture | labels | file | licence | commercial use |
 |---|---|---|---|---|---|
 {rows}"""
+
+
+def _int8(entry: Entry) -> str:
+    """A row of the table of facts, where there is something to say."""
+    if entry.int8 is None:
+        return ""
+    lost, lost_seven_bits = (100 * value for value in (entry.int8.miou_lost, entry.int8.miou_lost_seven_bits))
+    return f"| computed in int8 | loses {lost:.2f} points of mIoU, {lost_seven_bits:.2f} on processors without VNNI |\n"
 
 
 def _resize(entry: Entry) -> str:

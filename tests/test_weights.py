@@ -7,6 +7,7 @@ import pytest
 
 from carseg import load
 from carseg.catalog import DEFAULT_MODEL
+from carseg.cli import main
 from carseg.hub import locate
 from carseg.manifest import CONFIG, ROOT, load_manifest, read_config
 from carseg.registry import create_model
@@ -35,6 +36,15 @@ def test_file_and_network_are_what_the_manifest_says(name: str) -> None:
     assert sum(p.numel() for p in network.parameters()) == entry.parameters
     assert (FOLDER.parent / entry.recipe).exists() and (ROOT / "weights" / name / "README.md").exists()
     assert entry.data and entry.metrics and entry.commercial_use in ("no", "unclear")
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_int8_needs_no_pictures_and_costs_at_most_half_a_point(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    int8 = MODELS[name].int8
+    assert int8 is not None and int8.ranges
+    assert max(int8.miou_lost, int8.miou_lost_seven_bits) <= 0.005
+    assert main(["info", name]) == 0
+    assert f"loses {100 * int8.miou_lost:.2f} points of mIoU" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", HERE)

@@ -137,4 +137,12 @@ def _description(entry: Entry) -> list[str]:
         }
         told = ", ".join(f"{name} {value:.4f}" for name, value in figures.items() if value is not None)
         lines.append(f"{'measured':<14}  {metric.dataset} {metric.split}, {metric.images} pictures: {told}")
+    for runtime, shares in entry.runtimes.items():
+        told = ", ".join(f"{precision} {share:.3%}" for precision, share in shares.items())
+        lines.append(f"{'equal labels':<14}  {runtime}: {told}")
+    if entry.int8 is not None:
+        lines.append(
+            f"{'int8':<14}  loses {100 * entry.int8.miou_lost:.2f} points of mIoU, "
+            f"{100 * entry.int8.miou_lost_seven_bits:.2f} on older processors"
+        )
     return lines
