@@ -73,8 +73,8 @@ def _int8(entry: Entry) -> str:
     """A row of the table of facts, where there is something to say."""
     if entry.int8 is None:
         return ""
-    lost, lost_seven_bits = (100 * value for value in (entry.int8.miou_lost, entry.int8.miou_lost_seven_bits))
-    return f"| computed in int8 | loses {lost:.2f} points of mIoU, {lost_seven_bits:.2f} on processors without VNNI |\n"
+    gained, older = -100 * entry.int8.miou_lost, -100 * entry.int8.miou_lost_seven_bits
+    return f"| computed in int8 | {gained:+.2f} points of mIoU, {older:+.2f} on processors without VNNI |\n"
 
 
 def _resize(entry: Entry) -> str:

@@ -44,7 +44,7 @@ def test_int8_needs_no_pictures_and_costs_at_most_half_a_point(name: str, capsys
     assert int8 is not None and int8.ranges
     assert max(int8.miou_lost, int8.miou_lost_seven_bits) <= 0.005
     assert main(["info", name]) == 0
-    assert f"loses {100 * int8.miou_lost:.2f} points of mIoU" in capsys.readouterr().out
+    assert f"{-100 * int8.miou_lost:+.2f} points of mIoU" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", HERE)
