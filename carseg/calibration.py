@@ -54,7 +54,7 @@ def observe(model: bytes, inputs: Iterable[npt.NDArray[np.float32]]) -> dict[str
         calibrator.collect_data(Reader())
         found = {tensor: data.range_value for tensor, data in calibrator.compute_data().data.items()}
     places = _places(loaded.graph)
-    ranges = {places[name]: (_short(low), _short(high)) for name, (low, high) in found.items() if name in places}
+    ranges = {places[tensor]: (_short(low), _short(high)) for tensor, (low, high) in found.items() if tensor in places}
     used = {tensor.name.removesuffix("_scale") for tensor in _quantized(loaded, ranges, False).graph.initializer}
     return {place: ranges[place] for tensor, place in places.items() if tensor in used}
 

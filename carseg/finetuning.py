@@ -213,7 +213,14 @@ def start(
             new = _rename_classes(state, network, entry, labels)
         new += checkpoint.replace_head(network, state)
         entry = replace(
-            entry, labels=labels, storage="float32", metrics=(), runtimes={}, quantization_loss=None, embedded=False
+            entry,
+            labels=labels,
+            storage="float32",
+            metrics=(),
+            runtimes={},
+            quantization_loss=None,
+            int8=None,
+            embedded=False,
         )
     if options.size is not None:
         entry = replace(entry, input=replace(entry.input, size=options.size))

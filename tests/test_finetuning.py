@@ -16,7 +16,7 @@ from carseg.data.opening import open as open_data
 from carseg.errors import DataError, MissingExtraError, OptionError
 from carseg.finetuning import start
 from carseg.labels import label_set
-from carseg.manifest import Entry
+from carseg.manifest import Entry, Int8
 from carseg.registry import create_model
 from carseg.training import Trainer
 from carseg.training_log import COLUMNS, TrainingLog, read_log
@@ -141,6 +141,18 @@ def test_classes_of_the_same_name_keep_their_part_of_the_head(architecture: str,
     assert not any(name.startswith("encoder") for name in new)
     _, _, none = start(tmp_path / "old", label_set("fewer", ("ground", "right_door")), QUICK)
     assert none == []
+
+
+def test_what_was_measured_of_the_old_weights_is_forgotten(tmp_path: Path) -> None:
+    measured = replace(
+        old_entry(NETWORK),
+        runtimes={"torch": {"bfloat16": 1.0}},
+        int8=Int8({"pictures": (-1.0, 1.0)}, 0.0, 0.0),
+        quantization_loss=0.0,
+    )
+    packing.pack(tmp_path / "old", create_model(NETWORK, len(OLD)), measured)
+    _, entry, _ = start(tmp_path / "old", OLD, QUICK)
+    assert (entry.runtimes, entry.int8, entry.quantization_loss) == ({}, None, None)
 
 
 def test_an_entry_survives_a_kill_while_it_is_replaced(tmp_path: Path) -> None:
