@@ -5,9 +5,9 @@
 
 Time is that of one picture end to end: from the encoded file in memory to the mask at the picture's own size. Each way
 to run a network has a process of its own, and they take turns picture by picture, so that all meet the same load of the
-machine. An architecture's name stands for random weights. Printed are medians, ratios to the reference (medians of
-those of each turn), and the share of labels that equal the reference's. ONEDNN_MAX_CPU_ISA=AVX2 makes the processor an
-older one.
+machine. An architecture's name stands for random weights. Printed are the reference's median and how many times faster
+the others are (medians over the turns), with the share of labels that equal the reference's where not all do.
+ONEDNN_MAX_CPU_ISA=AVX2 makes the processor an older one.
 """
 
 from __future__ import annotations
@@ -48,13 +48,15 @@ def main(
 ) -> None:
     from carseg.catalog import list_models
 
+    ways = _ways(int8)
     print(f"{machine()}, {threads or os.cpu_count()} threads, {count} pictures, {rounds} rounds\n")
-    print("| network | side | run as | ms | times faster | equal labels |\n|---|---|---|---|---|---|")
+    print(f"| network | side | reference, ms | {' | '.join(ways)} |\n|---|---|---|{'---|' * len(ways)}")
     with tempfile.TemporaryDirectory() as scratch:
         files = _pictures(Path(scratch), pictures, count)
         for name in models or list_models():
             place = _with_weights(name, Path(scratch), hub)
-            ways = _ways(name, place, files if int8 else [])
+            if int8:
+                _calibrate(name, place, files)
             for size in sizes or [0]:
                 job = {"name": name, "hub": place, "size": size, "threads": threads, "files": files}
                 _row(job, ways, rounds)
@@ -109,17 +111,15 @@ def _with_weights(name: str, scratch: Path, hub: str | None) -> str | None:
     return str(scratch / "hub")
 
 
-def _ways(name: str, hub: str | None, calib: list[str]) -> list[str]:
+def _ways(int8: bool) -> list[str]:
+    """Runtimes and precisions that this machine has."""
     from carseg.runtimes import cpu, installed
 
     fast = [runtime for runtime in ("openvino", "onnx") if installed(runtime)]
     ways = [f"{runtime} float32" for runtime in ("torch", *fast)]
     if cpu.native_bfloat16():
         ways += [f"{runtime} bfloat16" for runtime in ("torch", "openvino") if installed(runtime)]
-    if calib and fast:
-        _calibrate(name, hub, calib)
-        ways += [f"{runtime} int8" for runtime in fast]
-    return ways
+    return ways + [f"{runtime} int8" for runtime in fast if int8]
 
 
 def _calibrate(name: str, place: str | None, files: list[str]) -> None:
@@ -148,12 +148,13 @@ def _row(job: Job, ways: list[str], rounds: int) -> None:
         for worker in workers.values():
             worker.kill()
             worker.wait()
-    for way in workers:
+    cells = [job["name"], str(job["size"] or "own"), f"{median(times[REFERENCE]):.0f}"]
+    for way in ways:
         ratio = median(r / t for r, t in zip(times[REFERENCE], times[way], strict=True))
         pairs = list(zip(masks[REFERENCE], masks[way], strict=True))
         equal = sum(int((a == b).sum()) for a, b in pairs) / sum(a.size for a, _ in pairs)
-        side = job["size"] or "own"
-        print(f"| {job['name']} | {side} | {way} | {median(times[way]):.1f} | {ratio:.2f} | {equal:.3%} |", flush=True)
+        cells.append(f"{ratio:.1f}" + (f" ({100 * equal:.2f} %)" if equal < 0.99995 else ""))
+    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def _start(job: Job) -> subprocess.Popen[str]:
