@@ -24,7 +24,7 @@ from carseg.errors import ExportError, MissingExtraError, OptionError, PictureEr
 from carseg.manifest import Entry, Range
 from carseg.records import to_plain
 from carseg.runtimes import AGREEMENT, Runtime, cpu
-from carseg.runtimes.kept import onnx_model, put_int8_ranges
+from carseg.runtimes.kept import int8_ranges, onnx_model, put_int8_ranges
 from carseg.segmenter import find_pictures
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ def export(
         precision: "float32"; "int8" (not torch-export); "bfloat16" (openvino: weights that bfloat16 has too, compared
             in that precision).
         pictures: a folder or pattern of pictures on which at least 99.9 % of the labels have to agree with torch
-            float32 (99 % for int8); None: those of ``calib``, else generated ones.
+            float32 (99 % for int8); None: those of ``calib``, else generated ones, but for int8 as it was published,
+            whose loss of mIoU was measured then.
         calib: a folder or pattern of pictures to calibrate int8 with; None takes the ranges stored with the weights.
             How it was calibrated is from then on how ``carseg.load(name, precision="int8")`` runs.
         data: labelled pictures; int8 then may lose half a point of mIoU on them, whatever the agreement.
@@ -101,7 +102,8 @@ def export(
             ranges = None if precision != "int8" or calib is None else calibrate(located, _decoded(_find(calib)))
             model = _onnx_model(located, precision, ranges) if format != "torch-export" else b""
             files, candidate = _WRITERS[format](located, precision, model, stem)
-            result = _compare(located, candidate, precision, compared, data)
+            stated = None if precision != "int8" or pictures or calib or data is not None else _stated(located.entry)
+            result = stated or _compare(located, candidate, precision, compared, data)
             if ranges is not None:
                 with suppress(OSError):  # a cache that cannot be written
                     put_int8_ranges(located.entry, ranges)
@@ -266,6 +268,16 @@ _WRITERS: dict[str, Callable[[Located, str, bytes, Path], tuple[list[Path], Any]
     "openvino": _write_openvino,
     "torch-export": _write_program,
 }
+
+
+def _stated(entry: Entry) -> tuple[str, float, int] | None:
+    """What int8 costs as it was published, as ``_compare`` would say it; None where it was calibrated otherwise."""
+    if entry.int8 is None or not entry.metrics or int8_ranges(entry) != entry.int8.ranges:
+        return None
+    lost = entry.int8.miou_lost if cpu.native_int8() else entry.int8.miou_lost_seven_bits
+    if lost > INT8_LOSS:
+        raise ExportError(f"int8 loses {lost:.4f} of mIoU; at most {INT8_LOSS} may be lost: export float32")
+    return "mIoU lost", lost, entry.metrics[0].images
 
 
 def _compare(

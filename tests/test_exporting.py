@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,12 @@ import pytest
 import torch
 
 import carseg
-from carseg import ExportError, OptionError, UnknownNameError, exporting
+from carseg import ExportError, OptionError, UnknownNameError, exporting, hub
 from carseg.cli import main, process
 from carseg.exporting import export
+from carseg.manifest import Int8, Metric, write_config
 
-from color_hub import LABELS, SIDE, photo, write_model
+from color_hub import LABELS, SIDE, blocks, photo, write_model
 
 pytest.importorskip("onnxscript")
 onnx = pytest.importorskip("onnx")
@@ -106,6 +108,22 @@ def test_int8_is_then_what_load_runs(folder: Path, tmp_path: Path):
     fast = carseg.load("blocks", runtime="onnx", precision="int8")
     assert fast.runtime.description == "onnx int8 on cpu"
     assert (fast.predict(picture).mask == wanted).mean() > 0.99
+
+
+def test_int8_as_it_was_published_is_judged_by_what_it_was_measured_to_cost(folder: Path, tmp_path: Path):
+    entry = write_model(tmp_path / "hub", "stated")
+    located = hub.locate("stated", hub=str(tmp_path / "hub"))
+    ranges = exporting.calibrate(located, [np.asarray(blocks())])
+    for lost in (0.004, 0.006):
+        metric = Metric("blocks", "test", 128, "by hand", miou=0.9)
+        stated = replace(entry, int8=Int8(ranges, lost, lost), metrics=(metric,))
+        write_config(tmp_path / "hub" / "stated" / "config.json", stated)
+        if lost < exporting.INT8_LOSS:
+            made = export("stated", tmp_path / "out", precision="int8", hub=str(tmp_path / "hub"))
+            assert (made.figure, made.value, made.pictures, made.generated) == ("mIoU lost", lost, 128, False)
+        else:
+            with pytest.raises(ExportError, match=r"loses 0\.0060 of mIoU"):
+                export("stated", tmp_path / "refused", precision="int8", hub=str(tmp_path / "hub"))
 
 
 class Wrong:
