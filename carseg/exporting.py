@@ -24,7 +24,7 @@ from carseg.errors import ExportError, MissingExtraError, OptionError, PictureEr
 from carseg.manifest import Entry, Range
 from carseg.records import to_plain
 from carseg.runtimes import AGREEMENT, Runtime, cpu
-from carseg.runtimes.kept import int8_ranges, onnx_model, put_int8_ranges
+from carseg.runtimes.kept import int8_model, int8_ranges, onnx_model, put_int8_ranges
 from carseg.segmenter import find_pictures
 
 if TYPE_CHECKING:
@@ -91,8 +91,10 @@ def export(
         MissingExtraError: a package that the format needs is not installed.
     """
     _check(format, precision)
-    compared = _find(pictures or calib)
     located = _locate(name, weights, hub)
+    published = precision == "int8" and not (pictures or calib) and data is None
+    stated = _stated(located.entry) if published else None
+    compared = [] if stated else _find(pictures or calib)
     out = Path(out)
     made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
@@ -102,7 +104,6 @@ def export(
             ranges = None if precision != "int8" or calib is None else calibrate(located, _decoded(_find(calib)))
             model = _onnx_model(located, precision, ranges) if format != "torch-export" else b""
             files, candidate = _WRITERS[format](located, precision, model, stem)
-            stated = None if precision != "int8" or pictures or calib or data is not None else _stated(located.entry)
             result = stated or _compare(located, candidate, precision, compared, data)
             if ranges is not None:
                 with suppress(OSError):  # a cache that cannot be written
@@ -210,11 +211,7 @@ def _decoded(pictures: list[Any]) -> Iterator[image.Array8]:
 
 
 def _onnx_model(located: Located, precision: str, ranges: dict[str, Range] | None) -> bytes:
-    if ranges is None:
-        return onnx_model(located, precision, "onnx")
-    from carseg.calibration import quantize
-
-    return quantize(onnx_model(located, "float32", "onnx"), ranges, seven_bits=not cpu.native_int8())
+    return onnx_model(located, precision, "onnx") if ranges is None else int8_model(located, ranges, "onnx")
 
 
 def _write_onnx(located: Located, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:

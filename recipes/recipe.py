@@ -62,7 +62,7 @@ class Recipe:
     Attributes:
         name: of the weight, and of the file.
         start: an architecture, or the model or recipe whose weights it starts from.
-        grow: a narrower network of the architecture's family and the same classes, which it computes the same as at
+        grow: a smaller network of the architecture's family and the same classes, which it computes the same as at
             first; "" for random weights.
         labels: the classes.
         folder: the data set's folder below ``CARSEG_DATA``.

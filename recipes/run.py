@@ -85,11 +85,11 @@ def made(name: str, runs: Path, share: float, device: str) -> Path | None:
 
 
 def grown(recipe: recipes.Recipe, folder: Path) -> Path:
-    """The folder of a network that computes what the narrower one does that the recipe grows it from."""
+    """The folder of a network that computes what the smaller one does that the recipe grows it from."""
     located = locate(recipe.grow)
     network = create_model(recipe.start, len(recipe.labels))
-    narrow = torch_.read_network(located).state_dict()
-    network.load_state_dict(network.widened(narrow, torch.Generator().manual_seed(recipe.rounds[0].seed)))
+    smaller = torch_.read_network(located).state_dict()
+    network.load_state_dict(network.grown(smaller, torch.Generator().manual_seed(recipe.rounds[0].seed)))
     packing.pack(folder, network, replace(located.entry, architecture=recipe.start, storage="float32", embedded=False))
     return folder
 

@@ -157,16 +157,34 @@ def test_unknown_names_and_numbers() -> None:
         register("unet")(lambda num_classes, in_channels: create_model("unet", num_classes))
 
 
-@torch.no_grad()
-def test_a_widened_u2net_computes_the_same_with_channels_that_can_part() -> None:
+def disturbed(name: str) -> torch.nn.Module:
+    """A network whose batch norms do something."""
     torch.manual_seed(0)
-    narrow, wide = create_model("u2netp", 4).eval(), create_model("u2net", 4).eval()
-    for module in narrow.modules():
+    network = create_model(name, 4).eval()
+    for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
             nn.init.uniform_(module.weight, 0.8, 1.2)
-    wide.load_state_dict(wide.widened(narrow.state_dict(), torch.Generator().manual_seed(1)))
+    return network
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("smaller", "larger", "reader"),
+    [
+        ("u2netp", "u2net", "stage2.rebnconv1.conv_s1.weight"),
+        ("resnest50-unet", "resnest101-unet", "encoder.layer1.0.conv1.weight"),
+    ],
+)
+def test_a_grown_network_computes_the_same_with_channels_that_can_part(smaller: str, larger: str, reader: str) -> None:
+    small, large = disturbed(smaller), create_model(larger, 4).eval()
+    large.load_state_dict(large.grown(small.state_dict(), torch.Generator().manual_seed(1)))
     x = torch.randn(1, 3, 75, 96)
-    torch.testing.assert_close(wide(x), narrow(x), rtol=1e-4, atol=1e-4)
-    reader = wide.state_dict()["stage2.rebnconv1.conv_s1.weight"]  # reads two copies of 64 channels
-    assert not torch.allclose(reader[:, :64], reader[:, 64:])
+    torch.testing.assert_close(large(x), small(x), rtol=1e-4, atol=1e-4)
+    copies = large.state_dict()[reader].chunk(2, 1)  # it reads two copies of every channel
+    assert not torch.allclose(*copies)
+
+
+def test_networks_of_other_families_do_not_grow() -> None:
+    with pytest.raises(OptionError, match="UNet cannot grow"):
+        create_model("unet", 2).grown({}, torch.Generator())

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
+
+from carseg.errors import OptionError
 
 State = dict[str, Tensor]  # a state dict
 
@@ -36,6 +38,18 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         raise NotImplementedError
+
+    def grown(self, smaller: State, generator: Generator) -> State:
+        """Weights for this network with which it computes what a smaller one does (Chen et al. 2016, Net2Net,
+        https://arxiv.org/abs/1511.05641); `carseg.architectures.growing` has the means.
+
+        Args:
+            smaller: state dict of a network of the same family, classes and input.
+
+        Raises:
+            OptionError: networks of this family do not grow.
+        """
+        raise OptionError(f"{type(self).__name__} cannot grow from a smaller network")
 
     def drop_training_heads(self) -> None:
         """Removes the submodules that prediction never uses; training then goes on with the main output alone."""

@@ -11,10 +11,11 @@ from typing import Any
 
 import timm
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from carseg.architectures.blocks import DoubleConv, upsample
-from carseg.architectures.network import Network
+from carseg.architectures.growing import widen
+from carseg.architectures.network import Network, State
 from carseg.registry import register
 
 _WIDTHS = (256, 128, 64, 32, 16)  # of the decoder, at strides 16, 8, 4, 2, 1
@@ -44,6 +45,23 @@ class ResNestUNet(Network):
             out = block(torch.cat([upsample(out, skip), skip], 1))
         logits = self.classifier(last(upsample(out, x)))
         return (logits,) if self.training else logits
+
+    def grown(self, smaller: State, generator: Generator) -> State:
+        """Deeper, and wider in the stem: blocks that the smaller network lacks add nothing to their input at first."""
+        state = self.state_dict()
+        for key, tensor in state.items():
+            if key in smaller:
+                state[key] = widen(smaller[key], tensor.shape, generator, self._reads(key, smaller[key], tensor))
+            elif key.endswith("bn3.weight"):  # the last layer of a residual branch
+                state[key] = torch.zeros_like(tensor)
+        return state
+
+    def _reads(self, key: str, tensor: Tensor, like: Tensor) -> list[tuple[int, int]]:
+        """As `widen` has it: the decoder reads its own features beside those of the stem, which alone are wider."""
+        if key != "decoder.3.double_conv.0.weight":
+            return []
+        own = _WIDTHS[2]
+        return [(own, own), (tensor.shape[1] - own, like.shape[1] - own)]
 
 
 @register("resnest50-unet")

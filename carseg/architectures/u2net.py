@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Size, Tensor, nn
+from torch import Generator, Tensor, nn
 
 from carseg.architectures.blocks import upsample
+from carseg.architectures.growing import widen
 from carseg.architectures.network import Network, State
 from carseg.registry import register
 
@@ -107,30 +108,14 @@ class U2Net(Network):
         fused = self.outconv(torch.cat(sides, 1))
         return (fused, *sides) if self.training else fused
 
-    def widened(self, narrow: State, generator: Generator) -> State:
-        """Weights for this network with which it computes what a narrower one does (Chen et al. 2016, Net2Net,
-        https://arxiv.org/abs/1511.05641).
-
-        Every channel has so many copies as it takes. Who reads a channel reads its copies in random shares, so that
-        training makes different channels of them.
-
-        Args:
-            narrow: state dict of a U^2-Net of the same classes and input, whose widths divide those of this one.
-        """
-        return {key: _widen(key, narrow[key], tensor.shape, generator) for key, tensor in self.state_dict().items()}
+    def grown(self, smaller: State, generator: Generator) -> State:
+        """Wider: its widths are multiples of the smaller network's."""
+        return {key: _widened(key, smaller[key], tensor, generator) for key, tensor in self.state_dict().items()}
 
 
-def _widen(key: str, tensor: Tensor, shape: Size, generator: Generator) -> Tensor:
-    """A tensor with copies of its channels: one set of outputs after another, and inputs as outputs elsewhere."""
-    if tensor.ndim > 1 and tensor.shape[1] != shape[1]:
-        joined = 2 if _JOINS.search(key) else 1
-        copies, channels = shape[1] // tensor.shape[1], tensor.shape[1] // joined
-        share = torch.rand(joined, copies, channels, 1, 1, generator=generator) + 0.5
-        share /= share.sum(1, keepdim=True)
-        tensor = (tensor.unflatten(1, (joined, 1, channels)) * share).flatten(1, 3)
-    if tensor.ndim:
-        tensor = tensor.repeat(shape[0] // tensor.shape[0], *[1] * (tensor.ndim - 1))
-    return tensor
+def _widened(key: str, tensor: Tensor, like: Tensor, generator: Generator) -> Tensor:
+    reads = [(tensor.shape[1] // 2, like.shape[1] // 2)] * 2 if _JOINS.search(key) and tensor.ndim > 1 else []
+    return widen(tensor, like.shape, generator, reads)
 
 
 def _pool(x: Tensor) -> Tensor:

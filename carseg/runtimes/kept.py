@@ -76,16 +76,20 @@ def onnx_model(located: Located, precision: str, extra: str) -> bytes:
             if importlib.util.find_spec(package) is None:
                 raise MissingExtraError(package, extra, f"converting a network for {extra}")
         if precision == "int8":
-            from carseg.calibration import quantize
-
-            model = onnx_model(located, "float32", extra)
-            return quantize(model, int8_ranges(located.entry), seven_bits=not cpu.native_int8())
+            return int8_model(located, int8_ranges(located.entry), extra)
         from carseg.runtimes.conversion import to_onnx
         from carseg.runtimes.torch_ import read_network
 
         return to_onnx(read_network(located), bfloat16=precision == "bfloat16")
 
     return keep(located.entry, onnx_key(located.entry, precision), convert)
+
+
+def int8_model(located: Located, ranges: dict[str, Range], extra: str) -> bytes:
+    """The network as an int8 ONNX file for this processor, by ranges of its activations; ``extra`` as above."""
+    from carseg.calibration import quantize
+
+    return quantize(onnx_model(located, "float32", extra), ranges, seven_bits=not cpu.native_int8())
 
 
 def onnx_key(entry: Entry, precision: str) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 A rounded weight's error is passed on to the next weight of the same output, as dithering does with pixels (Floyd and
 Steinberg 1976). Activations are mostly positive and neighbours alike, so that it is the sum of the errors which
-changes a result, and that stays below one step. Rounding each weight by itself lets it grow with the number of weights.
+changes a result. That stays below half a step in each run of weights that pass errors on to one another; rounding each
+weight by itself lets it grow with the number of weights.
 """
 
 from __future__ import annotations
