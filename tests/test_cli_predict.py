@@ -111,11 +111,11 @@ def test_a_picture_that_is_given_twice_is_done_once(capsys):
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
-def test_results_of_an_earlier_run_are_no_inputs(capsys):
+def test_results_of_earlier_runs_are_no_inputs(capsys):
     photo(Path("img.png"))
     photo(Path("sub/img.png"))
-    for _ in range(2):
-        assert predict(".", "--format", "json") == 0
+    for out in ("once", "once", "again"):
+        assert predict(".", "--format", "json", "--out", out) == 0
         assert len(capsys.readouterr().out.splitlines()) == 2
     assert predict("**/*.png", "--format", "json") == 0
     assert len(capsys.readouterr().out.splitlines()) == 2

@@ -12,7 +12,10 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from carseg.errors import OptionError, PictureNotFoundError
+from carseg.result import SUFFIXES
 from carseg.segmenter import find_pictures
+
+_RESULTS = tuple(SUFFIXES.values())
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[PictureNotFo
 
     Args:
         inputs: files, folders, glob patterns and ``http(s)`` addresses.
-        out: where results go; what lies there is no input.
+        out: where results go; what lies there is no input, nor is in any folder what is named like a result.
 
     Returns:
         The jobs, no two of which write the same file, and the inputs that hold no picture.
@@ -79,10 +82,10 @@ def _below(root: Path, pictures: Iterable[Path | str], out: Path) -> list[Job]:
     jobs = []
     for picture in map(Path, pictures):
         relative = picture.relative_to(root)
-        if results not in (real / relative).parents:  # else it is the result of an earlier run
+        if results not in (real / relative).parents and not picture.name.endswith(_RESULTS):
             jobs.append(Job(str(picture), root, PurePosixPath(relative.parent.as_posix()), picture.name))
     if not jobs:
-        raise PictureNotFoundError(f"{root}: the folder holds no pictures but those in {out}")
+        raise PictureNotFoundError(f"{root}: the folder holds no pictures but results of earlier runs")
     return jobs
 
 
