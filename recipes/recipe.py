@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from carseg import finetuning
+from carseg.catalog import list_models
 from carseg.data.dataset import Dataset
 from carseg.data.opening import open as open_data
 from carseg.data.pooling import evenly, pool, relabel
@@ -111,6 +112,11 @@ def exists(name: str) -> bool:
 def is_step(name: str) -> bool:
     """Whether that is a recipe that only others start from."""
     return exists(name) and not read(name).test
+
+
+def is_to_make(name: str) -> bool:
+    """Whether that is a recipe without weights in the zoo: a step, or one that has not been run at its length."""
+    return exists(name) and name not in list_models()
 
 
 def data_root() -> Path:

@@ -64,7 +64,8 @@ def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tupl
     """
     start: str | Path = made(recipe.start, runs, share, device) or recipe.start
     if recipe.grow:
-        start = grown(recipe, runs / f"{recipe.name}-grown")
+        smaller = made(recipe.grow, runs, share, device) or recipe.grow
+        start = grown(recipe, smaller, runs / f"{recipe.name}-grown")
     for number, options in enumerate(recipe.rounds, 1):
         encoder = options.encoder and made(options.encoder, runs, share, device)
         options = replace(
@@ -78,26 +79,24 @@ def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tupl
 
 
 def made(name: str, runs: Path, share: float, device: str) -> Path | None:
-    """The weights of a recipe that is not published, trained if they have to be; None for any other name."""
-    if not recipes.is_step(name):
-        return None
-    return train(recipes.read(name), runs, share, device)[0]
+    """The weights of a recipe without any in the zoo, trained if they have to be; None for any other name."""
+    return train(recipes.read(name), runs, share, device)[0] if recipes.is_to_make(name) else None
 
 
-def grown(recipe: recipes.Recipe, folder: Path) -> Path:
-    """The folder of a network that computes what the smaller one does that the recipe grows it from."""
-    located = locate(recipe.grow)
+def grown(recipe: recipes.Recipe, smaller: str | Path, folder: Path) -> Path:
+    """The folder of a network for the recipe that computes what the smaller one does."""
+    located = locate(smaller)
     network = create_model(recipe.start, len(recipe.labels))
-    smaller = torch_.read_network(located).state_dict()
-    network.load_state_dict(network.grown(smaller, torch.Generator().manual_seed(recipe.rounds[0].seed)))
+    state = torch_.read_network(located).state_dict()
+    network.load_state_dict(network.grown(state, torch.Generator().manual_seed(recipe.rounds[0].seed)))
     packing.pack(folder, network, replace(located.entry, architecture=recipe.start, storage="float32", embedded=False))
     return folder
 
 
 def budget(recipe: recipes.Recipe) -> float:
     """Minutes of all its rounds and of the recipes that it starts from."""
-    names = {recipe.start, *(options.encoder for options in recipe.rounds)}
-    before = (budget(recipes.read(name)) for name in names if name and recipes.is_step(name))
+    names = {recipe.start, recipe.grow, *(options.encoder for options in recipe.rounds)}
+    before = (budget(recipes.read(name)) for name in names if name and recipes.is_to_make(name))
     return sum(options.minutes or 0 for options in recipe.rounds) + sum(before)
 
 

@@ -118,11 +118,23 @@ def test_a_grown_network_begins_as_the_one_that_it_grew_from(tmp_path: Path) -> 
     recipe = recipes.read("u2net-carparts")
     narrow = replace(entry_of(), architecture="u2netp", labels=recipe.labels, input=recipe.input, metrics=())
     packing.pack(tmp_path / "narrow", create_model("u2netp", len(recipe.labels)), replace(narrow, storage="float32"))
-    grown = run.grown(replace(recipe, grow=str(tmp_path / "narrow")), tmp_path / "grown")
+    grown = run.grown(recipe, tmp_path / "narrow", tmp_path / "grown")
     one, other = (load(folder, device="cpu", runtime="torch") for folder in (tmp_path / "narrow", grown))
     assert (other.entry.architecture, other.entry.data) == ("u2net", one.entry.data)
     x = np.random.default_rng(0).standard_normal((1, 3, 64, 96), np.float32)
     np.testing.assert_allclose(other.runtime(x), one.runtime(x), rtol=1e-3, atol=1e-3)
+
+
+def test_what_a_recipe_grows_from_is_made_with_it(folder: Path) -> None:
+    for name, start in (("small", 'start = "u2netp"'), ("large", 'start = "u2net"\ngrow = "small"')):
+        text = FINAL.replace('start = "fpn-mobilenetv2"', start).replace('encoder = "step"', "")
+        (folder / "recipes" / f"{name}.toml").write_text(text)
+    recipe = recipes.read("large")
+    assert run.budget(recipe) == 2
+    best, entry = run.train(recipe, folder / "runs", 0.001, "cpu")
+    assert (entry.architecture, entry.name) == ("u2net", "large")
+    assert load(folder / "runs" / "small-1" / "best", device="cpu", runtime="torch").entry.architecture == "u2netp"
+    assert load(best, device="cpu", runtime="torch").entry.architecture == "u2net"
 
 
 def test_an_unknown_recipe_is_answered_with_those_there_are(folder: Path) -> None:
