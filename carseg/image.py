@@ -121,9 +121,7 @@ def _guarded(read: Callable[[], Array8], name: str) -> Array8:
         ) from None
     except PictureError as error:
         raise PictureError(f"{name}: {error}") from None
-    except (
-        Exception
-    ) as error:  # broken files make Pillow's decoders raise anything: OSError, SyntaxError, struct.error, ...
+    except Exception as error:  # of a broken file: OSError, SyntaxError, struct.error, whatever the decoder raises
         raise PictureError(f"{name}: broken or truncated ({error or type(error).__name__})") from None
 
 
@@ -221,9 +219,7 @@ def to_mask(
         | (coarse != np.vstack([right[1:], right[-1:]]))
     )
     starts = np.flatnonzero(np.diff(y0, prepend=-1))
-    for start, stop in zip(
-        starts, [*starts[1:], len(y0)], strict=True
-    ):  # picture rows between two rows of network pixels
+    for start, stop in pairwise([*starts, len(y0)]):  # picture rows between two rows of network pixels
         columns = np.flatnonzero(mixed[y0[start]][x0])
         if not len(columns):
             continue
@@ -248,10 +244,8 @@ def to_mask(
 
 
 def _taps(inputs: int, outputs: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Array32]:
-    """For each output position its two neighbours among the inputs and the weight of the second (pixel centres at
-    .5).
-    """
-    position = ((np.arange(outputs) + 0.5) * (inputs / outputs) - 0.5).clip(0, inputs - 1)
+    """For each output position its two neighbours among the inputs, and the weight of the second."""
+    position = ((np.arange(outputs) + 0.5) * (inputs / outputs) - 0.5).clip(0, inputs - 1)  # a pixel's centre is at .5
     first = np.floor(position).astype(np.intp)
     return first, np.minimum(first + 1, inputs - 1), (position - first).astype(np.float32)
 
@@ -262,8 +256,7 @@ def _probabilities(logits: Array32) -> Array32:
 
 
 def class_scores(logits: Array32) -> tuple[Array32, Array32]:
-    """How sure the network is: per class the summed probability over the network pixels that have the class, and their
-    number.
+    """How sure the network is: the sum of each class's probability over the network pixels of that class; their number.
 
     A class that wins nowhere on the network's own grid counts its best pixel with next to no weight.
     """
@@ -284,9 +277,7 @@ class Tile:
 
 
 def tiles(size: tuple[int, int], side: int) -> Iterator[Tile]:
-    """Overlapping square windows that cover a picture of ``size``; each pixel is kept from the window whose middle is
-    nearest.
-    """
+    """Overlapping square windows over a picture of ``size``; a pixel is kept from the one whose middle is nearest."""
     for top, bottom, keep_top, keep_bottom in _spans(size[0], side):
         for left, right, keep_left, keep_right in _spans(size[1], side):
             yield Tile((top, left, bottom, right), (keep_top, keep_left, keep_bottom, keep_right))

@@ -109,8 +109,7 @@ def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0) -> Tensor:
 
 
 def ohem(logits: Tensor, target: Tensor, *, threshold: float = 0.7, least: float = 1 / 16) -> Tensor:
-    """Cross-entropy over the hard pixels: probability below ``threshold``, and never fewer than a share ``least`` of
-    all.
+    """Cross-entropy over hard pixels: of a probability below ``threshold``, at least a share ``least`` of all.
 
     Shrivastava et al. 2016, https://arxiv.org/abs/1604.03540, as segmentation uses it.
     """

@@ -197,8 +197,7 @@ class _Prepared:
 
 
 def find_pictures(sources: Any) -> Iterable[Any]:
-    """What ``stream`` goes through: the pictures below a folder or of a pattern, sorted; one picture; or the iterable
-    itself.
+    """What ``stream`` goes through: pictures below a folder or of a pattern, sorted; one picture; the iterable itself.
 
     Raises:
         PictureNotFoundError: no picture there.

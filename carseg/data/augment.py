@@ -144,9 +144,7 @@ def _grid(warp: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _jitter(images: Tensor, generator: Generator) -> Tensor:
-    """Brightness, contrast, saturation, colour cast, now and then grey, blur or noise; images float (N, 3, H, W) in
-    0..255.
-    """
+    """Brightness, contrast, saturation, a cast, now and then grey, blur or noise; float (N, 3, H, W) in 0..255."""
     count, device = len(images), images.device
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
