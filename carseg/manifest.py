@@ -186,7 +186,8 @@ class Entry(Record):
         data: every data set that shaped it, also through pretraining or distillation.
         metrics: what was measured.
         quantization_loss: mIoU of the trained float32 weights minus that of the stored ones.
-        runtimes: share of equal labels against torch float32 that runtimes reached, {"openvino": {"bfloat16": 0.9995}}.
+        runtimes: share of equal labels against torch float32 that runtimes reached, {"openvino": {"bfloat16": 0.9995}};
+            without what was no faster than float32.
         int8: ranges to compute in int8 with; None where nobody calibrated it.
         embedded: whether the wheel carries the file.
     """

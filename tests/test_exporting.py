@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import carseg
-from carseg import ExportError, OptionError, UnknownNameError, exporting, hub
+from carseg import ExportError, OptionError, UnknownNameError, exporting, hub, runtimes
 from carseg.cli import main, process
 from carseg.exporting import export
 from carseg.manifest import Int8, Metric, write_config
+from carseg.runtimes import cpu
 
 from color_hub import LABELS, SIDE, blocks, photo, write_model
 
@@ -191,3 +193,24 @@ def test_wrong_usage(
     assert not (tmp_path / "out").exists()
     with pytest.raises(UnknownNameError):
         export("blcks", tmp_path / "out")
+
+
+def test_bfloat16_that_is_no_faster_is_not_stated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    located, now = hub.locate("blocks"), 0.0
+    exact = runtimes.start(located, "torch", "cpu", "float32", None)
+    costs = {"torch": {"float32": 2.0, "bfloat16": 3.0}, "openvino": {"float32": 2.0, "bfloat16": 1.0}}
+
+    def start(located: hub.Located, name: str, device: str, precision: str, threads: None) -> Any:
+        def run(batch: np.ndarray) -> np.ndarray:
+            nonlocal now
+            now += costs[name][precision]
+            return exact(batch)
+
+        return run
+
+    monkeypatch.setattr(runtimes, "start", start)
+    monkeypatch.setattr(runtimes, "installed", lambda name: name in costs)
+    monkeypatch.setattr(cpu, "native_bfloat16", lambda: True)
+    monkeypatch.setattr(exporting.time, "perf_counter", lambda: now)
+    found = exporting.measure_runtimes(located, [np.asarray(blocks(96, 64))] * 2)
+    assert found == {"openvino": {"bfloat16": 1.0, "float32": 1.0}, "torch": {"float32": 1.0}}
