@@ -134,12 +134,13 @@ def _calibrate(name: str, place: str | None, files: list[str]) -> None:
 
 
 def _row(job: Job, ways: list[str], rounds: int) -> None:
-    workers = {way: _start({**job, "way": way}) for way in (REFERENCE, *ways)}
-    times: dict[str, list[float]] = {way: [] for way in workers}
+    workers: dict[str, subprocess.Popen[str]] = {}
     masks: dict[str, list[Any]] = {}
+    times: dict[str, list[float]] = {way: [] for way in (REFERENCE, *ways)}
     try:
-        for way, worker in workers.items():
-            masks[way] = [np.load(path) for path in _ask(worker, "masks")]  # warms up as well
+        for way in times:  # one after another: what the first converts lies in the cache for the next
+            workers[way] = _start({**job, "way": way})
+            masks[way] = [np.load(path) for path in _ask(workers[way], "masks")]  # warms up as well
         for _ in range(rounds):
             for number in range(len(job["files"])):
                 for way, worker in workers.items():
