@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +17,12 @@ from torch import nn
 import carseg
 from carseg import MissingExtraError, OptionError, runtimes
 from carseg.manifest import Entry
-from carseg.registry import create_model
 from carseg.runtimes import choose, cpu
 from carseg.runtimes.folding import fold
 
 from color_hub import SIDE, blocks, photo, write_model
 from entries import entry_of, start
+from networks import randomised
 
 FAST = ("openvino", "onnx")
 PAIRS = [("torch", "bfloat16"), ("openvino", "float32"), ("openvino", "bfloat16"), ("onnx", "float32")]
@@ -88,6 +91,17 @@ assert "torch" not in sys.modules and "onnx" not in sys.modules
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize("runtime", FAST)
+def test_a_command_says_what_takes_its_time_the_first_time(runtime: str, tmp_path: Path):
+    needs(runtime)
+    picture = photo(tmp_path / "img.png")
+    command = [sys.executable, "-m", "carseg", "predict", picture, "-m", "blocks", "--runtime", runtime, "--save", ""]
+    environment = {**os.environ, "CARSEG_CACHE": str(tmp_path / "cache")}
+    first, second = (subprocess.run(command, env=environment, capture_output=True, text=True).stderr for _ in range(2))
+    assert "blocks is converted to ONNX" in first and "converted" not in second
+    assert "1 of 1 done" in first and "1 of 1 done" in second
+
+
 @pytest.mark.parametrize("damage", [lambda b: b[:-5], lambda b: b"", lambda b: b[:40] + b"?" + b[41:]])
 def test_what_is_damaged_in_the_cache_is_made_anew(damage, folder: Path):
     needs("openvino")
@@ -105,19 +119,6 @@ def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypa
     (tmp_path / "file").touch()
     monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "file"))
     assert carseg.load("blocks", runtime="onnx").predict(blocks()).parts
-
-
-def randomised(name: str) -> nn.Module:
-    """A network whose batch norms do something."""
-    torch.manual_seed(0)
-    network = create_model(name, 5).eval()
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.uniform_(module.running_mean, -0.1, 0.1)
-            nn.init.uniform_(module.running_var, 0.5, 2)
-            nn.init.uniform_(module.weight, 0.5, 1.5)
-            nn.init.uniform_(module.bias, -0.1, 0.1)
-    return network
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import os
 import sys
 import warnings
 
-from carseg.cli.terminal import warn
+from carseg.cli.terminal import say, warn
 
 # glibc's name of each setting, mallopt's number for it (malloc.h), and its value.
 _MALLOC = (
@@ -18,13 +18,22 @@ _MALLOC = (
 )
 
 
+class _Told(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"carseg: {record.getMessage()}")
+
+
 def prepare() -> None:
-    """Settings for a command that runs a network: memory is kept for the next picture, warnings become one line each.
+    """Settings for a command that runs a network: memory is kept for the next picture, warnings and what takes its time
+    become one line each.
 
     glibc would map and unmap every activation anew; a third of a network's time on the CPU then goes into page faults.
     Processes that the command starts find the same settings in their environment.
     """
     warnings.showwarning = warn  # type: ignore[assignment]
+    logger = logging.getLogger("carseg")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [_Told()]
     logging.getLogger("PIL").setLevel(logging.CRITICAL)  # repeats without a name what an error then says with it
     if sys.platform == "linux":
         tunables = ":".join(f"glibc.malloc.{name}={value}" for name, _, value in _MALLOC)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ from carseg.runtimes import cpu
 
 _DIGEST = 32  # bytes of a sha256
 _RANGES = ("int8 ranges",)
+_log = logging.getLogger("carseg")
 
 
 def keep(entry: Entry, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
@@ -77,6 +79,7 @@ def onnx_model(located: Located, precision: str, extra: str) -> bytes:
                 raise MissingExtraError(package, extra, f"converting a network for {extra}")
         if precision == "int8":
             return int8_model(located, int8_ranges(located.entry), extra)
+        _log.info("%s is converted to ONNX, which is kept: the next start is quick", located.entry.name)
         from carseg.runtimes.conversion import to_onnx
         from carseg.runtimes.torch_ import read_network
 

@@ -1,0 +1,22 @@
+"""Networks for tests, with random weights."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from carseg.architectures.network import Network
+from carseg.registry import create_model
+
+
+def randomised(name: str) -> Network:
+    """A network for five classes whose batch norms do something."""
+    torch.manual_seed(0)
+    network = create_model(name, 5).eval()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            nn.init.uniform_(module.running_var, 0.5, 2)
+            nn.init.uniform_(module.weight, 0.5, 1.5)
+            nn.init.uniform_(module.bias, -0.1, 0.1)
+    return network
