@@ -1,7 +1,5 @@
 """``python -m carseg``."""
 
-import sys
+from carseg.cli import entry
 
-from carseg.cli import main
-
-sys.exit(main())
+entry()

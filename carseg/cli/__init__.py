@@ -9,13 +9,23 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import Any, NoReturn
 
 from carseg import __version__
 from carseg.errors import CarsegError, OptionError, PictureNotFoundError, UnknownNameError
 
 _WRONG_USAGE = (OptionError, UnknownNameError, PictureNotFoundError)
 _INTERRUPTED = 130
+
+
+def entry() -> NoReturn:
+    """The process ``carseg``. It ends as it is: to take torch apart costs Python most of a second."""
+    status = main()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):  # nobody reads it any more
+            stream.flush()
+    os._exit(status)
 
 
 def main(argv: list[str] | None = None) -> int:
