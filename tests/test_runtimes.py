@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,15 +88,23 @@ assert "torch" not in sys.modules and "onnx" not in sys.modules
     assert process.returncode == 0
 
 
-@pytest.mark.parametrize("runtime", FAST)
-def test_a_command_says_what_takes_its_time_the_first_time(runtime: str, tmp_path: Path):
-    needs(runtime)
-    picture = photo(tmp_path / "img.png")
-    command = [sys.executable, "-m", "carseg", "predict", picture, "-m", "blocks", "--runtime", runtime, "--save", ""]
-    environment = {**os.environ, "CARSEG_CACHE": str(tmp_path / "cache")}
-    first, second = (subprocess.run(command, env=environment, capture_output=True, text=True).stderr for _ in range(2))
-    assert "blocks is converted to ONNX" in first and "converted" not in second
-    assert "1 of 1 done" in first and "1 of 1 done" in second
+def test_what_takes_its_time_the_first_time_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    needs("onnx")
+    monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
+    caplog.set_level("INFO", "carseg")
+    for _ in range(2):
+        carseg.load("blocks", runtime="onnx")
+    assert [record.message for record in caplog.records if record.name == "carseg"] == [
+        "blocks is converted to ONNX, which is kept: the next start is quick"
+    ]
+
+
+def test_a_command_says_what_is_logged():
+    code = "import logging; from carseg.cli import process; process.prepare(); logging.getLogger('carseg').info('told')"
+    process = start(code)
+    assert process.communicate()[1] == "carseg: told\n"
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[:-5], lambda b: b"", lambda b: b[:40] + b"?" + b[41:]])
