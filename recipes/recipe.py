@@ -109,13 +109,8 @@ def exists(name: str) -> bool:
     return (FOLDER / f"{name}.toml").exists()
 
 
-def is_step(name: str) -> bool:
-    """Whether that is a recipe that only others start from."""
-    return exists(name) and not read(name).test
-
-
 def is_to_make(name: str) -> bool:
-    """Whether that is a recipe without weights in the zoo: a step, or one that has not been run at its length."""
+    """Whether that is a recipe without weights in the zoo: a step for others, or not run at its length yet."""
     return exists(name) and name not in list_models()
 
 

@@ -19,6 +19,8 @@ _MALLOC = (
 
 
 class _Told(logging.Handler):
+    """Says what is logged, as all talk is said."""
+
     def emit(self, record: logging.LogRecord) -> None:
         say(f"carseg: {record.getMessage()}")
 
