@@ -25,6 +25,10 @@ def test_the_embedded_weights_are_small_and_the_default_is_one_of_them() -> None
     assert all(entry.bytes < 6_000_000 for entry in embedded)
 
 
+def test_nothing_lies_there_that_the_manifest_does_not_name() -> None:
+    assert {path.name for path in (ROOT / "weights").iterdir()} <= set(MODELS)
+
+
 @pytest.mark.parametrize("name", HERE)
 def test_file_and_network_are_what_the_manifest_says(name: str) -> None:
     entry = MODELS[name]
