@@ -1,8 +1,9 @@
-"""Files that are whole or not there."""
+"""Files and folders that are whole or not there."""
 
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,3 +18,32 @@ def replacing(path: Path) -> Iterator[Path]:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """An empty folder beside ``path`` to fill: takes its place when the block ends well, removed when it does not."""
+    repair_folder(path)
+    partial, replaced = _beside(path)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if path.exists():
+            path.rename(replaced)
+        partial.rename(path)
+    finally:
+        repair_folder(path)
+
+
+def repair_folder(path: Path) -> None:
+    """Brings back the folder that was about to be replaced when the process was killed, and deletes what it left."""
+    partial, replaced = _beside(path)
+    if replaced.exists() and not path.exists():
+        replaced.rename(path)
+    shutil.rmtree(partial, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    """Where a folder is put together, and where the one that it replaces goes: it is not replaced in one step."""
+    return path.with_name(f".{path.name}-new"), path.with_name(f".{path.name}-replaced")

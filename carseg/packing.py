@@ -4,12 +4,12 @@ it.
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import fields, replace
 from pathlib import Path
 
 from carseg import checkpoint
 from carseg.architectures.network import Network
+from carseg.atomic import replacing_folder
 from carseg.integrity import hash_file
 from carseg.manifest import CONFIG, Entry, Metric, write_config
 from carseg.metrics import Scores
@@ -29,36 +29,14 @@ def pack(folder: Path, network: Network, entry: Entry, *, keep_float16: tuple[st
     Returns:
         The completed entry.
     """
-    repair(folder)
-    partial, replaced = _beside(folder)
-    partial.mkdir(parents=True)
-    try:
+    with replacing_folder(folder) as partial:
         file = partial / entry.file
         checkpoint.save(file, network, storage=entry.storage, keep_float16=keep_float16)
         training_only = tuple(f"{name}." for name in network.training_only)
         count = sum(p.numel() for key, p in network.named_parameters() if not key.startswith(training_only))
         entry = replace(entry, sha256=hash_file(file), bytes=file.stat().st_size, parameters=count)
         write_config(partial / CONFIG, entry)
-        if folder.exists():
-            folder.rename(replaced)
-        partial.rename(folder)
-    finally:
-        repair(folder)
     return entry
-
-
-def repair(folder: Path) -> None:
-    """Brings back the entry that ``pack`` was about to replace when it was killed, and deletes what it left over."""
-    partial, replaced = _beside(folder)
-    if replaced.exists() and not folder.exists():
-        replaced.rename(folder)
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.rmtree(replaced, ignore_errors=True)
-
-
-def _beside(folder: Path) -> tuple[Path, Path]:
-    """Where an entry is put together, and where the one that it replaces goes; a folder is not replaced in one step."""
-    return folder.with_name(f".{folder.name}-new"), folder.with_name(f".{folder.name}-replaced")
 
 
 def metric(scores: Scores, dataset: str, split: str) -> Metric:

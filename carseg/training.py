@@ -24,9 +24,9 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor, nn
 
-from carseg import image, optim, packing
+from carseg import image, optim
 from carseg.architectures.network import Network
-from carseg.atomic import replacing
+from carseg.atomic import repair_folder, replacing
 from carseg.data.augment import Augment
 from carseg.data.cache import build_cache
 from carseg.data.dataset import Dataset, Sample
@@ -310,7 +310,7 @@ class Trainer:
             self.scaler.load_state_dict(state["scaler"])
         if self.group.leads:
             self.log.rewind(self.at.step)
-            packing.repair(self.folder / "best")
+            repair_folder(self.folder / "best")
             for partial in self.folder.glob(".*.part"):  # what a killed process was writing
                 partial.unlink()
 

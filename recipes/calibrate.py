@@ -26,7 +26,7 @@ from carseg.runtimes.kept import onnx_model
 from carseg.runtimes.onnx_ import OnnxRuntime
 from carseg.segmenter import Segmenter
 from recipes import recipe as recipes
-from recipes.entering import enter
+from recipes.entering import WEIGHTS, describe, enter
 from recipes.measure import FEW
 
 CALIBRATING = 64  # training pictures
@@ -38,7 +38,9 @@ def main(name: str) -> None:
         raise MissingExtraError("onnxruntime", "openvino", "int8")
     recipe, located = recipes.read(name), locate(name)
     found = how_it_runs(located, recipe)
-    enter(replace(located.entry, **found), recipe.notes)
+    entry = replace(located.entry, **found)
+    describe(WEIGHTS / name, entry, recipe.notes)
+    enter(entry)
     print(f"{name}: equal labels {found['runtimes']}; int8 loses {100 * found['int8'].miou_lost:.2f} points of mIoU, ")
     print(f"with seven bits {100 * found['int8'].miou_lost_seven_bits:.2f}")
 

@@ -1,4 +1,4 @@
-"""Where a finished entry is written: beside its weights, into the manifest, into the README's table."""
+"""Where a finished entry is written: beside its weights; into the manifest and the README's table."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from recipes import readme
 WEIGHTS = ROOT / "weights"
 
 
-def enter(entry: Entry, notes: str, weights: Path = WEIGHTS) -> None:
-    """Writes config.json and the model card; for the project's own weights also the manifest and the README."""
-    folder = weights / entry.name
+def describe(folder: Path, entry: Entry, notes: str) -> None:
+    """Writes config.json and the model card beside the weights."""
     write_config(folder / CONFIG, entry)
     (folder / "README.md").write_text(model_card(entry, notes), "utf-8")
-    if weights == WEIGHTS:
-        manifest = load_manifest(ROOT / "weights_manifest.json")  # as it is now
-        models = {**manifest.models, entry.name: entry}
-        Manifest(manifest.hubs, models).save(ROOT / "weights_manifest.json")
-        readme.README.write_text(readme.with_table(readme.README.read_text("utf-8"), models), "utf-8")
+
+
+def enter(entry: Entry) -> None:
+    """Writes an entry of the project's own into the manifest and the README's table."""
+    manifest = load_manifest(ROOT / "weights_manifest.json")  # as it is now
+    models = {**manifest.models, entry.name: entry}
+    Manifest(manifest.hubs, models).save(ROOT / "weights_manifest.json")
+    readme.README.write_text(readme.with_table(readme.README.read_text("utf-8"), models), "utf-8")

@@ -20,6 +20,7 @@ import typer
 
 from carseg import finetuning, packing
 from carseg.architectures.network import Network
+from carseg.atomic import replacing_folder
 from carseg.cli.process import prepare
 from carseg.data.dataset import Dataset
 from carseg.data.opening import open as open_data
@@ -33,7 +34,7 @@ from carseg.segmenter import load
 from carseg.training import Trainer, evaluate
 from recipes import recipe as recipes
 from recipes.calibrate import how_it_runs
-from recipes.entering import WEIGHTS, enter
+from recipes.entering import WEIGHTS, describe, enter
 from recipes.measure import measure, write_golden
 
 
@@ -133,20 +134,22 @@ def publish(best: Path, recipe: recipes.Recipe, entry: Entry, test: Dataset, wei
     """Stores the best state of a run small, measures what is stored, and writes its card."""
     trained = torch_.read_network(locate(best))
     exact = evaluate(trained, test, recipe.labels, recipe.input, torch.device("cpu"))
-    folder = weights / recipe.name
-    stored = packing.pack(folder, trained, replace(entry, **recipe.about), keep_float16=recipe.keep_float16)
-    segmenter = load(folder, device="cpu", runtime="torch", precision="float32")
-    metrics = [measure(segmenter, test, recipe.folder, few=few) for few in (False, True)]
-    if recipe.merge:
-        metrics.append(measure(segmenter, test, recipe.folder, merge=recipe.merge))
-    finished = replace(
-        stored,
-        metrics=tuple(metrics),
-        quantization_loss=round(exact.miou - metrics[0].miou, 5),
-        **how_it_runs(locate(folder), recipe),
-    )
-    write_golden(folder, segmenter)
-    enter(finished, recipe.notes, weights)
+    with replacing_folder(weights / recipe.name) as folder:  # measuring takes minutes, in which it may be stopped
+        stored = packing.pack(folder, trained, replace(entry, **recipe.about), keep_float16=recipe.keep_float16)
+        segmenter = load(folder, device="cpu", runtime="torch", precision="float32")
+        metrics = [measure(segmenter, test, recipe.folder, few=few) for few in (False, True)]
+        if recipe.merge:
+            metrics.append(measure(segmenter, test, recipe.folder, merge=recipe.merge))
+        finished = replace(
+            stored,
+            metrics=tuple(metrics),
+            quantization_loss=round(exact.miou - metrics[0].miou, 5),
+            **how_it_runs(locate(folder), recipe),
+        )
+        write_golden(folder, segmenter)
+        describe(folder, finished, recipe.notes)
+    if weights == WEIGHTS:
+        enter(finished)
     return finished
 
 

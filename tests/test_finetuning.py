@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from carseg import Options, finetune, load, packing, training, training_log
+from carseg.atomic import repair_folder
 from carseg.data.opening import open as open_data
 from carseg.errors import DataError, MissingExtraError, OptionError
 from carseg.finetuning import start
@@ -160,7 +161,7 @@ def test_an_entry_survives_a_kill_while_it_is_replaced(tmp_path: Path) -> None:
     first = packing.pack(folder, network, old_entry(NETWORK))
     folder.rename(tmp_path / ".best-replaced")  # killed between the two renames
     (tmp_path / ".best-new").mkdir()
-    packing.repair(folder)
+    repair_folder(folder)
     assert load(folder).entry.sha256 == first.sha256
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
 

@@ -113,6 +113,19 @@ def test_a_recipe_makes_what_it_starts_from_and_names_all_data(folder: Path) -> 
     assert load(folder / "weights" / "final").predict(picture).mask.shape == picture.shape[:2]
 
 
+def test_a_run_that_is_stopped_while_it_measures_leaves_no_entry_without_figures(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "measure", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run.main("final", minutes=0.02, device="cpu", runs=folder / "runs", weights=folder / "weights")
+    assert (folder / "runs" / "final-1" / "best").is_dir()
+    assert list((folder / "weights").iterdir()) == []
+
+
 def test_a_grown_network_begins_as_the_one_that_it_grew_from(tmp_path: Path) -> None:
     torch.manual_seed(0)
     recipe = recipes.read("u2net-carparts")
