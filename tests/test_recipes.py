@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from carseg import load, packing
+from carseg.architectures.imagenet import load_encoder
 from carseg.errors import OptionError
 from carseg.manifest import read_config
 from carseg.registry import create_model, list_architectures
@@ -98,6 +99,17 @@ def test_every_recipe_is_complete(name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert recipe.sources and all(options.minutes for options in recipe.rounds)
     assert recipe.about["commercial_use"] in ("no", "unclear")
     assert recipe.notes or not recipe.test
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_encoder_that_a_recipe_names_fits_its_network(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CARSEG_DATA", "anywhere")
+    recipe = recipes.read(name)
+    encoder = recipe.rounds[0].encoder
+    if encoder is None or encoder.endswith(".safetensors"):
+        return
+    trained, network = (create_model(recipes.read(each).start, 2) for each in (encoder, name))
+    load_encoder(network, {trained.timm_key(key): value for key, value in trained.state_dict().items()}, encoder)
 
 
 def test_a_recipe_makes_what_it_starts_from_and_names_all_data(folder: Path) -> None:
