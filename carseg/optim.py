@@ -46,9 +46,11 @@ def make_optimizer(
         }
         for (in_encoder, decays), parameters in groups.items()
     ]
+    if name == "adagrad":  # whose fused kernel is for CPUs only
+        return Adagrad(rows, lr=lr)
     if name == "sgd":
-        return SGD(rows, lr=lr, momentum=0.9, nesterov=True)
-    return {"adam": Adam, "adamw": AdamW, "adagrad": Adagrad}[name](rows, lr=lr)
+        return SGD(rows, lr=lr, momentum=0.9, nesterov=True, fused=True)
+    return {"adam": Adam, "adamw": AdamW}[name](rows, lr=lr, fused=True)
 
 
 def freeze(model: Network, parts: tuple[str, ...]) -> None:
