@@ -6,7 +6,7 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from carseg.manifest import CONFIG, Entry, load_manifest, read_config
+from carseg.manifest import Entry, find_config, load_manifest, read_config
 from carseg.registry import unknown
 
 DEFAULT_MODEL = "fpn-mobilenetv2-carparts"  # what `carseg predict` uses: embedded, so that it runs without a network
@@ -25,7 +25,7 @@ def info(name: str | os.PathLike[str]) -> Entry:
     """All that is known about a model: classes, input, figures, data, licence.
 
     Args:
-        name: one of ``list_models()``, or the folder of a fine-tuned network.
+        name: one of ``list_models()``, or the folder of a fine-tuned network or of its training run.
 
     Raises:
         UnknownNameError: no such model.
@@ -34,7 +34,7 @@ def info(name: str | os.PathLike[str]) -> Entry:
     models = load_manifest().models
     if str(name) in models:
         return models[str(name)]
-    config = Path(name) / CONFIG
-    if config.is_file():
-        return read_config(config)
-    raise unknown("model", str(name), models)
+    config = find_config(Path(name))
+    if config is None:
+        raise unknown("model", str(name), models)
+    return read_config(config)

@@ -29,14 +29,15 @@ class Teacher:
         model: a model's name, or a run folder.
         labels: the classes of the one that learns.
         device: where it runs.
+        hub: where to look for it first.
 
     Raises:
         OptionError: the model has other classes.
         UnknownNameError, HubError: there is no such model, or its weights cannot be had.
     """
 
-    def __init__(self, model: str, labels: LabelSet, device: torch.device) -> None:
-        located = locate(model)
+    def __init__(self, model: str, labels: LabelSet, device: torch.device, *, hub: str | None = None) -> None:
+        located = locate(model, hub=hub)
         if located.entry.labels.classes != labels.classes:
             raise OptionError(f"teacher {model} has the classes of {located.entry.labels.name!r}, not {labels.name!r}")
         self.spec = located.entry.input

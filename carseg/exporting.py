@@ -90,6 +90,7 @@ def export(
     Raises:
         ExportError: the labels differ too much; nothing is written.
         OptionError: no such format, or not in this precision; int8 of weights without ranges, without ``calib``.
+        PictureError: none of the pictures can be read.
         MissingExtraError: a package that the format needs is not installed.
     """
     _check(format, precision)
@@ -144,13 +145,13 @@ def facts(entry: Entry) -> dict[str, str]:
     }
 
 
-def agreement(ones: Iterable[image.Array8], others: Iterable[image.Array8]) -> float:
-    """Share of pixels that have the same label in masks of the same pictures."""
-    equal = total = 0
-    for one, other in zip(ones, others, strict=True):
-        equal += int(np.count_nonzero(one == other))
-        total += one.size
-    return equal / total
+def agreement(masks: Iterable[tuple[image.Array8, image.Array8]]) -> tuple[float, int]:
+    """Share of pixels that have the same label in two masks of the same picture, and the number of pictures."""
+    equal, total = [], []
+    for one, other in masks:
+        equal.append(int(np.count_nonzero(one == other)))
+        total.append(one.size)
+    return sum(equal) / sum(total), len(total)
 
 
 def measure_runtimes(located: Located, pictures: Iterable[Any]) -> dict[str, dict[str, float]]:
@@ -171,7 +172,8 @@ def measure_runtimes(located: Located, pictures: Iterable[Any]) -> dict[str, dic
         if runtimes.installed(name) and (precision != "bfloat16" or cpu.native_bfloat16()):
             runtime = runtimes.start(located, name, "cpu", precision, None)
             masks, took = zip(*(_timed(runtime, entry, rgb) for rgb in found), strict=True)
-            shares[way], seconds[way] = agreement(wanted, masks), median(took)
+            shares[way], _ = agreement(zip(wanted, masks, strict=True))
+            seconds[way] = median(took)
     figures: dict[str, dict[str, float]] = {}
     for (name, precision), share in shares.items():
         if precision == "float32" or seconds[name, precision] < seconds[name, "float32"]:
@@ -220,10 +222,14 @@ def _find(source: Any) -> list[Any]:
 
 
 def _decoded(pictures: list[Any]) -> Iterator[image.Array8]:
-    """Those that can be read."""
+    """Those that can be read; PictureError if none can."""
+    readable = 0
     for picture in pictures:
         with suppress(PictureError):
             yield image.decode(picture).rgb
+            readable += 1
+    if not readable:
+        raise PictureError(f"none of the {len(pictures)} pictures to compare or calibrate with can be read")
 
 
 def _onnx_model(located: Located, precision: str, ranges: dict[str, Range] | None) -> bytes:
@@ -306,23 +312,20 @@ def _compare(
                 f"{INT8_LOSS} may be lost: calibrate with more pictures like these, or export float32"
             )
         return "mIoU lost", before - after, len(data)
-    share = agreement(_masks(reference, entry, pictures), _masks(candidate, entry, pictures))
+    masks = ((_mask(reference, entry, rgb), _mask(candidate, entry, rgb)) for rgb in _decoded(pictures))
+    share, count = agreement(masks)
     least = INT8_AGREEMENT if precision == "int8" else AGREEMENT
     if share < least:
         raise ExportError(
-            f"only {share:.3%} of the labels on {len(pictures)} pictures agree with torch float32, {least:.1%} "
+            f"only {share:.3%} of the labels on {count} pictures agree with torch float32, {least:.1%} "
             "must: nothing was exported"
         )
-    return "agreement", share, len(pictures)
+    return "agreement", share, count
 
 
 def _mask(runtime: Callable[[Any], Any], entry: Entry, rgb: image.Array8) -> image.Array8:
     logits = runtime(image.to_input(rgb, entry.input)[None])[0]
     return image.to_mask(logits, rgb.shape[:2], background=entry.labels.background)
-
-
-def _masks(runtime: Callable[[Any], Any], entry: Entry, pictures: list[Any]) -> Iterator[image.Array8]:
-    return (_mask(runtime, entry, rgb) for rgb in _decoded(pictures))
 
 
 def _miou(runtime: Callable[[Any], Any], entry: Entry, data: Dataset) -> float:

@@ -101,7 +101,8 @@ def finetune(
         measured = (packing.metric(scores, train.name, "val"),) if scores else ()
         packing.pack(folder, trained, replace(entry, metrics=measured))
 
-    trainer = Trainer(network, train.labels, entry.input, train, val, run, options, pack=write, report=report)
+    spec = entry.input
+    trainer = Trainer(network, train.labels, spec, train, val, run, options, pack=write, report=report, hub=hub)
     if resume:
         trainer.resume()
     elif trainer.group.leads:
@@ -175,9 +176,10 @@ def start(
     """The network a training starts from, what will be known about its weights, and which tensors are new.
 
     With weights for other classes, the head keeps what belongs to classes of the same name and is random for the rest.
-    The entry's ``data`` is what shaped the weights it starts from, its encoder and its teacher.
+    The entry's ``data`` is what shaped the weights it starts from, its encoder and its teacher. The terms of the data
+    to come are not known, so commercial use is "unclear", and "no" where one of those forbids it.
     """
-    inherited: list[DataSource] = []
+    before: list[tuple[Entry, Literal["pretraining", "distillation"]]] = []
     if str(model) in list_architectures():
         network = create_model(str(model), len(labels))
         entry = Entry(
@@ -199,13 +201,10 @@ def start(
             data=(),
         )
         new = list(network.state_dict())
-        if options.encoder is not None:
-            inherited += _load_encoder(network, options.encoder)
-            new = [key for key in new if not key.startswith(network.encoder_prefix)]
     else:
         located = hubs.locate(model, hub=hub)
         entry = located.entry
-        inherited += _shaped(entry, "pretraining")
+        before.append((entry, "pretraining"))
         network = create_model(entry.architecture, len(labels))
         state = checkpoint.read_state(located.path)
         new = []
@@ -221,12 +220,19 @@ def start(
             quantization_loss=None,
             int8=None,
             embedded=False,
+            code_commit="",
+            made_by="",
         )
+    if options.encoder is not None:
+        before += [(encoder, "pretraining") for encoder in _load_encoder(network, options.encoder, hub)]
+        new = [key for key in new if not key.startswith(network.encoder_prefix)]
     if options.size is not None:
         entry = replace(entry, input=replace(entry.input, size=options.size))
     if options.teacher is not None:
-        inherited += _shaped(hubs.locate(options.teacher, hub=hub).entry, "distillation")
-    return network, replace(entry, data=tuple(dict.fromkeys(inherited))), new
+        before.append((hubs.locate(options.teacher, hub=hub).entry, "distillation"))
+    data = dict.fromkeys(source for each, role in before for source in _shaped(each, role))
+    forbidden = any(each.commercial_use == "no" for each, _ in before)
+    return network, replace(entry, data=tuple(data), commercial_use="no" if forbidden else "unclear"), new
 
 
 def _rename_classes(state: State, network: Network, entry: Entry, labels: LabelSet) -> list[str]:
@@ -265,17 +271,17 @@ def _head(architecture: str) -> dict[str, list[int]]:
     return {key: found for key, found in axes.items() if found}
 
 
-def _load_encoder(network: Network, encoder: str) -> list[DataSource]:
-    """Fills the encoder; returns the data that shaped it, as far as that is written down."""
+def _load_encoder(network: Network, encoder: str, hub: str | None) -> list[Entry]:
+    """Fills the encoder; returns the weights it comes from, as far as anything is written down about them."""
     if encoder == "imagenet":
         load_imagenet_encoder(network)
     elif encoder.endswith(".safetensors"):
         load_encoder(network, checkpoint.read_state(Path(encoder)), encoder)
     else:
-        located = hubs.locate(encoder)
+        located = hubs.locate(encoder, hub=hub)
         trained = read_network(located)
         load_encoder(network, {trained.timm_key(key): value for key, value in trained.state_dict().items()}, encoder)
-        return _shaped(located.entry, "pretraining")
+        return [located.entry]
     return []
 
 

@@ -1,10 +1,11 @@
-"""Pixels into a network and labels back out: the only preprocessing in carseg, and its exact inverse.
+"""Pixels into a network and labels back out: how a picture is preprocessed, and the exact inverse.
 
     decode:    any picture      -> upright RGB uint8 (H, W, 3)
     to_input:  RGB (H, W, 3)    -> float32 (3, h, w) as a weight's input rule says
     to_mask:   logits (C, h, w) -> label ids, uint8 (H, W)
 
-numpy and Pillow only, so that a prediction through ONNX Runtime or OpenVINO never imports torch.
+numpy and Pillow only, so that a prediction through ONNX Runtime or OpenVINO never imports torch. What ``to_input`` does
+to the values ``carseg.normalising`` does for batches in training.
 """
 
 from __future__ import annotations
@@ -79,7 +80,10 @@ def decode(picture: Any) -> Picture:
         source = name if isinstance(name, str) else ""
         return Picture(_decode_file(picture, source or "the given file"), source)
     if hasattr(picture, "detach"):  # a torch tensor, asked without importing torch
-        return Picture(_from_chw(picture.detach().cpu().numpy()), "")
+        picture = picture.detach().cpu()
+        if picture.is_floating_point():
+            picture = picture.float()  # numpy has no bfloat16
+        return Picture(_from_chw(picture.numpy()), "")
     raise PictureError(
         f"cannot read a picture from {type(picture).__name__}; see carseg.image.decode for what can be given"
     )
@@ -255,15 +259,18 @@ def _probabilities(logits: Array32) -> Array32:
     return exp / exp.sum(0)
 
 
-def class_scores(logits: Array32) -> tuple[Array32, Array32]:
+def class_scores(logits: Array32, *, threshold: float | None = None) -> tuple[Array32, Array32]:
     """How sure the network is: the sum of each class's probability over the network pixels of that class; their number.
 
-    A class that wins nowhere on the network's own grid counts its best pixel with next to no weight.
+    Pixels that ``threshold`` takes from their class are left out. A class that wins nowhere on the network's own grid
+    counts its best pixel with next to no weight.
     """
     probability = _probabilities(logits).reshape(len(logits), -1)
-    winner = probability.argmax(0)
+    winner, best = probability.argmax(0), probability.max(0)
+    if threshold is not None:
+        winner, best = winner[best >= threshold], best[best >= threshold]
     count = np.bincount(winner, minlength=len(logits)).astype(np.float32)
-    total = np.bincount(winner, probability.max(0), minlength=len(logits)).astype(np.float32)
+    total = np.bincount(winner, best, minlength=len(logits)).astype(np.float32)
     absent = count == 0
     return np.where(absent, probability.max(1) * 1e-6, total), np.where(absent, np.float32(1e-6), count)
 

@@ -302,6 +302,12 @@ def _read_manifest(path: Path) -> Manifest:
         raise ManifestError(f"{path}: {error}") from None
 
 
+def find_config(folder: Path) -> Path | None:
+    """The ``config.json`` of a hub entry, or of the best or last weights of a training run."""
+    places = (folder / CONFIG, folder / "best" / CONFIG, folder / "last" / CONFIG)
+    return next((path for path in places if path.is_file()), None)
+
+
 def read_config(path: Path) -> Entry:
     """The entry in a hub's ``config.json``.
 

@@ -83,7 +83,8 @@ def throughput(
     while batch <= LARGEST_BATCH:
         progress(batch, LARGEST_BATCH)
         try:
-            rate = _rate(segmenter, pictures, batch, max(2 * batch, round(fastest * seconds)))
+            estimate = fastest or _rate(segmenter, pictures, batch, 2)
+            rate = _rate(segmenter, pictures, batch, max(2 * batch, round(estimate * seconds)))
         except (MemoryError, RuntimeError):  # torch reports what does not fit as a RuntimeError
             if batch == 1:
                 raise

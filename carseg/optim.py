@@ -64,7 +64,9 @@ def freeze(model: Network, parts: tuple[str, ...]) -> None:
     if "encoder" in parts:
         if not model.encoder_prefix:
             raise OptionError(f"{type(model).__name__} has no part called encoder to freeze")
-        model.get_submodule(model.encoder_prefix.rstrip(".")).requires_grad_(False)
+        for name, parameter in model.named_parameters():
+            if name.startswith(model.encoder_prefix):
+                parameter.requires_grad_(False)
     for name, module in model.named_modules():
         frozen = "bn" in parts or ("encoder" in parts and f"{name}.".startswith(model.encoder_prefix))
         if frozen and isinstance(module, nn.modules.batchnorm._BatchNorm):

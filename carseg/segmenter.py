@@ -166,7 +166,7 @@ class Segmenter:
         for prepared, logits in zip(batch, self.runtime(np.stack([prepared.x for prepared in batch])), strict=True):
             size = prepared.picture.rgb.shape[:2]
             mask = image.to_mask(logits, size, threshold=threshold, background=self.labels.background)
-            yield self._result(prepared.picture, mask, *image.class_scores(logits))
+            yield self._result(prepared.picture, mask, *image.class_scores(logits, threshold=threshold))
 
     def _segment_tiles(self, picture: image.Picture, side: int, threshold: float | None) -> Result:
         size = picture.rgb.shape[:2]
@@ -179,7 +179,7 @@ class Segmenter:
             labels = image.to_mask(logits, window.shape[:2], threshold=threshold, background=self.labels.background)
             y0, x0, y1, x1 = tile.keep
             mask[y0:y1, x0:x1] = labels[y0 - top : y1 - top, x0 - left : x1 - left]
-            tile_total, tile_count = image.class_scores(logits)
+            tile_total, tile_count = image.class_scores(logits, threshold=threshold)
             total, count = total + tile_total, count + tile_count
         return self._result(picture, mask, total, count)
 

@@ -77,6 +77,7 @@ class Trainer:
         folder: the run folder.
         pack: writes a hub entry, called as ``pack(folder, network, validation scores or None)``.
         report: called after every step with what a progress bar wants to show.
+        hub: where to look for the teacher first.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class Trainer:
         *,
         pack: Callable[[Path, Network, Scores | None], None],
         report: Callable[[dict[str, float]], None] | None = None,
+        hub: str | None = None,
     ) -> None:
         self.labels, self.spec, self.val, self.folder, self.options = labels, spec, val, folder, options
         self.pack, self.report = pack, report
@@ -118,7 +120,8 @@ class Trainer:
         self.present = torch.stack(
             [torch.bincount(m.flatten(), minlength=256)[: len(labels)] for m in self.masks]
         ).float()
-        self.teacher = Teacher(options.teacher, labels, self.device) if options.teacher else None
+        self.present = self.present.cpu()  # it is drawn from with a generator that every device shares
+        self.teacher = Teacher(options.teacher, labels, self.device, hub=hub) if options.teacher else None
         self.loss = make_loss(options.loss, inverse_frequency(self.present.sum(0)))
         self.steps_per_epoch = max(len(train) // options.batch_size, 1)
         self.at = Progress()

@@ -10,9 +10,10 @@ from carseg import Options, finetune, load, packing
 from carseg.checkpoint import read_state
 from carseg.distillation import Teacher
 from carseg.errors import OptionError
+from carseg.finetuning import start
 from carseg.image import to_input
 from carseg.labels import label_set
-from carseg.manifest import DataSource, InputSpec, read_config
+from carseg.manifest import DataSource, InputSpec, read_config, write_config
 from carseg.normalising import normalise
 from carseg.registry import create_model
 
@@ -77,6 +78,29 @@ def test_a_teacher_changes_what_is_learned_and_its_data_is_named(data: Path, tea
     taught = finetune(NETWORK, data, tmp_path / "taught", options=replace(QUICK, teacher=str(teacher)))
     assert (alone / "model.safetensors").read_bytes() != (taught / "model.safetensors").read_bytes()
     assert replace(SOURCE, role="distillation") in read_config(taught / "config.json").data
+
+
+def test_whatever_others_learn_from_may_lie_in_a_hub(data: Path, teacher: Path, tmp_path: Path) -> None:
+    options = replace(QUICK, teacher="teacher", encoder="teacher")
+    best = finetune("teacher", data, tmp_path / "run", options=options, hub=str(teacher.parent))
+    assert {replace(SOURCE, role=role) for role in ("pretraining", "distillation")} < set(load(best).entry.data)
+
+
+@pytest.mark.parametrize(("before", "after"), [("yes", "unclear"), ("unclear", "unclear"), ("no", "no")])
+def test_what_is_learned_is_no_freer_than_what_it_is_learned_from(teacher: Path, before: str, after: str) -> None:
+    config = read_config(teacher / "config.json")
+    write_config(teacher / "config.json", replace(config, commercial_use=before))
+    for model, options in ((teacher, QUICK), (NETWORK, replace(QUICK, teacher=str(teacher)))):
+        assert start(model, LABELS, options)[1].commercial_use == after
+
+
+def test_an_encoder_replaces_that_of_the_weights_it_starts_from(teacher: Path) -> None:
+    entry, other = read_config(teacher / "config.json"), teacher.with_name("other")
+    packing.pack(other, create_model(NETWORK, len(LABELS)), entry)
+    encoder, rest = (read_state(folder / "model.safetensors") for folder in (teacher, other))
+    state = start(other, LABELS, replace(QUICK, encoder=str(teacher)))[0].state_dict()
+    for key, value in state.items():
+        assert torch.equal(value, (encoder if key.startswith("encoder.") else rest)[key]), key
 
 
 def test_an_encoder_comes_from_another_network(data: Path, teacher: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -26,7 +27,7 @@ from carseg.benchmark_rows import KEYS, Row
 from carseg.catalog import DEFAULT_MODEL
 from carseg.cli import main, process
 from carseg.cli.app import app
-from carseg.manifest import ROOT, Entry, load_manifest
+from carseg.manifest import ROOT, Entry, Metric, load_manifest
 
 from drawn_data import draw_mask, draw_picture, save
 from entries import example
@@ -351,6 +352,9 @@ def test_figures_in_pages_are_those_of_the_manifest(hooks: ModuleType, pages: Mo
     assert "99.00 (97.00" in pages.our_figure(models, "a-model", "miou", merged=True)
     assert pages.our_figure(models, "another", "miou") == "-"
     page = (DOCS / "public-projects.md").read_text("utf-8")
+    names, figures = zip(*re.findall(r"<!-- ours: (\S+) (\S+)", page), strict=True)
+    assert set(names) <= {path.stem for path in (ROOT / "recipes").glob("*.toml")}
+    assert set(figures) <= {field.name for field in fields(Metric)}
     assert "<!-- ours" in page and "<!-- ours" not in hooks.on_page_markdown(page)
 
 

@@ -14,6 +14,7 @@ import torch
 import carseg
 from carseg import ExportError, OptionError, UnknownNameError, exporting, hub, runtimes
 from carseg.cli import main, process
+from carseg.errors import PictureError
 from carseg.exporting import export
 from carseg.manifest import Int8, Metric, write_config
 from carseg.runtimes import cpu
@@ -161,6 +162,16 @@ def test_a_refused_export_ends_with_status_1(wrong: None, tmp_path: Path, capsys
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "agree with torch float32" in captured.err
+
+
+def test_pictures_that_cannot_be_read_are_not_counted(tmp_path: Path) -> None:
+    pictures = tmp_path / "pictures"
+    photo(pictures / "sound.png", 96)
+    (pictures / "broken.jpg").write_bytes(b"no picture")
+    assert export("blocks", tmp_path / "out", pictures=pictures).pictures == 1
+    (pictures / "sound.png").unlink()
+    with pytest.raises(PictureError, match="none of the 1 pictures"):
+        export("blocks", tmp_path / "out", pictures=pictures)
 
 
 def test_the_command_prints_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

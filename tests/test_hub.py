@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,10 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Entry]:
-    """Makes ``my-unet`` a model of the manifest, with these hubs."""
+    """Makes ``my-unet`` a model of the manifest, with these hubs and facts."""
 
-    def make(*hubs: str, content: bytes = CONTENT) -> Entry:
-        entry = entry_of(content)
+    def make(*hubs: str, content: bytes = CONTENT, **facts: Any) -> Entry:
+        entry = replace(entry_of(content), **facts)
         manifest = Manifest(hubs=hubs, models={entry.name: entry})
         monkeypatch.setattr(hub, "load_manifest", lambda: manifest)
         return entry
@@ -320,14 +321,15 @@ class TestGivenWeights:
         assert hub.locate(tmp_path).path == file
 
     def test_lone_file_takes_the_facts_of_the_named_model(self, known: Callable[..., Entry], tmp_path: Path) -> None:
-        entry = known()
+        entry = known(runtimes={"torch": {"bfloat16": 1.0}})
         file = tmp_path / "mine.safetensors"
         file.write_bytes(b"mine")
+        (tmp_path / "config.json").write_text('{"model_type": "segformer"}')  # of another program
         located = hub.locate("my-unet", weights=file)
         assert located.path == file
         assert located.entry.input == entry.input
         assert located.entry.sha256 == hashlib.sha256(b"mine").hexdigest()
-        assert located.entry.metrics == ()  # nobody measured these weights
+        assert (located.entry.metrics, located.entry.runtimes) == ((), {})  # nobody measured these weights
 
     def test_what_cannot_be_used(self, known: Callable[..., Entry], tmp_path: Path) -> None:
         known()

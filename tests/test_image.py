@@ -162,6 +162,12 @@ def test_scores_are_mean_probabilities() -> None:
     np.testing.assert_allclose(total / count, [0.9, 0.8], atol=1e-6)
 
 
+def test_scores_are_of_the_pixels_that_a_threshold_leaves() -> None:
+    logits = np.log(np.array([[[0.9, 0.6, 0.3]], [[0.1, 0.4, 0.7]]], np.float32))
+    total, count = image.class_scores(logits, threshold=0.8)
+    np.testing.assert_allclose(total / count, [0.9, 0.7], atol=1e-6)  # of the second class its best pixel
+
+
 @pytest.mark.parametrize(
     ("size", "side"), [((10, 10), 32), ((100, 37), 32), ((33, 64), 32), ((1, 1), 32), ((500, 700), 128)]
 )

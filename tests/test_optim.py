@@ -11,6 +11,7 @@ from torch import nn
 from carseg import optim
 from carseg.architectures.network import Network
 from carseg.errors import OptionError, UnknownNameError
+from carseg.registry import create_model, list_architectures
 
 
 class Small(Network):
@@ -30,6 +31,15 @@ class WithoutEncoder(Network):
     def __init__(self) -> None:
         super().__init__()
         self.head = nn.Conv2d(3, 2, 1)
+
+
+@pytest.mark.parametrize("name", sorted(set(list_architectures()) - {"unet", "unet-noskip", "u2net", "u2netp"}))
+def test_the_encoder_of_every_network_that_has_one_can_be_frozen(name: str) -> None:
+    with torch.device("meta"):
+        model = create_model(name, 2)
+    optim.freeze(model, ("encoder",))
+    for key, parameter in model.named_parameters():
+        assert parameter.requires_grad is not key.startswith(model.encoder_prefix), key
 
 
 def curve(name: str, points: int = 1001) -> list[float]:

@@ -58,6 +58,14 @@ def test_mirror_repairs_what_is_broken_and_keeps_the_rest(manifest: Path, tmp_pa
     assert second.stat().st_mtime_ns == kept
 
 
+def test_a_mirror_can_be_made_in_steps(manifest: Path, tmp_path: Path) -> None:
+    for name in NAMES:
+        publishing.mirror(tmp_path / "mirror", [name])
+    sums, card = ((tmp_path / "mirror" / file).read_text() for file in ("SHA256SUMS", "README.md"))
+    for name in NAMES:
+        assert f"  {name}/model.safetensors\n" in sums and f"[{name}]" in card
+
+
 def test_folder_with_its_address(manifest: Path, tmp_path: Path) -> None:
     assert publishing.publish(str(tmp_path / "site"), manifest=manifest) is None
     assert load_manifest(manifest).hubs == ()

@@ -218,6 +218,7 @@ def test_a_machine_with_a_gpu_uses_torch(machine: set[str], monkeypatch: pytest.
     entry = measured(openvino={"float32": 1.0})
     assert choose(entry, "auto", "auto", "auto") == ("torch", "float32")
     assert choose(entry, "auto", "cpu", "auto") == ("openvino", "float32")
+    assert choose(entry, "auto", "auto", "int8") == ("openvino", "int8")  # which torch cannot run at all
 
 
 def test_bfloat16_is_not_native_where_onednn_may_not_use_it(monkeypatch: pytest.MonkeyPatch):

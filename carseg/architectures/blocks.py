@@ -33,7 +33,7 @@ class TorchvisionNetwork(Network):
     encoder_prefix = "backbone."
     timm_encoder = "resnet50"
     training_only = ("aux_classifier",)
-    loss_weights = (1.0, 0.4)  # of torchvision's own training; the PSPNet paper chose the 0.4
+    loss_weights = (1.0, 0.4)  # as PSPNet's paper chose them: Zhao et al. 2017, https://arxiv.org/abs/1612.01105
 
     backbone: nn.Module
     classifier: nn.Module

@@ -4,13 +4,13 @@ others.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from torch import Tensor
 
 from carseg.architectures.network import Network
 from carseg.errors import HubError, OfflineError, OptionError, WeightsError
+from carseg.switches import is_on
 
 
 def load_encoder(model: Network, state: Mapping[str, Tensor], source: str) -> None:
@@ -51,7 +51,7 @@ def load_imagenet_encoder(model: Network) -> None:
     if not model.timm_encoder:
         kind = type(model).__name__
         raise OptionError(f"{kind} has no encoder that timm has ImageNet weights for: build it without imagenet=True")
-    if os.environ.get("CARSEG_OFFLINE", "0") not in ("", "0"):
+    if is_on("CARSEG_OFFLINE"):
         raise OfflineError(
             f"timm would download {model.timm_encoder}, but CARSEG_OFFLINE is set: "
             "unset it, or set HF_HUB_OFFLINE=1 instead to use what timm has in its cache"

@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from carseg.catalog import info as find_entry
-from carseg.catalog import list_models
+from carseg import catalog
 from carseg.cli.options import Format, FormatOption, HubOption, locate
 from carseg.cli.terminal import emit, fail, say, table
 from carseg.errors import HubError, WeightsError
@@ -25,7 +24,7 @@ def models(
     format: FormatOption = Format.table,
 ) -> None:
     """List the models."""
-    entries = [find_entry(name) for name in list_models(pattern)]
+    entries = [catalog.info(name) for name in catalog.list_models(pattern)]
     entries = [entry for entry in entries if not commercial or entry.commercial_use == "yes"]
     if format is Format.json:
         for entry in entries:
@@ -42,7 +41,7 @@ def info(
     format: FormatOption = Format.table,
 ) -> None:
     """Show all that is known about a model."""
-    entry = find_entry(name)
+    entry = catalog.info(name)
     emit(_json(entry) if format is Format.json else "\n".join(_description(entry)))
 
 
@@ -55,7 +54,7 @@ def download(
     if everything == bool(names):
         raise typer.BadParameter("--all takes no names" if names else "give names, or --all")
     failed = 0
-    for name in names or list_models():
+    for name in names or catalog.list_models():
         try:
             emit(str(locate(name, hub=hub).path))
         except (HubError, WeightsError) as error:
@@ -66,12 +65,12 @@ def download(
 
 def verify(names: Names = None, hub: HubOption = None) -> None:
     """Check the weights that lie on this machine against their sha256."""
-    from carseg.hub import copies
+    from carseg.hub import copies, find_entry
     from carseg.integrity import verify as check
 
     sound = failed = 0
-    for name in names or list_models():
-        entry = find_entry(name)
+    for name in names or catalog.list_models():
+        entry = find_entry(name, hub)
         found = copies(entry, hub)
         for path in found:
             try:

@@ -22,6 +22,7 @@ from carseg import rle
 from carseg.atomic import replacing
 from carseg.data.classes import JSON_FILE
 from carseg.data.dataset import Dataset, Sample
+from carseg.drawing import palette
 from carseg.errors import DataError, OptionError
 from carseg.labels import IGNORE, LabelSet
 
@@ -123,8 +124,7 @@ def _write_picture(folder: Path, sample: Sample, rgb: np.ndarray) -> Path:
 
 def _write_mask(path: Path, mask: np.ndarray, labels: LabelSet) -> None:
     image = Image.fromarray(mask)
-    palette = [component for color in labels.colors for component in color]
-    image.putpalette(palette + [0] * (3 * IGNORE - len(palette)) + [255, 255, 255])
+    image.putpalette(palette(labels))
     _write_png(path, image)
 
 

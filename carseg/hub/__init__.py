@@ -34,8 +34,9 @@ from carseg.hub import download
 from carseg.hub.download import Missing, Progress, Unavailable
 from carseg.hub.places import HUGGING_FACE, Place, installed_from, parse_place
 from carseg.integrity import hash_file, refuse_pickle, verify
-from carseg.manifest import CONFIG, ROOT, Entry, is_name, load_manifest, read_config
+from carseg.manifest import CONFIG, ROOT, Entry, find_config, is_name, load_manifest, read_config
 from carseg.registry import unknown
+from carseg.switches import is_on
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,19 @@ def locate(
         weights = name
     if weights is not None:
         return _from_files(str(name), Path(weights))
-    given = _given_hub(hub)
-    entry = known.get(str(name)) or _entry_of_hub(str(name), given)
-    return Located(entry, _obtain(entry, given, progress))
+    entry = find_entry(str(name), hub)
+    return Located(entry, _obtain(entry, _given_hub(hub), progress))
+
+
+def find_entry(name: str, hub: str | os.PathLike[str] | None = None) -> Entry:
+    """The entry of a model of the manifest, or of the given hub.
+
+    Raises:
+        UnknownNameError: no such model.
+        HubError: the hub cannot be asked.
+        OptionError: ``hub`` is not a hub.
+    """
+    return load_manifest().models.get(name) or _entry_of_hub(name, _given_hub(hub))
 
 
 def copies(entry: Entry, hub: str | os.PathLike[str] | None = None) -> list[Path]:
@@ -96,8 +107,7 @@ def cache_dir() -> Path:
 
 def offline() -> bool:
     """Whether sockets are forbidden."""
-    values = (os.environ.get(name, "").lower() for name in ("CARSEG_OFFLINE", "HF_HUB_OFFLINE"))
-    return any(value not in ("", "0", "false", "no", "off") for value in values)
+    return is_on("CARSEG_OFFLINE") or is_on("HF_HUB_OFFLINE")
 
 
 def first_use(entry: Entry) -> bool:
@@ -133,21 +143,30 @@ def read_url(url: str) -> bytes:
 def _from_files(name: str, path: Path) -> Located:
     refuse_pickle(path)
     if path.is_dir():
-        folder = next((f for f in (path, path / "best", path / "last") if (f / CONFIG).exists()), None)
-        if folder is None:
+        config = find_config(path)
+        if config is None:
             raise WeightsError(f"{path} holds no weights: there is no {CONFIG} in it")
-        entry = read_config(folder / CONFIG)
-        verify(entry, folder / entry.file)
-        return Located(entry, folder / entry.file)
+        entry = read_config(config)
+        verify(entry, config.parent / entry.file)
+        return Located(entry, config.parent / entry.file)
     if not path.exists():
         raise WeightsError(f"{path}: no such file or folder")
-    if (path.parent / CONFIG).exists() and read_config(path.parent / CONFIG).file == path.name:
-        return _from_files(name, path.parent)
+    with suppress(ManifestError):  # a config.json of something else
+        if (path.parent / CONFIG).exists() and read_config(path.parent / CONFIG).file == path.name:
+            return _from_files(name, path.parent)
     known = load_manifest().models
     if name not in known:
         raise unknown("model", name, known)
-    digest, size = hash_file(path), path.stat().st_size
-    entry = replace(known[name], sha256=digest, bytes=size, metrics=(), quantization_loss=None, embedded=False)
+    entry = replace(  # what was measured of the published weights says nothing about these
+        known[name],
+        sha256=hash_file(path),
+        bytes=path.stat().st_size,
+        metrics=(),
+        runtimes={},
+        int8=None,
+        quantization_loss=None,
+        embedded=False,
+    )
     return Located(entry, path)
 
 

@@ -17,7 +17,7 @@ from carseg.hub import locate, offline
 from carseg.hub.download import Progress
 from carseg.hub.places import ASSET, asset_name
 from carseg.integrity import hash_file
-from carseg.manifest import CONFIG, ROOT, Entry, load_manifest, write_config
+from carseg.manifest import CONFIG, ROOT, Entry, load_manifest, read_config, write_config
 
 MANIFEST = ROOT / "weights_manifest.json"
 SUMS = "SHA256SUMS"
@@ -33,7 +33,7 @@ def mirror(
 ) -> list[Path]:
     """Makes a folder a hub, for ``hub=`` and ``CARSEG_HUB`` where there is no network, or to be served over http.
 
-    Beside the models there is a file SHA256SUMS, which ``sha256sum -c`` reads.
+    Beside the models there is a file SHA256SUMS, which ``sha256sum -c`` reads, of all models in the folder.
 
     Args:
         folder: where to; files that are right already are kept.
@@ -60,8 +60,9 @@ def mirror(
         write_config(target.parent / CONFIG, located.entry)
         _write(target.parent / "README.md", _card(located.entry))
         written.append(target)
-    _write(folder / "README.md", hub_card([located.entry for located in found]))
-    files = sorted(path for target in written for path in target.parent.iterdir() if path.is_file())
+    configs = sorted(folder.glob(f"*/{CONFIG}"))  # of what an earlier call put there too
+    _write(folder / "README.md", hub_card([read_config(config) for config in configs]))
+    files = sorted(path for config in configs for path in config.parent.iterdir() if path.is_file())
     _write(folder / SUMS, "".join(f"{hash_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files))
     return written
 

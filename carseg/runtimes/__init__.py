@@ -68,9 +68,9 @@ def choose(entry: Entry, name: str, device: str, precision: str) -> tuple[str, s
     Returns:
         Runtime and precision.
     """
+    if (name, precision) == ("auto", "int8") and device in ("auto", "cpu"):  # no other device runs int8
+        return ("openvino" if installed("openvino") or not installed("onnx") else "onnx"), precision
     if device in ("auto", "cpu") and not (device == "auto" and cpu.may_have_accelerator()):
-        if (name, precision) == ("auto", "int8"):
-            return ("openvino" if installed("openvino") or not installed("onnx") else "onnx"), precision
         for fast, kind in FASTEST:
             if name in ("auto", fast) and precision in ("auto", kind) and _suits(entry, fast, kind):
                 return fast, kind

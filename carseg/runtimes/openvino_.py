@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from carseg.errors import MissingExtraError, OptionError
+from carseg.hub.keeping import keep
 from carseg.runtimes import cpu
-from carseg.runtimes.kept import keep, onnx_key, onnx_model
+from carseg.runtimes.kept import onnx_key, onnx_model
 
 if TYPE_CHECKING:
     from carseg.hub import Located
