@@ -103,6 +103,8 @@ def parse_limits(texts: Iterable[str]) -> dict[str, float]:
         name, _, number = text.partition("=")
         try:
             limits[name] = float(number)
+            if math.isnan(limits[name]):  # which nothing is below
+                raise ValueError
         except ValueError:
             raise OptionError(f"a limit is written miou=0.5, got {text!r}") from None
         if name not in LIMITED:

@@ -223,13 +223,16 @@ def _find(source: Any) -> list[Any]:
 
 def _decoded(pictures: list[Any]) -> Iterator[image.Array8]:
     """Those that can be read; PictureError if none can."""
-    readable = 0
+    broken: list[PictureError] = []
     for picture in pictures:
-        with suppress(PictureError):
-            yield image.decode(picture).rgb
-            readable += 1
-    if not readable:
-        raise PictureError(f"none of the {len(pictures)} pictures to compare or calibrate with can be read")
+        try:
+            rgb = image.decode(picture).rgb
+        except PictureError as error:
+            broken.append(error)
+        else:
+            yield rgb
+    if len(broken) == len(pictures):
+        raise PictureError(f"there is no picture to compare or calibrate with: {broken[0]}")
 
 
 def _onnx_model(located: Located, precision: str, ranges: dict[str, Range] | None) -> bytes:

@@ -128,14 +128,17 @@ def read_start(run: Path) -> dict[str, Any]:
     """How a run was started: ``model``, ``options``, ``data`` (classes and numbers of pictures), ``new_tensors``.
 
     Raises:
-        TrainingError: there is no run.
+        TrainingError: there is no run, or what it was started with cannot be read.
     """
     path = run / START
     if not path.exists():
         raise TrainingError(f"{run} holds no run to resume; start it without resume")
-    started: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in started["options"].items()}
-    return started | {"options": Options(**settings)}
+    try:
+        started: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in started["options"].items()}
+        return started | {"options": Options(**settings)}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise TrainingError(f"{path} is damaged ({error}): start another run from what {run} holds") from None
 
 
 def open_splits(

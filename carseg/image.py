@@ -92,6 +92,7 @@ def decode(picture: Any) -> Picture:
 def _decode_path(path: Path) -> Array8:
     try:
         if path.is_dir():
+            os.listdir(path)  # fails where it may not be looked into
             raise PictureError(f"{path} is a folder, not a picture; use stream() for folders")
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
             raise PictureError(f"{path}: neither a file nor a folder")
@@ -130,6 +131,8 @@ def _guarded(read: Callable[[], Array8], name: str) -> Array8:
 
 
 def _to_rgb(image: Image.Image) -> Array8:
+    if 0 in image.size:
+        raise PictureError("it has no pixels")
     image.seek(0)
     image.load()
     image = ImageOps.exif_transpose(image)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from carseg.errors import OptionError
@@ -78,8 +79,11 @@ class Options:
                 raise OptionError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.patience is not None and self.patience < 1:
             raise OptionError(f"patience must be at least 1, got {self.patience}")
-        if self.lr <= 0 or (self.minutes is not None and self.minutes <= 0):
-            raise OptionError("lr and minutes must be above 0")
+        if not (0 < self.lr < math.inf and (self.minutes is None or 0 < self.minutes < math.inf)):
+            raise OptionError(f"lr and minutes must be above 0, got {self.lr} and {self.minutes}")
+        for name in ("encoder_lr_factor", "weight_decay", "clip", "seed"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise OptionError(f"{name} must be at least 0, got {getattr(self, name)}")
         if self.size is not None and min(self.size) < 1:
             raise OptionError(f"size must be two numbers of at least 1, got {self.size}")
         if not 0 < self.start_scale <= 1:

@@ -205,11 +205,7 @@ def find_pictures(sources: Any) -> Iterable[Any]:
     if isinstance(sources, (str, os.PathLike)):
         path = Path(sources)
         if path.is_dir():
-            found = sorted(
-                p
-                for p in path.rglob("*")
-                if p.suffix.lower() in image.SUFFIXES and not (p.is_dir() or _hidden(p, path))
-            )
+            found = sorted(_below(path))
             if not found:
                 raise PictureNotFoundError(f"{path}: the folder holds no pictures ({' '.join(sorted(image.SUFFIXES))})")
             return found
@@ -223,8 +219,14 @@ def find_pictures(sources: Any) -> Iterable[Any]:
     return [sources] if alone or getattr(sources, "ndim", 4) < 4 else sources
 
 
-def _hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+def _below(folder: Path) -> Iterator[Path]:
+    """Visible pictures, and folders that cannot be looked into: reading one says so."""
+    closed: list[OSError] = []
+    for place, inner, files in os.walk(folder, onerror=closed.append):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        paths = (Path(place, name) for name in files if not name.startswith("."))
+        yield from (path for path in paths if path.suffix.lower() in image.SUFFIXES)
+    yield from (Path(error.filename) for error in closed)
 
 
 def ahead(function: Callable[[Any], Any], items: Iterable[Any], depth: int) -> Iterator[Any]:

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Generator, Tensor, nn
@@ -305,7 +306,11 @@ class Trainer:
         """Goes back to the last saved state (without one, to the beginning); rows logged after it are dropped."""
         path = self.folder / "state.pt"
         if path.exists():
-            state = torch.load(path, map_location=self.device, weights_only=True)
+            try:
+                state = torch.load(path, map_location=self.device, weights_only=True)
+            except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+                told = f"{path} is damaged ({error}): start another run from {self.folder / 'last'} or 'best'"
+                raise TrainingError(told) from None
             self.at = Progress(**state["progress"])
             self.network.load_state_dict(state["network"])
             self.average.model.load_state_dict(state["average"])

@@ -275,7 +275,7 @@ def test_limits(rows):
     assert "miou is 0.4900, below 0.5" in bad[0]
     assert "side_error is 0.3000, above 0.2" in bad[1]
     assert len(bad) == 4
-    for wrong in ("miou", "miou=high"):
+    for wrong in ("miou", "miou=high", "miou=nan"):
         with pytest.raises(OptionError, match=r"miou=0\.5"):
             benchmark_rows.parse_limits([wrong])
     with pytest.raises(UnknownNameError, match="miou"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ def square(x: float, y: float, side: float) -> list[float]:
     return [x, y, x + side, y, x + side, y + side, x, y + side]
 
 
-def note(identity: int, category: int, segmentation: Any, area: float, image: int = 1) -> dict[str, Any]:
+def note(identity: int, category: int, segmentation: Any, area: float, image: object = 1) -> dict[str, Any]:
     return {"id": identity, "image_id": image, "category_id": category, "segmentation": segmentation, "area": area}
 
 
@@ -128,12 +129,35 @@ def test_missing_and_unlisted_pictures_are_named(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "segmentation", [3, [["x"] * 6], {"size": [40, 40], "counts": "\x01"}, {"size": [9, 9], "counts": [81]}]
+    "segmentation",
+    [
+        3,
+        [["x"] * 6],
+        [[0, 0, 9, 0, 9, math.nan]],
+        [[0, 0, 9, 0, 9, 1e12]],
+        {"size": [40, 40], "counts": "\x01"},
+        {"size": [9, 9], "counts": [81]},
+    ],
 )
 def test_broken_segmentations_name_the_picture(folder: Path, segmentation: Any) -> None:
     write_coco(folder / "annotations.json", [note(1, 1, segmentation, 1)], {1: "door"})
     with pytest.raises(DataError, match=r"^a"):
         carseg.data.open(folder)[0].load()
+
+
+@pytest.mark.parametrize("size", [-5, 0, 10**7])
+def test_a_size_that_no_picture_has_is_named(folder: Path, size: int) -> None:
+    write_coco(folder / "annotations.json", [note(1, 1, [square(2, 2, 10)], 1)], {1: "door"}, size=size)
+    with pytest.raises(DataError, match=f"^a is for a picture of {size}x{size}"):
+        carseg.data.open(folder)[0].load()
+
+
+def test_annotations_of_no_picture_are_named(folder: Path) -> None:
+    notes = [note(1, 1, [square(2, 2, 10)], 1), note(2, 1, [square(2, 2, 10)], 1, image="1")]
+    write_coco(folder / "annotations.json", notes, {1: "door"})
+    dataset = carseg.data.open(folder)
+    assert "image_id '1'" in dataset.problems["annotations.json"]
+    assert dataset[0].load()[1].any()
 
 
 def test_broken_files_name_the_file(folder: Path) -> None:

@@ -292,6 +292,36 @@ def test_labelme_shapes_without_area_are_named(tmp_path: Path) -> None:
         carseg.data.open(tmp_path)[0].load()
 
 
+def test_labelme_labels_that_are_numbers_and_sizes_that_no_picture_has(tmp_path: Path) -> None:
+    for name, label, height in (("a", 3, 48), ("b", None, 10**9)):
+        save(tmp_path / f"{name}.png", np.zeros((48, 64, 3), np.uint8))
+        shapes = [{"label": label, "points": SQUARE}]
+        write_labelme(tmp_path / f"{name}.json", shapes, imagePath=f"{name}.png", imageHeight=height)
+    dataset = carseg.data.open(tmp_path)
+    assert dataset.labels.classes == ("background", "3", "None")
+    np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK)
+    with pytest.raises(DataError, match=r"b\.json is for a picture of 64x1000000000"):
+        dataset[1].load()
+
+
+def test_a_labelme_bit_mask_may_begin_outside_the_picture(tmp_path: Path) -> None:
+    bits = io.BytesIO()
+    Image.fromarray(np.ones((4, 6), np.uint8) * 255).save(bits, "PNG")
+    stamp = {"label": "door", "points": [[-2, -1], [4, 3]], "shape_type": "mask"}
+    save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
+    shapes = [{**stamp, "mask": base64.b64encode(bits.getvalue()).decode()}]
+    write_labelme(tmp_path / "a.json", shapes, imagePath="a.png")
+    mask = carseg.data.open(tmp_path)[0].load()[1]
+    assert mask[:3, :4].all() and mask.sum() == 12
+
+
+def test_labelme_files_may_hold_a_long_picture_before_the_shapes(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
+    note = {"imageData": "A" * 100_000, "imagePath": "a.png", "shapes": [{"label": "door", "points": SQUARE}]}
+    (tmp_path / "a.json").write_text(json.dumps(note))
+    np.testing.assert_array_equal(carseg.data.open(tmp_path)[0].load()[1], SQUARE_MASK)
+
+
 def yolo_line(label: int, points: list[tuple[float, float]]) -> str:
     return " ".join([str(label), *(f"{x / 64:.6f} {y / 48:.6f}" for x, y in points)])
 
@@ -322,6 +352,26 @@ def test_yolo(tmp_path: Path, description: str | None) -> None:
     assert list(dataset.problems) == ["missing"]
     np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK * 2)
     assert not dataset[1].load()[1].any()
+
+
+def test_yolo_classes_without_names_are_numbered(tmp_path: Path) -> None:
+    save(tmp_path / "images" / "a.jpg", np.zeros((48, 64, 3), np.uint8))
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text("\ufeff" + yolo_line(2, SQUARE) + "\r\nno numbers\r\n", "utf-8")
+    dataset = carseg.data.open(tmp_path)
+    assert dataset.labels.classes == ("background", "class_0", "class_1", "class_2")
+    (tmp_path / "labels" / "a.txt").write_text("\ufeff" + yolo_line(2, SQUARE) + "\r\n", "utf-8")
+    np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK * 3)
+
+
+@pytest.mark.parametrize("names", ["5", "door", "{0: door, a: hood}", "{1: door}"])
+def test_yolo_names_that_are_no_list_are_refused(tmp_path: Path, names: str) -> None:
+    save(tmp_path / "images" / "a.jpg", np.zeros((48, 64, 3), np.uint8))
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text(yolo_line(0, SQUARE))
+    (tmp_path / "data.yaml").write_text(f"train: images\nnames: {names}\n")
+    with pytest.raises(DataError, match=r"data\.yaml"):
+        carseg.data.open(tmp_path)
 
 
 @pytest.mark.parametrize(

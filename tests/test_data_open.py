@@ -72,6 +72,7 @@ def test_unnamed_values_become_classes_shared_by_all_splits(tmp_path: Path) -> N
     ("file", "text"),
     [
         ("classes.txt", "background\ndoor\nwheel\n"),
+        ("classes.txt", "\ufeffbackground\r\ndoor\r\nwheel\r\n"),
         ("labels.json", '["background", "door", "wheel"]'),
         ("labels.json", '{"0": "background", "1": "door", "2": "wheel"}'),
         ("labels.txt", "__ignore__\n_background_\ndoor\nwheel\n"),
@@ -79,7 +80,7 @@ def test_unnamed_values_become_classes_shared_by_all_splits(tmp_path: Path) -> N
 )
 def test_class_files_name_the_values(tmp_path: Path, file: str, text: str) -> None:
     index_folder(tmp_path / "train", ["a"])
-    (tmp_path / file).write_text(text)
+    (tmp_path / file).write_text(text, "utf-8")
     for folder in (tmp_path, tmp_path / "train"):
         labels = carseg.data.open(folder, split="train").labels
         assert (labels.classes, labels.background) == (("background", "door", "wheel"), 0)
@@ -200,6 +201,13 @@ def test_a_data_set_without_one_good_picture_is_refused_even_when_skipping(tmp_p
     (tmp_path / "images" / "a.png").write_bytes(b"")
     with pytest.raises(DataError, match="no picture"):
         carseg.data.open(tmp_path, labels="bdd").verified(skip_bad=True)
+
+
+def test_no_pictures_at_all_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", np.zeros((0, 8, 8, 3), np.uint8))
+    np.save(tmp_path / "labels.npy", np.zeros((0, 8, 8), np.uint8))
+    with pytest.raises(DataError, match="holds no pictures"):
+        carseg.data.open(tmp_path)
 
 
 def test_an_unknown_folder_says_what_was_looked_for(tmp_path: Path) -> None:

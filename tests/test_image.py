@@ -88,6 +88,8 @@ def test_bad_pictures_are_named_with_the_reason(tmp_path: Path) -> None:
         image.decode(tmp_path / "none.jpg")
     with pytest.raises(PictureError, match="folder"):
         image.decode(tmp_path)
+    with pytest.raises(PictureError, match="no pixels"):
+        image.decode(Image.new("RGB", (0, 7)))
 
 
 def test_a_decompression_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,7 +97,7 @@ def test_what_takes_its_time_the_first_time_is_logged(
     for _ in range(2):
         carseg.load("blocks", runtime="onnx")
     assert [record.message for record in caplog.records if record.name == "carseg"] == [
-        "blocks is converted to ONNX, which is kept: the next start is quick"
+        "blocks is converted to ONNX first, which takes a while"
     ]
 
 

@@ -1,5 +1,6 @@
 """From a picture of any size to a result of the same size, one by one and in streams."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,6 +109,23 @@ def test_stream_goes_through_a_folder_in_order(segmenter: Segmenter, folder: Pat
     assert len(list(segmenter.stream(str(folder / "*.png")))) == 1
     assert len(list(segmenter.stream(halves(8, 8)))) == 1
     assert len(list(segmenter.stream([halves(8, 8), folder / "b.png"]))) == 2
+
+
+def test_a_folder_that_cannot_be_looked_into_is_named(
+    segmenter: Segmenter, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = os.scandir
+
+    def refuse(path: str) -> object:  # permissions do not bind everybody
+        if Path(path).name == "sub":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(os, "listdir", refuse)
+    *rest, closed = segmenter.stream(folder, on_error="yield")
+    assert len(rest) == 2
+    assert isinstance(closed, PictureError) and "Permission denied" in str(closed)
 
 
 def test_stream_gives_what_predict_gives_whatever_the_batch(segmenter: Segmenter) -> None:

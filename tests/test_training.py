@@ -3,7 +3,9 @@
 import csv
 import errno
 import json
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -226,6 +228,15 @@ def test_a_run_is_not_overwritten(data: Path, tmp_path: Path) -> None:
         finetune(NETWORK, data, tmp_path / "other", resume=True)
 
 
+@pytest.mark.parametrize("file", ["state.pt", "run.json"])
+def test_a_damaged_run_is_named(data: Path, tmp_path: Path, file: str) -> None:
+    finetune(NETWORK, data, tmp_path / "run", options=replace(QUICK, epochs=1))
+    path = tmp_path / "run" / file
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(TrainingError, match=rf"{re.escape(file)} is damaged"):
+        finetune(NETWORK, data, tmp_path / "run", resume=True)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -254,7 +265,11 @@ def test_minutes_are_a_budget(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"epochs": 0}, {"lr": 0}, {"val_fraction": 1}, {"accumulate": 3}, {"start_scale": 0}]
+    "wrong",
+    [
+        *({"epochs": 0}, {"lr": 0}, {"val_fraction": 1}, {"accumulate": 3}, {"start_scale": 0}, {"clip": -1}),
+        *({"weight_decay": -1}, {"seed": -1}, {"lr": math.nan}, {"minutes": math.nan}, {"lr": math.inf}),
+    ],
 )
 def test_senseless_options_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(OptionError):

@@ -70,7 +70,7 @@ def class_file(folder: Path) -> tuple[Values, LabelSet | None] | None:
     if path is None:
         return class_file(folder.parent) if folder.name.lower() in SPLITS else None
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")  # Windows' editors begin a file with a mark
         if path.suffix == ".txt":
             names = [line.strip() for line in text.splitlines() if line.strip()]
             return _values(enumerate(names, start=-1 if names[:1] == ["__ignore__"] else 0)), None

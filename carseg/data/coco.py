@@ -18,10 +18,12 @@ from carseg import rle
 from carseg.data.classes import Values, class_file, plain
 from carseg.data.found import SPLITS, Found, Record, pictures_below, subfolder
 from carseg.data.masks import IMAGE_FOLDERS
+from carseg.data.shapes import blank
 from carseg.errors import DataError, MissingExtraError
 from carseg.labels import IGNORE
 
 _ORDER = ["train", "val", "test"]
+_FARTHEST = 1e6  # pixels
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,10 @@ class CocoLabel:
     empty: int = 0
 
     def read(self, height: int, width: int) -> np.ndarray:
-        mask = np.full((self.height, self.width), self.empty, dtype=np.uint8)
+        try:
+            mask = blank(self.height, self.width, self.empty)
+        except DataError as error:
+            raise DataError(f"{self.name} {error}") from None
         for value, segmentation in self.shapes:
             mask[rasterise(segmentation, self.height, self.width, self.name)] = value
         return mask
@@ -67,6 +72,8 @@ def rasterise(segmentation: Any, height: int, width: int, name: str) -> np.ndarr
         raise MissingExtraError("pycocotools", "coco", "reading COCO polygons") from None
     try:
         rings = [ring for ring in segmentation if len(ring) >= 6]  # fewer than three points cover nothing
+        if not all(abs(side) <= _FARTHEST for ring in rings for side in ring):  # pycocotools would crash
+            raise DataError(f"{name} has a polygon with coordinates that are no pixels")
         if not rings:
             return np.zeros((height, width), dtype=bool)
         united = pycocotools.merge(pycocotools.frPyObjects(rings, height, width))
@@ -124,6 +131,10 @@ def _found(path: Path, data: Mapping[str, Any]) -> Found:
             records.append(Record(name, picture, label))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is no valid COCO file: {error!r}") from None
+    orphans = shapes.keys() - {image["id"] for image in data["images"]}
+    if orphans:
+        some = ", ".join(map(repr, sorted(orphans, key=str)[:3]))
+        problems[path.name] = f"{path} has annotations of pictures that it does not list: image_id {some}"
     used = {record.picture for record in records}
     for name, picture in pictures_below(path.parent / "images").items():
         if picture not in used:

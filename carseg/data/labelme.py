@@ -23,7 +23,7 @@ from carseg.data.classes import JSON_FILE, class_file, plain
 from carseg.data.dataset import PictureSource
 from carseg.data.found import Found, Record, pictures_below, subfolder
 from carseg.data.masks import IMAGE_FOLDERS
-from carseg.data.shapes import area, fill
+from carseg.data.shapes import area, blank, fill
 from carseg.errors import DataError, PictureError
 from carseg.image import decode
 from carseg.labels import IGNORE
@@ -43,8 +43,8 @@ class LabelmeLabel:
 
     def read(self, height: int, width: int) -> np.ndarray:
         try:
-            mask = np.zeros((self.height or height, self.width or width), dtype=np.uint8)
-            drawn = [(self._value(shape["label"]), _outline(shape), shape) for shape in self.shapes]
+            mask = blank(self.height or height, self.width or width)
+            drawn = [(self._value(str(shape["label"])), _outline(shape), shape) for shape in self.shapes]
             for value, outline, shape in sorted(drawn, key=lambda item: -area(item[1])):
                 if shape.get("shape_type") == "mask":
                     _stamp(mask, shape, value)
@@ -87,7 +87,7 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
                 raise TypeError("'shapes' is no list")
             labels = {str(shape["label"]) for shape in note["shapes"]}
             picture = _picture(folder, path, note)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             problems[path.stem] = f"{path} is no labelme file ({error!r})"
             continue
         if picture is None:
@@ -119,7 +119,8 @@ def _files(folder: Path) -> list[Path]:
         files = [path for path in sorted(place.glob("*.json")) if path.name != JSON_FILE]
         for path in files[:20]:  # some may be broken
             with path.open("rb") as file:
-                if b'"shapes"' in file.read(1 << 16):  # labelme writes the picture's bytes behind the shapes
+                start = file.read(1 << 16)
+                if b'"shapes"' in start or b'"imageData"' in start:  # which may be long, and come first
                     return files
     return []
 
@@ -170,5 +171,6 @@ def _stamp(mask: np.ndarray, shape: Mapping[str, Any], value: int) -> None:
             bits = np.asarray(picture.convert("L")) > 0
     except binascii.Error as error:
         raise DataError(f"has a bit mask that is no picture ({error})") from None
+    bits, top, left = bits[max(-top, 0) :, max(-left, 0) :], max(top, 0), max(left, 0)
     place = mask[top : top + bits.shape[0], left : left + bits.shape[1]]
     place[bits[: place.shape[0], : place.shape[1]]] = value

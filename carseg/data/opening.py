@@ -89,6 +89,8 @@ def open_all(
         table = value_table(ids)
         samples = tuple(Sample(record.name, record.picture, record.label, table) for record in part.records)
         datasets[split] = Dataset(name, split, part.format, settled, samples, dict(part.problems))
+    if not any(len(dataset) or dataset.problems for dataset in datasets.values()):
+        raise DataError(f"{folder} holds no pictures")
     return datasets
 
 

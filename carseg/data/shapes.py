@@ -12,6 +12,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from carseg.errors import DataError
+
+_MOST_PIXELS = 1 << 28  # more than Pillow opens
+
 Points = Sequence[
     tuple[float, float]
 ]  # (x, y) in pixels; (0, 0) is the picture's corner, (0.5, 0.5) its first pixel's centre
@@ -23,6 +27,17 @@ def paint(shapes: Iterable[tuple[int, Points]], height: int, width: int) -> np.n
     for value, points in sorted(shapes, key=lambda shape: -area(shape[1])):
         fill(mask, points, value)
     return mask
+
+
+def blank(height: int, width: int, value: int = 0) -> np.ndarray:
+    """uint8 (height, width) of one value.
+
+    Raises:
+        DataError: a label file says a size that no picture has.
+    """
+    if not (height > 0 and width > 0 and height * width <= _MOST_PIXELS):
+        raise DataError(f"is for a picture of {width}x{height} pixels")
+    return np.full((height, width), value, dtype=np.uint8)
 
 
 def area(points: Points) -> float:

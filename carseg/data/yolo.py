@@ -1,6 +1,7 @@
 """YOLO segmentation: one text file a picture, ``class x1 y1 x2 y2 ...`` a line, in shares of width and height.
 
-Names come from ``data.yaml`` (or any one ``*.yaml`` with ``names``), else from a class file. A background is put before
+Names come from ``data.yaml`` (or any one ``*.yaml`` with ``names``), else from a class file, else they are ``class_0``,
+``class_1``, ... A background is put before
 the classes. An empty text file is a picture of nothing but background; a missing one is reported. See
 ``carseg.data.shapes`` for what a polygon covers.
 """
@@ -8,6 +9,7 @@ the classes. An empty text file is a picture of nothing but background; a missin
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,7 @@ class YoloLabel:
     def read(self, height: int, width: int) -> np.ndarray:
         shapes: list[tuple[int, Points]] = []
         try:
-            lines = self.path.read_text("utf-8").splitlines()
+            lines = self.path.read_text("utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{self.path} cannot be read: {error}") from None
         for number, line in enumerate(lines, start=1):
@@ -77,10 +79,9 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
         places = {s: [(inner[s], notes[s])] for s in inner if s in notes} or {"": [(images, labels)]}
     if described is None and folder.name.lower() in SPLITS:
         described = _description(folder.parent)
-    names = _names(described or {}) or _listed(folder)
-    values: dict[int, str | None] | None = None
-    if names:
-        values = dict(enumerate(["background", *names]))
+    text_folders = [labels for folders in places.values() for _, labels in folders]
+    names = _names(described or {}) or _listed(folder) or _numbered(text_folders)
+    values: dict[int, str | None] = dict(enumerate(["background", *names]))
     found = {}
     for split, folders in places.items():
         records: list[Record] = []
@@ -98,12 +99,22 @@ def _listed(folder: Path) -> list[str]:
     return [str(name) for name in written[0].values()] if written else []
 
 
+def _numbered(folders: list[Path]) -> list[str]:
+    """A name for every class up to the highest that occurs; broken lines are passed over."""
+    numbers = [0]
+    for path in (path for folder in folders for path in files_below(folder, (".txt",)).values()):
+        with suppress(OSError, UnicodeDecodeError):
+            fields = (line.split(maxsplit=1) for line in path.read_text("utf-8-sig").splitlines())
+            numbers += [int(first) for first, *rest in filter(None, fields) if rest and first.isdecimal()]
+    return [f"class_{i}" for i in range(min(max(numbers), IGNORE - 2) + 1)]
+
+
 def _description(folder: Path) -> Mapping[str, Any] | None:
     import yaml  # type: ignore[import-untyped]  # comes with timm and huggingface-hub
 
     for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")], key=lambda p: p.name != "data.yaml"):
         try:
-            described = yaml.safe_load(path.read_text("utf-8"))
+            described = yaml.safe_load(path.read_text("utf-8-sig"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             if path.name != "data.yaml":
                 continue
@@ -116,9 +127,11 @@ def _description(folder: Path) -> Mapping[str, Any] | None:
 def _names(described: Mapping[str, Any]) -> list[str]:
     names = described.get("names") or []
     if isinstance(names, dict):
-        if sorted(names) != list(range(len(names))):
-            raise DataError(f"data.yaml numbers its classes {sorted(names)}, not 0..{len(names) - 1}")
+        if set(names) != set(range(len(names))):
+            raise DataError(f"data.yaml numbers its classes {list(names)}, not 0..{len(names) - 1}")
         names = [names[i] for i in range(len(names))]
+    if not isinstance(names, list):
+        raise DataError(f"data.yaml's names are no list of classes but {names!r}")
     return [str(name) for name in names]
 
 

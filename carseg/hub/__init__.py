@@ -91,7 +91,8 @@ def find_entry(name: str, hub: str | os.PathLike[str] | None = None) -> Entry:
 
 def copies(entry: Entry, hub: str | os.PathLike[str] | None = None) -> list[Path]:
     """Where the weights lie on this machine already, in the order in which they are used; not verified."""
-    return [path for path in _candidates(entry, _given_hub(hub)) if os.path.isfile(path)]
+    paths = (path for path in _candidates(entry, _given_hub(hub)) if os.path.isfile(path))
+    return list({path.resolve(): path for path in paths}.values())
 
 
 def cache_dir() -> Path:

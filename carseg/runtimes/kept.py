@@ -38,11 +38,12 @@ def onnx_model(located: Located, precision: str, extra: str) -> bytes:
                 raise MissingExtraError(package, extra, f"converting a network for {extra}")
         if precision == "int8":
             return int8_model(located, int8_ranges(located.entry), extra)
-        _log.info("%s is converted to ONNX, which is kept: the next start is quick", located.entry.name)
         from carseg.runtimes.conversion import to_onnx
         from carseg.runtimes.torch_ import read_network
 
-        return to_onnx(read_network(located), bfloat16=precision == "bfloat16")
+        network = read_network(located)
+        _log.info("%s is converted to ONNX first, which takes a while", located.entry.name)
+        return to_onnx(network, bfloat16=precision == "bfloat16")
 
     return keep(located.entry, onnx_key(located.entry, precision), convert)
 
