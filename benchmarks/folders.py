@@ -22,8 +22,6 @@ import typer
 
 from benchmarks.inference import machine
 
-_SIZE = 3000, 4000
-
 
 def main(
     model: Annotated[str, typer.Option("--model", "-m")] = "fpn-mobilenetv2-carparts",
@@ -35,7 +33,9 @@ def main(
     hub: str | None = None,
 ) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        folder = pictures or _generate(Path(scratch, "pictures"), count)
+        folder = pictures or Path(scratch, "pictures")
+        if pictures is None:  # in a process of its own, whose memory the measured ones would inherit as theirs
+            subprocess.run([sys.executable, "-m", "benchmarks.pictures", str(folder), str(count)], check=True)
         total = len(list(folder.iterdir()))
         options = ["--runtime", runtime, "--precision", precision, *(["--hub", hub] if hub else [])]
         commands = {
@@ -52,16 +52,6 @@ def main(
         print(f"{name:10}  {total / seconds:7.2f} pictures/s  {memory:7.0f} MB")
     ratios = [a / b for (a, _), (b, _) in zip(found["plain loop"], found["carseg"], strict=True)]
     print(f"ratio       {median(ratios):7.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-
-
-def _generate(folder: Path, count: int) -> Path:
-    from carseg.measuring import generated_pictures
-
-    folder.mkdir()
-    contents = generated_pictures(min(count, 8), _SIZE)
-    for number in range(count):
-        (folder / f"{number:04}.jpg").write_bytes(contents[number % len(contents)])
-    return folder
 
 
 def _run(command: list[str]) -> tuple[float, float]:

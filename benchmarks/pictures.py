@@ -1,0 +1,22 @@
+"""Writes a folder of generated pictures of 12 megapixels: python -m benchmarks.pictures FOLDER COUNT"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import typer
+
+from carseg.measuring import generated_pictures
+
+_SIZE = 3000, 4000
+
+
+def main(folder: Path, count: int) -> None:
+    folder.mkdir()
+    contents = generated_pictures(min(count, 8), _SIZE)
+    for number in range(count):
+        (folder / f"{number:04}.jpg").write_bytes(contents[number % len(contents)])
+
+
+if __name__ == "__main__":
+    typer.run(main)
