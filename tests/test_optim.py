@@ -33,13 +33,17 @@ class WithoutEncoder(Network):
         self.head = nn.Conv2d(3, 2, 1)
 
 
-@pytest.mark.parametrize("name", sorted(set(list_architectures()) - {"unet", "unet-noskip", "u2net", "u2netp"}))
-def test_the_encoder_of_every_network_that_has_one_can_be_frozen(name: str) -> None:
-    with torch.device("meta"):
-        model = create_model(name, 2)
-    optim.freeze(model, ("encoder",))
-    for key, parameter in model.named_parameters():
-        assert parameter.requires_grad is not key.startswith(model.encoder_prefix), key
+def test_the_encoder_of_every_network_that_has_one_can_be_frozen() -> None:
+    frozen = 0
+    for name in list_architectures():
+        with torch.device("meta"):
+            model = create_model(name, 2)
+        if model.encoder_prefix:
+            optim.freeze(model, ("encoder",))
+            frozen += 1
+            for key, parameter in model.named_parameters():
+                assert parameter.requires_grad is not key.startswith(model.encoder_prefix), (name, key)
+    assert frozen >= 12
 
 
 def curve(name: str, points: int = 1001) -> list[float]:
