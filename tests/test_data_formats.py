@@ -60,6 +60,7 @@ def test_palette_pngs_count_by_index_not_by_colour(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "text"),
     [
+        ("class_dict.csv", "\ufeffrest,20,30,40\ndoor,200,60,30\nwheel,40,180,60\n"),
         ("class_dict.csv", "name,r,g,b\nrest,20,30,40\ndoor,200,60,30\nwheel,40,180,60\n"),
         ("label_colors.txt", "20 30 40 rest\n200 60 30 door\n40 180 60 wheel\n"),
         ("labelmap.txt", "# label:color_rgb:parts:actions\nrest:20,30,40::\ndoor:200,60,30::\nwheel:40,180,60::\n"),
@@ -69,7 +70,7 @@ def test_colour_tables_name_colours(tmp_path: Path, file: str, text: str) -> Non
     mask = draw_mask(2)
     save(tmp_path / "images" / "a.jpg", draw_picture(mask))
     save(tmp_path / "masks" / "a.png", draw_picture(mask))
-    (tmp_path / file).write_text(text)
+    (tmp_path / file).write_text(text, "utf-8")
     dataset = carseg.data.open(tmp_path)
     assert dataset.labels.classes == ("rest", "door", "wheel")
     assert dataset.labels.colors == ((20, 30, 40), (200, 60, 30), (40, 180, 60))
@@ -188,7 +189,7 @@ def test_pascal_voc(tmp_path: Path) -> None:
     lists = root / "ImageSets" / "Segmentation"
     lists.mkdir(parents=True)
     (lists / "train.txt").write_text("2007_1\n2007_2\n")
-    (lists / "val.txt").write_text("2007_3\n2007_4\n")
+    (lists / "val.txt").write_text("\ufeff2007_3\n2007_4\n", "utf-8")
     dataset = carseg.data.open(root, split="val")
     assert [sample.name for sample in dataset] == ["2007_3"]
     assert list(dataset.problems) == ["2007_4"]

@@ -27,7 +27,7 @@ def color_table(folder: Path) -> dict[str, Color] | None:
         return None
     separator, name_at, color_at = _LAYOUTS[path.name]
     table: dict[str, Color] = {}
-    lines = [line.strip() for line in path.read_text("utf-8", errors="replace").splitlines()]
+    lines = [line.strip() for line in path.read_text("utf-8-sig", errors="replace").splitlines()]
     lines = [line for line in lines if line and not line.startswith("#")]
     for number, line in enumerate(lines):
         try:

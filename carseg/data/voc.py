@@ -66,7 +66,7 @@ def _lists(folder: Path) -> dict[str, list[str]]:
     for path in sorted((folder / "ImageSets" / "Segmentation").glob("*.txt")):
         if path.stem.lower() in SPLITS:
             try:
-                lists[SPLITS[path.stem.lower()]] = path.read_text("utf-8").split()
+                lists[SPLITS[path.stem.lower()]] = path.read_text("utf-8-sig").split()
             except (OSError, UnicodeDecodeError) as error:
                 raise DataError(f"{path} is no list of names: {error}") from None
     return {split: lists[split] for split in ("train", "val", "test") if split in lists}
