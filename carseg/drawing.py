@@ -172,6 +172,13 @@ def grid(
     return sheet
 
 
+def index_picture(mask: Pixels, labels: LabelSet) -> Image.Image:
+    """A mask as a picture of its label ids, with the colours of ``palette``."""
+    index = Image.fromarray(mask)
+    index.putpalette(palette(labels))
+    return index
+
+
 def palette(labels: LabelSet) -> bytes:
     """256 RGB colours for a mask saved as an index picture: those of the classes, light grey for the ignore id."""
     colors: list[Color] = [*labels.colors, *[(0, 0, 0)] * (256 - len(labels))]

@@ -214,18 +214,7 @@ def start(
         if labels.classes != entry.labels.classes:
             new = _rename_classes(state, network, entry, labels)
         new += checkpoint.replace_head(network, state)
-        entry = replace(
-            entry,
-            labels=labels,
-            storage="float32",
-            metrics=(),
-            runtimes={},
-            quantization_loss=None,
-            int8=None,
-            embedded=False,
-            code_commit="",
-            made_by="",
-        )
+        entry = replace(entry.unmeasured(), labels=labels, storage="float32", code_commit="", made_by="")
     if options.encoder is not None:
         before += [(encoder, "pretraining") for encoder in _load_encoder(network, options.encoder, hub)]
         new = [key for key in new if not key.startswith(network.encoder_prefix)]

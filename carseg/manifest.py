@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -228,6 +228,10 @@ class Entry(Record):
             known = {*self.labels.classes, *metric.merged.values()}
             strange = (metric.per_class.keys() | metric.per_class_dice.keys()) - known
             require(not strange, f"metrics.{i}", f"classes that {self.labels.name!r} lacks: {sorted(strange)}")
+
+    def unmeasured(self) -> Entry:
+        """The same facts for other weights, of which nothing was measured and which come with no package."""
+        return replace(self, metrics=(), quantization_loss=None, runtimes={}, int8=None, embedded=False)
 
     @classmethod
     def from_dict(cls, name: str, data: Any) -> Entry:

@@ -208,7 +208,7 @@ class Result:
         if unknown := [kind for kind in kinds if kind not in SUFFIXES]:
             raise OptionError(f"cannot save {unknown[0]!r}; known: {', '.join(SUFFIXES)}")
         writers: dict[str, Callable[[IO[bytes]], object]] = {
-            "mask": lambda file: _write_png(self._index_picture(), file),
+            "mask": lambda file: _write_png(drawing.index_picture(self.mask, self.labels), file),
             "overlay": lambda file: _write_png(self.overlay(), file),
             "cutout": lambda file: _write_png(self.cutout(), file),
             "json": lambda file: file.write(self.to_json().encode("utf-8", "backslashreplace") + b"\n"),
@@ -218,11 +218,6 @@ class Result:
         for kind, path in paths.items():
             _write(path, writers[kind])
         return paths
-
-    def _index_picture(self) -> Image.Image:
-        image = Image.fromarray(self.mask)
-        image.putpalette(drawing.palette(self.labels))
-        return image
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
         """What is known of the picture, ready for JSON: source, model, labels, width, height, parts."""

@@ -118,10 +118,8 @@ class Trainer:
         self.schedule = optim.make_schedule(options.schedule)
         self.augment = Augment(options.augment, labels)
         self.pictures, self.masks = self._load(train)
-        self.present = torch.stack(
-            [torch.bincount(m.flatten(), minlength=256)[: len(labels)] for m in self.masks]
-        ).float()
-        self.present = self.present.cpu()  # it is drawn from with a generator that every device shares
+        counts = [torch.bincount(mask.flatten(), minlength=256)[: len(labels)] for mask in self.masks]
+        self.present = torch.stack(counts).float().cpu()  # drawn from with a generator of the CPU
         self.teacher = Teacher(options.teacher, labels, self.device, hub=hub) if options.teacher else None
         self.loss = make_loss(options.loss, inverse_frequency(self.present.sum(0)))
         self.steps_per_epoch = max(len(train) // options.batch_size, 1)

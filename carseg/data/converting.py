@@ -22,7 +22,7 @@ from carseg import rle
 from carseg.atomic import replacing
 from carseg.data.classes import JSON_FILE
 from carseg.data.dataset import Dataset, Sample
-from carseg.drawing import palette
+from carseg.drawing import index_picture
 from carseg.errors import DataError, OptionError
 from carseg.labels import IGNORE, LabelSet
 
@@ -69,7 +69,7 @@ def convert(
         rgb, mask = sample.load()
         picture = _write_picture(folder / "images", sample, rgb)
         if format == "png":
-            _write_mask(folder / "masks" / f"{sample.name}.png", mask, dataset.labels)
+            _write_png(folder / "masks" / f"{sample.name}.png", index_picture(mask, dataset.labels))
         else:
             file = picture.relative_to(folder / "images").as_posix()
             images.append({"id": done, "file_name": file, "height": mask.shape[0], "width": mask.shape[1]})
@@ -120,12 +120,6 @@ def _write_picture(folder: Path, sample: Sample, rgb: np.ndarray) -> Path:
     path = folder / f"{sample.name}.png"
     _write_png(path, Image.fromarray(rgb))
     return path
-
-
-def _write_mask(path: Path, mask: np.ndarray, labels: LabelSet) -> None:
-    image = Image.fromarray(mask)
-    image.putpalette(palette(labels))
-    _write_png(path, image)
 
 
 def _write_png(path: Path, image: Image.Image) -> None:

@@ -1,9 +1,8 @@
 """YOLO segmentation: one text file a picture, ``class x1 y1 x2 y2 ...`` a line, in shares of width and height.
 
 Names come from ``data.yaml`` (or any one ``*.yaml`` with ``names``), else from a class file, else they are ``class_0``,
-``class_1``, ... A background is put before
-the classes. An empty text file is a picture of nothing but background; a missing one is reported. See
-``carseg.data.shapes`` for what a polygon covers.
+``class_1``, ... A background is put before the classes. An empty text file is a picture of nothing but background; a
+missing one is reported. See ``carseg.data.shapes`` for what a polygon covers.
 """
 
 from __future__ import annotations

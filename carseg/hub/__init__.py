@@ -158,17 +158,7 @@ def _from_files(name: str, path: Path) -> Located:
     known = load_manifest().models
     if name not in known:
         raise unknown("model", name, known)
-    entry = replace(  # what was measured of the published weights says nothing about these
-        known[name],
-        sha256=hash_file(path),
-        bytes=path.stat().st_size,
-        metrics=(),
-        runtimes={},
-        int8=None,
-        quantization_loss=None,
-        embedded=False,
-    )
-    return Located(entry, path)
+    return Located(replace(known[name].unmeasured(), sha256=hash_file(path), bytes=path.stat().st_size), path)
 
 
 def _given_hub(hub: str | os.PathLike[str] | None) -> Place | None:
