@@ -130,7 +130,7 @@ class Evaluation:
 
     def picture_mious(self) -> Floats:
         """(pictures,) the mIoU of each alone, in the order they were added; NaN where no pixel has a truth."""
-        return _iou(self.confusions())[1]
+        return class_iou(self.confusions())[1]
 
     def scores(self) -> Scores:
         """The figures of all pictures added so far."""
@@ -141,14 +141,14 @@ class Evaluation:
         matrices, boundary = matrices[order], boundary[order]
         foreground = np.arange(len(self.labels)) != self.labels.background
         pairs = np.array(self.labels.pairs, np.intp).reshape(-1, 2)
-        per_picture = np.stack([_dice(matrices, foreground)[1], boundary], axis=1)
+        per_picture = np.stack([class_dice(matrices, foreground)[1], boundary], axis=1)
 
         def figures(draws: Floats) -> dict[str, Floats]:
             """Of splits in which picture i is ``draws[:, i]`` times."""
             sums = np.tensordot(draws, matrices, 1)
             picture_dice, boundary_f1 = _weighted_mean(draws, per_picture).T
-            per_class_dice, dice = _dice(sums, foreground)
-            per_class, miou, fw_iou = _iou(sums)
+            per_class_dice, dice = class_dice(sums, foreground)
+            per_class, miou, fw_iou = class_iou(sums)
             return {
                 "miou": miou,
                 "pixel_acc": _ratio(np.trace(sums, axis1=-2, axis2=-1), sums.sum((-2, -1))),
@@ -163,7 +163,7 @@ class Evaluation:
 
         total = matrices.sum(0, dtype=np.int64)
         point = {name: value[0] for name, value in figures(np.ones((1, len(matrices)))).items()}
-        resampled = [figures(draws) for draws in _resamples(len(matrices))]
+        resampled = [figures(draws) for draws in resamples(len(matrices))]
         fields: dict[str, Any] = {}
         for name, value in point.items():
             interval = _percentiles(np.concatenate([part[name] for part in resampled]))
@@ -275,14 +275,14 @@ def _parts(matrices: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[An
     return np.diagonal(matrices, axis1=-2, axis2=-1), matrices.sum(-1), matrices.sum(-2)[..., :-1]
 
 
-def _iou(matrices: npt.NDArray[Any]) -> tuple[Floats, Floats, Floats]:
+def class_iou(matrices: npt.NDArray[Any]) -> tuple[Floats, Floats, Floats]:
     """IoU per class (..., C), NaN where the truth lacks it; its mean over the classes and over the pixels (...)."""
     hit, true, predicted = _parts(matrices)
     iou = np.where(true > 0, _ratio(hit, true + predicted - hit), math.nan)
     return iou, _mean(iou, true > 0), _mean(iou, true)
 
 
-def _dice(matrices: npt.NDArray[Any], foreground: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+def class_dice(matrices: npt.NDArray[Any], foreground: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
     """Dice per class (..., C), NaN where the truth lacks it; its mean over the classes but the background (...)."""
     hit, true, predicted = _parts(matrices)
     dice = np.where(true > 0, _ratio(2 * hit, true + predicted), math.nan)
@@ -301,7 +301,7 @@ def _weighted_mean(draws: Floats, values: Floats) -> Floats:
     return _ratio(draws @ np.where(there, values, 0), draws @ there)
 
 
-def _resamples(count: int) -> list[Floats]:
+def resamples(count: int) -> list[Floats]:
     """How often each of ``count`` pictures is drawn, (splits, pictures); in parts, so that memory stays small."""
     generator = np.random.default_rng(SEED)
     parts = []

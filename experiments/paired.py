@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from carseg.errors import OptionError
-from carseg.metrics import RESAMPLES, SEED
+from carseg.metrics import Floats, class_dice, class_iou, resamples
 
-Floats = npt.NDArray[np.float64]
 Confusions = npt.NDArray[Any]  # (pictures, classes, classes + 1) pixels, truth by prediction, as Evaluation has them
 
 
@@ -36,23 +35,15 @@ def difference(
         raise OptionError(f"networks are compared by miou or dice, not by {figure!r}")
     if not np.array_equal(one.sum(2), other.sum(2)):  # pixels of every class in the truth
         raise OptionError("the two were not measured on the same pictures")
-    count = len(one)
-    draws = np.random.default_rng(SEED).multinomial(count, np.full(count, 1 / count), RESAMPLES)
-    draws = np.concatenate([np.ones((1, count), np.int64), draws])
-    apart = _figure(draws, one, figure, background) - _figure(draws, other, figure, background)
+    draws = [np.ones((1, len(one))), *resamples(len(one))]
+    apart = np.concatenate([_figure(d, one, figure, background) - _figure(d, other, figure, background) for d in draws])
     low, high = np.percentile(apart[1:], (2.5, 97.5))
     return float(apart[0]), float(low), float(high)
 
 
-def _figure(draws: npt.NDArray[np.int64], confusions: Confusions, figure: str, background: int | None) -> Floats:
+def _figure(draws: Floats, confusions: Confusions, figure: str, background: int | None) -> Floats:
     """(splits,) of splits in which picture i is ``draws[:, i]`` times."""
-    sums = np.tensordot(draws.astype(np.float64), confusions, 1)
-    hit, true, predicted = np.diagonal(sums, axis1=1, axis2=2), sums.sum(2), sums.sum(1)[:, :-1]
-    ratio = (
-        2 * hit / np.maximum(true + predicted, 1) if figure == "dice" else hit / np.maximum(true + predicted - hit, 1)
-    )
-    counted = true > 0
-    if figure == "dice" and background is not None:
-        counted[:, background] = False
-    mean: Floats = (ratio * counted).sum(1) / np.maximum(counted.sum(1), 1)
-    return mean
+    sums = np.tensordot(draws, confusions, 1)
+    if figure == "miou":
+        return class_iou(sums)[1]
+    return class_dice(sums, np.arange(len(sums[0])) != background)[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -207,6 +208,21 @@ def test_no_pictures_at_all_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", np.zeros((0, 8, 8, 3), np.uint8))
     np.save(tmp_path / "labels.npy", np.zeros((0, 8, 8), np.uint8))
     with pytest.raises(DataError, match="holds no pictures"):
+        carseg.data.open(tmp_path)
+
+
+def test_a_folder_that_cannot_be_looked_into_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index_folder(tmp_path, ["a"])
+    (tmp_path / "images" / "more").mkdir()
+    scan = os.scandir
+
+    def refuse(path: str) -> object:  # permissions do not bind everybody
+        if Path(path).name == "more":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(DataError, match="more cannot be looked into"):
         carseg.data.open(tmp_path)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from carseg.data.dataset import Label, PictureSource
+from carseg.errors import DataError
 from carseg.labels import Color
 
 SPLITS = {
@@ -53,17 +55,29 @@ class Found:
 
 
 def files_below(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
-    """Visible files below a folder by their path without extension, sorted; equal stems keep their extension."""
+    """Visible files below a folder by their path without extension, sorted; equal stems keep their extension.
+
+    Raises:
+        DataError: a folder below it cannot be looked into.
+    """
     wanted = frozenset(suffixes)
-    paths = [p for p in sorted(folder.rglob("*")) if p.suffix.lower() in wanted and p.is_file()]
-    paths = [p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
+    paths = []
+    for place, inner, files in os.walk(folder, onerror=_refuse):
+        inner[:] = [name for name in inner if not name.startswith(".")]
+        shown = (Path(place, name) for name in files if not name.startswith("."))
+        paths += [path for path in shown if path.suffix.lower() in wanted and path.is_file()]
     named: dict[str, list[Path]] = {}
-    for path in paths:
+    for path in sorted(paths):
         named.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
     files = {}
     for name, same in named.items():
         files.update({name: same[0]} if len(same) == 1 else {name + path.suffix: path for path in same})
     return files
+
+
+def _refuse(error: OSError) -> None:
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):  # what is no folder holds no files
+        raise DataError(f"{error.filename} cannot be looked into ({error.strerror})") from None
 
 
 def pictures_below(folder: Path) -> dict[str, Path]:
