@@ -162,18 +162,22 @@ def measure_runtimes(located: Located, pictures: Iterable[Any]) -> dict[str, dic
     Args:
         pictures: RGB uint8 (H, W, 3); gone through once for each.
     """
-    found = list(pictures)
     entry, reference = located.entry, _reference(located)
-    wanted = [_mask(reference, entry, rgb) for rgb in found]
-    shares: dict[tuple[str, str], float] = {}
-    seconds: dict[tuple[str, str], float] = {}
-    for way in runtimes.FASTEST:
-        name, precision = way
-        if runtimes.installed(name) and (precision != "bfloat16" or cpu.native_bfloat16()):
-            runtime = runtimes.start(located, name, "cpu", precision, None)
-            masks, took = zip(*(_timed(runtime, entry, rgb) for rgb in found), strict=True)
-            shares[way], _ = agreement(zip(wanted, masks, strict=True))
-            seconds[way] = median(took)
+    started = {
+        (name, precision): runtimes.start(located, name, "cpu", precision, None)
+        for name, precision in runtimes.FASTEST
+        if runtimes.installed(name) and (precision != "bfloat16" or cpu.native_bfloat16())
+    }
+    pairs: dict[tuple[str, str], list[tuple[image.Array8, image.Array8]]] = {way: [] for way in started}
+    times: dict[tuple[str, str], list[float]] = {way: [] for way in started}
+    for rgb in pictures:  # each way in turn, so that other work on the machine slows all of them alike
+        wanted = _mask(reference, entry, rgb)
+        for way, runtime in started.items():
+            mask, took = _timed(runtime, entry, rgb)
+            pairs[way].append((wanted, mask))
+            times[way].append(took)
+    shares = {way: agreement(compared)[0] for way, compared in pairs.items()}
+    seconds = {way: median(took) for way, took in times.items()}
     figures: dict[str, dict[str, float]] = {}
     for (name, precision), share in shares.items():
         if precision == "float32" or seconds[name, precision] < seconds[name, "float32"]:

@@ -62,9 +62,9 @@ def files_below(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
     """
     wanted = frozenset(suffixes)
     paths = []
-    for place, inner, files in os.walk(folder, onerror=_refuse):
+    for place, inner, names in os.walk(folder, onerror=_refuse):
         inner[:] = [name for name in inner if not name.startswith(".")]
-        shown = (Path(place, name) for name in files if not name.startswith("."))
+        shown = (Path(place, name) for name in names if not name.startswith("."))
         paths += [path for path in shown if path.suffix.lower() in wanted and path.is_file()]
     named: dict[str, list[Path]] = {}
     for path in sorted(paths):
