@@ -19,6 +19,7 @@ from carseg.errors import CarsegError, OptionError, PictureNotFoundError
 from carseg.labels import LabelSet
 from carseg.manifest import Entry
 from carseg.result import Result
+from carseg.walking import visible_files
 
 
 def load(
@@ -222,10 +223,7 @@ def find_pictures(sources: Any) -> Iterable[Any]:
 def _below(folder: Path) -> Iterator[Path]:
     """Visible pictures, and folders that cannot be looked into: reading one says so."""
     closed: list[OSError] = []
-    for place, inner, files in os.walk(folder, onerror=closed.append):
-        inner[:] = [name for name in inner if not name.startswith(".")]
-        paths = (Path(place, name) for name in files if not name.startswith("."))
-        yield from (path for path in paths if path.suffix.lower() in image.SUFFIXES)
+    yield from (path for path in visible_files(folder, closed.append) if path.suffix.lower() in image.SUFFIXES)
     yield from (Path(error.filename) for error in closed)
 
 

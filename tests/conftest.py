@@ -1,8 +1,9 @@
-"""Fixtures for tests that download."""
+"""Fixtures for tests that download, and for folders that are closed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,20 @@ def server() -> Iterator[Server]:
     with Server() as server:
         server.files[FILE] = CONTENT
         yield server
+
+
+@pytest.fixture
+def forbid(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Makes folders of a name impossible to look into; permissions do not bind everybody."""
+
+    def forbid(name: str) -> None:
+        for function in (os.scandir, os.listdir):
+
+            def refuse(path: str, look: Callable[[str], object] = function) -> object:
+                if Path(path).name == name:
+                    raise PermissionError(13, "Permission denied", str(path))
+                return look(path)
+
+            monkeypatch.setattr(os, function.__name__, refuse)
+
+    return forbid

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -211,17 +211,10 @@ def test_no_pictures_at_all_are_refused(tmp_path: Path) -> None:
         carseg.data.open(tmp_path)
 
 
-def test_a_folder_that_cannot_be_looked_into_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_that_cannot_be_looked_into_is_refused(tmp_path: Path, forbid: Callable[[str], None]) -> None:
     index_folder(tmp_path, ["a"])
     (tmp_path / "images" / "more").mkdir()
-    scan = os.scandir
-
-    def refuse(path: str) -> object:  # permissions do not bind everybody
-        if Path(path).name == "more":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scan(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    forbid("more")
     with pytest.raises(DataError, match="more cannot be looked into"):
         carseg.data.open(tmp_path)
 

@@ -1,7 +1,6 @@
 """From a picture of any size to a result of the same size, one by one and in streams."""
 
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -112,17 +111,9 @@ def test_stream_goes_through_a_folder_in_order(segmenter: Segmenter, folder: Pat
 
 
 def test_a_folder_that_cannot_be_looked_into_is_named(
-    segmenter: Segmenter, folder: Path, monkeypatch: pytest.MonkeyPatch
+    segmenter: Segmenter, folder: Path, forbid: Callable[[str], None]
 ) -> None:
-    scan = os.scandir
-
-    def refuse(path: str) -> object:  # permissions do not bind everybody
-        if Path(path).name == "sub":
-            raise PermissionError(13, "Permission denied", str(path))
-        return scan(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    monkeypatch.setattr(os, "listdir", refuse)
+    forbid("sub")
     *rest, closed = segmenter.stream(folder, on_error="yield")
     assert len(rest) == 2
     assert isinstance(closed, PictureError) and "Permission denied" in str(closed)

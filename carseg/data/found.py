@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from carseg.data.dataset import Label, PictureSource
 from carseg.errors import DataError
 from carseg.labels import Color
+from carseg.walking import visible_files
 
 SPLITS = {
     "train": "train",
@@ -61,11 +61,7 @@ def files_below(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
         DataError: a folder below it cannot be looked into.
     """
     wanted = frozenset(suffixes)
-    paths = []
-    for place, inner, names in os.walk(folder, onerror=_refuse):
-        inner[:] = [name for name in inner if not name.startswith(".")]
-        shown = (Path(place, name) for name in names if not name.startswith("."))
-        paths += [path for path in shown if path.suffix.lower() in wanted and path.is_file()]
+    paths = (p for p in visible_files(folder, _refuse) if p.suffix.lower() in wanted and p.is_file())
     named: dict[str, list[Path]] = {}
     for path in sorted(paths):
         named.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
