@@ -166,7 +166,7 @@ def measure_runtimes(located: Located, pictures: Iterable[Any]) -> dict[str, dic
     started = {
         (name, precision): runtimes.start(located, name, "cpu", precision, None)
         for name, precision in runtimes.FASTEST
-        if runtimes.installed(name) and (precision != "bfloat16" or cpu.native_bfloat16())
+        if runtimes.runs_here(name, precision)
     }
     pairs: dict[tuple[str, str], list[tuple[image.Array8, image.Array8]]] = {way: [] for way in started}
     times: dict[tuple[str, str], list[float]] = {way: [] for way in started}

@@ -79,7 +79,12 @@ def choose(entry: Entry, name: str, device: str, precision: str) -> tuple[str, s
 
 def _suits(entry: Entry, name: str, precision: str) -> bool:
     agreement = entry.runtimes.get(name, {}).get(precision, 0.0)
-    return agreement >= AGREEMENT and installed(name) and (precision != "bfloat16" or cpu.native_bfloat16())
+    return agreement >= AGREEMENT and runs_here(name, precision)
+
+
+def runs_here(name: str, precision: str) -> bool:
+    """Whether a runtime is installed and bfloat16, where it is asked for, is the processor's own."""
+    return installed(name) and (precision != "bfloat16" or cpu.native_bfloat16())
 
 
 def installed(name: str) -> bool:
