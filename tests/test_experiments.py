@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from carseg.architectures.imagenet import load_encoder
 from carseg.errors import OptionError, UnknownNameError
 from carseg.labels import LABEL_SETS
+from carseg.manifest import load_manifest
 from carseg.metrics import Evaluation
-from carseg.registry import list_architectures
+from carseg.registry import create_model, list_architectures
 from experiments import page, results
 from experiments.experiment import Experiment, Pictures, names, read
 from experiments.measures import quality
@@ -87,6 +89,15 @@ def test_every_experiment_can_be_run_and_shown(name: str) -> None:
     for variant in experiment.variants:
         assert bool(variant.start in list_architectures()) != bool(variant.model)
     assert f"<!-- experiment: {name} -->" in page.PAGE.read_text("utf-8")
+
+
+def test_the_encoders_that_experiments_name_fit_their_networks() -> None:
+    named = {(v.start, v.options.get("encoder", "")) for name in names() for v in read(name).variants}
+    pairs = {(start, encoder) for start, encoder in named if encoder in load_manifest().models}
+    assert pairs
+    for start, encoder in pairs:
+        network, trained = (create_model(each, 2) for each in (start, load_manifest().models[encoder].architecture))
+        load_encoder(network, {trained.timm_key(key): value for key, value in trained.state_dict().items()}, encoder)
 
 
 def test_a_test_split_compares_no_trainings(tmp_path: Path) -> None:
