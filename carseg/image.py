@@ -10,6 +10,7 @@ to the values ``carseg.normalising`` does for batches in training.
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import os
 import stat
@@ -24,12 +25,13 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from carseg import hub
-from carseg.errors import PictureError, PictureNotFoundError
+from carseg.errors import MissingExtraError, PictureError, PictureNotFoundError
 from carseg.labels import IGNORE
 from carseg.manifest import InputSpec
 
-_FORMATS = "jpg jpeg jfif mpo png webp bmp tif tiff gif ppm pgm jp2 avif"
+_FORMATS = "jpg jpeg jfif mpo png webp bmp tif tiff gif ppm pgm jp2 avif heic heif"
 SUFFIXES = frozenset(f".{name}" for name in _FORMATS.split())
+_HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands, behind b"ftyp"
 _TILE_OVERLAP = 0.25  # share of a tile's side that it has in common with its neighbour
 
 Array8 = npt.NDArray[np.uint8]
@@ -58,7 +60,7 @@ def decode(picture: Any) -> Picture:
             or float in 0..1.
 
     The first frame of an animation is used, EXIF orientation is applied, transparency is laid over white, 16-bit files
-    are scaled to 8 bits.
+    are scaled to 8 bits. HEIF needs the extra ``heif``, whose pi-heif is then registered with Pillow.
 
     Raises:
         PictureNotFoundError: there is no such file.
@@ -108,10 +110,28 @@ def _decode_path(path: Path) -> Array8:
 
 def _decode_file(file: Any, name: str) -> Array8:
     def read() -> Array8:
-        with Image.open(file) as image:
+        with _open(file) as image:
             return _to_rgb(image)
 
     return _guarded(read, name)
+
+
+def _open(file: Any) -> Image.Image:
+    """An image file through Pillow; HEIF, which iPhones write, through the opener that pi-heif adds to it."""
+    if not getattr(file, "seekable", bool)():
+        file = io.BytesIO(file.read())
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError:
+        file.seek(0)
+        if file.read(12)[8:] not in _HEIF:
+            raise
+        if importlib.util.find_spec("pi_heif") is None:
+            raise PictureError(str(MissingExtraError("pi-heif", "heif", "a HEIF picture"))) from None
+        import pi_heif
+
+        pi_heif.register_heif_opener()
+        return Image.open(file)
 
 
 def _guarded(read: Callable[[], Array8], name: str) -> Array8:

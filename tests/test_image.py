@@ -1,6 +1,9 @@
 """Reading pictures of every kind, and the way from logits back to the picture's own size."""
 
+import base64
+import importlib.util
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,7 @@ from PIL import Image
 from carseg import image
 from carseg.errors import PictureError, PictureNotFoundError
 from carseg.manifest import InputSpec
+from carseg.segmenter import find_pictures
 
 SPEC = InputSpec(size=(32, 48), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
 RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
@@ -45,6 +49,53 @@ def test_exif_orientation_is_applied() -> None:
     exif[0x0112] = 6  # turned by 90 degrees
     upright = image.decode(encoded(Image.fromarray(RGB), "PNG", exif=exif)).rgb
     np.testing.assert_array_equal(upright, np.rot90(RGB, -1))
+
+
+# 64x48 pixels, the left half blue, the right one red, and a note that the camera was turned.
+HEIC = base64.b64decode("""
+AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAchtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAADRpbG9jAAAAAERAAA
+IAAQAAAAAB7AABAAAAAAAAACUAAgAAAAACEQABAAAAAAAAACQAAAA4aWluZgAAAAAAAgAAABVpbmZlAgAAAAABAABodmMxAAAAABVpbmZlAgAAAQACAABF
+eGlmAAAAAA5waXRtAAAAAAABAAABB2lwcnAAAADmaXBjbwAAAHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAA
+MAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlz
+cGUAAAAAAAAAQAAAAEAAAAAoY2xhcAAAAEAAAAABAAAAMAAAAAEAAAAAAAAAAv////AAAAACAAAAEHBpeGkAAAAAAwgICAAAAAlpcm90AwAAABlpcG1hAA
+AAAAAAAAEAAQaBAgMFhIYAAAAaaXJlZgAAAAAAAAAOY2RzYwACAAEAAQAAAFFtZGF0AAAAISgBrxmA70mlv//trmEfMtu/jbIXhepFH/QdvnwQwNtbwAAA
+AAZFeGlmAABNTQAqAAAACAABARIAAwAAAAEABgAAAAAAAA==
+""")
+
+
+def test_pictures_of_an_iphone() -> None:
+    pytest.importorskip("pi_heif", reason="pip install 'carseg[heif]' to read HEIF")
+    rgb = image.decode(HEIC).rgb
+    assert rgb.shape == (64, 48, 3)
+    np.testing.assert_allclose(rgb[16, 24], (20, 40, 200), atol=4)
+    np.testing.assert_allclose(rgb[48, 24], (200, 30, 30), atol=4)
+    with pytest.raises(PictureError, match="the given bytes"):
+        image.decode(HEIC[:-40])
+
+
+def test_what_pictures_of_an_iphone_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "HEIF"])
+    path = tmp_path / "car.HEIC"
+    path.write_bytes(HEIC)
+    with pytest.raises(
+        PictureError, match=re.escape("car.HEIC: a HEIF picture needs pi-heif: pip install 'carseg[heif]'")
+    ):
+        image.decode(path)
+    assert list(find_pictures(tmp_path)) == [path]
+
+
+def test_a_file_that_cannot_be_rewound() -> None:
+    class Pipe(io.RawIOBase):
+        rest = io.BytesIO(encoded(Image.fromarray(RGB)))
+
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, buffer: bytearray) -> int:
+            return self.rest.readinto(buffer)
+
+    np.testing.assert_array_equal(image.decode(Pipe()).rgb, RGB)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "HSV"])
