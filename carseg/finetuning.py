@@ -18,7 +18,7 @@ from torch import Tensor
 
 from carseg import checkpoint, packing
 from carseg import hub as hubs
-from carseg.architectures.imagenet import load_encoder, load_imagenet_encoder
+from carseg.architectures.imagenet import copy_encoder, load_encoder, load_imagenet_encoder
 from carseg.architectures.network import Network, State
 from carseg.atomic import replacing
 from carseg.data.dataset import Dataset
@@ -271,8 +271,7 @@ def _load_encoder(network: Network, encoder: str, hub: str | None) -> list[Entry
         load_encoder(network, checkpoint.read_state(Path(encoder)), encoder)
     else:
         located = hubs.locate(encoder, hub=hub)
-        trained = read_network(located)
-        load_encoder(network, {trained.timm_key(key): value for key, value in trained.state_dict().items()}, encoder)
+        copy_encoder(network, read_network(located), encoder)
         return [located.entry]
     return []
 

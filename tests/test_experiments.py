@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carseg.architectures.imagenet import load_encoder
+from carseg.architectures.imagenet import copy_encoder
 from carseg.errors import OptionError, UnknownNameError
 from carseg.labels import LABEL_SETS
 from carseg.manifest import load_manifest
@@ -97,7 +97,7 @@ def test_the_encoders_that_experiments_name_fit_their_networks() -> None:
     assert pairs
     for start, encoder in pairs:
         network, trained = (create_model(each, 2) for each in (start, load_manifest().models[encoder].architecture))
-        load_encoder(network, {trained.timm_key(key): value for key, value in trained.state_dict().items()}, encoder)
+        copy_encoder(network, trained, encoder)
 
 
 def test_a_test_split_compares_no_trainings(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from carseg import load, packing
-from carseg.architectures.imagenet import load_encoder
+from carseg.architectures.imagenet import copy_encoder
 from carseg.errors import OptionError
 from carseg.manifest import read_config
 from carseg.registry import create_model, list_architectures
@@ -111,7 +111,7 @@ def test_the_encoder_that_a_recipe_names_fits_its_network(name: str, monkeypatch
     encoder = recipe.rounds[0].encoder
     assert encoder
     trained, network = (create_model(recipes.read(each).start, 2) for each in (encoder, name))
-    load_encoder(network, {trained.timm_key(key): value for key, value in trained.state_dict().items()}, encoder)
+    copy_encoder(network, trained, encoder)
 
 
 def test_a_recipe_makes_what_it_starts_from_and_names_all_data(folder: Path) -> None:

@@ -39,6 +39,11 @@ def load_encoder(model: Network, state: Mapping[str, Tensor], source: str) -> No
     model.load_state_dict(filled, strict=False)  # strict above: every tensor of the encoder is there
 
 
+def copy_encoder(model: Network, trained: Network, source: str) -> None:
+    """Fills the encoder of ``model`` with that of a trained network; see ``load_encoder``."""
+    load_encoder(model, {trained.timm_key(key): value for key, value in trained.state_dict().items()}, source)
+
+
 def load_imagenet_encoder(model: Network) -> None:
     """Fills the encoder of ``model`` with timm's default ImageNet weights for it.
 

@@ -56,7 +56,7 @@ def start(located: Located, device: str, precision: str, threads: int | None) ->
 def settings(precision: str, threads: int | None) -> dict[str, Any]:
     """How OpenVINO is told what ``carseg.load`` was told.
 
-    Between its int8 layers a network computes in bfloat16 where the processor does: a sixth quicker, the same labels.
+    Between its int8 layers a network computes in bfloat16 where the processor does, which is quicker.
     """
     bfloat16 = precision == "bfloat16" or (precision == "int8" and cpu.native_bfloat16())
     hint = "bf16" if bfloat16 else "f32"
