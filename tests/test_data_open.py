@@ -32,6 +32,14 @@ def test_pictures_and_masks_pair_by_name_and_names_may_be_in_folders(tmp_path: P
     assert (dataset.name, dataset.split, dataset.format) == (tmp_path.name, "", "masks")
 
 
+@pytest.mark.parametrize("suffix", [".gif", ".HEIC", ".jp2"])
+def test_pictures_are_found_under_every_suffix_that_predict_takes(tmp_path: Path, suffix: str) -> None:
+    index_folder(tmp_path, ["a", "b"])
+    for picture in (tmp_path / "images").iterdir():
+        picture.rename(picture.with_suffix(suffix))
+    assert [sample.name for sample in carseg.data.open(tmp_path)] == ["a", "b"]
+
+
 def test_samples_can_be_sent_to_worker_processes(tmp_path: Path) -> None:
     masks = index_folder(tmp_path, ["a"])
     sample = pickle.loads(pickle.dumps(carseg.data.open(tmp_path)[0]))

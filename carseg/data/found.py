@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from carseg import image
 from carseg.data.dataset import Label, PictureSource
 from carseg.errors import DataError
 from carseg.labels import Color
@@ -20,7 +21,6 @@ SPLITS = {
     "test": "test",
     "testing": "test",
 }
-PICTURE_SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"))
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _refuse(error: OSError) -> None:
 
 def pictures_below(folder: Path) -> dict[str, Path]:
     """Picture files below a folder by name, see ``files_below``."""
-    return files_below(folder, PICTURE_SUFFIXES)
+    return files_below(folder, image.SUFFIXES)
 
 
 def pair(

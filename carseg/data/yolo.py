@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from carseg import image
 from carseg.data.classes import class_file
 from carseg.data.found import (
-    PICTURE_SUFFIXES,
     SPLITS,
     Found,
     Record,
@@ -151,7 +151,7 @@ def _places(folder: Path, described: Mapping[str, Any]) -> dict[str, list[tuple[
 
 def _find(folder: Path, described: Mapping[str, Any], place: str) -> Path | None:
     """Where a path of ``data.yaml`` points: exporters write it relative to here, to ``path``, or one folder up."""
-    if Path(place).suffix.lower() in {".txt", *PICTURE_SUFFIXES}:
+    if Path(place).suffix.lower() in {".txt", *image.SUFFIXES}:
         raise DataError(f"data.yaml of {folder} lists {place}; only folders of pictures can be read")
     inside = place.removeprefix("../").removeprefix("./")
     candidates = [folder / place, folder / str(described.get("path") or "") / place, folder / inside]
