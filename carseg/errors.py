@@ -29,8 +29,12 @@ class MissingExtraError(CarsegError, ImportError):
     """A feature needs an optional package; the message is the pip line that brings it, by an extra of carseg if any."""
 
     def __init__(self, package: str, extra: str | None, purpose: str) -> None:
+        super().__init__(package, extra, purpose)  # as given, so that it comes whole from another process
+
+    def __str__(self) -> str:
+        package, extra, purpose = self.args
         wanted = f"'carseg[{extra}]'" if extra else package
-        super().__init__(f"{purpose} needs {package}: pip install {wanted}")
+        return f"{purpose} needs {package}: pip install {wanted}"
 
 
 class PictureError(CarsegError, ValueError):

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from carseg import hub
 from carseg.errors import MissingExtraError, PictureError, PictureNotFoundError
@@ -32,6 +32,15 @@ from carseg.manifest import InputSpec
 _FORMATS = "jpg jpeg jfif mpo png webp bmp tif tiff gif ppm pgm jp2 avif heic heif"
 SUFFIXES = frozenset(f".{name}" for name in _FORMATS.split())
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands, behind b"ftyp"
+_UPRIGHT = {  # EXIF orientation to what undoes it
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _TILE_OVERLAP = 0.25  # share of a tile's side that it has in common with its neighbour
 
 Array8 = npt.NDArray[np.uint8]
@@ -59,8 +68,9 @@ def decode(picture: Any) -> Picture:
             array (H, W, 3), (H, W, 4) or (H, W) of uint8 in RGB order, or a torch tensor (3, H, W) or (1, H, W), uint8
             or float in 0..1.
 
-    The first frame of an animation is used, EXIF orientation is applied, transparency is laid over white, 16-bit files
-    are scaled to 8 bits. HEIF needs the extra ``heif``, whose pi-heif is then registered with Pillow.
+    Of an animation that is a file the first frame is used, of a PIL image the one it is at. EXIF orientation is
+    applied, transparency is laid over white, 16-bit files are scaled to 8 bits. HEIF needs the extra ``heif``, whose
+    pi-heif is then registered with Pillow.
 
     Raises:
         PictureNotFoundError: there is no such file.
@@ -153,9 +163,10 @@ def _guarded(read: Callable[[], Array8], name: str) -> Array8:
 def _to_rgb(image: Image.Image) -> Array8:
     if 0 in image.size:
         raise PictureError("it has no pixels")
-    image.seek(0)
     image.load()
-    image = ImageOps.exif_transpose(image)
+    turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    if turn is not None:  # by hand: ImageOps.exif_transpose also writes all tags anew, and fails where one is odd
+        image = image.transpose(turn)
     if image.mode == "F":
         raise PictureError("floating-point pixels have no known range; save it with 8 or 16 bits")
     if image.mode.startswith("I"):  # 16 bits a pixel, as I;16 or widened to I
@@ -227,8 +238,8 @@ def to_mask(
 
     Args:
         logits: float32 (C, h, w).
-        threshold: pixels whose class has a lower (interpolated) probability become ``background``, or 255 where there
-            is none.
+        threshold: pixels whose class has a lower probability, interpolated between the network's pixels, become
+            ``background``, or 255 where there is none.
 
     Full-size logits are never built. Between four neighbouring logits that agree on the class every interpolated pixel
     has that class too, because bilinear weights are convex; so only pixels between disagreeing neighbours are
@@ -263,10 +274,12 @@ def to_mask(
             np.maximum(best, value, out=best)
         mask[start:stop, columns] = winner
     if threshold is not None:
-        probability = _probabilities(logits).max(0)
-        for y in range(size[0]):
-            row = probability[y0[y]] * (1 - fy[y]) + probability[y1[y]] * fy[y]
-            mask[y, row[x0] * (1 - fx) + row[x1] * fx < threshold] = IGNORE if background is None else background
+        probability = _probabilities(logits)
+        for y, label in enumerate(mask):
+            upper, lower = (
+                probability[label, row, x0] * (1 - fx) + probability[label, row, x1] * fx for row in (y0[y], y1[y])
+            )
+            label[upper * (1 - fy[y]) + lower * fy[y] < threshold] = IGNORE if background is None else background
     return mask
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
-from carseg import drawing, rle
+from carseg import drawing, image, rle
 from carseg import polygons as outlines
 from carseg.atomic import replacing
 from carseg.errors import MissingExtraError, OptionError, OutputError
@@ -163,6 +163,7 @@ class Result:
 
         Raises:
             OptionError: no such colour.
+            PictureError: an array that is no picture.
         """
         keep = Image.fromarray(self.mask).point([255 * (label in self.labels.foreground) for label in range(256)])
         if feather > 0:
@@ -176,10 +177,8 @@ class Result:
 
     def _backdrop(self, background: Color | str | Image.Image | NDArray[np.uint8]) -> Image.Image:
         size = self.width, self.height
-        if isinstance(background, np.ndarray):
-            background = Image.fromarray(background)
-        if isinstance(background, Image.Image):
-            return ImageOps.fit(background.convert("RGB"), size)
+        if isinstance(background, (np.ndarray, Image.Image)):
+            return ImageOps.fit(Image.fromarray(image.decode(background).rgb), size)
         try:
             return Image.new("RGB", size, background)
         except (TypeError, ValueError) as error:
@@ -188,7 +187,8 @@ class Result:
     def save(
         self, directory: str | os.PathLike[str], kinds: Iterable[str] = ("mask", "overlay"), stem: str | None = None
     ) -> dict[str, Path]:
-        """Writes ``STEM.mask.png``, ``STEM.overlay.png``, ``STEM.cutout.png``, ``STEM.json``; older ones are replaced.
+        """Writes ``STEM.mask.png``, ``STEM.overlay.png``, ``STEM.cutout.png``, ``STEM.json``; older ones are replaced,
+        those of another picture of the same stem too.
 
         The mask is an index picture: its pixels are the label ids, its palette the colours of the classes.
 

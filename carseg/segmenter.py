@@ -36,7 +36,8 @@ def load(
 
     Args:
         name: one of ``carseg.list_models()``, a name that the given hub has, or the folder of a fine-tuned network.
-        weights: a safetensors file to use instead of the published one.
+        weights: a safetensors file to use instead of the published one; where a ``config.json`` lies beside it, that
+            says what network and classes it is for.
         hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT``; also ``CARSEG_HUB``.
         device: auto, cpu, cuda, cuda:N, mps.
         runtime: auto, torch, openvino, onnx.
@@ -112,7 +113,8 @@ class Segmenter:
         """Segments many pictures lazily, in order; memory does not grow with their number.
 
         Args:
-            sources: a folder (with its sub-folders), a glob pattern, or an iterable of what ``predict`` takes.
+            sources: a folder (with its sub-folders), a glob pattern, or an iterable of what ``predict`` takes. It is
+                read a few pictures ahead: an array must not be written to again once it has been handed over.
             batch_size: pictures that go through the network together; None takes what suits the device.
             tile: as for ``predict``.
             threshold: as for ``predict``.

@@ -5,8 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import socket
 import struct
+import subprocess
+import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -121,6 +125,21 @@ def test_results_of_earlier_runs_are_no_inputs(capsys):
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
+def test_the_same_command_again_is_given_its_own_results(capsys):
+    photo(Path("img.png"))
+    for _ in range(2):
+        assert predict(*sorted(Path().iterdir()), "--save", "json") == 0
+        assert "1 of 1 done" in capsys.readouterr().err
+    assert predict("carseg-out") == 2
+
+
+def test_results_may_go_above_the_pictures(capsys):
+    photo(Path("in/sub/img.png"))
+    for _ in range(2):
+        assert predict("in/sub", "--out", "in", "--save", "mask") == 0
+    assert written("in") == ["img.mask.png", "sub/img.png"]
+
+
 def test_results_do_not_go_among_the_pictures(capsys):
     photo(Path("in/img.png"))
     assert predict("in", "--out", "in") == 2
@@ -224,6 +243,31 @@ def test_interrupted(capsys, monkeypatch):
     monkeypatch.setattr(Segmenter, "_prepare", interrupt)
     assert predict("img.png") == 130
     assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no signals between processes here")
+def test_asked_to_end_it_leaves_no_half_of_a_file(monkeypatch):
+    for i in range(200):
+        photo(Path(f"in/{i}.png"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    program = "import color_hub; from carseg.cli import entry; entry()"
+    arguments = ["predict", "in", "--model", "blocks"]
+    running = subprocess.Popen([sys.executable, "-c", program, *arguments], stderr=subprocess.PIPE, text=True)
+    while not Path("carseg-out").exists() and running.poll() is None:
+        time.sleep(0.01)
+    running.terminate()
+    said = running.communicate()[1]
+    assert "interrupted" in said and "Traceback" not in said
+    assert running.returncode == 130
+    assert len(written()) < 400
+    assert not [name for name in written() if name.endswith(".part")]
+
+
+def test_json_for_programs_that_read_another_encoding(capsys, monkeypatch):
+    photo(Path("ü🚗.png"))
+    assert predict("ü🚗.png", "--format", "json", "--save", "") == 0
+    printed = capsys.readouterr().out
+    assert printed.isascii() and json.loads(printed)["source"] == "ü🚗.png"
 
 
 def test_the_licence_is_said_once(capsys):

@@ -4,13 +4,14 @@ import base64
 import importlib.util
 import io
 import re
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, ImageOps
 
 from carseg import image
 from carseg.errors import PictureError, PictureNotFoundError
@@ -49,6 +50,27 @@ def test_exif_orientation_is_applied() -> None:
     exif[0x0112] = 6  # turned by 90 degrees
     upright = image.decode(encoded(Image.fromarray(RGB), "PNG", exif=exif)).rgb
     np.testing.assert_array_equal(upright, np.rot90(RGB, -1))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_odd_tags_beside_an_orientation_do_no_harm(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    turned = encoded(Image.fromarray(RGB), exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(turned))))
+    directory = struct.pack("<HHHIIHHI4sI", 2, 0x0112, 3, 1, orientation, 0x011A, 2, 3, b"72", 0)
+    odd = b"Exif\0\0II*\0\x08\0\0\0" + directory  # the resolution as text, which should be a fraction
+    np.testing.assert_array_equal(image.decode(encoded(Image.fromarray(RGB), exif=odd)).rgb, expected)
+
+
+def test_an_image_is_the_frame_that_it_is_at() -> None:
+    frames = [Image.fromarray(np.full((4, 6, 3), value, np.uint8)) for value in (10, 200)]
+    file = encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:])
+    assert (image.decode(file).rgb == 10).all()
+    opened = Image.open(io.BytesIO(file))
+    opened.seek(1)
+    assert (image.decode(opened).rgb == 200).all()
+    assert opened.tell() == 1
 
 
 # 64x48 pixels, the left half blue, the right one red, and a note that the camera was turned.
@@ -207,6 +229,16 @@ def test_threshold_turns_unsure_pixels_into_background() -> None:
     logits[1, :, 0], logits[2, :, 1] = 0.1, 10
     assert set(np.unique(image.to_mask(logits, (2, 2), threshold=0.9, background=0))) == {0, 2}
     assert set(np.unique(image.to_mask(logits, (2, 2), threshold=0.9))) == {2, 255}
+
+
+def test_between_two_sure_pixels_of_two_classes_a_threshold_finds_neither_sure() -> None:
+    rng = np.random.default_rng(2)
+    logits, size = rng.normal(scale=4, size=(4, 5, 6)).astype(np.float32), (40, 49)
+    mask = image.to_mask(logits, size)
+    probability = F.interpolate(torch.from_numpy(logits)[None].softmax(1), size=size, mode="bilinear")[0].numpy()
+    unsure = probability[mask, np.arange(size[0])[:, None], np.arange(size[1])] < 0.6
+    assert 0.1 < unsure.mean() < 0.9
+    np.testing.assert_array_equal(image.to_mask(logits, size, threshold=0.6), np.where(unsure, 255, mask))
 
 
 def test_scores_are_mean_probabilities() -> None:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from carseg import rle
-from carseg.errors import MissingExtraError, OptionError, OutputError
+from carseg.errors import MissingExtraError, OptionError, OutputError, PictureError
 from carseg.labels import BDD, CAMVID, CARPARTS, label_set
 from carseg.result import Result, coco_document
 
@@ -127,6 +127,13 @@ def test_cutout_on_a_background(result, background):
     assert (pixels[result.mask == 0] == 255).all()
     assert np.array_equal(pixels[result.mask > 0][:, :3], result.picture[result.mask > 0])
     assert (pixels[..., 3] == 255).all()
+
+
+def test_a_background_one_can_see_through_is_white(result):
+    pixels = np.asarray(result.cutout(Image.new("RGBA", (5, 5), (255, 0, 0, 0))))
+    assert (pixels[result.mask == 0] == 255).all()
+    with pytest.raises(PictureError, match="must be uint8"):
+        result.cutout(np.zeros((5, 5, 3)))
 
 
 def test_cutout_with_a_soft_border(result):

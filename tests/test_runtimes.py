@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -244,11 +245,13 @@ def test_a_runtime_that_is_notinstalled_says_how_to_get_it(runtime: str, missing
     with pytest.raises(MissingExtraError) as caught:
         carseg.load("blocks", runtime=runtime)
     assert line in str(caught.value)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # as a worker process sends it
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"runtime": "torch", "device": "meta"}, "torch sees no such device"),
         ({"runtime": "openvino", "device": "cuda"}, "runs on the CPU, not on cuda"),
         ({"runtime": "onnx", "device": "cuda"}, "runs on the CPU, not on cuda"),
         ({"runtime": "onnx", "precision": "bfloat16"}, "float32 or int8"),

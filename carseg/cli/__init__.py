@@ -8,6 +8,7 @@ Exit status: 0 done; 1 inputs failed, or a check was not met; 2 wrong usage; 130
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -20,7 +21,11 @@ _INTERRUPTED = 130
 
 
 def entry() -> NoReturn:
-    """The process ``carseg``. It ends as it is: to take torch apart costs Python most of a second."""
+    """The process ``carseg``. It ends as it is: to take torch apart costs Python most of a second.
+
+    It may be asked to end, as ``docker stop`` and batch systems do: nothing half-written stays then either.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     status = main()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # nobody reads it any more

@@ -37,7 +37,7 @@ def check(
 
     with Progress("reading") as bar:
         findings = examine(data, labels=labels, mapping=parse_mapping(map or ()), progress=bar.count)
-    emit(json.dumps(findings.to_dict(), ensure_ascii=False) if format is Format.json else "\n".join(_report(findings)))
+    emit(json.dumps(findings.to_dict()) if format is Format.json else "\n".join(_report(findings)))
     raise typer.Exit(int(not findings.ok))
 
 

@@ -46,17 +46,19 @@ def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[PictureNotFo
         The jobs, no two of which write the same file, and the inputs that hold no picture.
 
     Raises:
-        OptionError: ``out`` is one of the given folders.
+        OptionError: ``out`` is one of the given folders, and holds pictures that are no results.
     """
     jobs: dict[str, Job] = {}
-    missing = []
+    missing: dict[str, PictureNotFoundError] = {}
     for given in inputs:
         try:
             for job in _expand(given, out):
                 jobs.setdefault(os.path.abspath(job.source) if "://" not in job.source else job.source, job)
         except PictureNotFoundError as error:
-            missing.append(error)
-    return _separate(list(jobs.values())), missing
+            missing[given] = error
+    if jobs:  # `carseg predict *` a second time is given the results of the first one too
+        missing = {given: error for given, error in missing.items() if Path(given).resolve() != out.resolve()}
+    return _separate(list(jobs.values())), list(missing.values())
 
 
 def _expand(given: str, out: Path) -> list[Job]:
@@ -77,13 +79,14 @@ def _expand(given: str, out: Path) -> list[Job]:
 
 def _below(root: Path, pictures: Iterable[Path | str], out: Path) -> list[Job]:
     results, real = out.resolve(), root.resolve()
-    if results == real:
-        raise OptionError(f"--out {out} is the folder of the pictures themselves; choose another")
     jobs = []
     for picture in map(Path, pictures):
         relative = picture.relative_to(root)
-        if results not in (real / relative).parents and not picture.name.endswith(_RESULTS):
+        inside = real in results.parents and results in (real / relative).parents
+        if not inside and not picture.name.endswith(_RESULTS):
             jobs.append(Job(str(picture), root, PurePosixPath(relative.parent.as_posix()), picture.name))
+    if jobs and results == real:
+        raise OptionError(f"--out {out} is the folder of the pictures themselves; choose another")
     if not jobs:
         raise PictureNotFoundError(f"{root}: the folder holds no pictures but results of earlier runs")
     return jobs

@@ -90,7 +90,7 @@ def verify(names: Names = None, hub: HubOption = None) -> None:
 
 
 def _json(entry: Entry) -> str:
-    return json.dumps({"name": entry.name, **entry.to_dict()}, ensure_ascii=False)
+    return json.dumps({"name": entry.name, **entry.to_dict()})
 
 
 def best_metric(entry: Entry) -> Metric | None:

@@ -54,5 +54,5 @@ def locate(name: str | os.PathLike[str], weights: str | None = None, hub: str | 
     if first_use(located.entry):
         entry = located.entry
         verdict = "are not for commercial use" if entry.commercial_use == "no" else "may not be for commercial use"
-        say(f"carseg: the weights {entry.name} {verdict} ({entry.licence}); `carseg models --commercial` lists others")
+        say(f"carseg: the weights {entry.name} {verdict} ({entry.licence}); see `carseg info {name}`")
     return located

@@ -95,7 +95,7 @@ def predict(
                 fail(document)
                 failed += 1
             else:
-                emit(json.dumps(document, ensure_ascii=False) if format is Format.json else _parts_table(document))
+                emit(json.dumps(document) if format is Format.json else _parts_table(document))
             bar.count(done, len(jobs))
     total = len(jobs) + len(missing)
     told = f"carseg: {total - failed} of {total} done in {short(time.monotonic() - began)} with {segmenter.name}"

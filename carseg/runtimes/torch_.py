@@ -89,8 +89,9 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise OptionError(f"no device is called {name!r}; auto, cpu, cuda, cuda:N and mps are") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise OptionError(f"device {name!r}: torch sees no CUDA device here; use cpu")
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (device.index or 0) >= there.get(device.type, 0):
+        raise OptionError(f"device {name!r}: torch sees no such device here; use cpu")
     return device
 
 
