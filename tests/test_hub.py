@@ -247,6 +247,14 @@ class TestOnThisMachine:
         monkeypatch.setenv("CARSEG_HUB", (tmp_path / "hub").as_uri())
         assert hub.locate("my-unet").path == file
 
+    def test_folder_of_something_else_hides_no_model(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        file = put(tmp_path / "hub")
+        (tmp_path / "my-unet").mkdir()
+        monkeypatch.chdir(tmp_path)
+        assert hub.locate("my-unet", hub="hub").path.resolve() == file
+        with pytest.raises(WeightsError, match="my-unet holds no weights"):
+            hub.locate("my-unet")
+
     def test_manifest_counts_for_its_names_whatever_the_hub_says(
         self, server: Server, known: Callable[..., Entry], tmp_path: Path
     ) -> None:

@@ -70,7 +70,8 @@ def locate(
         OptionError: ``hub`` is not a hub.
     """
     known = load_manifest().models
-    if weights is None and str(name) not in known and Path(name).is_dir():
+    folder = weights is None and str(name) not in known and Path(name).is_dir()
+    if folder and (find_config(Path(name)) or _given_hub(hub) is None):  # another folder hides no model of a hub
         weights = name
     if weights is not None:
         return _from_files(str(name), Path(weights))
