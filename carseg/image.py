@@ -164,7 +164,7 @@ def _to_rgb(image: Image.Image) -> Array8:
     if 0 in image.size:
         raise PictureError("it has no pixels")
     image.load()
-    turn = _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    turn = turned(image)
     if turn is not None:  # by hand: ImageOps.exif_transpose also writes all tags anew, and fails where one is odd
         image = image.transpose(turn)
     if image.mode == "F":
@@ -176,6 +176,11 @@ def _to_rgb(image: Image.Image) -> Array8:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return np.asarray(image.convert("RGB"))
+
+
+def turned(image: Image.Image) -> Image.Transpose | None:
+    """What brings a picture upright that its EXIF orientation says was taken otherwise; None where nothing has to."""
+    return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
 
 
 def _from_array(array: npt.NDArray[Any]) -> Array8:

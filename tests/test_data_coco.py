@@ -119,6 +119,29 @@ def test_annotations_folder_with_a_file_a_split(tmp_path: Path) -> None:
         carseg.data.open(tmp_path)
 
 
+def test_each_split_has_its_own_pictures_of_a_name(tmp_path: Path) -> None:
+    for split, value in (("train", 10), ("val", 200)):
+        save(tmp_path / "images" / split / "a.png", np.full((40, 40, 3), value, np.uint8))
+        write_coco(tmp_path / "annotations" / f"instances_{split}.json", [], {1: "door"})
+    assert [carseg.data.open(tmp_path, split=s)[0].load()[0].max() for s in ("train", "val")] == [10, 200]
+
+
+def test_boxes_are_refused(folder: Path) -> None:
+    write_coco(folder / "annotations.json", [note(1, 1, [], 100) | {"bbox": [2, 2, 10, 10]}], {1: "door"})
+    with pytest.raises(DataError, match="a has a box, not a polygon"):
+        carseg.data.open(folder)[0].load()
+
+
+def test_file_names_of_windows_and_of_elsewhere(folder: Path) -> None:
+    write_coco(folder / "annotations.json", [], {1: "door"}, ("images\\a.png",))
+    assert carseg.data.open(folder)[0].name == "images/a"
+    write_coco(folder / "annotations.json", [], {1: "door"}, (str(folder / "images" / "a.png"),))
+    name = carseg.data.open(folder)[0].name
+    assert not Path(name).is_absolute()
+    write_coco(folder / "annotations.json", [], {1: "door"}, ("../../a.png",))
+    assert carseg.data.open(folder)[0].name == "a"
+
+
 def test_missing_and_unlisted_pictures_are_named(folder: Path) -> None:
     save(folder / "images" / "extra.png", np.zeros((40, 40, 3), np.uint8))
     write_coco(folder / "annotations.json", [], {1: "door"}, ("a.png", "gone.png"))

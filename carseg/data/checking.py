@@ -11,13 +11,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from carseg import image
 from carseg.data.dataset import Sample
 from carseg.data.opening import open_all
 from carseg.data.twins import fingerprint, twin_pairs
 from carseg.errors import CarsegError, MissingExtraError
 from carseg.labels import IGNORE, LabelSet
-
-_EXIF_ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
@@ -195,4 +194,4 @@ def _is_rotated(sample: Sample) -> bool:
     if not isinstance(sample.picture, Path):
         return False
     with Image.open(sample.picture) as picture:
-        return int(picture.getexif().get(_EXIF_ORIENTATION, 1)) != 1
+        return image.turned(picture) is not None

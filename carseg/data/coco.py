@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,8 @@ def rasterise(segmentation: Any, height: int, width: int, name: str) -> np.ndarr
                 f"{name} has run lengths for {covered.shape[1]}x{covered.shape[0]} pixels, not {width}x{height}"
             )
         return covered
+    if segmentation is None:
+        raise DataError(f"{name} has a box, not a polygon")
     try:
         from pycocotools import mask as pycocotools
     except ImportError:
@@ -116,12 +118,18 @@ def _found(path: Path, data: Mapping[str, Any]) -> Found:
         shapes: dict[int, list[tuple[float, int, int, Any]]] = {}
         for note in data["annotations"]:
             shapes.setdefault(note["image_id"], []).append(
-                (-float(note.get("area", 0)), int(note["id"]), stored[int(note["category_id"])], note["segmentation"])
+                (
+                    -float(note.get("area", 0)),
+                    int(note["id"]),
+                    stored[int(note["category_id"])],
+                    note.get("segmentation") or (None if note.get("area", 1) else []),
+                )
             )
         records, problems, pictures = [], {}, _pictures(path)
         for image in sorted(data["images"], key=lambda image: str(image["file_name"])):
-            file = str(image["file_name"])
-            name = Path(file).with_suffix("").as_posix()
+            file = PureWindowsPath(str(image["file_name"])).as_posix()  # tools on Windows write backslashes
+            place = PurePosixPath(file).with_suffix("")
+            name = PurePosixPath(*(part for part in place.parts if part not in ("/", ".."))).as_posix()
             picture = pictures.get(file) or pictures.get(Path(file).name)
             if picture is None:
                 problems[name] = f"{path} speaks of {file}, which is not there"
@@ -164,7 +172,11 @@ def _pictures(path: Path) -> dict[str, Path]:
     base = path.parent.parent if path.parent.name.lower() == "annotations" else path.parent
     folder = subfolder(base, IMAGE_FOLDERS) or base
     files: dict[str, Path] = {}
-    for picture in pictures_below(folder).values():
+    split = _split_of(path)
+    found = pictures_below(folder).values()
+    for picture in sorted(
+        found, key=lambda picture: split not in map(SPLITS.get, picture.parent.parts)
+    ):  # its own first
         files.setdefault(picture.name, picture)
         files[picture.relative_to(folder).as_posix()] = picture
         files[picture.relative_to(base).as_posix()] = picture

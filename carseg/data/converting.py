@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from carseg import rle
+from carseg import image, rle
 from carseg.atomic import replacing
 from carseg.data.classes import JSON_FILE
 from carseg.data.dataset import Dataset, Sample
 from carseg.drawing import index_picture
 from carseg.errors import DataError, OptionError
 from carseg.labels import IGNORE, LabelSet
-
-_EXIF_ORIENTATION = 0x0112
 
 
 def convert(
@@ -61,6 +60,7 @@ def convert(
     if (folder / "images").exists():
         raise DataError(f"{folder} holds pictures already; convert into a new folder")
     dataset = dataset.verified(skip_bad=skip_bad)
+    _refuse_names([sample.name for sample in dataset])
     root.mkdir(parents=True, exist_ok=True)
     _write_labels(root / JSON_FILE, dataset.labels)
     images: list[dict[str, Any]] = []
@@ -83,6 +83,16 @@ def convert(
         document = {"images": images, "annotations": notes, "categories": categories}
         _write(folder / "annotations.json", json.dumps(document).encode())
     return dataset
+
+
+def _refuse_names(names: list[str]) -> None:
+    """Names become files: each needs its own, below the new folder."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"{len(twice)} names belong to several pictures, {twice[0]} for one: rename or part them first")
+    outside = [name for name in names if os.path.isabs(name) or ".." in Path(name).parts]
+    if outside:
+        raise DataError(f"{outside[0]} would be written outside the new folder")
 
 
 def _annotations(mask: np.ndarray, labels: LabelSet, image_id: int, first_id: int) -> list[dict[str, Any]]:
@@ -110,7 +120,7 @@ def _write_picture(folder: Path, sample: Sample, rgb: np.ndarray) -> Path:
     """Copies the file, or writes the upright pixels where a reader without EXIF would see something else."""
     if isinstance(sample.picture, Path):
         with Image.open(sample.picture) as picture:
-            upright = picture.getexif().get(_EXIF_ORIENTATION, 1) == 1
+            upright = image.turned(picture) is None
         path = folder / (sample.name.removesuffix(sample.picture.suffix) + sample.picture.suffix)
         if upright:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,10 +132,10 @@ def _write_picture(folder: Path, sample: Sample, rgb: np.ndarray) -> Path:
     return path
 
 
-def _write_png(path: Path, image: Image.Image) -> None:
+def _write_png(path: Path, drawn: Image.Image) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
-        image.save(partial, format="PNG")
+        drawn.save(partial, format="PNG")
 
 
 def _write_labels(path: Path, labels: LabelSet) -> None:
