@@ -21,6 +21,7 @@ from carseg import hub as hubs
 from carseg.architectures.imagenet import copy_encoder, load_encoder, load_imagenet_encoder
 from carseg.architectures.network import Network, State
 from carseg.atomic import replacing
+from carseg.data.classes import plain
 from carseg.data.dataset import Dataset
 from carseg.data.opening import open_all
 from carseg.data.splitting import split_train_val
@@ -154,7 +155,7 @@ def open_splits(
         DataError: pictures are broken (and ``options.skip_bad`` is off), or there are none to train on.
     """
     splits = {"train": data} if isinstance(data, Dataset) else open_all(data, labels=labels, mapping=mapping)
-    train, val = splits.get("train") or splits.get(""), splits.get("val")
+    train, val = splits.get("train", splits.get("")), splits.get("val")
     if train is None:
         raise DataError(f"{data} has no split to train on, only {', '.join(splits)}")
     train = _verified(train, options)
@@ -233,19 +234,20 @@ def _rename_classes(state: State, network: Network, entry: Entry, labels: LabelS
     Returns:
         The tensors with rows that are new.
     """
-    old, fresh = entry.labels, network.state_dict()
-    shared = [name for name in labels.classes if name in old.classes]
+    fresh = network.state_dict()
+    mine, old = ([plain(name) for name in each.classes] for each in (labels, entry.labels))
+    shared = [name for name in mine if name in old]
     head = {key: axes for key, axes in _head(entry.architecture).items() if key in state}
     for key, axes in head.items():
         value = fresh[key].clone()
-        value[_rows(value, axes, labels, shared)] = state[key][_rows(state[key], axes, old, shared)]
+        value[_rows(value, axes, mine, shared)] = state[key][_rows(state[key], axes, old, shared)]
         state[key] = value
-    return list(head) if len(shared) < len(labels) else []
+    return list(head) if len(shared) < len(mine) else []
 
 
-def _rows(tensor: Tensor, axes: list[int], labels: LabelSet, names: list[str]) -> tuple[Any, ...]:
+def _rows(tensor: Tensor, axes: list[int], classes: list[str], names: list[str]) -> tuple[Any, ...]:
     """The index of what belongs to some classes in a tensor of the head."""
-    ids, count = [labels.classes.index(name) for name in names], len(labels)
+    ids, count = [classes.index(name) for name in names], len(classes)
     return np.ix_(
         # Several blocks of classes where a layer takes the logits of others, as U^2-Net's last one.
         *(

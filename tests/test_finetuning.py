@@ -140,8 +140,17 @@ def test_classes_of_the_same_name_keep_their_part_of_the_head(architecture: str,
     torch.testing.assert_close(after[:, [1, 0]], before[:, [0, 2]])
     assert new
     assert not any(name.startswith("encoder") for name in new)
-    _, _, none = start(tmp_path / "old", label_set("fewer", ("ground", "right_door")), QUICK)
+    _, _, none = start(tmp_path / "old", label_set("fewer", ("Ground", "right door")), QUICK)
     assert none == []
+
+
+def test_training_pictures_without_labels_are_named(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        index_folder(tmp_path / split, ["a", "b"])
+    for mask in (tmp_path / "train" / "masks").iterdir():
+        mask.rename(mask.with_stem(f"label of {mask.stem}"))
+    with pytest.raises(DataError, match="a: .*label"):
+        finetune(NETWORK, tmp_path, tmp_path / "run", options=QUICK)
 
 
 def test_what_was_measured_of_the_old_weights_is_forgotten(tmp_path: Path) -> None:
