@@ -263,7 +263,7 @@ def test_asked_to_end_it_leaves_no_half_of_a_file(monkeypatch):
     assert not [name for name in written() if name.endswith(".part")]
 
 
-def test_json_for_programs_that_read_another_encoding(capsys, monkeypatch):
+def test_json_for_programs_that_read_another_encoding(capsys):
     photo(Path("ü🚗.png"))
     assert predict("ü🚗.png", "--format", "json", "--save", "") == 0
     printed = capsys.readouterr().out

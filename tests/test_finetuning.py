@@ -149,7 +149,7 @@ def test_training_pictures_without_labels_are_named(tmp_path: Path) -> None:
         index_folder(tmp_path / split, ["a", "b"])
     for mask in (tmp_path / "train" / "masks").iterdir():
         mask.rename(mask.with_stem(f"label of {mask.stem}"))
-    with pytest.raises(DataError, match="a: .*label"):
+    with pytest.raises(DataError, match=r"a: .*label"):
         finetune(NETWORK, tmp_path, tmp_path / "run", options=QUICK)
 
 

@@ -79,11 +79,12 @@ def _expand(given: str, out: Path) -> list[Job]:
 
 def _below(root: Path, pictures: Iterable[Path | str], out: Path) -> list[Job]:
     results, real = out.resolve(), root.resolve()
+    inside = real in results.parents
     jobs = []
     for picture in map(Path, pictures):
         relative = picture.relative_to(root)
-        inside = real in results.parents and results in (real / relative).parents
-        if not inside and not picture.name.endswith(_RESULTS):
+        is_result = picture.name.endswith(_RESULTS) or (inside and results in (real / relative).parents)
+        if not is_result:
             jobs.append(Job(str(picture), root, PurePosixPath(relative.parent.as_posix()), picture.name))
     if jobs and results == real:
         raise OptionError(f"--out {out} is the folder of the pictures themselves; choose another")

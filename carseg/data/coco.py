@@ -173,10 +173,11 @@ def _pictures(path: Path) -> dict[str, Path]:
     folder = subfolder(base, IMAGE_FOLDERS) or base
     files: dict[str, Path] = {}
     split = _split_of(path)
-    found = pictures_below(folder).values()
-    for picture in sorted(
-        found, key=lambda picture: split not in map(SPLITS.get, picture.parent.parts)
-    ):  # its own first
+
+    def of_another_split(picture: Path) -> bool:
+        return split not in map(SPLITS.get, picture.relative_to(base).parent.parts)
+
+    for picture in sorted(pictures_below(folder).values(), key=of_another_split):  # a name may be in several splits
         files.setdefault(picture.name, picture)
         files[picture.relative_to(folder).as_posix()] = picture
         files[picture.relative_to(base).as_posix()] = picture
