@@ -89,11 +89,11 @@ def _format(rows: Sequence[Row], form: str, keys: Iterable[str], shown: list[Col
         return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
     if form == "csv":
         return _csv(rows, list(keys))
-    cells = [[head for head, _ in shown], *([text(row) for _, text in shown] for row in rows)]
+    cells = [[head for head, _ in shown], *([text(row).replace("\n", " ") for _, text in shown] for row in rows)]
     if form == "table":
         return _table(cells)
     if form == "md":
-        lines = (" | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) for line in cells)
+        lines = (" | ".join(cell.replace("|", "\\|") for cell in line) for line in cells)
         head, *body = (f"| {line} |" for line in lines)
         return "\n".join([head, "|" + " --- |" * len(shown), *body]) + "\n"
     raise unknown("format", form, FORMATS)

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from carseg.data.classes import plain
 from carseg.errors import OptionError
 from carseg.hub import locate
 from carseg.labels import LabelSet
@@ -38,7 +39,8 @@ class Teacher:
 
     def __init__(self, model: str, labels: LabelSet, device: torch.device, *, hub: str | None = None) -> None:
         located = locate(model, hub=hub)
-        if located.entry.labels.classes != labels.classes:
+        theirs = located.entry.labels.classes
+        if [plain(name) for name in theirs] != [plain(name) for name in labels.classes]:
             raise OptionError(f"teacher {model} has the classes of {located.entry.labels.name!r}, not {labels.name!r}")
         self.spec = located.entry.input
         self.network = read_network(located).to(device).to(memory_format=torch.channels_last).requires_grad_(False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carseg.atomic import replacing
-from carseg.errors import MissingExtraError
+from carseg.errors import MissingExtraError, TrainingError
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -25,6 +25,7 @@ class TrainingLog:
 
     Raises:
         MissingExtraError: TensorBoard is wanted but not installed.
+        TrainingError: the folder has a ``log.csv`` of something else.
     """
 
     def __init__(self, folder: Path, *, tensorboard: bool = False) -> None:
@@ -69,12 +70,19 @@ class TrainingLog:
 
 
 def read_log(folder: Path) -> list[Row]:
-    """The rows in a run folder, none where nothing was logged yet."""
+    """The rows in a run folder, none where nothing was logged yet.
+
+    Raises:
+        TrainingError: its ``log.csv`` is that of something else.
+    """
     path = folder / "log.csv"
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [{name: float(row[name]) if row[name] else None for name in COLUMNS} for row in csv.DictReader(file)]
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return [{name: float(row[name]) if row[name] else None for name in COLUMNS} for row in csv.DictReader(file)]
+    except (KeyError, ValueError, csv.Error) as error:
+        raise TrainingError(f"{path} is not the log of a training: {error!r}") from None
 
 
 def _summary_writer() -> type[SummaryWriter]:

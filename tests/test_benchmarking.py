@@ -211,6 +211,9 @@ def test_formats(rows):
     assert f"{rows[0]['miou']:.4f}" in text
     assert len({line.count("|") for line in markdown.splitlines()}) == 1
     assert "json" in FORMATS
+    broken = [rows[0] | {"error": "cannot be loaded:\nno such file"}, *rows[1:]]
+    for form in ("table", "md"):
+        assert len(format_rows(broken, form).splitlines()) == len(format_rows(rows, form).splitlines())
     with pytest.raises(UnknownNameError, match="table"):
         format_rows(rows, "tabel")
 

@@ -197,6 +197,9 @@ def test_benchmark(capsys, tmp_path):
     assert Path("runs/report.html").exists()
     assert run(f"{command} --compare runs/results.jsonl") == 0
     assert "ms_p50" in capsys.readouterr().out
+    Path("others.jsonl").write_text(json.dumps(row | {"model": "other"}))
+    assert run(f"{command} --compare others.jsonl") == 0
+    assert "others.jsonl has no figure of the same model" in capsys.readouterr().err
     assert run(f"{command} --fail-under images_per_s=1000000") == 1
     out, err = capsys.readouterr()
     assert "small" in out

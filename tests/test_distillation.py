@@ -73,6 +73,11 @@ def test_other_classes_cannot_teach(teacher: Path) -> None:
         Teacher(str(teacher), label_set("others", ("ground", "hood", "wheel")), torch.device("cpu"))
 
 
+def test_a_teacher_may_spell_its_classes_otherwise(teacher: Path) -> None:
+    spelled = tuple(name.title() for name in LABELS.classes)
+    Teacher(str(teacher), label_set("spelled", spelled), torch.device("cpu"))
+
+
 def test_a_teacher_changes_what_is_learned_and_its_data_is_named(data: Path, teacher: Path, tmp_path: Path) -> None:
     alone = finetune(NETWORK, data, tmp_path / "alone", options=QUICK)
     taught = finetune(NETWORK, data, tmp_path / "taught", options=replace(QUICK, teacher=str(teacher)))

@@ -14,7 +14,7 @@ import torch
 from carseg import Options, finetune, load, packing, training, training_log
 from carseg.atomic import repair_folder
 from carseg.data.opening import open as open_data
-from carseg.errors import DataError, MissingExtraError, OptionError
+from carseg.errors import DataError, MissingExtraError, OptionError, TrainingError
 from carseg.finetuning import start
 from carseg.labels import label_set
 from carseg.manifest import Entry, Int8
@@ -84,6 +84,13 @@ def test_without_tensorboard_installed_it_says_what_to_install(tmp_path: Path, m
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'carseg\[report\]'"):
         TrainingLog(tmp_path, tensorboard=True)
+
+
+@pytest.mark.parametrize("text", ["date,km\n3,4\n", ",".join(COLUMNS) + "\nfirst" + "," * 8, "\xff\n"])
+def test_a_log_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "log.csv").write_text(text, "latin-1")
+    with pytest.raises(TrainingError, match=r"log\.csv is not the log of a training"):
+        TrainingLog(tmp_path)
 
 
 def test_the_log_goes_back_to_a_step_and_is_whole_on_a_full_disk(

@@ -103,7 +103,10 @@ def benchmark(
     if earlier is None:
         text = benchmark_report.format_rows(rows, format)
     else:
-        text = benchmark_report.format_differences(benchmark_rows.compare(rows, earlier), format)
+        differences = benchmark_rows.compare(rows, earlier)
+        text = benchmark_report.format_differences(differences, format)
+        if not differences:
+            say(f"carseg: {compare} has no figure of the same model, data and split")
     emit(text.rstrip("\n"))
     if out:
         say(f"carseg: rows and report.html are in {out}")
