@@ -103,6 +103,15 @@ def test_models_and_info(zoo, capsys):
     assert "did you mean far-unet?" in capsys.readouterr().err
 
 
+def test_info_of_a_model_in_a_hub_of_ones_own(zoo, capsys, monkeypatch):
+    write_model(Path("own"), "mine")
+    assert run("info mine") == 2
+    assert run("info mine --hub own") == 0
+    monkeypatch.setenv("CARSEG_HUB", "own")
+    assert run("info mine") == 0
+    assert capsys.readouterr().out.count("drawn by hand") == 2
+
+
 def test_download_and_verify(zoo, capsys, tmp_path):
     assert run("download blocks") == 0
     path = tmp_path / "hub" / "blocks" / "model.safetensors"

@@ -10,7 +10,7 @@ import typer
 from carseg import catalog
 from carseg.cli.options import Format, FormatOption, HubOption, locate
 from carseg.cli.terminal import emit, fail, say, table
-from carseg.errors import HubError, WeightsError
+from carseg.errors import HubError, UnknownNameError, WeightsError
 from carseg.manifest import Entry, Metric
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names of models.")]
@@ -38,10 +38,16 @@ def models(
 
 def info(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A model, or the folder of a fine-tuned one.")],
+    hub: HubOption = None,
     format: FormatOption = Format.table,
 ) -> None:
     """Show all that is known about a model."""
-    entry = catalog.info(name)
+    from carseg.hub import find_entry
+
+    try:
+        entry = catalog.info(name)
+    except UnknownNameError:
+        entry = find_entry(name, hub)
     emit(_json(entry) if format is Format.json else "\n".join(_description(entry)))
 
 
