@@ -66,7 +66,7 @@ class OfflineError(HubError, ConnectionError):
 
 
 class DataError(CarsegError, ValueError):
-    """A data set, a label file or a class map is broken; the message names the file."""
+    """A data set or a label file is broken; the message names the file."""
 
 
 class TrainingError(CarsegError, RuntimeError):

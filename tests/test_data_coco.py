@@ -119,6 +119,14 @@ def test_annotations_folder_with_a_file_a_split(tmp_path: Path) -> None:
         carseg.data.open(tmp_path)
 
 
+def test_a_file_called_as_fiftyone_calls_it_beside_what_macos_leaves(folder: Path) -> None:
+    write_coco(folder / "labels.json", [note(1, 2, [square(0, 0, 40)], 1600)], {2: "door"})
+    (folder / "._annotations.json").write_bytes(b"\x00\x05\x16\x07")
+    dataset = carseg.data.open(folder)
+    assert dataset.labels.classes == ("background", "door")
+    assert (dataset[0].load()[1] == 1).all()
+
+
 def test_each_split_has_its_own_pictures_of_a_name(tmp_path: Path) -> None:
     for split, value in (("train", 10), ("val", 200)):
         save(tmp_path / "images" / split / "a.png", np.full((40, 40, 3), value, np.uint8))

@@ -181,7 +181,7 @@ def test_cityscapes(tmp_path: Path, ending: str, stored: tuple[int, ...]) -> Non
 
 def test_pascal_voc(tmp_path: Path) -> None:
     root = tmp_path / "VOC2012"
-    for i, name in enumerate(("2007_1", "2007_2", "2007_3")):
+    for i, name in enumerate(("2007_1", "2007_2", "my car 3")):
         mask = draw_mask(i) * 7
         mask[:2] = IGNORE
         save(root / "JPEGImages" / f"{name}.jpg", draw_picture(mask))
@@ -189,9 +189,9 @@ def test_pascal_voc(tmp_path: Path) -> None:
     lists = root / "ImageSets" / "Segmentation"
     lists.mkdir(parents=True)
     (lists / "train.txt").write_text("2007_1\n2007_2\n")
-    (lists / "val.txt").write_text("\ufeff2007_3\n2007_4\n", "utf-8")
+    (lists / "val.txt").write_text("\ufeffmy car 3\n\n2007_4\n", "utf-8")
     dataset = carseg.data.open(root, split="val")
-    assert [sample.name for sample in dataset] == ["2007_3"]
+    assert [sample.name for sample in dataset] == ["my car 3"]
     assert list(dataset.problems) == ["2007_4"]
     expected = draw_mask(2) * 7
     expected[:2] = IGNORE

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import carseg.data
-from carseg.errors import CarsegError, DataError, UnknownNameError
+from carseg.errors import CarsegError, DataError, OptionError, UnknownNameError
 from carseg.labels import CARVANA, IGNORE, label_set
 
 from drawn_data import draw_mask, draw_picture, index_folder, save
@@ -142,7 +142,7 @@ def test_a_class_map_also_applies_to_values_named_by_a_label_set(tmp_path: Path)
 def test_class_maps_are_read_from_the_command_line_form() -> None:
     assert carseg.data.parse_mapping(["a=door", "b = door", "c="]) == {"a": "door", "b": "door", "c": ""}
     for wrong in (["door"], ["=door"], ["a=x", "a=y"]):
-        with pytest.raises(DataError):
+        with pytest.raises(OptionError):
             carseg.data.parse_mapping(wrong)
 
 

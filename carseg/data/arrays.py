@@ -81,7 +81,7 @@ class ArrayLabel:
 
 def read_folder(folder: Path) -> dict[str, Found] | None:
     """The arrays of a folder (or of one file) as splits."""
-    files = [folder] if folder.is_file() else sorted([*folder.glob("*.npy"), *folder.glob("*.npz")])
+    files = [folder] if folder.is_file() else sorted(folder.glob("[!.]*.np[yz]"))
     arrays: list[Array] = []
     problems: dict[str, str] = {}
     for path in files:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from carseg.data.found import SPLITS, Found
-from carseg.errors import DataError
+from carseg.errors import DataError, OptionError
 from carseg.labels import IGNORE, LABEL_SETS, Color, LabelSet, label_set
 from carseg.registry import unknown
 
@@ -41,15 +41,15 @@ def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
     """A class map from texts such as ``front_left_door=door``; ``x=`` and ``x=ignore`` ignore the class x.
 
     Raises:
-        DataError: a text without "=", or two for one class.
+        OptionError: a text without "=", or two for one class.
     """
     mapping: dict[str, str] = {}
     for pair in pairs:
         old, equals, new = (part.strip() for part in pair.partition("="))
         if not (old and equals):
-            raise DataError(f"a class map is written OLD=NEW, got {pair!r}")
+            raise OptionError(f"a class map is written OLD=NEW, got {pair!r}")
         if mapping.setdefault(old, new) != new:
-            raise DataError(f"the class map gives {old!r} two names, {mapping[old]!r} and {new!r}")
+            raise OptionError(f"the class map gives {old!r} two names, {mapping[old]!r} and {new!r}")
     return mapping
 
 
@@ -75,6 +75,8 @@ def class_file(folder: Path) -> tuple[Values, LabelSet | None] | None:
             names = [line.strip() for line in text.splitlines() if line.strip()]
             return _values(enumerate(names, start=-1 if names[:1] == ["__ignore__"] else 0)), None
         data = json.loads(text)
+        if isinstance(data, dict) and "categories" in data:
+            return None  # a COCO file, to which FiftyOne gives this name
         if isinstance(data, dict) and "classes" in data:
             labels = _label_set(data, path.resolve().parent.name)
             return _values(enumerate(labels.classes)), labels

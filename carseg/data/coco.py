@@ -88,7 +88,7 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
     """A COCO file beside ``images/`` or the pictures, or ``annotations/*_SPLIT*.json`` beside folders of pictures."""
     inside = subfolder(folder, ("annotations",))
     for place in (folder, inside) if inside else (folder,):
-        parsed = {path: data for path in sorted(place.glob("*.json")) if (data := _parse(path)) is not None}
+        parsed = {path: data for path in sorted(place.glob("[!.]*.json")) if (data := _parse(path)) is not None}
         splits = {_split_of(path): path for path in parsed}
         if len(parsed) == 1:
             return {"": _found(*parsed.popitem())}

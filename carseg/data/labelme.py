@@ -116,7 +116,7 @@ def _files(folder: Path) -> list[Path]:
     """The folder's labelme files; the beginning of the first ones decides whether they are any."""
     notes = subfolder(folder, _NOTE_FOLDERS)
     for place in (folder, notes) if notes else (folder,):
-        files = [path for path in sorted(place.glob("*.json")) if path.name != JSON_FILE]
+        files = [path for path in sorted(place.glob("[!.]*.json")) if path.name != JSON_FILE]
         for path in files[:20]:  # some may be broken
             with path.open("rb") as file:
                 start = file.read(1 << 16)

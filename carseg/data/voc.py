@@ -63,10 +63,11 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
 
 def _lists(folder: Path) -> dict[str, list[str]]:
     lists = {}
-    for path in sorted((folder / "ImageSets" / "Segmentation").glob("*.txt")):
+    for path in sorted((folder / "ImageSets" / "Segmentation").glob("[!.]*.txt")):
         if path.stem.lower() in SPLITS:
             try:
-                lists[SPLITS[path.stem.lower()]] = path.read_text("utf-8-sig").split()
+                lines = path.read_text("utf-8-sig").splitlines()
+                lists[SPLITS[path.stem.lower()]] = [line.strip() for line in lines if line.strip()]
             except (OSError, UnicodeDecodeError) as error:
                 raise DataError(f"{path} is no list of names: {error}") from None
     return {split: lists[split] for split in ("train", "val", "test") if split in lists}
