@@ -237,22 +237,24 @@ def test_labelme_polygons_rectangles_circles_and_bit_masks(tmp_path: Path) -> No
     Image.fromarray(np.ones((4, 6), np.uint8) * 255).save(bits, "PNG")
     shapes = [
         {"label": "door", "points": SQUARE, "shape_type": "polygon"},
+        {"label": "light", "points": [[50, 34], [56, 40], [50, 46], [44, 40]], "shape_type": "rotation"},
         {"label": "_background_", "points": [[30, 40], [40, 44]], "shape_type": "rectangle"},
         {"label": "plate", "points": [[62, 46], [30, 30]], "shape_type": "rectangle"},
         {"label": "wheel", "points": [[50, 12], [50, 20]], "shape_type": "circle"},
         {"label": "__ignore__", "points": [[40, 30], [46, 34]], "shape_type": "mask", "mask": None},
     ]
-    shapes[4]["mask"] = base64.b64encode(bits.getvalue()).decode()
+    shapes[5]["mask"] = base64.b64encode(bits.getvalue()).decode()
     save(tmp_path / "a.jpg", np.zeros((48, 64, 3), np.uint8))
     write_labelme(tmp_path / "a.json", shapes, imagePath="a.jpg")
     dataset = carseg.data.open(tmp_path)
-    assert dataset.labels.classes == ("background", "door", "plate", "wheel")
+    assert dataset.labels.classes == ("background", "door", "light", "plate", "wheel")
     mask = dataset[0].load()[1]
     np.testing.assert_array_equal(mask == 1, SQUARE_MASK == 1)
-    assert mask[40, 61] == 2
+    assert mask[40, 61] == 3
+    assert np.count_nonzero(mask == 2) == pytest.approx(2 * 6 * 6, rel=0.1)
     assert mask[42, 35] == 0
     assert (mask[30:34, 40:46] == IGNORE).all()
-    assert np.count_nonzero(mask == 3) == pytest.approx(np.pi * 8 * 8, rel=0.05)
+    assert np.count_nonzero(mask == 4) == pytest.approx(np.pi * 8 * 8, rel=0.05)
 
 
 def test_labelme_pictures_elsewhere_embedded_missing_and_unlabelled(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """labelme: one JSON file a picture, with polygons, rectangles, circles or bit masks.
 
 The classes are the labels that occur, in alphabetical order behind the background, unless a class file gives the order;
-a label called ``__ignore__`` is ignored. See ``carseg.data.shapes`` for what a polygon covers.
+a label called ``__ignore__`` is ignored. X-AnyLabeling writes the same, and rotated boxes. See
+``carseg.data.shapes`` for what a polygon covers.
 """
 
 from __future__ import annotations
@@ -150,7 +151,7 @@ def _ordered(names: list[str]) -> list[str]:
 def _outline(shape: Mapping[str, Any]) -> list[tuple[float, float]]:
     points = [(float(x), float(y)) for x, y in shape["points"]]
     kind = shape.get("shape_type", "polygon")
-    if kind == "polygon" and len(points) >= 3:
+    if kind in ("polygon", "rotation") and len(points) >= 3:  # a box of X-AnyLabeling, by its corners
         return points
     if kind in ("rectangle", "mask") and len(points) in (2, 4):
         (left, right), (top, bottom) = ((min(side), max(side)) for side in zip(*points, strict=True))
