@@ -42,11 +42,11 @@ def info(
     format: FormatOption = Format.table,
 ) -> None:
     """Show all that is known about a model."""
-    from carseg.hub import find_entry
-
     try:
         entry = catalog.info(name)
     except UnknownNameError:
+        from carseg.hub import find_entry  # not needed for the names of the manifest
+
         entry = find_entry(name, hub)
     emit(_json(entry) if format is Format.json else "\n".join(_description(entry)))
 

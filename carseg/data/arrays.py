@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from carseg.data.found import SPLITS, Found, Record
+from carseg.data.found import SPLITS, Found, Record, files_in
 from carseg.errors import DataError
 from carseg.labels import IGNORE
 
@@ -81,7 +81,7 @@ class ArrayLabel:
 
 def read_folder(folder: Path) -> dict[str, Found] | None:
     """The arrays of a folder (or of one file) as splits."""
-    files = [folder] if folder.is_file() else sorted(folder.glob("[!.]*.np[yz]"))
+    files = [folder] if folder.is_file() else files_in(folder, ".npy", ".npz")
     arrays: list[Array] = []
     problems: dict[str, str] = {}
     for path in files:

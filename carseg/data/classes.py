@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from carseg.data.found import SPLITS, Found
+from carseg.data.found import SPLITS, Found, filled_lines
 from carseg.errors import DataError, OptionError
 from carseg.labels import IGNORE, LABEL_SETS, Color, LabelSet, label_set
 from carseg.registry import unknown
@@ -72,7 +72,7 @@ def class_file(folder: Path) -> tuple[Values, LabelSet | None] | None:
     try:
         text = path.read_text("utf-8-sig")  # Windows' editors begin a file with a mark
         if path.suffix == ".txt":
-            names = [line.strip() for line in text.splitlines() if line.strip()]
+            names = filled_lines(text)
             return _values(enumerate(names, start=-1 if names[:1] == ["__ignore__"] else 0)), None
         data = json.loads(text)
         if isinstance(data, dict) and "categories" in data:

@@ -16,7 +16,7 @@ import numpy as np
 
 from carseg import rle
 from carseg.data.classes import Values, class_file, plain
-from carseg.data.found import SPLITS, Found, Record, pictures_below, subfolder
+from carseg.data.found import SPLITS, Found, Record, files_in, pictures_below, subfolder
 from carseg.data.masks import IMAGE_FOLDERS
 from carseg.data.shapes import blank
 from carseg.errors import DataError, MissingExtraError
@@ -88,7 +88,7 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
     """A COCO file beside ``images/`` or the pictures, or ``annotations/*_SPLIT*.json`` beside folders of pictures."""
     inside = subfolder(folder, ("annotations",))
     for place in (folder, inside) if inside else (folder,):
-        parsed = {path: data for path in sorted(place.glob("[!.]*.json")) if (data := _parse(path)) is not None}
+        parsed = {path: data for path in files_in(place, ".json") if (data := _parse(path)) is not None}
         splits = {_split_of(path): path for path in parsed}
         if len(parsed) == 1:
             return {"": _found(*parsed.popitem())}

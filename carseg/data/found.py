@@ -54,6 +54,16 @@ class Found:
     problems: Mapping[str, str] = field(default_factory=dict)
 
 
+def files_in(folder: Path, *endings: str) -> list[Path]:
+    """Visible files of a folder itself, sorted; macOS leaves a hidden ``._NAME`` beside each on other disks."""
+    return sorted(path for ending in endings for path in folder.glob(f"[!.]*{ending}"))
+
+
+def filled_lines(text: str) -> list[str]:
+    """The lines in which there is something, without the spaces around it."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
 def files_below(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
     """Visible files below a folder by their path without extension, sorted; equal stems keep their extension.
 

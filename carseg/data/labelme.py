@@ -22,7 +22,7 @@ from PIL import Image
 
 from carseg.data.classes import JSON_FILE, class_file, plain
 from carseg.data.dataset import PictureSource
-from carseg.data.found import Found, Record, pictures_below, subfolder
+from carseg.data.found import Found, Record, files_in, pictures_below, subfolder
 from carseg.data.masks import IMAGE_FOLDERS
 from carseg.data.shapes import area, blank, fill
 from carseg.errors import DataError, PictureError
@@ -117,7 +117,7 @@ def _files(folder: Path) -> list[Path]:
     """The folder's labelme files; the beginning of the first ones decides whether they are any."""
     notes = subfolder(folder, _NOTE_FOLDERS)
     for place in (folder, notes) if notes else (folder,):
-        files = [path for path in sorted(place.glob("[!.]*.json")) if path.name != JSON_FILE]
+        files = [path for path in files_in(place, ".json") if path.name != JSON_FILE]
         for path in files[:20]:  # some may be broken
             with path.open("rb") as file:
                 start = file.read(1 << 16)

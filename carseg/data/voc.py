@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from carseg.data.colors import color_table
-from carseg.data.found import SPLITS, Found, files_below, pair, pictures_below, subfolder
+from carseg.data.found import SPLITS, Found, files_below, files_in, filled_lines, pair, pictures_below, subfolder
 from carseg.data.pixels import ColorFile, MaskFile
 from carseg.errors import DataError
 
@@ -63,11 +63,10 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
 
 def _lists(folder: Path) -> dict[str, list[str]]:
     lists = {}
-    for path in sorted((folder / "ImageSets" / "Segmentation").glob("[!.]*.txt")):
+    for path in files_in(folder / "ImageSets" / "Segmentation", ".txt"):
         if path.stem.lower() in SPLITS:
             try:
-                lines = path.read_text("utf-8-sig").splitlines()
-                lists[SPLITS[path.stem.lower()]] = [line.strip() for line in lines if line.strip()]
+                lists[SPLITS[path.stem.lower()]] = filled_lines(path.read_text("utf-8-sig"))
             except (OSError, UnicodeDecodeError) as error:
                 raise DataError(f"{path} is no list of names: {error}") from None
     return {split: lists[split] for split in ("train", "val", "test") if split in lists}

@@ -22,6 +22,7 @@ from carseg.data.found import (
     Found,
     Record,
     files_below,
+    files_in,
     pair,
     pictures_below,
     split_folders,
@@ -111,7 +112,7 @@ def _numbered(folders: list[Path]) -> list[str]:
 def _description(folder: Path) -> Mapping[str, Any] | None:
     import yaml  # type: ignore[import-untyped]  # comes with timm and huggingface-hub
 
-    for path in sorted([*folder.glob("[!.]*.yaml"), *folder.glob("[!.]*.yml")], key=lambda p: p.name != "data.yaml"):
+    for path in sorted(files_in(folder, ".yaml", ".yml"), key=lambda p: p.name != "data.yaml"):
         try:
             described = yaml.safe_load(path.read_text("utf-8-sig"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
