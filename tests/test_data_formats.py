@@ -357,6 +357,25 @@ def test_yolo(tmp_path: Path, description: str | None) -> None:
     assert not dataset[1].load()[1].any()
 
 
+@pytest.mark.parametrize("before", ["data/", "./", ""])
+def test_yolo_splits_may_be_lists_of_pictures(tmp_path: Path, before: str) -> None:
+    for name in ("a", "b", "missing"):
+        save(tmp_path / "images" / "train" / f"{name}.jpg", np.zeros((48, 64, 3), np.uint8))
+    (tmp_path / "labels" / "train").mkdir(parents=True)
+    (tmp_path / "labels" / "train" / "a.txt").write_text(yolo_line(1, SQUARE))
+    (tmp_path / "labels" / "train" / "b.txt").write_text("")
+    (tmp_path / "data.yaml").write_text("names: {0: door, 1: wheel}\npath: .\ntrain: train.txt\nval: val.txt\n")
+    (tmp_path / "train.txt").write_text(f"{before}images/train/a.jpg\n{before}images/train/missing.jpg\n")
+    (tmp_path / "val.txt").write_text(f"{before}images/train/b.jpg\n")
+    train, val = (carseg.data.open(tmp_path, split=split) for split in ("train", "val"))
+    assert [sample.name for sample in (*train, *val)] == ["images/train/a", "images/train/b"]
+    assert list(train.problems) == ["images/train/missing"]
+    np.testing.assert_array_equal(train[0].load()[1], SQUARE_MASK * 2)
+    (tmp_path / "val.txt").write_text("images/train/gone.jpg\n")
+    with pytest.raises(DataError, match=r"val\.txt lists images/train/gone\.jpg"):
+        carseg.data.open(tmp_path)
+
+
 def test_yolo_classes_without_names_are_numbered(tmp_path: Path) -> None:
     save(tmp_path / "images" / "a.jpg", np.zeros((48, 64, 3), np.uint8))
     (tmp_path / "labels").mkdir()

@@ -2,7 +2,8 @@
 
 Names come from ``data.yaml`` (or any one ``*.yaml`` with ``names``), else from a class file, else they are ``class_0``,
 ``class_1``, ... A background is put before the classes. An empty text file is a picture of nothing but background; a
-missing one is reported. See ``carseg.data.shapes`` for what a polygon covers.
+missing one is reported. A split is one folder of pictures or more, or a text file that lists pictures. See
+``carseg.data.shapes`` for what a polygon covers.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from carseg import image
 from carseg.data.classes import class_file
 from carseg.data.found import (
     SPLITS,
@@ -23,6 +23,7 @@ from carseg.data.found import (
     Record,
     files_below,
     files_in,
+    filled_lines,
     pair,
     pictures_below,
     split_folders,
@@ -32,6 +33,8 @@ from carseg.data.masks import IMAGE_FOLDERS
 from carseg.data.shapes import Points, paint
 from carseg.errors import DataError
 from carseg.labels import IGNORE
+
+Files = dict[str, Path]
 
 
 @dataclass(frozen=True)
@@ -76,18 +79,19 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
         if images is None or labels is None or not files_below(labels, (".txt",)):
             return None
         inner, notes = split_folders(images), split_folders(labels)
-        places = {s: [(inner[s], notes[s])] for s in inner if s in notes} or {"": [(images, labels)]}
+        folders = {s: (inner[s], notes[s]) for s in inner if s in notes} or {"": (images, labels)}
+        places = {split: [_below(*both)] for split, both in folders.items()}
     if described is None and folder.name.lower() in SPLITS:
         described = _description(folder.parent)
-    text_folders = [labels for folders in places.values() for _, labels in folders]
-    names = _names(described or {}) or _listed(folder) or _numbered(text_folders)
+    texts = [path for parts in places.values() for _, its_texts in parts for path in its_texts.values()]
+    names = _names(described or {}) or _listed(folder) or _numbered(texts)
     values: dict[int, str | None] = dict(enumerate(["background", *names]))
     found = {}
-    for split, folders in places.items():
+    for split, parts in places.items():
         records: list[Record] = []
         problems: dict[str, str] = {}
-        for images, labels in folders:
-            some, loose = pair(pictures_below(images), files_below(labels, (".txt",)), YoloLabel)
+        for pictures, its_texts in parts:
+            some, loose = pair(pictures, its_texts, YoloLabel)
             records += some
             problems |= {name: why for name, why in loose.items() if Path(name).name != "classes"}
         found[split] = Found("yolo", records, values, problems=problems)
@@ -99,10 +103,10 @@ def _listed(folder: Path) -> list[str]:
     return [str(name) for name in written[0].values()] if written else []
 
 
-def _numbered(folders: list[Path]) -> list[str]:
+def _numbered(texts: list[Path]) -> list[str]:
     """A name for every class up to the highest that occurs; broken lines are passed over."""
     numbers = [0]
-    for path in (path for folder in folders for path in files_below(folder, (".txt",)).values()):
+    for path in texts:
         with suppress(OSError, UnicodeDecodeError):
             fields = (line.split(maxsplit=1) for line in path.read_text("utf-8-sig").splitlines())
             numbers += [int(first) for first, *rest in filter(None, fields) if rest and first.isdecimal()]
@@ -135,32 +139,64 @@ def _names(described: Mapping[str, Any]) -> list[str]:
     return [str(name) for name in names]
 
 
-def _places(folder: Path, described: Mapping[str, Any]) -> dict[str, list[tuple[Path, Path]]]:
-    """For each split its folders of pictures and of text files."""
+def _places(folder: Path, described: Mapping[str, Any]) -> dict[str, list[tuple[Files, Files]]]:
+    """For each split its pictures and text files by name, folder by folder or list by list."""
     places = {}
     for split in ("train", "val", "test"):
         said = described.get(split) or (described.get("valid") if split == "val" else None)
-        folders = [
-            _find(folder, described, str(place))
-            for place in (said if isinstance(said, list) else [said] if said else [])
-        ]
-        pairs = [(images, labels) for images in folders if images and (labels := _labels_of(images)).is_dir()]
-        if pairs:
-            places[split] = pairs
+        found = []
+        for place in said if isinstance(said, list) else [said] if said else []:
+            there = _find(folder, described, str(place))
+            if there is not None and there.is_file():
+                found.append(_listed_in(there, folder, described))
+            elif there is not None and _labels_of(there).is_dir():
+                found.append(_below(there, _labels_of(there)))
+        if found:
+            places[split] = found
     return places
 
 
+def _below(images: Path, labels: Path) -> tuple[Files, Files]:
+    return pictures_below(images), files_below(labels, (".txt",))
+
+
+def _listed_in(file: Path, folder: Path, described: Mapping[str, Any]) -> tuple[Files, Files]:
+    """The pictures that a text file lists, and the text files that belong to them.
+
+    CVAT writes ``data/`` before each, a folder that its archive has not.
+
+    Raises:
+        DataError: it lists one that is not there, or is no text.
+    """
+    pictures, texts = {}, {}
+    try:
+        lines = filled_lines(file.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read as a list of pictures: {error}") from None
+    for line in lines:
+        picture = _find(folder, described, line) or _find(folder, described, line.partition("/")[2] or line)
+        if picture is None:
+            raise DataError(f"{file} lists {line}, which is not there")
+        name = picture.relative_to(folder.resolve()) if picture.is_relative_to(folder.resolve()) else picture
+        pictures[name.with_suffix("").as_posix()] = picture
+        text = _labels_of(picture).with_suffix(".txt")
+        if text.is_file():
+            texts[name.with_suffix("").as_posix()] = text
+    return pictures, texts
+
+
 def _find(folder: Path, described: Mapping[str, Any], place: str) -> Path | None:
-    """Where a path of ``data.yaml`` points: exporters write it relative to here, to ``path``, or one folder up."""
-    if Path(place).suffix.lower() in {".txt", *image.SUFFIXES}:
-        raise DataError(f"data.yaml of {folder} lists {place}; only folders of pictures can be read")
+    """Where a path of ``data.yaml``, or of a list, points: exporters write it relative to here, to ``path``, or one
+    folder up.
+    """
     inside = place.removeprefix("../").removeprefix("./")
-    candidates = [folder / place, folder / str(described.get("path") or "") / place, folder / inside]
-    return next((candidate.resolve() for candidate in candidates if candidate.is_dir()), None)
+    root = folder / str(described.get("path") or "")
+    candidates = [folder / place, root / place, folder / inside]
+    return next((candidate.resolve() for candidate in candidates if candidate.exists()), None)
 
 
 def _labels_of(images: Path) -> Path:
-    """The folder of text files: the last "images" of the path becomes "labels"."""
+    """Where the text files of a folder or a picture lie: the last "images" of the path becomes "labels"."""
     parts = list(images.parts)
     for i in range(len(parts) - 1, -1, -1):
         if parts[i].lower() in IMAGE_FOLDERS:
