@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from carseg import __version__
 from carseg import hub as hubs
@@ -27,6 +27,9 @@ from carseg.benchmark_page import write_page
 from carseg.benchmark_rows import KEYS, Row, read_rows
 from carseg.errors import CarsegError, OptionError
 from carseg.manifest import load_manifest
+
+if TYPE_CHECKING:
+    from carseg.data.found import Found
 
 RESULTS = "results.jsonl"
 REPORT = "report.html"
@@ -78,9 +81,10 @@ def benchmark(
     if not seconds > 0:
         raise OptionError(f"seconds must be above 0, got {seconds}")
     names = _names(models)
+    parts = _parts(data) if data is not None else {}
     job = {
         "data": str(Path(data).expanduser().resolve()) if data is not None else None,
-        "split": _split(data, split),
+        "split": split or next((name for name in ("test", "val") if name in parts), None),
         "mapping": dict(mapping or {}),
         "merge": dict(merge or {}),
         "hub": hub,
@@ -91,7 +95,7 @@ def benchmark(
         "seconds": seconds,
     }
     machine = environment()
-    identity = [job, machine, _fingerprint(data)]
+    identity = [job, machine, _fingerprint(data, parts) if data is not None else None]
     folder = Path(out) if out is not None else None
     earlier = read_rows(folder / RESULTS) if folder and (folder / RESULTS).exists() else []
     saved = {row["environment"]["key"]: row for row in earlier}
@@ -160,22 +164,21 @@ def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | N
     return list(dict.fromkeys(names))
 
 
-def _split(data: str | os.PathLike[str] | None, split: str | None) -> str | None:
-    if data is None:
-        return None
-    from carseg.data.opening import recognise
+def _parts(data: str | os.PathLike[str]) -> dict[str, Found]:
+    from carseg.data.opening import recognise, root_of
 
-    parts = recognise(Path(data).expanduser())
-    return split or next((name for name in ("test", "val") if name in parts), None)
+    return recognise(root_of(data))
 
 
-def _fingerprint(data: str | os.PathLike[str] | None) -> str | None:
+def _fingerprint(data: str | os.PathLike[str], parts: dict[str, Found]) -> str:
     """Changes when a file of the data does: names, sizes and times of change, so that no picture has to be read."""
-    if data is None:
-        return None
-    root = Path(data).expanduser()
-    files = sorted(path for path in root.rglob("*") if path.is_file()) if root.is_dir() else [root]
-    facts = [(str(path.relative_to(root)), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
+    from carseg.data.opening import root_of
+
+    root = root_of(data)
+    files = {path for path in root.rglob("*") if path.is_file()} if root.is_dir() else {root}
+    pictures = (record.picture for part in parts.values() for record in part.records)
+    files.update(picture for picture in pictures if isinstance(picture, Path) and picture.is_file())
+    facts = [(os.path.relpath(path, root), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(files)]
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 

@@ -154,6 +154,35 @@ def test_changed_data_is_measured_anew(tmp_path, hub, monkeypatch):
     assert len(keys) == 2
 
 
+def test_a_coco_file_is_measured_anew_when_a_picture_changes(tmp_path, hub, monkeypatch):
+    note = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]], "area": 32, "iscrowd": 0}
+    described = {
+        "images": [{"id": 1, "file_name": "a.png", "height": 48, "width": 64}],
+        "categories": [{"id": 1, "name": "left_door"}],
+        "annotations": [note],
+    }
+    (tmp_path / "notes.json").write_text(json.dumps(described))
+    monkeypatch.setattr(benchmarking, "_measure", lambda job, report: ({}, None))
+    keys = []
+    for side in (48, 48, 60):
+        if not keys or side == 60:
+            Image.new("RGB", (64, side)).save(tmp_path / "a.png")
+        [row] = carseg.benchmark("doors", tmp_path / "notes.json", hub=str(hub), **QUICK)
+        keys.append(row["environment"]["key"])
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_the_split_is_chosen_from_what_data_yaml_names(tmp_path, hub, monkeypatch):
+    for name in ("images", "labels"):
+        (tmp_path / name / "val").mkdir(parents=True)
+    Image.new("RGB", (64, 48)).save(tmp_path / "images" / "val" / "a.png")
+    (tmp_path / "labels" / "val" / "a.txt").write_text("0 0.1 0.1 0.9 0.1 0.9 0.9\n")
+    (tmp_path / "data.yaml").write_text("val: images/val\nnames: [left_door]\n")
+    monkeypatch.setattr(benchmarking, "_measure", lambda job, report: ({"split": job["split"]}, None))
+    [row] = carseg.benchmark("doors", tmp_path / "data.yaml", hub=str(hub), **QUICK)
+    assert row["split"] == "val"
+
+
 def test_without_data_only_speed_is_measured(hub):
     stages = []
     [row] = carseg.benchmark("doors", hub=str(hub), report=lambda *news: stages.append(news[:2]), **QUICK)

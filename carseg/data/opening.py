@@ -72,9 +72,7 @@ def open_all(
     mapping: Mapping[str, str] | None = None,
 ) -> dict[str, Dataset]:
     """Every split of a folder by name ("" for a folder without splits), all under one label set; see ``open``."""
-    folder = Path(path).expanduser()
-    if folder.suffix.lower() in (".yaml", ".yml"):
-        folder = folder.parent
+    folder = root_of(path)
     parts = recognise(folder)
     whole = folder.resolve()
     name = whole.stem if whole.is_file() else whole.name
@@ -92,6 +90,12 @@ def open_all(
     if not any(len(dataset) or dataset.problems for dataset in datasets.values()):
         raise DataError(f"{folder} holds no pictures")
     return datasets
+
+
+def root_of(path: str | os.PathLike[str]) -> Path:
+    """The folder or the file that ``open`` reads: YOLO's ``data.yaml`` stands for its folder."""
+    place = Path(path).expanduser()
+    return place.parent if place.suffix.lower() in (".yaml", ".yml") else place
 
 
 def recognise(folder: Path) -> dict[str, Found]:
