@@ -133,7 +133,9 @@ class Segmenter:
     def _stream(
         self, sources: Iterable[Any], batch_size: int, tile: int | None, threshold: float | None, on_error: str
     ) -> Iterator[Result | CarsegError]:
-        def prepare(source: Any) -> _Prepared | CarsegError:
+        def prepare(source: Any) -> _Prepared | CarsegError | _Stopped:
+            if isinstance(source, _Stopped):
+                return source
             try:
                 return self._prepare(source, tile)
             except CarsegError as error:
@@ -141,13 +143,15 @@ class Segmenter:
                 return error
 
         batch: list[_Prepared] = []
-        for prepared in ahead(prepare, sources, batch_size + 2):
-            failed = isinstance(prepared, CarsegError)
+        for prepared in ahead(prepare, _to_the_end(sources), batch_size + 2):
+            failed = not isinstance(prepared, _Prepared)
             if batch and (failed or len(batch) == batch_size or prepared.x.shape != batch[0].x.shape):
                 yield from self._segment(batch, tile, threshold)
                 batch = []
             if not failed:
                 batch.append(prepared)
+            elif isinstance(prepared, _Stopped):
+                raise prepared.error
             elif on_error == "yield":
                 yield prepared
             else:
@@ -197,6 +201,21 @@ class _Prepared:
 
     picture: image.Picture
     x: image.Array32
+
+
+@dataclass(frozen=True)
+class _Stopped:
+    """In the place of the pictures that never came: what the caller's iterable raised."""
+
+    error: Exception
+
+
+def _to_the_end(sources: Iterable[Any]) -> Iterator[Any]:
+    """The sources, then what broke them off, so that those which are read ahead are not lost."""
+    try:
+        yield from sources
+    except Exception as error:
+        yield _Stopped(error)
 
 
 def find_pictures(sources: Any) -> Iterable[Any]:

@@ -138,6 +138,19 @@ def test_a_broken_picture_ends_the_stream_or_takes_its_place(segmenter: Segmente
         list(segmenter.stream(folder))
 
 
+@pytest.mark.parametrize("on_error", ["raise", "yield"])
+def test_pictures_before_a_broken_source_are_not_lost(segmenter: Segmenter, on_error: str) -> None:
+    def frames() -> Iterator[np.ndarray]:
+        yield from (halves(8, 8) for _ in range(3))
+        raise OSError("the film is torn")
+
+    results = []
+    with pytest.raises(OSError, match="torn"):
+        for result in segmenter.stream(frames(), batch_size=4, on_error=on_error):
+            results.append(result)
+    assert len(results) == 3
+
+
 def test_stream_is_lazy(segmenter: Segmenter) -> None:
     asked = []
 
