@@ -66,7 +66,7 @@ def finetune(
         mapping: class name to new name, to rename, merge or ("") ignore classes.
         hub: where to look for weights first.
         resume: go on with the run in ``out``; model, data and options must be those it was started with (but see
-            ``MAY_CHANGE``).
+            ``MAY_CHANGE``). A class map, and a label set by its name, need not be given again.
         report: called after every step with ``done`` (share of the budget), ``step``, ``loss`` and ``best_miou``.
 
     Returns:
@@ -85,6 +85,7 @@ def finetune(
         _make_folder(run)
     else:
         options = _resumed(started, run, options, str(model))
+        labels, mapping = labels or started["labels"], mapping or started["mapping"]
     train, val = open_splits(data, options, labels=labels, mapping=mapping)
     pictures = {"classes": list(train.labels.classes), "train": len(train), "val": len(val or ())}
     if started is not None and started["data"] != pictures:
@@ -107,7 +108,14 @@ def finetune(
     if resume:
         trainer.resume()
     elif trainer.group.leads:
-        begun = {"model": str(model), "options": asdict(options), "data": pictures, "new_tensors": new}
+        begun = {
+            "model": str(model),
+            "options": asdict(options),
+            "labels": labels if isinstance(labels, str) else None,
+            "mapping": dict(mapping or {}),
+            "data": pictures,
+            "new_tensors": new,
+        }
         with replacing(run / START) as partial:
             partial.write_text(json.dumps(begun, indent=2) + "\n", "utf-8")
     try:
@@ -126,7 +134,8 @@ def finetune(
 
 
 def read_start(run: Path) -> dict[str, Any]:
-    """How a run was started: ``model``, ``options``, ``data`` (classes and numbers of pictures), ``new_tensors``.
+    """How a run was started: ``model``, ``options``, ``labels`` (a set's name), ``mapping``, ``data`` (classes and
+    numbers of pictures), ``new_tensors``.
 
     Raises:
         TrainingError: there is no run, or what it was started with cannot be read.

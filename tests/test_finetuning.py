@@ -111,6 +111,14 @@ def test_the_log_goes_back_to_a_step_and_is_whole_on_a_full_disk(
     assert [row["step"] for row in read_log(tmp_path)] == [row["step"] for row in log.rows] == [3, 6]
 
 
+def test_a_resumed_run_knows_its_classes(data: Path, tmp_path: Path) -> None:
+    run, renamed = tmp_path / "run", {"ground": "floor"}
+    finetune(NETWORK, data, run, options=QUICK, mapping=renamed)
+    assert "floor" in load(finetune(NETWORK, data, run, resume=True)).labels.classes
+    with pytest.raises(DataError, match="has changed since"):
+        finetune(NETWORK, data, run, mapping={"ground": "road"}, resume=True)
+
+
 def test_a_resumed_run_refuses_other_settings_but_for_where_it_runs(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     finetune(NETWORK, data, run, options=QUICK)
