@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 import carseg.data
+from carseg.data.opening import open_all
 from carseg.errors import CarsegError, DataError, OptionError, UnknownNameError
 from carseg.labels import CARVANA, IGNORE, label_set
 
@@ -210,6 +212,19 @@ def test_a_data_set_without_one_good_picture_is_refused_even_when_skipping(tmp_p
     (tmp_path / "images" / "a.png").write_bytes(b"")
     with pytest.raises(DataError, match="no picture"):
         carseg.data.open(tmp_path, labels="bdd").verified(skip_bad=True)
+
+
+def test_validation_pictures_that_lost_their_labels_are_named(tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):
+        index_folder(tmp_path / split, ["a", "b"])
+    for split in ("val", "test"):
+        shutil.rmtree(tmp_path / split / "masks")
+    splits = open_all(tmp_path)
+    assert list(splits) == ["train", "val"]  # pictures to be tested on often come without
+    assert list(splits["val"].problems) == ["images/a", "images/b"]
+    with pytest.raises(DataError, match=r"(?s)2 of the pictures of .* val cannot be used.*has no label"):
+        splits["val"].verified()
+    assert len(carseg.data.open(tmp_path, split="train").verified()) == 2
 
 
 def test_no_pictures_at_all_are_refused(tmp_path: Path) -> None:

@@ -102,13 +102,18 @@ def pair(
     for name, picture in pictures.items():
         label = next((name + ending for ending in endings if name + ending in labels), None)
         if label is None:
-            problems[name] = f"the picture {picture} has no label"
+            problems[name] = unlabelled(picture)
         else:
             used.add(label)
             records.append(Record(name, picture, make(labels[label])))
     for name in sorted(labels.keys() - used):
         problems[name] = f"the label {labels[name]} has no picture"
     return records, problems
+
+
+def unlabelled(picture: Path) -> str:
+    """What is wrong with a picture without a label."""
+    return f"the picture {picture} has no label"
 
 
 def subfolder(folder: Path, names: Iterable[str]) -> Path | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from carseg.data import arrays, bdd100k, camvid, carvana, cityscapes, coco, labelme, masks, voc, yolo
 from carseg.data.classes import class_file, known_labels, resolve
 from carseg.data.dataset import Dataset, Sample, value_table
-from carseg.data.found import SPLITS, Found, split_folders
+from carseg.data.found import SPLITS, Found, pictures_below, split_folders, unlabelled
 from carseg.errors import DataError
 from carseg.labels import IGNORE, LabelSet
 
@@ -109,10 +109,14 @@ def recognise(folder: Path) -> dict[str, Found]:
     if folder.is_file():
         return {"": coco.read_file(folder)} if folder.suffix == ".json" else _one_file(folder)
     parts = _ask(folder)
-    for split, inner in split_folders(folder).items() if not parts else ():
-        found = _ask(inner)
+    places = split_folders(folder) if not parts else {}
+    for split, place in places.items():
+        found = _ask(place)
         if list(found) == [""]:
             parts[split] = found[""]
+    if "train" in parts and "val" in places and "val" not in parts:  # a test split often has no labels, this one should
+        problems = {name: unlabelled(picture) for name, picture in pictures_below(places["val"]).items()}
+        parts["val"] = replace(parts["train"], records=[], problems=problems)
     if not parts:
         looked = "".join(f"\n  {name}: {text}" for name, (_, text) in READERS.items())
         raise DataError(
