@@ -178,7 +178,8 @@ def _fingerprint(data: str | os.PathLike[str], parts: dict[str, Found]) -> str:
     files = {path for path in root.rglob("*") if path.is_file()} if root.is_dir() else {root}
     pictures = (record.picture for part in parts.values() for record in part.records)
     files.update(picture for picture in pictures if isinstance(picture, Path) and picture.is_file())
-    facts = [(os.path.relpath(path, root), path.stat().st_size, path.stat().st_mtime_ns) for path in sorted(files)]
+    names = {path: str(path.relative_to(root) if path.is_relative_to(root) else path) for path in sorted(files)}
+    facts = [(name, path.stat().st_size, path.stat().st_mtime_ns) for path, name in names.items()]
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 

@@ -85,7 +85,7 @@ def finetune(
         _make_folder(run)
     else:
         options = _resumed(started, run, options, str(model))
-        labels, mapping = labels or started["labels"], mapping or started["mapping"]
+        labels, mapping = labels or started.get("labels"), mapping or started.get("mapping")
     train, val = open_splits(data, options, labels=labels, mapping=mapping)
     pictures = {"classes": list(train.labels.classes), "train": len(train), "val": len(val or ())}
     if started is not None and started["data"] != pictures:
