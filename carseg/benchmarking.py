@@ -81,7 +81,7 @@ def benchmark(
     if not seconds > 0:
         raise OptionError(f"seconds must be above 0, got {seconds}")
     names = _names(models)
-    parts = _parts(data) if data is not None else {}
+    root, parts = _recognised(data) if data is not None else (None, {})
     job = {
         "data": str(Path(data).expanduser().resolve()) if data is not None else None,
         "split": split or next((name for name in ("test", "val") if name in parts), None),
@@ -95,7 +95,7 @@ def benchmark(
         "seconds": seconds,
     }
     machine = environment()
-    identity = [job, machine, _fingerprint(data, parts) if data is not None else None]
+    identity = [job, machine, _fingerprint(root, parts) if root is not None else None]
     folder = Path(out) if out is not None else None
     earlier = read_rows(folder / RESULTS) if folder and (folder / RESULTS).exists() else []
     saved = {row["environment"]["key"]: row for row in earlier}
@@ -164,22 +164,22 @@ def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | N
     return list(dict.fromkeys(names))
 
 
-def _parts(data: str | os.PathLike[str]) -> dict[str, Found]:
+def _recognised(data: str | os.PathLike[str]) -> tuple[Path, dict[str, Found]]:
     from carseg.data.opening import recognise, root_of
 
-    return recognise(root_of(data))
-
-
-def _fingerprint(data: str | os.PathLike[str], parts: dict[str, Found]) -> str:
-    """Changes when a file of the data does: names, sizes and times of change, so that no picture has to be read."""
-    from carseg.data.opening import root_of
-
     root = root_of(data)
+    return root, recognise(root)
+
+
+def _fingerprint(root: Path, parts: dict[str, Found]) -> str:
+    """Changes when a file of the data does: names, sizes and times of change, so that no picture has to be read."""
     files = {path for path in root.rglob("*") if path.is_file()} if root.is_dir() else {root}
     pictures = (record.picture for part in parts.values() for record in part.records)
     files.update(picture for picture in pictures if isinstance(picture, Path) and picture.is_file())
-    names = {path: str(path.relative_to(root) if path.is_relative_to(root) else path) for path in sorted(files)}
-    facts = [(name, path.stat().st_size, path.stat().st_mtime_ns) for path, name in names.items()]
+    facts = []
+    for path in sorted(files):
+        name = path.relative_to(root) if path.is_relative_to(root) else path
+        facts.append((str(name), path.stat().st_size, path.stat().st_mtime_ns))
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
 

@@ -147,9 +147,11 @@ def _places(folder: Path, described: Mapping[str, Any]) -> dict[str, list[tuple[
         found = []
         for place in said if isinstance(said, list) else [said] if said else []:
             there = _find(folder, described, str(place))
-            if there is not None and there.is_file():
+            if there is None:
+                continue
+            if there.is_file():
                 found.append(_listed_in(there, folder, described))
-            elif there is not None and _labels_of(there).is_dir():
+            elif _labels_of(there).is_dir():
                 found.append(_below(there, _labels_of(there)))
         if found:
             places[split] = found
@@ -168,7 +170,7 @@ def _listed_in(file: Path, folder: Path, described: Mapping[str, Any]) -> tuple[
     Raises:
         DataError: it lists one that is not there, or is no text.
     """
-    pictures, texts = {}, {}
+    pictures, texts, whole = {}, {}, folder.resolve()
     try:
         lines = filled_lines(file.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
@@ -177,11 +179,11 @@ def _listed_in(file: Path, folder: Path, described: Mapping[str, Any]) -> tuple[
         picture = _find(folder, described, line) or _find(folder, described, line.partition("/")[2] or line)
         if picture is None:
             raise DataError(f"{file} lists {line}, which is not there")
-        name = picture.relative_to(folder.resolve()) if picture.is_relative_to(folder.resolve()) else picture
-        pictures[name.with_suffix("").as_posix()] = picture
-        text = _labels_of(picture).with_suffix(".txt")
+        inside = picture.relative_to(whole) if picture.is_relative_to(whole) else picture
+        name, text = inside.with_suffix("").as_posix(), _labels_of(picture).with_suffix(".txt")
+        pictures[name] = picture
         if text.is_file():
-            texts[name.with_suffix("").as_posix()] = text
+            texts[name] = text
     return pictures, texts
 
 
