@@ -147,6 +147,21 @@ def test_camvid_11_classes_in_colour_and_as_segnet_indices(tmp_path: Path) -> No
     assert dataset.split == "val"
 
 
+def test_a_folder_that_names_its_colours_or_values_is_not_taken_for_camvid(tmp_path: Path) -> None:
+    classes = draw_mask(5)
+    coloured = np.array([(0, 0, 0), (128, 0, 0), (64, 0, 128)], np.uint8)[classes]  # CamVid's void, building, car
+    save(tmp_path / "colour" / "images" / "f1.png", coloured)
+    save(tmp_path / "colour" / "masks" / "f1.png", coloured)
+    (tmp_path / "colour" / "class_dict.csv").write_text("name,r,g,b\nrest,0,0,0\ndoor,128,0,0\nwheel,64,0,128\n")
+    save(tmp_path / "indices" / "train" / "f1.png", draw_picture(classes))
+    save(tmp_path / "indices" / "trainannot" / "f1.png", classes)
+    (tmp_path / "indices" / "classes.txt").write_text("rest\ndoor\nwheel\n")
+    for folder in ("colour", "indices"):
+        dataset = carseg.data.open(tmp_path / folder)
+        assert dataset.labels.classes == ("rest", "door", "wheel")
+        np.testing.assert_array_equal(dataset[0].load()[1], classes)
+
+
 # BDD100K, Cityscapes, Pascal VOC
 
 
@@ -197,6 +212,8 @@ def test_pascal_voc(tmp_path: Path) -> None:
     expected[:2] = IGNORE
     np.testing.assert_array_equal(dataset[0].load()[1], expected)
     assert dataset.labels.classes[7] == "car"
+    (root / "classes.txt").write_text("\n".join(f"part{i}" for i in range(15)))
+    assert carseg.data.open(root, split="val").labels.classes[7] == "part7"
 
 
 # Polygons: labelme and YOLO

@@ -79,6 +79,17 @@ def test_unnamed_values_become_classes_shared_by_all_splits(tmp_path: Path) -> N
     assert train.labels.classes == ("class_0", "class_1", "class_2", "class_3")
 
 
+def test_unnamed_values_keep_their_classes_under_the_set_they_made(tmp_path: Path) -> None:
+    mask = draw_mask(0) * 10  # 0, 10 and 20
+    save(tmp_path / "images" / "a.png", draw_picture(draw_mask(0)))
+    save(tmp_path / "masks" / "a.png", mask)
+    made = carseg.data.open(tmp_path).labels
+    assert made.classes == ("class_0", "class_10", "class_20")
+    again = carseg.data.open(tmp_path, labels=made)
+    assert again.labels == made
+    np.testing.assert_array_equal(again[0].load()[1], draw_mask(0))
+
+
 @pytest.mark.parametrize(
     ("file", "text"),
     [

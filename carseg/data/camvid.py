@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from carseg.data.classes import class_file
+from carseg.data.colors import color_table
 from carseg.data.found import Found, files_below, pair, pictures_below
 from carseg.data.masks import MASK_ENDINGS, MASK_SUFFIXES, mask_folders
 from carseg.data.pixels import ColorFile, MaskFile, read_pixels
@@ -78,17 +80,23 @@ _SEGNET = {**dict(enumerate(CAMVID.classes)), 11: None}
 
 
 def read_folder(folder: Path) -> dict[str, Found] | None:
-    """Folders whose labels are painted in CamVid's colours, or ``train/`` beside ``trainannot/`` with values 0..11."""
+    """Folders whose labels are painted in CamVid's colours, or ``train/`` beside ``trainannot/`` with values 0..11.
+
+    A folder that says itself what its few colours or its values mean is not CamVid, though it looks like it.
+    """
     pairs = mask_folders(folder)
     listed = {split: files_below(masks, MASK_SUFFIXES) for split, (_, masks) in pairs.items()}
     labels = [path for files in listed.values() for path in files.values()]
     colors = _colors(labels[:: max(1, len(labels) // 16)])
-    if colors and colors <= {*_COLORS32.values(), _PAVEMENT}:
-        full = bool(colors - set(_PALETTE11))
-    elif not colors and labels and all(masks.name.lower().endswith("annot") for _, masks in pairs.values()):
-        full = False
+    if colors:
+        written = color_table(folder)
+        is_camvid = colors <= {*_COLORS32.values(), _PAVEMENT} and (not written or {*written.values()} >= {*_COLORS11})
     else:
+        annot = all(masks.name.lower().endswith("annot") for _, masks in pairs.values())
+        is_camvid = bool(labels) and annot and class_file(folder) is None
+    if not is_camvid:
         return None
+    full = bool(colors - set(_PALETTE11))
     palette = () if not colors else tuple(_COLORS32.values()) if full else _PALETTE11
     values = _SEGNET if not colors else dict(enumerate(CAMVID32.classes)) if full else _VALUES11
     found = {}

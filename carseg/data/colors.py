@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from carseg.data.found import SPLITS
 from carseg.errors import DataError
 from carseg.labels import Color
 
@@ -17,14 +18,16 @@ _LAYOUTS = {
 
 
 def color_table(folder: Path) -> dict[str, Color] | None:
-    """Class names and colours in the order of the first colour file of a folder, None where there is none.
+    """Class names and colours in the order of a colour file, None where there is none.
+
+    It is the first that lies in the folder, or, for a split's folder without one, in the folder above.
 
     Raises:
         DataError: a line of the file cannot be read.
     """
     path = next((folder / name for name in _LAYOUTS if (folder / name).is_file()), None)
     if path is None:
-        return None
+        return color_table(folder.parent) if folder.name.lower() in SPLITS else None
     separator, name_at, color_at = _LAYOUTS[path.name]
     table: dict[str, Color] = {}
     lines = [line.strip() for line in path.read_text("utf-8-sig", errors="replace").splitlines()]

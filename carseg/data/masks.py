@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from carseg.data.colors import color_table
-from carseg.data.found import SPLITS, Found, Record, files_below, pair, pictures_below, split_folders, subfolder
+from carseg.data.found import Found, Record, files_below, pair, pictures_below, split_folders, subfolder
 from carseg.data.pixels import ColorFile, MaskFile
 from carseg.errors import DataError
 from carseg.labels import IGNORE
@@ -45,7 +45,7 @@ def mask_folders(folder: Path) -> dict[str, tuple[Path, Path]]:
 def read_folder(folder: Path) -> dict[str, Found] | None:
     """Every split of a folder of pictures and label pictures; names come from a colour table, or are left open."""
     pairs = mask_folders(folder)
-    table = color_table(folder) or (color_table(folder.parent) if folder.name.lower() in SPLITS else None)
+    table = color_table(folder)
     found = {}
     colors = tuple(table.values()) if table else ()
     for split, (images, masks) in pairs.items():

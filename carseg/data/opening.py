@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from carseg.data import arrays, bdd100k, camvid, carvana, cityscapes, coco, labelme, masks, voc, yolo
-from carseg.data.classes import class_file, known_labels, resolve
+from carseg.data.classes import Values, class_file, known_labels, resolve
 from carseg.data.dataset import Dataset, Sample, value_table
 from carseg.data.found import SPLITS, Found, pictures_below, split_folders, unlabelled
 from carseg.errors import DataError
@@ -29,6 +29,8 @@ READERS: dict[str, tuple[Callable[[Path], dict[str, Found] | None], str]] = {
     "arrays": (arrays.read_folder, "*.npy or *.npz with pictures and labels"),
 }
 
+_UNNAMED = "class_"  # and a value: the name of what has none
+
 
 def open(
     path: str | os.PathLike[str],
@@ -42,8 +44,8 @@ def open(
     Args:
         path: the folder, its ``train`` / ``val`` / ``test`` folder, YOLO's ``data.yaml``, or one COCO or numpy file.
         labels: a known label set's name, or a label set. Where the folder names its classes they are matched by name;
-            where it does not, value i is class i. None: the folder's own names (the known set where they agree), else
-            one class ``class_V`` for every value V that occurs.
+            where it does not, value V is ``class_V`` or the class in place V. None: the folder's own names (the known
+            set where they agree), else one class ``class_V`` for every value V that occurs.
         split: "train", "val" or "test", for folders that hold several.
         mapping: class name to new name, to rename or merge; "" or "ignore" ignores a class.
 
@@ -153,13 +155,21 @@ def _settle(
         target = known or (target if not mapping else None)
     elif known is not None:
         # The label set names the values; a class map then makes a label set of its own.
-        values, target = dict(enumerate(known.classes)), known if not mapping else None
+        values, target = _values_of(known), known if not mapping else None
     else:
         seen = {value for part in parts for value in masks.scan_values(part.records)} - {IGNORE}
-        values, target = {value: f"class_{value}" for value in sorted(seen or {0})}, None
+        values, target = {value: f"{_UNNAMED}{value}" for value in sorted(seen or {0})}, None
         if max(values) > IGNORE or min(values) < 0:
             raise DataError(f"{folder} has label values {min(values)}..{max(values)}; they must lie in 0..{IGNORE}")
     classes = [c for c in values.values() if c is not None]
     if len(classes) <= 2 and masks.stores_binary([record for part in parts for record in part.records]):
         values = {0: classes[0], IGNORE: classes[1] if len(classes) == 2 else "class_1"}
     return resolve(name, [replace(part, values=values) for part in parts], target, mapping)
+
+
+def _values_of(labels: LabelSet) -> Values:
+    """The value that stands for each class where the folder has no names: V for ``class_V``, else its place."""
+    numbers = [name.removeprefix(_UNNAMED) for name in labels.classes]
+    if all(name.startswith(_UNNAMED) for name in labels.classes) and all(number.isdecimal() for number in numbers):
+        return {int(number): name for number, name in zip(numbers, labels.classes, strict=True)}
+    return {value: name for value, name in enumerate(labels.classes)}

@@ -44,7 +44,10 @@ def split_train_val(
             progress(done, len(samples))
     groups = twin_groups(np.array(prints)) if prints else []
     if len(groups) < 2:
-        raise DataError(f"{dataset.name} has {len(groups)} different pictures, too few to hold some out for validation")
+        raise DataError(
+            f"{dataset.name} has {len(groups)} different pictures, too few to hold some out for validation; "
+            "a val_fraction of 0 trains on all of them"
+        )
     random.Random(seed).shuffle(groups)
     wanted = max(1, round(fraction * len(samples)))
     # A group that is larger than what is missing is passed over; where only such groups exist the smallest is taken.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from carseg.data.classes import class_file
 from carseg.data.colors import color_table
 from carseg.data.found import SPLITS, Found, files_below, files_in, filled_lines, pair, pictures_below, subfolder
 from carseg.data.pixels import ColorFile, MaskFile
@@ -45,7 +46,8 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
         return None
     table = color_table(folder)
     colors = tuple(table.values()) if table else ()
-    values = dict(enumerate(table or (_CLASSES if folder.name.lower().startswith("voc20") else ()))) or None
+    original = folder.name.lower().startswith("voc20") and class_file(folder) is None
+    values = dict(enumerate(table or (_CLASSES if original else ()))) or None
     pictures, files = pictures_below(images), files_below(labels, (".png",))
     found = {}
     for split, names in _lists(folder).items() or [("", sorted(files))]:
