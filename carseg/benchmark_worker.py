@@ -101,9 +101,12 @@ class _Worker:
 
     def _data(self, segmenter: Segmenter) -> Dataset:
         from carseg.data.opening import open as open_data
+        from carseg.data.pooling import relabel
 
         job = self.job
         data = open_data(job["data"], labels=segmenter.labels, split=job["split"], mapping=job["mapping"])
+        # A class map makes a label set of its own where the folder names no classes; the figures need the model's.
+        data = relabel(data, segmenter.labels, {name: name for name in data.labels.classes})
         return data.verified() if data.problems else data  # which raises: figures of some other pictures would mislead
 
     def _quality(self, segmenter: Segmenter, data: Dataset) -> None:

@@ -167,8 +167,7 @@ def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | N
 def _recognised(data: str | os.PathLike[str]) -> tuple[Path, dict[str, Found]]:
     from carseg.data.opening import recognise, root_of
 
-    root = root_of(data)
-    return root, recognise(root)
+    return root_of(data), recognise(data)
 
 
 def _fingerprint(root: Path, parts: dict[str, Found]) -> str:

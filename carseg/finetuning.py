@@ -62,8 +62,8 @@ def finetune(
             the training pictures is held out.
         out: the run folder.
         options: all settings; None takes the defaults, or those a resumed run was started with.
-        labels: a label set, or a known one's name, for data that does not name its classes.
-        mapping: class name to new name, to rename, merge or ("") ignore classes.
+        labels: a label set, or a known one's name, for a folder that does not name its classes.
+        mapping: class name to new name, to rename, merge or ("") ignore classes of a folder.
         hub: where to look for weights first.
         resume: go on with the run in ``out``; model, data and options must be those it was started with (but see
             ``MAY_CHANGE``). A class map, and a label set by its name, need not be given again.
@@ -78,6 +78,8 @@ def finetune(
         DataError: the data cannot be used; every broken picture is named.
         TrainingError: the loss is no number any more, the disk is full, or there is nothing to resume.
     """
+    if isinstance(data, Dataset) and (labels or mapping):
+        raise OptionError("labels and mapping are for a folder: open the data set with them")
     run = Path(out)
     started = read_start(run) if resume else None
     if started is None:

@@ -95,6 +95,20 @@ def test_the_figures_are_those_of_an_independent_count(rows, hub, data):
     assert (rows[0]["split"], rows[0]["images"]) == ("test", 5)
 
 
+def test_a_class_map_changes_no_other_class(rows, hub, data):
+    """Nor does it for labels that name no classes, of which it makes a label set of its own."""
+    (row,) = carseg.benchmark("doors", data, hub=str(hub), mapping={"left_door": "ignore"}, **QUICK)
+    model = carseg.load("doors", hub=str(hub), device="cpu", runtime="torch", threads=1)
+    hits = unions = 0
+    for path in sorted((data / "test" / "images").iterdir()):
+        truth = np.asarray(Image.open(data / "test" / "masks" / path.name))
+        found = model.predict(path).mask[truth != 1] == 2
+        hits += np.count_nonzero(found & (truth == 2)[truth != 1])
+        unions += np.count_nonzero(found | (truth == 2)[truth != 1])
+    assert row["per_class"]["right_door"] == pytest.approx(hits / unions, abs=1e-9)
+    assert row["per_class"]["left_door"] is None
+
+
 def test_speed_and_size_make_sense(rows, hub):
     row = rows[0]
     parts = sum(row[f"ms_{part}"] for part in measuring.PARTS)

@@ -198,3 +198,21 @@ def test_broken_files_name_the_file(folder: Path) -> None:
     (folder / "annotations.json").write_text('{"images": [')
     with pytest.raises(DataError, match=r"annotations\.json is no valid JSON"):
         carseg.data.open(folder)
+
+
+def test_a_picture_that_is_missing_is_not_taken_from_another_folder(tmp_path: Path) -> None:
+    files = ("cam1/a.png", "cam2/a.png", "b.png", "c.png", "c.png", "d.png", "d.jpg")
+    write_coco(tmp_path / "annotations.json", [note(1, 1, [square(2, 2, 10)], 100)], {1: "door"}, files)
+    for place in ("cam1/a.png", "cam1/b.png", "cam2/c.png", "d.png", "d.jpg"):  # b without the folder it lies in
+        save(tmp_path / "images" / place, np.zeros((40, 40, 3), np.uint8))
+    dataset = carseg.data.open(tmp_path)
+    assert [sample.name for sample in dataset] == ["b", "cam1/a", "d.jpg", "d.png"]
+    assert dataset[1].load()[1][5, 5] == 1
+    assert "cam2/a.png, which is not there" in dataset.problems["cam2/a"]
+    assert "lists c.png twice" in dataset.problems["c"]
+
+
+def test_more_categories_than_a_label_takes_are_refused(folder: Path) -> None:
+    write_coco(folder / "annotations.json", [], {i: f"part {i}" for i in range(255)})
+    with pytest.raises(DataError, match="254 at most"):
+        carseg.data.open(folder)

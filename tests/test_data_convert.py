@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,13 +73,10 @@ def test_broken_samples_stop_it_or_are_left_out_and_named(tmp_path: Path) -> Non
 
 
 def test_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
-    for folder in ("a", "b"):
-        save(tmp_path / folder / "images" / "0.png", draw_picture(draw_mask(0)))
-        (tmp_path / folder / "labels").mkdir()
-        (tmp_path / folder / "labels" / "0.txt").write_text("0 0.1 0.1 0.5 0.1 0.5 0.5\n")
-    (tmp_path / "data.yaml").write_text("train: [a/images, b/images]\nnames: [door]\n")
+    index_folder(tmp_path / "in", ["0"])
+    dataset = carseg.data.open(tmp_path / "in")
     with pytest.raises(DataError, match="belong to several pictures, 0 for one"):
-        carseg.data.convert(carseg.data.open(tmp_path, split="train"), tmp_path / "out")
+        carseg.data.convert(replace(dataset, samples=dataset.samples * 2), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import carseg.data
+from carseg.data.opening import open_all
 from carseg.data.shapes import fill, paint
 from carseg.errors import DataError
 from carseg.labels import BDD, CAMVID, CAMVID32, CARVANA, IGNORE, label_set
@@ -43,6 +44,7 @@ def test_carvana(tmp_path: Path, top: int, pictures: str, labels: str) -> None:
     dataset = carseg.data.open(tmp_path)
     assert (dataset.format, dataset.labels) == ("carvana", CARVANA)
     assert {sample.name for sample in dataset} == set(masks)
+    assert not dataset.problems
     for sample in dataset:
         np.testing.assert_array_equal(sample.load()[1], masks[sample.name])
 
@@ -90,12 +92,39 @@ def test_a_colour_of_no_class_is_named(tmp_path: Path) -> None:
         carseg.data.open(tmp_path)[0].load()
 
 
-def test_lossy_labels_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+def test_lossy_labels_are_refused(tmp_path: Path, ending: str) -> None:
     save(tmp_path / "images" / "a.png", draw_picture(draw_mask(2)))
     (tmp_path / "masks").mkdir()
-    Image.fromarray(draw_mask(2)).save(tmp_path / "masks" / "a.png", format="JPEG")
+    Image.fromarray(draw_mask(2)).save(tmp_path / "masks" / f"a.{ending}", format="JPEG")
     with pytest.raises(DataError, match="JPEG"):
         carseg.data.open(tmp_path)[0].load()
+
+
+def test_palettes_that_each_label_has_for_itself_are_refused(tmp_path: Path) -> None:
+    for name, last in (("a", 3), ("b", 2)):  # a has one colour more, so that the others have other places
+        coloured = Image.fromarray(draw_picture(draw_mask(1, classes=last)))
+        save(tmp_path / "images" / f"{name}.png", np.asarray(coloured))
+        save_palette(tmp_path / "masks" / f"{name}.png", draw_mask(1, classes=last), [])
+        coloured.convert("P", palette=Image.Palette.ADAPTIVE, colors=last).save(tmp_path / "masks" / f"{name}.png")
+    with pytest.raises(DataError, match=r"palettes of the labels differ.*class_dict\.csv"):
+        carseg.data.open(tmp_path)
+    (tmp_path / "class_dict.csv").write_text("rest,20,30,40\ndoor,200,60,30\nwheel,40,180,60\n")
+    for sample in carseg.data.open(tmp_path):
+        np.testing.assert_array_equal(sample.load()[1], draw_mask(1, classes=3 if sample.name == "a" else 2))
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png"])
+def test_roboflow_leaves_pictures_and_labels_in_one_folder(tmp_path: Path, ending: str) -> None:
+    for split in ("train", "valid"):
+        for name in ("a", "b_mask_of_c"):
+            save(tmp_path / split / f"{name}.{ending}", draw_picture(draw_mask(3)))
+            save(tmp_path / split / f"{name}_mask.png", draw_mask(3))
+        (tmp_path / split / "_classes.csv").write_text("Pixel Value, Class\n0, background\n1, door\n2, wheel\n")
+    dataset = carseg.data.open(tmp_path, split="val")
+    assert dataset.labels.classes == ("background", "door", "wheel")
+    assert ([sample.name for sample in dataset], dataset.problems) == (["a", "b_mask_of_c"], {})
+    np.testing.assert_array_equal(dataset[1].load()[1], draw_mask(3))
 
 
 # CamVid
@@ -393,6 +422,57 @@ def test_yolo_splits_may_be_lists_of_pictures(tmp_path: Path, before: str) -> No
         carseg.data.open(tmp_path)
 
 
+def yolo_folder(images: Path, *names: str) -> None:
+    """Pictures, and as labels beside ``images`` one polygon each."""
+    labels = Path(*("labels" if part == "images" else part for part in images.parts))
+    labels.mkdir(parents=True)
+    for name in names:
+        save(images / f"{name}.jpg", np.zeros((48, 64, 3), np.uint8))
+        (labels / f"{name}.txt").write_text(yolo_line(0, SQUARE))
+
+
+def test_the_yaml_file_that_is_opened_is_the_one_that_is_read(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "images" / "train", "a")
+    (tmp_path / "data.yaml").write_text("train: images/train\nnames: [person]\n")
+    (tmp_path / "parts.yaml").write_text("train: images/train\nnames: [door]\n")
+    assert carseg.data.open(tmp_path / "parts.yaml").labels.classes == ("background", "door")
+    (tmp_path / "parts.yaml").write_text("train: images/train\n")
+    with pytest.raises(DataError, match=r"parts\.yaml names no classes"):
+        carseg.data.open(tmp_path / "parts.yaml")
+    with pytest.raises(DataError, match=r"there is no .*nosuch\.yaml"):
+        carseg.data.open(tmp_path / "nosuch.yaml")
+
+
+def test_pictures_of_several_folders_have_names_of_their_own(tmp_path: Path) -> None:
+    for folder in ("cam1", "cam2"):
+        yolo_folder(tmp_path / folder / "images", "a")
+    (tmp_path / "data.yaml").write_text("train: [./cam1/images, cam2/images]\nnames: [door]\n")
+    dataset = carseg.data.open(tmp_path)
+    assert [sample.name for sample in dataset] == ["cam1/images/a", "cam2/images/a"]
+    (tmp_path / "cam1" / "labels" / "a.txt").write_text("broken")
+    assert [sample.name for sample in dataset.verified(skip_bad=True)] == ["cam2/images/a"]
+
+
+def test_folders_that_data_yaml_names_and_that_are_not_there_are_reported(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "images" / "train", "a")
+    save(tmp_path / "images" / "bare" / "b.jpg", np.zeros((48, 64, 3), np.uint8))
+    (tmp_path / "data.yaml").write_text(
+        "train: [images/train, images/mroe]\nval: images/bare\ntest: gone\nnames: [door]\n"
+    )
+    found = open_all(tmp_path)
+    assert list(found) == ["train", "val"]
+    assert "images/mroe" in found["train"].problems["images/mroe"]
+    assert list(found["val"].problems) == ["b"]
+
+
+def test_yolo_labels_lie_beside_the_links_to_the_pictures(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "set" / "images" / "train", "a")
+    (tmp_path / "set" / "images" / "train").rename(tmp_path / "elsewhere")
+    (tmp_path / "set" / "images" / "train").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set" / "data.yaml").write_text("train: images/train\nnames: [door]\n")
+    np.testing.assert_array_equal(carseg.data.open(tmp_path / "set")[0].load()[1], SQUARE_MASK)
+
+
 def test_yolo_classes_without_names_are_numbered(tmp_path: Path) -> None:
     save(tmp_path / "images" / "a.jpg", np.zeros((48, 64, 3), np.uint8))
     (tmp_path / "labels").mkdir()
@@ -459,6 +539,26 @@ def test_numpy_splits_float_pictures_and_one_hot_labels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(rgb, draw_picture(STACK[1]))
     np.testing.assert_array_equal(mask[4:], STACK[1][4:])
     assert (mask[:4] == IGNORE).all()
+
+
+def test_numpy_grey_pictures_and_labels_read_as_pictures(tmp_path: Path) -> None:
+    np.save(tmp_path / "labels.npy", np.repeat(STACK[..., None], 3, axis=3))  # as OpenCV reads a grey file
+    for grey in (STACK[..., None] * 90, STACK * 90):
+        np.save(tmp_path / "images.npy", grey)
+        rgb, mask = carseg.data.open(tmp_path)[1].load()
+        np.testing.assert_array_equal(rgb, np.repeat(STACK[1][..., None] * 90, 3, axis=2))
+        np.testing.assert_array_equal(mask, STACK[1])
+    np.save(tmp_path / "labels.npy", draw_picture(STACK))
+    with pytest.raises(DataError, match="neither one number a pixel nor one-hot"):
+        carseg.data.open(tmp_path, labels="bdd")[1].load()
+
+
+def test_a_numpy_file_that_was_written_anew_is_read_anew(tmp_path: Path) -> None:
+    np.save(tmp_path / "images.npy", draw_picture(STACK))
+    np.save(tmp_path / "labels.npy", STACK.astype(np.int64))
+    carseg.data.open(tmp_path)[3].load()
+    np.save(tmp_path / "labels.npy", STACK[..., ::-1])
+    np.testing.assert_array_equal(carseg.data.open(tmp_path)[3].load()[1], STACK[3][:, ::-1])
 
 
 def test_numpy_archives_and_channels_first(tmp_path: Path) -> None:

@@ -71,6 +71,26 @@ def test_splits_inside_images_and_masks(tmp_path: Path) -> None:
     np.testing.assert_array_equal(dataset[0].load()[1], draw_mask(1))
 
 
+def test_validation_pictures_without_labels_are_reported_in_every_layout(tmp_path: Path) -> None:
+    mask = draw_mask(1)
+    for place, labels in (("images/train", "masks/train"), ("train", "train_masks")):
+        root = tmp_path / labels.replace("/", "-")
+        save(root / place / "a.png", draw_picture(mask))
+        save(root / labels / "a.png", mask)
+        save(root / place.replace("train", "val") / "b.png", draw_picture(mask))
+        save(root / place.replace("train", "test") / "c.png", draw_picture(mask))  # a test split may have none
+        found = open_all(root)
+        assert {split: list(dataset.problems) for split, dataset in found.items()} == {"train": [], "val": ["b"]}
+
+
+def test_two_values_need_two_names(tmp_path: Path) -> None:
+    save(tmp_path / "images" / "a.png", draw_picture(draw_mask(0)))
+    save(tmp_path / "masks" / "a.png", draw_mask(0, classes=2) * 255)
+    (tmp_path / "classes.txt").write_text("car\n")
+    with pytest.raises(DataError, match="name both"):
+        carseg.data.open(tmp_path)
+
+
 def test_unnamed_values_become_classes_shared_by_all_splits(tmp_path: Path) -> None:
     index_folder(tmp_path / "train", ["a"], classes=2)
     index_folder(tmp_path / "val", ["b"], classes=4)

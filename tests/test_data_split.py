@@ -50,6 +50,11 @@ def test_twins_stay_together(folder: Path) -> None:
     assert sides == {True, False}
 
 
+def test_something_is_left_to_learn_from(tmp_path: Path) -> None:
+    index_folder(tmp_path, ["a", "b", "c"])
+    assert [len(part) for part in carseg.data.split_train_val(carseg.data.open(tmp_path), 0.95)] == [1, 2]
+
+
 def test_too_few_pictures_and_senseless_shares_are_refused(tmp_path: Path) -> None:
     index_folder(tmp_path, ["a"])
     dataset = carseg.data.open(tmp_path)

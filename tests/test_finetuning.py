@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import carseg.data
 from carseg import Options, finetune, load, packing, training, training_log
 from carseg.atomic import repair_folder
 from carseg.data.opening import open as open_data
@@ -117,6 +118,13 @@ def test_a_resumed_run_knows_its_classes(data: Path, tmp_path: Path) -> None:
     assert "floor" in load(finetune(NETWORK, data, run, resume=True)).labels.classes
     with pytest.raises(DataError, match="has changed since"):
         finetune(NETWORK, data, run, mapping={"ground": "road"}, resume=True)
+
+
+def test_classes_of_an_open_data_set_are_not_given_again(data: Path, tmp_path: Path) -> None:
+    for classes in ({"mapping": {"ground": "floor"}}, {"labels": "bdd"}):
+        with pytest.raises(OptionError, match="open the data set with them"):
+            finetune(NETWORK, carseg.data.open(data, split="train"), tmp_path / "run", options=QUICK, **classes)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_resumed_run_refuses_other_settings_but_for_where_it_runs(data: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Pictures and labels as numpy arrays: ``.npy`` and ``.npz`` stacks, and one ``.npy`` a picture.
 
-    images.npy (N, H, W, 3) + labels.npy (N, H, W)     also x / y, train_images / train_labels; one-hot (N, H, W, C)
+    images.npy (N, H, W, 3) + labels.npy (N, H, W)     also x / y, train_images / train_labels; grey (N, H, W[, 1]);
+                                                       one-hot labels (N, H, W, C)
     set.npz with two such arrays
     set.npy (N, H, W, 4), or one (H, W, 4) a picture    the fourth channel is the label
 
@@ -41,12 +42,17 @@ class Array:
 
 @dataclass(frozen=True)
 class ArrayPicture:
-    """The first three channels of an array."""
+    """An array's first three channels, or its only one as grey."""
 
     array: Array
 
     def read(self) -> np.ndarray:
-        pixels = self.array.values()[..., :3]
+        pixels = self.array.values()
+        if pixels.ndim == 2 or pixels.shape[2] == 1:
+            pixels = np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
+        if pixels.shape[2] not in (3, 4):
+            raise DataError(f"{self.array.path} holds pictures of {pixels.shape[2]} channels")
+        pixels = pixels[..., :3]
         if pixels.dtype == np.uint8:
             return np.ascontiguousarray(pixels)
         whole = pixels.dtype.kind in "iu" and pixels.min() >= 0 and pixels.max() <= 255
@@ -70,7 +76,11 @@ class ArrayLabel:
         if self.last_channel:
             values = values[..., -1]
         if values.ndim == 3 and values.shape[2] > 1:
-            return np.where(values.any(axis=2), values.argmax(axis=2), IGNORE)
+            if values.dtype.kind == "f" or (np.count_nonzero(values, axis=2) <= 1).all():
+                return np.where(values.any(axis=2), values.argmax(axis=2), IGNORE)
+            if (values != values[..., :1]).any():
+                raise DataError(f"{self.array.path} holds labels that are neither one number a pixel nor one-hot")
+            values = values[..., 0]  # grey, as picture readers give it
         values = values.reshape(values.shape[:2])
         if values.dtype == bool or values.dtype.kind in "iu":
             return values.astype(np.uint8) if values.dtype == bool else values
@@ -148,16 +158,22 @@ def _shape(array: Array) -> tuple[int, ...]:
     return _load(array.path, array.key).shape
 
 
-@functools.lru_cache(maxsize=8)
 def _load(path: Path, key: str) -> np.ndarray:
     """The array of a file, mapped where the file allows it; pickled arrays are refused."""
     try:
-        if key:
-            with np.load(path) as archive:
-                return np.asarray(archive[key])
-        return np.load(path, mmap_mode="r")
+        state = path.stat()
+        return _load_once(path, key, state.st_mtime_ns, state.st_size)
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is no numpy array: {error}") from None
+
+
+@functools.lru_cache(maxsize=8)
+def _load_once(path: Path, key: str, changed: int, size: int) -> np.ndarray:
+    """The same until the file changes: what is mapped of a file that was cut short would end the process."""
+    if key:
+        with np.load(path) as archive:
+            return np.asarray(archive[key])
+    return np.load(path, mmap_mode="r")
 
 
 def _combined(shape: tuple[int, ...]) -> bool:

@@ -12,8 +12,8 @@ import numpy as np
 
 from carseg.data.classes import class_file
 from carseg.data.colors import color_table
-from carseg.data.found import Found, files_below, pair, pictures_below
-from carseg.data.masks import MASK_ENDINGS, MASK_SUFFIXES, mask_folders
+from carseg.data.found import Found, pair, pictures_below
+from carseg.data.masks import MASK_ENDINGS, label_files, mask_folders
 from carseg.data.pixels import ColorFile, MaskFile, read_pixels
 from carseg.errors import DataError
 from carseg.labels import CAMVID, CAMVID32, Color
@@ -85,7 +85,7 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
     A folder that says itself what its few colours or its values mean is not CamVid, though it looks like it.
     """
     pairs = mask_folders(folder)
-    listed = {split: files_below(masks, MASK_SUFFIXES) for split, (_, masks) in pairs.items()}
+    listed = {split: label_files(*two) for split, two in pairs.items()}
     labels = [path for files in listed.values() for path in files.values()]
     colors = _colors(labels[:: max(1, len(labels) // 16)])
     if colors:

@@ -15,12 +15,11 @@ _VALUES = {0: "background", 1: "car", 255: "car"}
 def read_folder(folder: Path) -> dict[str, Found] | None:
     """Folders whose label pictures are all called ``*_mask.gif``."""
     pairs = mask_folders(folder)
-    if not pairs and any(folder.glob("*_mask.gif")):
-        pairs = {"": (folder, folder)}
+    listed = {split: files_below(masks, (".gif",)) for split, (_, masks) in pairs.items()}
+    if not all(name.endswith("_mask") for labels in listed.values() for name in labels):
+        return None
     found = {}
-    for split, (images, masks) in pairs.items():
-        labels = files_below(masks, (".gif",))
-        if labels and all(name.endswith("_mask") for name in labels):
-            records, problems = pair(pictures_below(images), labels, MaskFile, ("_mask",))
-            found[split] = Found("carvana", records, _VALUES, problems=problems)
-    return found or None
+    for split, labels in listed.items():
+        records, problems = pair(pictures_below(pairs[split][0]), labels, MaskFile, ("_mask",))
+        found[split] = Found("carvana", records, _VALUES, problems=problems)
+    return found if any(listed.values()) else None

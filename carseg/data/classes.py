@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from carseg.data.found import SPLITS, Found, filled_lines
+from carseg.data.found import SPLITS, Found, filled_lines, split_folders
 from carseg.errors import DataError, OptionError
 from carseg.labels import IGNORE, LABEL_SETS, Color, LabelSet, label_set
 from carseg.registry import unknown
 
 TEXT_FILES = ("classes.txt", "labels.txt", "class_names.txt", "codes.txt")
 JSON_FILE = "labels.json"
+_CSV_FILE = "_classes.csv"
 _IGNORED = frozenset(("", "ignore"))  # new names that a class map gives to classes to ignore
 
 Values = dict[int, str | None]
@@ -54,11 +55,12 @@ def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def class_file(folder: Path) -> tuple[Values, LabelSet | None] | None:
-    """What the class file of a folder says, or, in a split's folder without one, that of the folder above.
+    """What the class file of a folder says; without one, that of the folder above a split's, or of the first split.
 
     ``classes.txt`` (``labels.txt``, ``class_names.txt``, ``codes.txt``) has one name a line, the first is value 0; a
     first line ``__ignore__`` is value -1, as labelme has it. ``labels.json`` is a list of names, an object from values
     to names, or a whole label set: ``classes`` and perhaps ``name``, ``background``, ``foreground``, ``colors``.
+    ``_classes.csv``, Roboflow's, has a value and a name a line under a header.
 
     Returns:
         Stored values and their names, and the label set where the file is one; None where there is no class file.
@@ -66,14 +68,20 @@ def class_file(folder: Path) -> tuple[Values, LabelSet | None] | None:
     Raises:
         DataError: the file is there but not valid.
     """
-    path = next((folder / name for name in (JSON_FILE, *TEXT_FILES) if (folder / name).is_file()), None)
+    below = split_folders(folder).values() if folder.is_dir() else ()
+    places = (folder, folder.parent) if folder.name.lower() in SPLITS else (folder, *below)
+    files = (place / name for place in places for name in (JSON_FILE, *TEXT_FILES, _CSV_FILE))
+    path = next((file for file in files if file.is_file()), None)
     if path is None:
-        return class_file(folder.parent) if folder.name.lower() in SPLITS else None
+        return None
     try:
         text = path.read_text("utf-8-sig")  # Windows' editors begin a file with a mark
         if path.suffix == ".txt":
             names = filled_lines(text)
             return _values(enumerate(names, start=-1 if names[:1] == ["__ignore__"] else 0)), None
+        if path.suffix == ".csv":
+            rows = [line.partition(",") for line in filled_lines(text)[1:]]
+            return _values((int(value), name.strip()) for value, _, name in rows), None
         data = json.loads(text)
         if isinstance(data, dict) and "categories" in data:
             return None  # a COCO file, to which FiftyOne gives this name

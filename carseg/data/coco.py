@@ -7,7 +7,8 @@ annotations in the order of decreasing ``area``, ties by annotation id, so that 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -125,14 +126,17 @@ def _found(path: Path, data: Mapping[str, Any]) -> Found:
                     note.get("segmentation") or (None if note.get("area", 1) else []),
                 )
             )
-        records, problems, pictures = [], {}, _pictures(path)
-        for image in sorted(data["images"], key=lambda image: str(image["file_name"])):
-            file = PureWindowsPath(str(image["file_name"])).as_posix()  # tools on Windows write backslashes
-            place = PurePosixPath(file).with_suffix("")
-            name = PurePosixPath(*(part for part in place.parts if part not in ("/", ".."))).as_posix()
-            picture = pictures.get(file) or pictures.get(Path(file).name)
-            if picture is None:
-                problems[name] = f"{path} speaks of {file}, which is not there"
+        records, problems = [], {}
+        images = sorted(((_posix(image["file_name"]), image) for image in data["images"]), key=lambda pair: pair[0])
+        listed = Counter(file for file, _ in images)
+        stems = Counter(_name(file) for file in listed)
+        pictures = _pictures(path, listed)
+        for file, image in images:
+            name = _name(file) if stems[_name(file)] == 1 else _name(file) + PurePosixPath(file).suffix
+            picture = pictures.get(file)
+            if picture is None or listed[file] > 1:
+                told = f"lists {file} twice" if picture else f"speaks of {file}, which is not there"
+                problems[name] = f"{path} {told}"
                 continue
             painted = tuple(shape[2:] for shape in sorted(shapes.get(image["id"], []), key=lambda shape: shape[:2]))
             label = CocoLabel(name, int(image["height"]), int(image["width"]), painted, empty)
@@ -162,26 +166,47 @@ def _values(categories: list[Mapping[str, Any]], folder: Path) -> tuple[Values, 
         first, empty = 0, IGNORE
     else:
         first, empty = (0 if listed and plain(listed[0][1]) == "background" else 1), 0
+    if len(listed) + first > IGNORE:
+        raise ValueError(f"it has {len(listed)} categories, of which a label takes {IGNORE - first} at most")
     values: Values = {0: "background"} if first else {}
     values |= {i: None if plain(name) == "ignore" else name for i, (_, name) in enumerate(listed, start=first)}
     return values, {category: i for i, (category, _) in enumerate(listed, start=first)}, empty
 
 
-def _pictures(path: Path) -> dict[str, Path]:
-    """Pictures that a COCO file may speak of, by file name and by their path below a folder of pictures."""
+def _name(file: str) -> str:
+    """What a picture is called here: its path without the extension, and without what leads out of the folder."""
+    place = PurePosixPath(file).with_suffix("")
+    return PurePosixPath(*(part for part in place.parts if part not in ("/", ".."))).as_posix()
+
+
+def _posix(file_name: Any) -> str:
+    return PureWindowsPath(str(file_name)).as_posix()  # tools on Windows write backslashes
+
+
+def _pictures(path: Path, listed: Iterable[str]) -> dict[str, Path]:
+    """The picture of each name that a COCO file lists, as far as there is one.
+
+    A name is a path below the folder of pictures. Where there is nothing, the one picture there of that file name is
+    meant, if no other entry has it: exporters leave folders out, and put others in front.
+    """
     base = path.parent.parent if path.parent.name.lower() == "annotations" else path.parent
     folder = subfolder(base, IMAGE_FOLDERS) or base
-    files: dict[str, Path] = {}
     split = _split_of(path)
-
-    def of_another_split(picture: Path) -> bool:
-        return split not in map(SPLITS.get, picture.relative_to(base).parent.parts)
-
-    for picture in sorted(pictures_below(folder).values(), key=of_another_split):  # a name may be in several splits
-        files.setdefault(picture.name, picture)
-        files[picture.relative_to(folder).as_posix()] = picture
-        files[picture.relative_to(base).as_posix()] = picture
-    return files
+    placed: dict[str, Path] = {}
+    named: dict[tuple[str, bool], list[Path]] = {}  # by file name, and whether it is in a folder of this split
+    for picture in pictures_below(folder).values():
+        placed[picture.relative_to(base).as_posix()] = placed[picture.relative_to(folder).as_posix()] = picture
+        own = split in map(SPLITS.get, picture.relative_to(base).parent.parts)
+        named.setdefault((picture.name, own), []).append(picture)
+    found = {file: placed[file] for file in listed if file in placed}
+    taken = Counter(found.values())
+    loose = {
+        file: (named.get((Path(file).name, True)) or named.get((Path(file).name, False), []))
+        for file in listed
+        if file not in found
+    }
+    taken.update(same[0] for same in loose.values() if len(same) == 1)
+    return found | {file: same[0] for file, same in loose.items() if len(same) == 1 and taken[same[0]] == 1}
 
 
 def _parse(path: Path) -> Mapping[str, Any] | None:

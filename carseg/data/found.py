@@ -97,9 +97,14 @@ def pair(
     make: Callable[[Path], Label],
     endings: Iterable[str] = ("",),
 ) -> tuple[list[Record], dict[str, str]]:
-    """Pictures with the label of the same name (plus one of ``endings``), and what has no partner, name to reason."""
-    records, problems, used = [], {}, set()
+    """Pictures with the label of the same name (plus one of ``endings``), and what has no partner, name to reason.
+
+    Labels among the pictures, where both lie in one folder, are no pictures.
+    """
+    records, problems, used, files = [], {}, set(), set(labels.values())
     for name, picture in pictures.items():
+        if picture in files:
+            continue
         label = next((name + ending for ending in endings if name + ending in labels), None)
         if label is None:
             problems[name] = unlabelled(picture)
@@ -122,6 +127,21 @@ def subfolder(folder: Path, names: Iterable[str]) -> Path | None:
         return None
     present = {p.name.lower(): p for p in sorted(folder.iterdir()) if p.is_dir()}
     return next((present[name] for name in names if name in present), None)
+
+
+def labelled_splits(
+    pictures: Mapping[str, Path], labels: Mapping[str, Path], holds_labels: Callable[[Path], bool]
+) -> dict[str, tuple[Path, Path]]:
+    """The two folders of every split that has labels.
+
+    Those of the validation split too where only the training split has some: a test split often has none, but
+    validation pictures without labels are a mistake, which whoever pairs them will tell.
+    """
+    paired = {split: (pictures[split], labels[split]) for split in pictures if split in labels}
+    paired = {split: folders for split, folders in paired.items() if holds_labels(folders[1])}
+    if "train" in paired and "val" in pictures and "val" not in paired:
+        paired["val"] = (pictures["val"], labels.get("val", labels["train"].with_name(pictures["val"].name)))
+    return paired
 
 
 def split_folders(folder: Path) -> dict[str, Path]:

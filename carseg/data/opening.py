@@ -25,7 +25,10 @@ READERS: dict[str, tuple[Callable[[Path], dict[str, Found] | None], str]] = {
     "labelme": (labelme.read_folder, "*.json with 'shapes' beside the pictures"),
     "coco": (coco.read_folder, "a *.json with 'images', 'annotations', 'categories', or annotations/*.json"),
     "camvid": (camvid.read_folder, "label pictures in CamVid's colours, or train/ and trainannot/"),
-    "masks": (masks.read_folder, "images/ and masks/ with label pictures (PNG) of the same names"),
+    "masks": (
+        masks.read_folder,
+        "images/ and masks/ with label pictures (PNG) of the same names, or NAME.jpg and NAME_mask.png",
+    ),
     "arrays": (arrays.read_folder, "*.npy or *.npz with pictures and labels"),
 }
 
@@ -75,7 +78,7 @@ def open_all(
 ) -> dict[str, Dataset]:
     """Every split of a folder by name ("" for a folder without splits), all under one label set; see ``open``."""
     folder = root_of(path)
-    parts = recognise(folder)
+    parts = recognise(path)
     whole = folder.resolve()
     name = whole.stem if whole.is_file() else whole.name
     if whole.name.lower() in SPLITS:
@@ -100,14 +103,20 @@ def root_of(path: str | os.PathLike[str]) -> Path:
     return place.parent if place.suffix.lower() in (".yaml", ".yml") else place
 
 
-def recognise(folder: Path) -> dict[str, Found]:
+def recognise(path: str | os.PathLike[str]) -> dict[str, Found]:
     """The splits of a folder by name, "" where it has none.
 
     Raises:
         DataError: there is no such folder, or no reader knows it; the message says what was looked for.
     """
+    folder = Path(path).expanduser()
     if not folder.exists():
         raise DataError(f"there is no folder {folder}")
+    if folder.is_file() and folder != root_of(folder):
+        described = yolo.read_folder(folder.parent, folder)
+        if not described:
+            raise DataError(f"{folder} names no classes, or no folders of pictures and labels/*.txt")
+        return described
     if folder.is_file():
         return {"": coco.read_file(folder)} if folder.suffix == ".json" else _one_file(folder)
     parts = _ask(folder)
@@ -163,6 +172,8 @@ def _settle(
             raise DataError(f"{folder} has label values {min(values)}..{max(values)}; they must lie in 0..{IGNORE}")
     classes = [c for c in values.values() if c is not None]
     if len(classes) <= 2 and masks.stores_binary([record for part in parts for record in part.records]):
+        if written and len(classes) == 1:
+            raise DataError(f"{folder} names one class, {classes[0]!r}, and its labels hold 0 and 255: name both")
         values = {0: classes[0], IGNORE: classes[1] if len(classes) == 2 else "class_1"}
     return resolve(name, [replace(part, values=values) for part in parts], target, mapping)
 

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from carseg.errors import DataError
+from carseg.labels import Color
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,22 @@ def read_pixels(path: Path, *, rgb: bool = False) -> np.ndarray:
     if pixels.dtype.kind not in "iu":
         raise DataError(f"the label {path} holds {pixels.dtype} numbers, not class values")
     return pixels
+
+
+def palette_of(path: Path) -> tuple[int, ...]:
+    """Red, green, blue of index 0, 1, ... of a label picture; () where it has no palette or cannot be read."""
+    try:
+        with Image.open(path) as picture:
+            return tuple(picture.getpalette("RGB") or ()) if picture.mode == "P" else ()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return ()  # reading it says what is wrong
+
+
+def used_colors(path: Path) -> list[tuple[int, Color]]:
+    """The palette indices that occur in a label picture, and what colour each stands for."""
+    palette = palette_of(path)
+    used = np.unique(read_pixels(path)).tolist() if palette else []
+    return [(i, (palette[3 * i], palette[3 * i + 1], palette[3 * i + 2])) for i in used if 3 * i + 2 < len(palette)]
 
 
 def _pack(colors: np.ndarray) -> np.ndarray:

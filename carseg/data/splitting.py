@@ -52,7 +52,7 @@ def split_train_val(
     wanted = max(1, round(fraction * len(samples)))
     # A group that is larger than what is missing is passed over; where only such groups exist the smallest is taken.
     held: list[int] = []
-    for group in groups:
+    for group in groups[:-1]:  # something is left to learn from, whatever the share
         if len(held) + len(group) <= wanted:
             held += group
     held = held or min(groups, key=len)

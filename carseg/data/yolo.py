@@ -8,6 +8,7 @@ missing one is reported. A split is one folder of pictures or more, or a text fi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from carseg.data.found import (
     files_below,
     files_in,
     filled_lines,
+    labelled_splits,
     pair,
     pictures_below,
     split_folders,
@@ -35,6 +37,9 @@ from carseg.errors import DataError
 from carseg.labels import IGNORE
 
 Files = dict[str, Path]
+
+_SPLITS = ("train", "val", "test")
+_OVERHANG = 0.01  # so far beyond the picture a polygon may reach, as rounding exporters and Ultralytics have it
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ class YoloLabel:
                 if len(values) < 6 or len(values) % 2:
                     kind = "a box" if len(values) == 4 else f"{len(values)} numbers"
                     raise DataError(f"is {kind}, not a polygon")
-                if not all(0 <= value <= 1 for value in values):
+                if not all(-_OVERHANG <= value <= 1 + _OVERHANG for value in values):
                     raise DataError("has coordinates outside 0..1")
                 points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
                 if not 0 <= int(fields[0]) < IGNORE - 1:
@@ -70,16 +75,17 @@ class YoloLabel:
         return paint(shapes, height, width)
 
 
-def read_folder(folder: Path) -> dict[str, Found] | None:
-    """The splits that ``data.yaml`` names, or ``images/`` beside ``labels/*.txt``."""
-    described = _description(folder)
-    places = _places(folder, described) if described else {}
+def read_folder(folder: Path, chosen: Path | None = None) -> dict[str, Found] | None:
+    """The splits that ``data.yaml``, or the ``chosen`` file, names, or ``images/`` beside ``labels/*.txt``."""
+    described = _description(folder, chosen)
+    if chosen and described is None:
+        return None
+    places, missing = _places(folder, described) if described else ({}, {})
     if not places:
         images, labels = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, ("labels",))
-        if images is None or labels is None or not files_below(labels, (".txt",)):
+        if images is None or labels is None or not _holds_texts(labels):
             return None
-        inner, notes = split_folders(images), split_folders(labels)
-        folders = {s: (inner[s], notes[s]) for s in inner if s in notes} or {"": (images, labels)}
+        folders = labelled_splits(split_folders(images), split_folders(labels), _holds_texts) or {"": (images, labels)}
         places = {split: [_below(*both)] for split, both in folders.items()}
     if described is None and folder.name.lower() in SPLITS:
         described = _description(folder.parent)
@@ -94,7 +100,7 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
             some, loose = pair(pictures, its_texts, YoloLabel)
             records += some
             problems |= {name: why for name, why in loose.items() if Path(name).name != "classes"}
-        found[split] = Found("yolo", records, values, problems=problems)
+        found[split] = Found("yolo", records, values, problems=problems | missing.get(split, {}))
     return found if any(part.records for part in found.values()) else None
 
 
@@ -113,14 +119,19 @@ def _numbered(texts: list[Path]) -> list[str]:
     return [f"class_{i}" for i in range(min(max(numbers), IGNORE - 2) + 1)]
 
 
-def _description(folder: Path) -> Mapping[str, Any] | None:
+def _holds_texts(labels: Path) -> bool:
+    return bool(files_below(labels, (".txt",)))
+
+
+def _description(folder: Path, chosen: Path | None = None) -> Mapping[str, Any] | None:
     import yaml  # type: ignore[import-untyped]  # comes with timm and huggingface-hub
 
-    for path in sorted(files_in(folder, ".yaml", ".yml"), key=lambda p: p.name != "data.yaml"):
+    there = sorted(files_in(folder, ".yaml", ".yml"), key=lambda p: p.name != "data.yaml")
+    for path in [chosen] if chosen else there:
         try:
             described = yaml.safe_load(path.read_text("utf-8-sig"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            if path.name != "data.yaml":
+            if path.name != "data.yaml" and path != chosen:
                 continue
             raise DataError(f"{path} is no valid YAML file: {error}") from None
         if isinstance(described, dict) and "names" in described:
@@ -139,27 +150,35 @@ def _names(described: Mapping[str, Any]) -> list[str]:
     return [str(name) for name in names]
 
 
-def _places(folder: Path, described: Mapping[str, Any]) -> dict[str, list[tuple[Files, Files]]]:
-    """For each split its pictures and text files by name, folder by folder or list by list."""
-    places = {}
-    for split in ("train", "val", "test"):
+def _places(
+    folder: Path, described: Mapping[str, Any]
+) -> tuple[dict[str, list[tuple[Files, Files]]], dict[str, dict[str, str]]]:
+    """For each split its pictures and text files by name, folder by folder or list by list; and what is not there.
+
+    A test split may be without labels, or only spoken of: it is left out then.
+    """
+    places: dict[str, list[tuple[Files, Files]]] = {}
+    missing: dict[str, dict[str, str]] = {}
+    for split in _SPLITS:
         said = described.get(split) or (described.get("valid") if split == "val" else None)
-        found = []
-        for place in said if isinstance(said, list) else [said] if said else []:
-            there = _find(folder, described, str(place))
-            if there is None:
-                continue
-            if there.is_file():
-                found.append(_listed_in(there, folder, described))
-            elif _labels_of(there).is_dir():
-                found.append(_below(there, _labels_of(there)))
-        if found:
-            places[split] = found
-    return places
+        listed = said if isinstance(said, list) else [said] if said else []
+        for place in map(str, listed):
+            there = _find(folder, described, place)
+            if there is not None and there.is_file():
+                places.setdefault(split, []).append(_listed_in(there, folder, described))
+            elif there is not None and (split != "test" or _labels_of(there).is_dir()):
+                prefix = f"{place.strip('./')}/" if len(listed) > 1 else ""  # a name may be in several of them
+                places.setdefault(split, []).append(_below(there, _labels_of(there), prefix))
+            elif split != "test":
+                missing.setdefault(split, {})[place] = f"data.yaml names {place} for {split}, which is not there"
+    if not places:  # whatever it describes, it is not this folder
+        return {}, {}
+    return {split: places.get(split, []) for split in _SPLITS if split in places or split in missing}, missing
 
 
-def _below(images: Path, labels: Path) -> tuple[Files, Files]:
-    return pictures_below(images), files_below(labels, (".txt",))
+def _below(images: Path, labels: Path, prefix: str = "") -> tuple[Files, Files]:
+    pictures, texts = pictures_below(images), files_below(labels, (".txt",))
+    return {prefix + name: path for name, path in pictures.items()}, {prefix + n: p for n, p in texts.items()}
 
 
 def _listed_in(file: Path, folder: Path, described: Mapping[str, Any]) -> tuple[Files, Files]:
@@ -170,7 +189,7 @@ def _listed_in(file: Path, folder: Path, described: Mapping[str, Any]) -> tuple[
     Raises:
         DataError: it lists one that is not there, or is no text.
     """
-    pictures, texts, whole = {}, {}, folder.resolve()
+    pictures, texts, whole = {}, {}, Path(os.path.abspath(folder))
     try:
         lines = filled_lines(file.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
@@ -194,7 +213,8 @@ def _find(folder: Path, described: Mapping[str, Any], place: str) -> Path | None
     inside = place.removeprefix("../").removeprefix("./")
     root = folder / str(described.get("path") or "")
     candidates = [folder / place, root / place, folder / inside]
-    return next((candidate.resolve() for candidate in candidates if candidate.exists()), None)
+    # Not resolved: the labels of linked pictures lie beside the links.
+    return next((Path(os.path.abspath(candidate)) for candidate in candidates if candidate.exists()), None)
 
 
 def _labels_of(images: Path) -> Path:
