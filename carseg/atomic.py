@@ -12,7 +12,7 @@ from pathlib import Path
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A name beside ``path`` to write to: renamed to ``path`` when the block ends well, removed when it does not."""
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    partial = path.with_name(f".{secrets.token_hex(8)}.part")  # not longer for a longer name
     try:
         yield partial
         partial.replace(path)

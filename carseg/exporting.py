@@ -257,10 +257,9 @@ def _write_onnx(located: Located, precision: str, model: bytes, stem: Path) -> t
 
 
 def _write_openvino(located: Located, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:
-    import openvino
+    from carseg.runtimes.openvino_ import from_model, library
 
-    from carseg.runtimes.openvino_ import from_model
-
+    openvino = library()
     core = openvino.Core()
     converted = core.read_model(model)
     for key, value in facts(located.entry).items():

@@ -18,8 +18,10 @@ from carseg import image, runtimes
 from carseg.errors import CarsegError, OptionError, PictureNotFoundError
 from carseg.labels import LabelSet
 from carseg.manifest import Entry
-from carseg.result import Result
+from carseg.result import SUFFIXES, Result
 from carseg.walking import visible_files
+
+_RESULTS = tuple(SUFFIXES.values())
 
 
 def load(
@@ -221,6 +223,8 @@ def _to_the_end(sources: Iterable[Any]) -> Iterator[Any]:
 def find_pictures(sources: Any) -> Iterable[Any]:
     """What ``stream`` goes through: pictures below a folder or of a pattern, sorted; one picture; the iterable itself.
 
+    In folders and patterns what is named like a result of ``Result.save`` is none of the pictures.
+
     Raises:
         PictureNotFoundError: no picture there.
     """
@@ -229,22 +233,25 @@ def find_pictures(sources: Any) -> Iterable[Any]:
         if path.is_dir():
             found = sorted(_below(path))
             if not found:
-                raise PictureNotFoundError(f"{path}: the folder holds no pictures ({' '.join(sorted(image.SUFFIXES))})")
+                kinds = " ".join(sorted(image.SUFFIXES))
+                raise PictureNotFoundError(f"{path}: the folder holds no pictures ({kinds}), or only results")
             return found
         if not path.exists() and glob.has_magic(str(sources)) and "://" not in str(sources):
-            matches = sorted(match for match in glob.glob(str(sources), recursive=True) if not os.path.isdir(match))
+            matches = [match for match in glob.glob(str(sources), recursive=True) if not match.endswith(_RESULTS)]
+            matches = sorted(match for match in matches if not os.path.isdir(match))
             if not matches:
-                raise PictureNotFoundError(f"{sources}: the pattern matches no file")
+                raise PictureNotFoundError(f"{sources}: the pattern matches no file, or only results")
             return matches
         return [sources]
     alone = isinstance(sources, (bytes, bytearray)) or hasattr(sources, "read") or hasattr(sources, "getexif")
-    return [sources] if alone or getattr(sources, "ndim", 4) < 4 else sources
+    return [sources] if alone or getattr(sources, "ndim", 4) in (2, 3) else sources  # with one, or four: of many
 
 
 def _below(folder: Path) -> Iterator[Path]:
     """Visible pictures, and folders that cannot be looked into: reading one says so."""
     closed: list[OSError] = []
-    yield from (path for path in visible_files(folder, closed.append) if path.suffix.lower() in image.SUFFIXES)
+    files = (path for path in visible_files(folder, closed.append) if not path.name.endswith(_RESULTS))
+    yield from (path for path in files if path.suffix.lower() in image.SUFFIXES)
     yield from (Path(error.filename) for error in closed)
 
 

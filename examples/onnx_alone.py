@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-from PIL import Image
+from PIL import Image, ImageOps
 
 
 def segment(model: Path, picture: Path) -> tuple[np.ndarray, dict]:
@@ -21,9 +21,10 @@ def segment(model: Path, picture: Path) -> tuple[np.ndarray, dict]:
     facts = session.get_modelmeta().custom_metadata_map
     rule, labels = json.loads(facts["input"]), json.loads(facts["labels"])
 
-    image = Image.open(picture).convert("RGB")
+    image = ImageOps.exif_transpose(Image.open(picture)).convert("RGB")  # upright, as it was taken
     height, width = rule["size"]
-    x = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.float32) / 255
+    x = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.float32)
+    x = x / (max(x.max(), 1) if rule["scale"] == "max" else 255)
     x = ((x - rule["mean"]) / rule["std"]).astype(np.float32).transpose(2, 0, 1)[None]
     [logits] = session.run(None, {session.get_inputs()[0].name: x})
 

@@ -188,6 +188,37 @@ def test_addresses(capsys, server):
     assert written() == ["img.mask.png"]
 
 
+def test_what_is_no_address_is_named_and_the_rest_done(capsys):
+    photo(Path("img.png"))
+    bad = ["http://a..b/x.png", "http://[bad", ""]
+    assert predict("img.png", *bad, "--save", "mask") == 1
+    err = capsys.readouterr().err
+    assert all(address in err for address in bad) and "Traceback" not in err
+    assert written() == ["img.mask.png"]
+
+
+def test_the_query_of_an_address_is_no_part_of_a_name(server):
+    signed, *views = (f"/img.png?{query}" for query in (f"signature={'s.' * 200}", "view=1", "view=2"))
+    server.files |= dict.fromkeys((signed, *views), photo(Path("img.png")).read_bytes())
+    assert predict(server.url + signed, "--save", "mask") == 0
+    assert written() == ["img.mask.png"]
+    assert predict(*(server.url + view for view in views), "--save", "mask", "--out", "both") == 0
+    assert len(written("both")) == 2 and all(name.startswith("img-") for name in written("both"))
+
+
+def test_what_carseg_did_not_write_is_not_overwritten(capsys):
+    photo(Path("a.png"))
+    photo(Path("a.cutout.png"))
+    Path("a.json").write_text('{"version": "5.0", "shapes": []}')  # labelme's
+    assert predict("a.png", "--out", ".", "--save", "json") == 2
+    assert "a.json is there and is none of carseg's results" in capsys.readouterr().err
+    assert Path("a.json").read_text().startswith('{"version"')
+    assert predict("a.png", "a.cutout.png", "--out", ".", "--save", "cutout") == 2
+    assert "a.cutout.png is one of the pictures" in capsys.readouterr().err
+    for _ in range(2):  # what it wrote itself it may
+        assert predict("a.png", "--save", "json") == 0
+
+
 def test_file_names_that_are_no_text(capsys):
     name = os.fsdecode(b"caf\xe9\x1b[31m.png")
     try:

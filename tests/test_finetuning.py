@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 import torch
 
-import carseg.data
 from carseg import Options, finetune, load, packing, training, training_log
 from carseg.atomic import repair_folder
 from carseg.data.opening import open as open_data
@@ -123,7 +122,7 @@ def test_a_resumed_run_knows_its_classes(data: Path, tmp_path: Path) -> None:
 def test_classes_of_an_open_data_set_are_not_given_again(data: Path, tmp_path: Path) -> None:
     for classes in ({"mapping": {"ground": "floor"}}, {"labels": "bdd"}):
         with pytest.raises(OptionError, match="open the data set with them"):
-            finetune(NETWORK, carseg.data.open(data, split="train"), tmp_path / "run", options=QUICK, **classes)
+            finetune(NETWORK, open_data(data), tmp_path / "run", options=QUICK, **classes)
     assert not (tmp_path / "run").exists()
 
 

@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import hashlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -446,6 +447,11 @@ class TestReadUrl:
         with pytest.raises(HubError, match=r"none.jpg cannot be fetched: 404 Not Found"):
             hub.read_url(f"{server.url}/none.jpg")
 
+    @pytest.mark.parametrize("host", ["a..b", "[bad", f"{'long' * 16}.org"])
+    def test_what_is_no_address_is_said(self, host: str) -> None:
+        with pytest.raises(HubError, match="cannot be fetched"):
+            hub.read_url(f"http://{host}/car.jpg")
+
     def test_endless_content_is_given_up(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(download, "_LARGEST", 1000)
         server.files["/car.jpg"] = CONTENT
@@ -458,6 +464,30 @@ def test_licence_is_told_once_on_a_machine() -> None:
     assert hub.first_use(entry)
     assert not hub.first_use(entry)
     assert not hub.first_use(dataclasses.replace(entry_of(b"free"), commercial_use="yes"))
+
+
+def test_a_cache_that_cannot_be_looked_into_or_placed_stops_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert hub.first_use(entry_of())
+    look = os.stat
+
+    def refuse(path: Any, *arguments: Any, **keywords: Any) -> os.stat_result:
+        if "told" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return look(path, *arguments, **keywords)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert hub.first_use(entry_of())
+    monkeypatch.undo()
+    monkeypatch.delenv("CARSEG_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert hub.cache_dir().parent.parent.name.startswith("carseg-")
 
 
 def test_broken_config_names_the_field(tmp_path: Path) -> None:

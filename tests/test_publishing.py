@@ -66,6 +66,19 @@ def test_a_mirror_can_be_made_in_steps(manifest: Path, tmp_path: Path) -> None:
         assert f"  {name}/model.safetensors\n" in sums and f"[{name}]" in card
 
 
+def test_a_mirror_leaves_alone_what_is_none_of_its_own(manifest: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "work"
+    (folder / "bert").mkdir(parents=True)
+    (folder / "bert/config.json").write_text('{"model_type": "bert"}')
+    publishing.mirror(folder)
+    assert "bert" not in (folder / "SHA256SUMS").read_text()
+    (folder / "SHA256SUMS").unlink()
+    (folder / "README.md").write_text("# Notes\n")
+    with pytest.raises(OptionError, match="is no hub"):
+        publishing.mirror(folder)
+    assert (folder / "README.md").read_text() == "# Notes\n"
+
+
 def test_folder_with_its_address(manifest: Path, tmp_path: Path) -> None:
     assert publishing.publish(str(tmp_path / "site"), manifest=manifest) is None
     assert load_manifest(manifest).hubs == ()

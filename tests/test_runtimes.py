@@ -89,6 +89,20 @@ assert "torch" not in sys.modules and "onnx" not in sys.modules
     assert process.returncode == 0
 
 
+def test_openvino_reports_nothing_to_its_makers(tmp_path: Path):
+    needs("openvino")
+    code = """
+import sys, time
+sys.addaudithook(lambda event, arguments: event.startswith("socket.") and print(event, arguments, flush=True))
+from carseg.runtimes.openvino_ import library
+library()
+time.sleep(1)  # it would be a process of its own
+"""
+    unset = {name: "" for name in ("CI", "TF_BUILD", "JENKINS_URL")}  # where there is none anyway
+    said, errors = start(code, HOME=str(tmp_path), **unset).communicate()
+    assert (said, errors, list(tmp_path.iterdir())) == ("", "", [])
+
+
 def test_what_takes_its_time_the_first_time_is_logged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

@@ -108,6 +108,14 @@ def test_stream_goes_through_a_folder_in_order(segmenter: Segmenter, folder: Pat
     assert len(list(segmenter.stream(str(folder / "*.png")))) == 1
     assert len(list(segmenter.stream(halves(8, 8)))) == 1
     assert len(list(segmenter.stream([halves(8, 8), folder / "b.png"]))) == 2
+    assert len(list(segmenter.stream(np.array([str(folder / "b.png"), str(folder / "a.PNG")])))) == 2
+
+
+def test_results_are_no_pictures(segmenter: Segmenter, folder: Path) -> None:
+    for result in segmenter.stream(folder):
+        result.save(folder, ("mask", "overlay", "cutout", "json"))
+    assert len(list(segmenter.stream(folder))) == 3
+    assert len(list(segmenter.stream(str(folder / "*.png")))) == 1
 
 
 def test_a_folder_that_cannot_be_looked_into_is_named(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -18,6 +19,7 @@ from carseg.errors import CarsegError, OptionError, PictureNotFoundError, Unknow
 
 _WRONG_USAGE = (OptionError, UnknownNameError, PictureNotFoundError)
 _INTERRUPTED = 130
+_FINISH_SECONDS = 10.0  # so long a file that is being written may still take
 
 
 def entry() -> NoReturn:
@@ -27,6 +29,10 @@ def entry() -> NoReturn:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     status = main()
+    for thread in threading.enumerate():  # a pool that was interrupted as it grew does not wait for its last thread
+        if not thread.daemon and thread is not threading.main_thread():
+            with suppress(RuntimeError):  # it was not even started
+                thread.join(_FINISH_SECONDS)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # nobody reads it any more
             stream.flush()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import hashlib
+import itertools
 import os
 import re
 from collections import Counter
@@ -15,7 +17,7 @@ from carseg.errors import OptionError, PictureNotFoundError
 from carseg.result import SUFFIXES
 from carseg.segmenter import find_pictures
 
-_RESULTS = tuple(SUFFIXES.values())
+_OWN = b'{"source": '
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[PictureNotFo
 
     Args:
         inputs: files, folders, glob patterns and ``http(s)`` addresses.
-        out: where results go; what lies there is no input, nor is in any folder what is named like a result.
+        out: where results go; what lies there is no input.
 
     Returns:
         The jobs, no two of which write the same file, and the inputs that hold no picture.
@@ -61,12 +63,42 @@ def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[PictureNotFo
     return _separate(list(jobs.values())), list(missing.values())
 
 
+def refuse_overwriting(jobs: Iterable[Job], out: Path, kinds: Iterable[str]) -> None:
+    """Refuses to replace what the user gave, or what is called like a result and was not written by carseg.
+
+    Raises:
+        OptionError: a result would have the place of an input, or of such a file.
+    """
+    jobs = list(jobs)
+    inputs = {os.path.realpath(job.source) for job in jobs}
+    for job, kind in itertools.product(jobs, kinds):
+        target = out / job.folder / (job.stem + SUFFIXES[kind])
+        if os.path.realpath(target) in inputs:
+            raise OptionError(f"{target} is one of the pictures, and would be overwritten: choose another --out")
+        if kind == "json" and not _is_own(target):
+            raise OptionError(f"{target} is there and is none of carseg's results: choose another --out")
+
+
+def _is_own(document: Path) -> bool:
+    """Whether there is no such file, or it begins like the JSON that ``Result.save`` writes."""
+    try:
+        with document.open("rb") as file:
+            return file.read(len(_OWN)) == _OWN
+    except OSError:  # not there; or it cannot be read, and writing says why
+        return True
+
+
 def _expand(given: str, out: Path) -> list[Job]:
     if given.startswith(("http://", "https://")):
-        address = urlsplit(given)
+        try:
+            address = urlsplit(given)
+        except ValueError as error:
+            raise PictureNotFoundError(f"{given}: not an address ({error})") from None
         place = PurePosixPath(unquote(address.path))
-        name = re.sub(r"[^\w.-]+", "_", f"{place.name or 'picture'} {address.query}".strip())
+        name = re.sub(r"[^\w.-]+", "_", place.name or "picture")
         return [Job(given, Path(f"{address.netloc}{place.parent}"), PurePosixPath(), name)]
+    if not given:
+        raise PictureNotFoundError("an empty text is no picture")
     path = Path(given).expanduser()
     if path.is_dir():
         return _below(path, find_pictures(path), out)
@@ -83,8 +115,7 @@ def _below(root: Path, pictures: Iterable[Path | str], out: Path) -> list[Job]:
     jobs = []
     for picture in map(Path, pictures):
         relative = picture.relative_to(root)
-        is_result = picture.name.endswith(_RESULTS) or (inside and results in (real / relative).parents)
-        if not is_result:
+        if not (inside and results in (real / relative).parents):
             jobs.append(Job(str(picture), root, PurePosixPath(relative.parent.as_posix()), picture.name))
     if jobs and results == real:
         raise OptionError(f"--out {out} is the folder of the pictures themselves; choose another")
@@ -104,8 +135,11 @@ def _fixed_part(pattern: Path) -> Path:
 def _separate(jobs: list[Job]) -> list[Job]:
     """Gives every job a folder and a stem that no other has. They come with the whole file name as their stem.
 
-    Where two given folders collide, all go below their own names; inputs that differ only in the extension keep it.
+    Where two given folders collide, all go below their own names; inputs that differ only in the extension keep it,
+    and addresses that differ only in their query get a digest of it.
     """
+    names_given = Counter((job.root, job.folder, job.stem) for job in jobs)
+    jobs = [replace(job, stem=_marked(job)) if names_given[job.root, job.folder, job.stem] > 1 else job for job in jobs]
     owners: dict[tuple[PurePosixPath, str], Path] = {}
     collide = any(owners.setdefault((job.folder, PurePosixPath(job.stem).stem), job.root) != job.root for job in jobs)
     names = _tell_apart({job.root for job in jobs}) if collide else {}
@@ -117,6 +151,12 @@ def _separate(jobs: list[Job]) -> list[Job]:
         if chosen == settled:
             return settled
         settled = chosen
+
+
+def _marked(job: Job) -> str:
+    digest = hashlib.sha256(urlsplit(job.source).query.encode()).hexdigest()[:8]
+    name = PurePosixPath(job.stem)
+    return f"{name.stem}-{digest}{name.suffix}"
 
 
 def _tell_apart(roots: Collection[Path]) -> dict[Path, PurePosixPath]:

@@ -66,7 +66,7 @@ def predict(
     Prints the parts of each picture and writes PICTURE.mask.png (label ids, with a palette) and PICTURE.overlay.png
     below --out, where the tree below a given folder is mirrored.
     """
-    from carseg.cli.jobs import plan
+    from carseg.cli.jobs import plan, refuse_overwriting
     from carseg.cli.process import prepare
     from carseg.result import SUFFIXES
     from carseg.segmenter import load
@@ -79,6 +79,7 @@ def predict(
         fail(error)
     if not jobs:
         raise typer.Exit(2)
+    refuse_overwriting(jobs, out, kinds)
     prepare()
     locate(model, weights, hub)
     segmenter = load(

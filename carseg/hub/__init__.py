@@ -16,6 +16,7 @@ import hashlib
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -100,11 +101,15 @@ def cache_dir() -> Path:
     """The folder of everything that carseg keeps from one run to the next; it need not exist."""
     if folder := os.environ.get("CARSEG_CACHE"):
         return Path(folder)
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without an entry and without HOME, as containers have them
+        home = Path(tempfile.gettempdir(), f"carseg-{os.getuid()}")
     if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "carseg"
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local") / "carseg"
     if sys.platform == "darwin":
-        return Path.home() / "Library/Caches/carseg"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "carseg"
+        return home / "Library/Caches/carseg"
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "carseg"
 
 
 def offline() -> bool:
@@ -122,8 +127,8 @@ def first_use(entry: Entry) -> bool:
         mark.open("x").close()
     except FileExistsError:
         return False
-    except OSError:  # a cache that cannot be written: it is said every time
-        return not mark.exists()
+    except OSError:  # a cache that cannot be written, or looked into: it is said every time
+        return not os.path.exists(mark)
     return True
 
 

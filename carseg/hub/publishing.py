@@ -8,11 +8,12 @@ import re
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from carseg.atomic import replacing
 from carseg.card import hub_card, model_card
-from carseg.errors import HubError, OfflineError, OptionError
+from carseg.errors import HubError, ManifestError, OfflineError, OptionError
 from carseg.hub import locate, offline
 from carseg.hub.download import Progress
 from carseg.hub.places import ASSET, asset_name
@@ -46,10 +47,13 @@ def mirror(
 
     Raises:
         UnknownNameError, HubError: as ``locate``.
+        OptionError: the folder is no hub, and has a README.md of its own.
         OSError: the folder cannot be written; no file in it is half-written.
     """
-    found = [locate(name, hub=hub, progress=progress) for name in names or load_manifest().models]
     folder = Path(folder)
+    if (folder / "README.md").exists() and not (folder / SUMS).exists():
+        raise OptionError(f"{folder} has a README.md, and is no hub: choose an empty folder")
+    found = [locate(name, hub=hub, progress=progress) for name in names or load_manifest().models]
     written = []
     for located in found:
         target = folder / located.entry.name / located.entry.file
@@ -60,10 +64,14 @@ def mirror(
         write_config(target.parent / CONFIG, located.entry)
         _write(target.parent / "README.md", _card(located.entry))
         written.append(target)
-    configs = sorted(folder.glob(f"*/{CONFIG}"))  # of what an earlier call put there too
-    _write(folder / "README.md", hub_card([read_config(config) for config in configs]))
+    configs, entries = [], []
+    for config in sorted(folder.glob(f"*/{CONFIG}")):  # of what an earlier call put there too
+        with suppress(ManifestError):  # of something else
+            entries.append(read_config(config))
+            configs.append(config)
     files = sorted(path for config in configs for path in config.parent.iterdir() if path.is_file())
     _write(folder / SUMS, "".join(f"{hash_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files))
+    _write(folder / "README.md", hub_card(entries))
     return written
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import io
 import json
+import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -30,8 +32,7 @@ def start(located: Located, device: str, precision: str, threads: int | None) ->
         raise MissingExtraError("openvino", "openvino", "runtime 'openvino'")
     if device not in ("auto", "cpu"):
         raise OptionError(f"runtime 'openvino' runs on the CPU, not on {device}; leave the device out, or use torch")
-    import openvino
-
+    openvino = library()
     core = openvino.Core()
     options = settings(precision, threads)
 
@@ -53,6 +54,17 @@ def start(located: Located, device: str, precision: str, threads: int | None) ->
     return runtime
 
 
+def library() -> Any:
+    """The package openvino, without the report to its makers that importing it would send."""
+    if "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # not to be found: openvino has a stand-in
+        try:
+            return importlib.import_module("openvino")
+        finally:
+            del sys.modules["openvino_telemetry"]
+    return importlib.import_module("openvino")
+
+
 def settings(precision: str, threads: int | None) -> dict[str, Any]:
     """How OpenVINO is told what ``carseg.load`` was told.
 
@@ -68,9 +80,7 @@ def settings(precision: str, threads: int | None) -> dict[str, Any]:
 
 def from_model(model: Any, precision: str, threads: int | None = None) -> OpenVinoRuntime:
     """A runtime of a model as ``openvino.Core.read_model`` gives it; nothing is kept."""
-    import openvino
-
-    core = openvino.Core()
+    core = library().Core()
     return OpenVinoRuntime(lambda size: _compile(core, model, size, settings(precision, threads)), precision)
 
 
