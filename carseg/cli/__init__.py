@@ -29,14 +29,20 @@ def entry() -> NoReturn:
     """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     status = main()
-    for thread in threading.enumerate():  # a pool that was interrupted as it grew does not wait for its last thread
-        if not thread.daemon and thread is not threading.main_thread():
-            with suppress(RuntimeError):  # it was not even started
-                thread.join(_FINISH_SECONDS)
+    if status == _INTERRUPTED:
+        _let_threads_finish()
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # nobody reads it any more
             stream.flush()
     os._exit(status)
+
+
+def _let_threads_finish() -> None:
+    """A pool that was interrupted as it grew does not wait for its last thread, which may be writing a file."""
+    for thread in threading.enumerate():
+        if not thread.daemon and thread is not threading.main_thread():
+            with suppress(RuntimeError):  # it was not even started
+                thread.join(_FINISH_SECONDS)
 
 
 def main(argv: list[str] | None = None) -> int:
