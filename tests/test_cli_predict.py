@@ -276,6 +276,18 @@ def test_interrupted(capsys, monkeypatch):
     assert "Traceback" not in capsys.readouterr().err
 
 
+@pytest.mark.skipif(os.name == "nt", reason="no such shell here")
+@pytest.mark.parametrize("closed", [">&-", "2>&-"])
+def test_a_closed_stream_stops_nothing(monkeypatch, closed):
+    photo(Path("img.png"))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    program = "import color_hub; from carseg.cli import entry; entry()"
+    command = f"'{sys.executable}' -c '{program}' predict img.png --model blocks --save mask {closed}"
+    ended = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert (ended.returncode, written()) == (0, ["img.mask.png"])
+    assert "Traceback" not in ended.stdout + ended.stderr
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no signals between processes here")
 def test_asked_to_end_it_leaves_no_half_of_a_file(monkeypatch):
     for i in range(200):

@@ -55,6 +55,9 @@ def main(argv: list[str] | None = None) -> int:
     if arguments == ["--version"]:  # before anything is imported
         print(f"carseg {__version__}")
         return 0
+    sys.stdout, sys.stderr = (
+        stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr)
+    )  # one may be closed
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names of files need not be valid text
