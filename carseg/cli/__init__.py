@@ -12,7 +12,7 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from carseg import __version__
 from carseg.errors import CarsegError, OptionError, PictureNotFoundError, UnknownNameError
@@ -45,6 +45,11 @@ def _let_threads_finish() -> None:
                 thread.join(_FINISH_SECONDS)
 
 
+def _nowhere() -> TextIO:
+    """What stands for a stream that was closed by whoever started the process."""
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs ``carseg`` with the given arguments, or with those of the process.
 
@@ -55,9 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     if arguments == ["--version"]:  # before anything is imported
         print(f"carseg {__version__}")
         return 0
-    sys.stdout, sys.stderr = (
-        stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr)
-    )  # one may be closed
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names of files need not be valid text
