@@ -47,7 +47,7 @@ def _let_threads_finish() -> None:
 
 def _nowhere() -> TextIO:
     """What stands for a stream that was closed by whoever started the process."""
-    return open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def main(argv: list[str] | None = None) -> int:
