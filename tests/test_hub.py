@@ -487,7 +487,7 @@ def test_a_cache_that_cannot_be_looked_into_or_placed_stops_nothing(
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "home", homeless)
-    assert hub.cache_dir().parent.parent.name.startswith("carseg-")
+    assert hub.cache_dir().is_absolute()
 
 
 def test_broken_config_names_the_field(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ import hashlib
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -104,7 +103,7 @@ def cache_dir() -> Path:
     try:
         home = Path.home()
     except RuntimeError:  # a user without an entry and without HOME, as containers have them
-        home = Path(tempfile.gettempdir(), f"carseg-{os.getuid()}")
+        home = Path(os.sep)  # not a folder for everybody: others could put something there
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local") / "carseg"
     if sys.platform == "darwin":
