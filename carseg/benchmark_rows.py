@@ -63,6 +63,8 @@ def read_rows(path: str | os.PathLike[str]) -> list[Row]:
 def compare(rows: Iterable[Row], other_rows: Iterable[Row]) -> list[dict[str, Any]]:
     """How rows differ from other ones of the same model, data and split.
 
+    Quality is left out where the classes are others, as after merging some: it does not compare then.
+
     Returns:
         One dict a figure that both have: ``model dataset split figure value other difference interval``; the last is
         the 95 % interval of the difference, None for figures whose own interval is not in the row. It treats the two
@@ -74,7 +76,7 @@ def compare(rows: Iterable[Row], other_rows: Iterable[Row]) -> list[dict[str, An
         other = others.get(_subject(row), {})
         for figure in COMPARED:
             value, before = row[figure], other.get(figure)
-            if value is None or before is None:
+            if value is None or before is None or (figure in QUALITY and not _same_classes(row, other)):
                 continue
             interval = None
             if row.get(f"{figure}_ci") and other.get(f"{figure}_ci"):
@@ -85,6 +87,10 @@ def compare(rows: Iterable[Row], other_rows: Iterable[Row]) -> list[dict[str, An
             figures = {"value": value, "other": before, "difference": value - before, "interval": interval}
             differences.append(subject | {"figure": figure} | figures)
     return differences
+
+
+def _same_classes(row: Row, other: Row) -> bool:
+    return set(row["per_class"] or ()) == set(other["per_class"] or ())
 
 
 def _subject(row: Row) -> tuple[str, str | None, str | None]:

@@ -75,7 +75,8 @@ def quantize(model: bytes, ranges: Mapping[str, Range], *, seven_bits: bool = Fa
     if missing:
         raise OptionError(f"the int8 ranges are not those of this network, which lacks {', '.join(missing)}")
     if seven_bits:
-        ranges = {place: (low, low + 2 * (high - low)) for place, (low, high) in ranges.items()}
+        # The codes begin at the lowest value or at 0, which they always include.
+        ranges = {place: (min(low, 0.0), 2 * high - min(low, 0.0)) for place, (low, high) in ranges.items()}
     quantized = _quantized(loaded, ranges, seven_bits)
     _round_weights(quantized, loaded)
     content: bytes = quantized.SerializeToString()

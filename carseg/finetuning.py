@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from carseg import checkpoint, packing
+from carseg import checkpoint, losses, optim, packing
 from carseg import hub as hubs
 from carseg.architectures.imagenet import copy_encoder, load_encoder, load_imagenet_encoder
 from carseg.architectures.network import Network, State
 from carseg.atomic import replacing
+from carseg.data import augment
 from carseg.data.classes import plain
 from carseg.data.dataset import Dataset
 from carseg.data.opening import open_all
@@ -31,11 +32,12 @@ from carseg.manifest import DataSource, Entry, InputSpec
 from carseg.metrics import Scores
 from carseg.options import Options
 from carseg.registry import create_model, list_architectures
-from carseg.runtimes.torch_ import read_network
+from carseg.runtimes.torch_ import pick_device, read_network
 from carseg.training import Trainer
 from carseg.training_report import write_report
 
 START = "run.json"
+_NEW = "new"  # what weights are called before they are trained and stored
 MAY_CHANGE = ("device", "workers", "tensorboard")  # options that do not change what a resumed run learns
 IMAGENET = InputSpec(size=(320, 320), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 _NO_FILE_YET = "0" * 64
@@ -80,6 +82,8 @@ def finetune(
     """
     if isinstance(data, Dataset) and (labels or mapping):
         raise OptionError("labels and mapping are for a folder: open the data set with them")
+    if options:
+        _refuse_unknown(options)
     run = Path(out)
     started = read_start(run) if resume else None
     if started is None:
@@ -198,7 +202,7 @@ def start(
     if str(model) in list_architectures():
         network = create_model(str(model), len(labels))
         entry = Entry(
-            name="new",
+            name=_NEW,
             architecture=str(model),
             labels=labels,
             file="model.safetensors",
@@ -228,7 +232,11 @@ def start(
         new += checkpoint.replace_head(network, state)
         entry = replace(entry.unmeasured(), labels=labels, storage="float32", code_commit="", made_by="")
     if options.encoder is not None:
-        before += [(encoder, "pretraining") for encoder in _load_encoder(network, options.encoder, hub)]
+        encoders = _load_encoder(network, options.encoder, hub)
+        before += [(encoder, "pretraining") for encoder in encoders]
+        if encoders and entry.name == _NEW:  # pictures as this encoder is used to: frozen, it could not learn others
+            seen = encoders[0].input
+            entry = replace(entry, input=replace(entry.input, mean=seen.mean, std=seen.std, scale=seen.scale))
         new = [key for key in new if not key.startswith(network.encoder_prefix)]
     if options.size is not None:
         entry = replace(entry, input=replace(entry.input, size=options.size))
@@ -287,6 +295,18 @@ def _load_encoder(network: Network, encoder: str, hub: str | None) -> list[Entry
         copy_encoder(network, read_network(located), encoder)
         return [located.entry]
     return []
+
+
+def _refuse_unknown(options: Options) -> None:
+    """Names that are misspelt are told before all pictures are read."""
+    for make, name in (
+        (losses.make_loss, options.loss),
+        (optim.make_schedule, options.schedule),
+        (optim.optimizer_named, options.optimizer),
+        (augment.parse, options.augment),
+        (pick_device, options.device),
+    ):
+        make(name)
 
 
 def _make_folder(run: Path) -> None:

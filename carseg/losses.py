@@ -91,8 +91,8 @@ def tversky(logits: Tensor, target: Tensor, *, alpha: float = 0.3, beta: float =
 
 
 def dice(logits: Tensor, target: Tensor) -> Tensor:
-    """1 - Dice, mean over the classes present in the batch (Milletari et al. 2016,
-    https://arxiv.org/abs/1606.04797).
+    """1 - Dice, mean over the classes present in the batch (Milletari et al. 2016, https://arxiv.org/abs/1606.04797,
+    but with the sum of the probabilities below, not of their squares).
     """
     return tversky(logits, target, alpha=0.5, beta=0.5)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -16,7 +17,12 @@ from carseg.architectures.network import Network
 from carseg.errors import OptionError
 from carseg.registry import unknown
 
-OPTIMIZERS = ("adam", "adamw", "sgd", "adagrad")
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
+    "adam": partial(Adam, fused=True),
+    "adamw": partial(AdamW, fused=True),
+    "sgd": partial(SGD, momentum=0.9, nesterov=True, fused=True),
+    "adagrad": Adagrad,  # whose fused kernel is for CPUs only
+}
 FREEZABLE = ("encoder", "bn")
 
 
@@ -28,8 +34,7 @@ def make_optimizer(
     Frozen parameters (``requires_grad`` False) are left out. Each group keeps its learning rate under ``peak_lr``,
     which a schedule's factor multiplies.
     """
-    if name not in OPTIMIZERS:
-        raise unknown("optimizer", name, OPTIMIZERS)
+    make = optimizer_named(name)
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for key, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -46,11 +51,18 @@ def make_optimizer(
         }
         for (in_encoder, decays), parameters in groups.items()
     ]
-    if name == "adagrad":  # whose fused kernel is for CPUs only
-        return Adagrad(rows, lr=lr)
-    if name == "sgd":
-        return SGD(rows, lr=lr, momentum=0.9, nesterov=True, fused=True)
-    return {"adam": Adam, "adamw": AdamW}[name](rows, lr=lr, fused=True)
+    return make(rows, lr=lr)
+
+
+def optimizer_named(name: str) -> Callable[..., Optimizer]:
+    """What makes an optimiser of that name from groups of parameters and a learning rate.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    if name not in OPTIMIZERS:
+        raise unknown("optimizer", name, OPTIMIZERS)
+    return OPTIMIZERS[name]
 
 
 def freeze(model: Network, parts: tuple[str, ...]) -> None:

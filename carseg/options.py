@@ -88,7 +88,8 @@ class Options:
             raise OptionError(f"size must be two numbers of at least 1, got {self.size}")
         if not 0 < self.start_scale <= 1:
             raise OptionError(f"start_scale must be above 0 and at most 1, got {self.start_scale}")
-        if not 0 <= self.val_fraction < 1:
-            raise OptionError(f"val_fraction must be in 0..1, got {self.val_fraction}")
+        for name in ("val_fraction", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise OptionError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
         if self.batch_size % self.accumulate:
             raise OptionError(f"accumulate must divide the batch size, got {self.accumulate} and {self.batch_size}")

@@ -97,5 +97,6 @@ def test_output_has_the_networks_size() -> None:
 def test_names() -> None:
     assert parse("none") == frozenset() and parse("all") == frozenset(CHANGES)
     assert parse("flip+jitter") == {"flip", "jitter"}
+    assert parse("all+paste") == {*CHANGES, "paste"}
     with pytest.raises(UnknownNameError, match="did you mean flip"):
         parse("flp")

@@ -311,6 +311,8 @@ def test_comparing(rows):
     assert differences["ms_p50"]["interval"] is None
     assert "+0.1" in format_differences(list(differences.values()))
     assert benchmark_rows.compare([now | {"split": "val"}], [other]) == []
+    merged = other | {"per_class": {"background": 0.9, "door": 0.8}}
+    assert "miou" not in {d["figure"] for d in benchmark_rows.compare([now], [merged])}
 
 
 def test_limits(rows):

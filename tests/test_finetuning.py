@@ -14,7 +14,7 @@ import torch
 from carseg import Options, finetune, load, packing, training, training_log
 from carseg.atomic import repair_folder
 from carseg.data.opening import open as open_data
-from carseg.errors import DataError, MissingExtraError, OptionError, TrainingError
+from carseg.errors import DataError, MissingExtraError, OptionError, TrainingError, UnknownNameError
 from carseg.finetuning import start
 from carseg.labels import label_set
 from carseg.manifest import Entry, Int8
@@ -124,6 +124,22 @@ def test_classes_of_an_open_data_set_are_not_given_again(data: Path, tmp_path: P
         with pytest.raises(OptionError, match="open the data set with them"):
             finetune(NETWORK, open_data(data), tmp_path / "run", options=QUICK, **classes)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("setting", ["loss", "schedule", "optimizer", "augment"])
+def test_a_misspelt_setting_is_told_before_pictures_are_read(data: Path, tmp_path: Path, setting: str) -> None:
+    for picture in (data / "images").iterdir():
+        picture.write_bytes(b"broken")
+    with pytest.raises(UnknownNameError, match="dise"):
+        finetune(NETWORK, data, tmp_path / "run", options=replace(QUICK, **{setting: "dise"}))
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_encoder_brings_its_normalisation(tmp_path: Path) -> None:
+    seen = replace(old_entry(NETWORK).input, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), scale="max")
+    packing.pack(tmp_path / "old", create_model(NETWORK, len(OLD)), replace(old_entry(NETWORK), input=seen))
+    _, entry, _ = start(NETWORK, NEW, replace(QUICK, encoder=str(tmp_path / "old")))
+    assert (entry.input.mean, entry.input.std, entry.input.scale) == (seen.mean, seen.std, "max")
 
 
 def test_a_resumed_run_refuses_other_settings_but_for_where_it_runs(data: Path, tmp_path: Path) -> None:

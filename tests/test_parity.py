@@ -137,6 +137,7 @@ WRAPPED = {
     "unet": lambda state: {**state, "mask_values": [0, 1]},
     "pspnet-resnet50": lambda state: {"epoch": 100, "state_dict": {f"module.{k}": v for k, v in state.items()}},
     "deeplabv3plus-resnet50": lambda state: {"cur_itrs": 30000, "model_state": state, "best_score": 0.7},
+    "fcn-resnet50": lambda state: {"model": state, "optimizer": {}, "epoch": 29},
     "u2netp": lambda state: state,
     "segformer-b0": lambda state: {"meta": {}, "state_dict": {**state, "decode_head.conv_seg.weight": None}},
 }

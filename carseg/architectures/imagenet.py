@@ -55,7 +55,7 @@ def load_imagenet_encoder(model: Network) -> None:
     """
     if not model.timm_encoder:
         kind = type(model).__name__
-        raise OptionError(f"{kind} has no encoder that timm has ImageNet weights for: build it without imagenet=True")
+        raise OptionError(f"{kind} has no encoder that timm has ImageNet weights for: start it without them")
     if is_on("CARSEG_OFFLINE"):
         raise OfflineError(
             f"timm would download {model.timm_encoder}, but CARSEG_OFFLINE is set: "

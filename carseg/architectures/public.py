@@ -10,7 +10,7 @@ from torch import Tensor
 
 from carseg.registry import find_builder
 
-_WRAPPERS = ("state_dict", "model_state")  # where the weights lie beside an optimiser's state and the like
+_WRAPPERS = ("state_dict", "model_state", "model")  # where the weights lie beside an optimiser's state and the like
 
 
 def convert_public_state_dict(name: str, checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -22,17 +22,18 @@ MIXES = ("paste",)  # of several pictures
 
 
 def parse(name: str) -> frozenset[str]:
-    """The changes that a name such as "none", "flip", "flip+affine+paste" or "all" switches on.
+    """The changes that a name such as "none", "flip", "flip+affine", "all" or "all+paste" switches on.
 
     Raises:
         UnknownNameError: there is no such change.
     """
-    if name in ("none", "all"):
-        return frozenset(CHANGES if name == "all" else ())
-    for change in name.split("+"):
-        if change not in (*CHANGES, *MIXES):
-            raise unknown("augmentation", change, ("none", *CHANGES, *MIXES, "all"))
-    return frozenset(name.split("+"))
+    if name == "none":
+        return frozenset()
+    groups = {change: (change,) for change in (*CHANGES, *MIXES)} | {"all": CHANGES}
+    for part in name.split("+"):
+        if part not in groups:
+            raise unknown("augmentation", part, groups if "+" in name else ("none", *groups))
+    return frozenset(change for part in name.split("+") for change in groups[part])
 
 
 class Augment:
