@@ -24,7 +24,7 @@ def segment(model: Path, picture: Path) -> tuple[np.ndarray, dict]:
     image = ImageOps.exif_transpose(Image.open(picture)).convert("RGB")  # upright, as it was taken
     height, width = rule["size"]
     x = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR), np.float32)
-    x = x / (max(x.max(), 1) if rule["scale"] == "max" else 255)
+    x = x / (max(x.max(), 1) if rule.get("scale") == "max" else 255)
     x = ((x - rule["mean"]) / rule["std"]).astype(np.float32).transpose(2, 0, 1)[None]
     [logits] = session.run(None, {session.get_inputs()[0].name: x})
 

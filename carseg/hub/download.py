@@ -134,8 +134,8 @@ def _stream(url: str, sink: BinaryIO, size: int | None, progress: Progress | Non
         raise _Interrupted("no secure connection: its certificate is not accepted") from None
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
         raise _Interrupted("the connection failed") from None
-    except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError, ValueError) as error:
-        raise Unavailable(f"{type(error).__name__} {error}") from None  # the last three: of an address that is none
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+        raise Unavailable(f"{type(error).__name__} {error}") from None  # the last two: of an address that is none
     if size and sink.tell() < size:
         raise _Interrupted(f"it broke off after {sink.tell()} of {size} bytes")
 
