@@ -266,6 +266,22 @@ def test_a_full_disk_ends_with_one_sentence(capsys, monkeypatch):
     assert written() == []
 
 
+def test_one_closed_folder_costs_its_own_pictures_only(capsys, monkeypatch):
+    for name in ("a", "closed/b", "c"):
+        photo(Path(f"in/{name}.png"))
+    make = Path.mkdir
+
+    def refuse(path: Path, *arguments: object, **keywords: object) -> None:
+        if path.name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        make(path, *arguments, **keywords)
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert predict("in", "--save", "mask") == 1
+    assert written() == ["a.mask.png", "c.mask.png"]
+    assert "2 of 3 done" in capsys.readouterr().err
+
+
 def test_interrupted(capsys, monkeypatch):
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt

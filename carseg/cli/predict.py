@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,7 @@ Document = dict[str, Any]
 _COLUMNS = ("part", "share", "pixels", "score", "x", "y", "width", "height")
 _AHEAD = 4  # results that wait to be written; more would only take memory
 # With these no further file could be written either.
-_HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 def predict(
@@ -117,7 +118,7 @@ def _written(
         try:
             files = result.save(out / job.folder, kinds, job.stem)
         except OutputError as error:
-            if error.errno in _HOPELESS:
+            if error.errno in _HOPELESS or not os.access(out, os.W_OK):  # else one folder below it is closed
                 raise
             return error
         return {**result.to_dict(), "files": {kind: str(path) for kind, path in files.items()}}
