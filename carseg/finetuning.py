@@ -37,7 +37,6 @@ from carseg.training import Trainer
 from carseg.training_report import write_report
 
 START = "run.json"
-_NEW = "new"  # what weights are called before they are trained and stored
 MAY_CHANGE = ("device", "workers", "tensorboard")  # options that do not change what a resumed run learns
 IMAGENET = InputSpec(size=(320, 320), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 _NO_FILE_YET = "0" * 64
@@ -202,7 +201,7 @@ def start(
     if str(model) in list_architectures():
         network = create_model(str(model), len(labels))
         entry = Entry(
-            name=_NEW,
+            name="new",
             architecture=str(model),
             labels=labels,
             file="model.safetensors",
@@ -233,10 +232,10 @@ def start(
         entry = replace(entry.unmeasured(), labels=labels, storage="float32", code_commit="", made_by="")
     if options.encoder is not None:
         encoders = _load_encoder(network, options.encoder, hub)
-        before += [(encoder, "pretraining") for encoder in encoders]
-        if encoders and entry.name == _NEW:  # pictures as this encoder is used to: frozen, it could not learn others
+        if encoders and not before:  # pictures as this encoder is used to: frozen, it could not learn others
             seen = encoders[0].input
             entry = replace(entry, input=replace(entry.input, mean=seen.mean, std=seen.std, scale=seen.scale))
+        before += [(encoder, "pretraining") for encoder in encoders]
         new = [key for key in new if not key.startswith(network.encoder_prefix)]
     if options.size is not None:
         entry = replace(entry, input=replace(entry.input, size=options.size))
@@ -299,14 +298,11 @@ def _load_encoder(network: Network, encoder: str, hub: str | None) -> list[Entry
 
 def _refuse_unknown(options: Options) -> None:
     """Names that are misspelt are told before all pictures are read."""
-    for make, name in (
-        (losses.make_loss, options.loss),
-        (optim.make_schedule, options.schedule),
-        (optim.optimizer_named, options.optimizer),
-        (augment.parse, options.augment),
-        (pick_device, options.device),
-    ):
-        make(name)
+    losses.make_loss(options.loss)
+    optim.make_schedule(options.schedule)
+    optim.optimizer_named(options.optimizer)
+    augment.parse(options.augment)
+    pick_device(options.device)
 
 
 def _make_folder(run: Path) -> None:

@@ -214,7 +214,7 @@ class Result:
             "json": lambda file: file.write(self.to_json().encode("utf-8", "backslashreplace") + b"\n"),
         }
         stem = stem or _stem(self.source)
-        paths = {kind: Path(directory) / (stem + SUFFIXES[kind]) for kind in kinds}
+        paths = {kind: path_of(directory, stem, kind) for kind in kinds}
         for kind, path in paths.items():
             _write(path, writers[kind])
         return paths
@@ -324,6 +324,11 @@ def _stem(source: str) -> str:
 def _write_png(image: Image.Image, file: IO[bytes]) -> None:
     # A fifth of the time of PIL's own setting, and for photographs no larger.
     image.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+
+
+def path_of(directory: str | os.PathLike[str], stem: str, kind: str) -> Path:
+    """Where ``Result.save`` puts a kind of file."""
+    return Path(directory) / (stem + SUFFIXES[kind])
 
 
 def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from carseg.errors import OptionError, PictureNotFoundError
-from carseg.result import SUFFIXES
+from carseg.result import path_of
 from carseg.segmenter import find_pictures
 
 _OWN = b'{"source": '
@@ -63,16 +63,16 @@ def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[PictureNotFo
     return _separate(list(jobs.values())), list(missing.values())
 
 
-def refuse_overwriting(jobs: Iterable[Job], out: Path, kinds: Iterable[str]) -> None:
+def refuse_overwriting(jobs: list[Job], out: Path, kinds: Iterable[str]) -> None:
     """Refuses to replace what the user gave, or what is called like a result and was not written by carseg.
 
     Raises:
         OptionError: a result would have the place of an input, or of such a file.
     """
-    jobs = list(jobs)
-    inputs = {os.path.realpath(job.source) for job in jobs}
-    for job, kind in itertools.product(jobs, kinds):
-        target = out / job.folder / (job.stem + SUFFIXES[kind])
+    targets = [(path_of(out / job.folder, job.stem, kind), kind) for job, kind in itertools.product(jobs, kinds)]
+    there = [(target, kind) for target, kind in targets if os.path.exists(target)]
+    inputs = {os.path.realpath(job.source) for job in jobs} if there else set()
+    for target, kind in there:
         if os.path.realpath(target) in inputs:
             raise OptionError(f"{target} is one of the pictures, and would be overwritten: choose another --out")
         if kind == "json" and not _is_own(target):
@@ -80,11 +80,11 @@ def refuse_overwriting(jobs: Iterable[Job], out: Path, kinds: Iterable[str]) -> 
 
 
 def _is_own(document: Path) -> bool:
-    """Whether there is no such file, or it begins like the JSON that ``Result.save`` writes."""
+    """Whether a file begins like the JSON that ``Result.save`` writes."""
     try:
         with document.open("rb") as file:
             return file.read(len(_OWN)) == _OWN
-    except OSError:  # not there; or it cannot be read, and writing says why
+    except OSError:  # it cannot be read, and writing says why
         return True
 
 

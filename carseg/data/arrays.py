@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from carseg.data.found import SPLITS, Found, Record, files_in
+from carseg.data.found import SPLIT_ORDER, SPLITS, Found, Record, files_in
 from carseg.errors import DataError
 from carseg.labels import IGNORE
 
@@ -133,7 +133,7 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
                 )
                 for i, name in enumerate(_names(pictures))
             ]
-    return {split: Found("arrays", found[split]) for split in ("", "train", "val", "test") if split in found} or None
+    return {split: Found("arrays", found[split]) for split in ("", *SPLIT_ORDER) if split in found} or None
 
 
 def _whole(array: Array, name: str) -> Record:

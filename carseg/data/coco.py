@@ -17,13 +17,12 @@ import numpy as np
 
 from carseg import rle
 from carseg.data.classes import Values, class_file, plain
-from carseg.data.found import SPLITS, Found, Record, files_in, pictures_below, subfolder
+from carseg.data.found import SPLIT_ORDER, SPLITS, Found, Record, files_in, pictures_below, subfolder
 from carseg.data.masks import IMAGE_FOLDERS
 from carseg.data.shapes import blank
 from carseg.errors import DataError, MissingExtraError
 from carseg.labels import IGNORE
 
-_ORDER = ["train", "val", "test"]
 _FARTHEST = 1e6  # pixels
 
 
@@ -97,7 +96,9 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
             names = ", ".join(path.name for path in parsed)
             raise DataError(f"{place} holds several COCO files ({names}); open one of them instead of the folder")
         if parsed:
-            return {split: _found(splits[split], parsed[splits[split]]) for split in sorted(splits, key=_ORDER.index)}
+            return {
+                split: _found(splits[split], parsed[splits[split]]) for split in sorted(splits, key=SPLIT_ORDER.index)
+            }
     return None
 
 

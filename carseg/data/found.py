@@ -12,6 +12,7 @@ from carseg.errors import DataError
 from carseg.labels import Color
 from carseg.walking import visible_files
 
+SPLIT_ORDER = ("train", "val", "test")
 SPLITS = {
     "train": "train",
     "training": "train",
@@ -147,4 +148,4 @@ def labelled_splits(
 def split_folders(folder: Path) -> dict[str, Path]:
     """Sub-folders that are named like splits, by the split's canonical name."""
     there = {SPLITS[p.name.lower()]: p for p in sorted(folder.iterdir()) if p.is_dir() and p.name.lower() in SPLITS}
-    return {split: there[split] for split in ("train", "val", "test") if split in there}
+    return {split: there[split] for split in SPLIT_ORDER if split in there}

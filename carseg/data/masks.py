@@ -43,14 +43,16 @@ _SIBLINGS = ("_masks", "_mask", "_labels", "_label", "annot", "_annot", "_gt")
 def mask_folders(folder: Path) -> dict[str, tuple[Path, Path]]:
     """The folders of pictures and of label pictures by split ("": no splits), {} where there are none."""
     images, masks = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, MASK_FOLDERS)
+    whole: tuple[Path, Path] | None
     if images is not None and masks is not None:
-        pairs = labelled_splits(split_folders(images), split_folders(masks), _holds_labels) or {"": (images, masks)}
+        pictures, labels, whole = split_folders(images), split_folders(masks), (images, masks)
     else:
         pictures = split_folders(folder)
         siblings = {split: _sibling(folder, place) for split, place in pictures.items()}
         labels = {split: place for split, place in siblings.items() if place is not None}
-        pairs = labelled_splits(pictures, labels, _holds_labels) or ({} if pictures else {"": (folder, folder)})
-    return pairs if any(label_files(*two) for two in pairs.values()) else {}
+        whole = None if pictures else (folder, folder)
+    pairs = labelled_splits(pictures, labels, _holds_labels)
+    return {"": whole} if not pairs and whole and label_files(*whole) else pairs
 
 
 def label_files(images: Path, masks: Path) -> dict[str, Path]:

@@ -100,7 +100,11 @@ def open_all(
 def root_of(path: str | os.PathLike[str]) -> Path:
     """The folder or the file that ``open`` reads: YOLO's ``data.yaml`` stands for its folder."""
     place = Path(path).expanduser()
-    return place.parent if place.suffix.lower() in (".yaml", ".yml") else place
+    return place.parent if _is_description(place) else place
+
+
+def _is_description(place: Path) -> bool:
+    return place.suffix.lower() in (".yaml", ".yml")
 
 
 def recognise(path: str | os.PathLike[str]) -> dict[str, Found]:
@@ -112,7 +116,7 @@ def recognise(path: str | os.PathLike[str]) -> dict[str, Found]:
     folder = Path(path).expanduser()
     if not folder.exists():
         raise DataError(f"there is no folder {folder}")
-    if folder.is_file() and folder != root_of(folder):
+    if folder.is_file() and _is_description(folder):
         described = yolo.read_folder(folder.parent, folder)
         if not described:
             raise DataError(f"{folder} names no classes, or no folders of pictures and labels/*.txt")

@@ -10,7 +10,17 @@ from pathlib import Path
 
 from carseg.data.classes import class_file
 from carseg.data.colors import color_table
-from carseg.data.found import SPLITS, Found, files_below, files_in, filled_lines, pair, pictures_below, subfolder
+from carseg.data.found import (
+    SPLIT_ORDER,
+    SPLITS,
+    Found,
+    files_below,
+    files_in,
+    filled_lines,
+    pair,
+    pictures_below,
+    subfolder,
+)
 from carseg.data.pixels import ColorFile, MaskFile
 from carseg.errors import DataError
 
@@ -71,4 +81,4 @@ def _lists(folder: Path) -> dict[str, list[str]]:
                 lists[SPLITS[path.stem.lower()]] = filled_lines(path.read_text("utf-8-sig"))
             except (OSError, UnicodeDecodeError) as error:
                 raise DataError(f"{path} is no list of names: {error}") from None
-    return {split: lists[split] for split in ("train", "val", "test") if split in lists}
+    return {split: lists[split] for split in SPLIT_ORDER if split in lists}

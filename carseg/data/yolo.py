@@ -19,6 +19,7 @@ import numpy as np
 
 from carseg.data.classes import class_file
 from carseg.data.found import (
+    SPLIT_ORDER,
     SPLITS,
     Found,
     Record,
@@ -38,7 +39,6 @@ from carseg.labels import IGNORE
 
 Files = dict[str, Path]
 
-_SPLITS = ("train", "val", "test")
 _OVERHANG = 0.01  # so far beyond the picture a polygon may reach, as rounding exporters and Ultralytics have it
 
 
@@ -159,7 +159,7 @@ def _places(
     """
     places: dict[str, list[tuple[Files, Files]]] = {}
     missing: dict[str, dict[str, str]] = {}
-    for split in _SPLITS:
+    for split in SPLIT_ORDER:
         said = described.get(split) or (described.get("valid") if split == "val" else None)
         listed = said if isinstance(said, list) else [said] if said else []
         for place in map(str, listed):
@@ -173,7 +173,7 @@ def _places(
                 missing.setdefault(split, {})[place] = f"data.yaml names {place} for {split}, which is not there"
     if not places:  # whatever it describes, it is not this folder
         return {}, {}
-    return {split: places.get(split, []) for split in _SPLITS if split in places or split in missing}, missing
+    return {split: places.get(split, []) for split in SPLIT_ORDER if split in places or split in missing}, missing
 
 
 def _below(images: Path, labels: Path, prefix: str = "") -> tuple[Files, Files]:

@@ -64,14 +64,13 @@ def mirror(
         write_config(target.parent / CONFIG, located.entry)
         _write(target.parent / "README.md", _card(located.entry))
         written.append(target)
-    configs, entries = [], []
+    entries: dict[Path, Entry] = {}
     for config in sorted(folder.glob(f"*/{CONFIG}")):  # of what an earlier call put there too
         with suppress(ManifestError):  # of something else
-            entries.append(read_config(config))
-            configs.append(config)
-    files = sorted(path for config in configs for path in config.parent.iterdir() if path.is_file())
+            entries[config] = read_config(config)
+    files = sorted(path for config in entries for path in config.parent.iterdir() if path.is_file())
     _write(folder / SUMS, "".join(f"{hash_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files))
-    _write(folder / "README.md", hub_card(entries))
+    _write(folder / "README.md", hub_card(list(entries.values())))
     return written
 
 
