@@ -71,16 +71,26 @@ def test_splits_inside_images_and_masks(tmp_path: Path) -> None:
     np.testing.assert_array_equal(dataset[0].load()[1], draw_mask(1))
 
 
-def test_validation_pictures_without_labels_are_reported_in_every_layout(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("pictures", "labels", "ending"),
+    [
+        ("images/train", "masks/train", ""),
+        ("train", "train_masks", ""),
+        ("images/100k/train", "labels/drivable/masks/train", ""),
+        ("images/100k/train", "drivable_maps/labels/train", "_drivable_id"),
+        ("leftImg8bit/train", "gtFine/train", "_gtFine_labelIds"),
+    ],
+)
+def test_validation_pictures_without_labels_are_reported_in_every_layout(
+    tmp_path: Path, pictures: str, labels: str, ending: str
+) -> None:
     mask = draw_mask(1)
-    for place, labels in (("images/train", "masks/train"), ("train", "train_masks")):
-        root = tmp_path / labels.replace("/", "-")
-        save(root / place / "a.png", draw_picture(mask))
-        save(root / labels / "a.png", mask)
-        save(root / place.replace("train", "val") / "b.png", draw_picture(mask))
-        save(root / place.replace("train", "test") / "c.png", draw_picture(mask))  # a test split may have none
-        found = open_all(root)
-        assert {split: list(dataset.problems) for split, dataset in found.items()} == {"train": [], "val": ["b"]}
+    save(tmp_path / pictures / "a.png", draw_picture(mask))
+    save(tmp_path / labels / f"a{ending}.png", mask)
+    save(tmp_path / pictures.replace("train", "val") / "b.png", draw_picture(mask))
+    save(tmp_path / pictures.replace("train", "test") / "c.png", draw_picture(mask))  # a test split may have none
+    found = open_all(tmp_path)
+    assert {split: list(dataset.problems) for split, dataset in found.items()} == {"train": [], "val": ["b"]}
 
 
 def test_two_values_need_two_names(tmp_path: Path) -> None:

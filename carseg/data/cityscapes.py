@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from carseg.data.found import Found, files_below, pair, pictures_below, split_folders
+from carseg.data.found import Found, files_below, labelled_splits, pair, pictures_below, split_folders
 from carseg.data.pixels import MaskFile
 
+_LABELS = (".png",)
 _PICTURE = "_leftImg8bit"
 # Full id of each class, in the order of the training ids.
 _IDS = {
@@ -38,18 +39,21 @@ _TRAIN = dict(enumerate(_IDS.values()))
 
 
 def read_folder(folder: Path) -> dict[str, Found] | None:
-    """Any split that has both pictures and labels; full ids are preferred where both kinds are there."""
+    """Any split that has both pictures and labels, and the validation split of a training split that has.
+
+    Full ids are preferred where both kinds are there.
+    """
     images, labels = folder / "leftImg8bit", folder / "gtFine"
     if not (images.is_dir() and labels.is_dir()):
         return None
-    pictures, notes = split_folders(images), split_folders(labels)
+    folders = labelled_splits(split_folders(images), split_folders(labels), _LABELS)
+    files = {split: files_below(notes, _LABELS) for split, (_, notes) in folders.items()}
+    full = any(name.endswith("_labelIds") for names in files.values() for name in names)
+    ending = "_gtFine_labelIds" if full else "_gtFine_labelTrainIds"
     found = {}
-    for split in (s for s in pictures if s in notes):
-        files = files_below(notes[split], (".png",))
-        full = any(name.endswith("_labelIds") for name in files)
-        ending = "_gtFine_labelIds" if full else "_gtFine_labelTrainIds"
-        files = {name: path for name, path in files.items() if name.endswith(ending)}
-        named = {name.removesuffix(_PICTURE): path for name, path in pictures_below(pictures[split]).items()}
-        records, problems = pair(named, files, MaskFile, (ending,))
+    for split, (pictures, _) in folders.items():
+        named = {name.removesuffix(_PICTURE): path for name, path in pictures_below(pictures).items()}
+        notes = {name: path for name, path in files[split].items() if name.endswith(ending)}
+        records, problems = pair(named, notes, MaskFile, (ending,))
         found[split] = Found("cityscapes", records, _FULL if full else _TRAIN, problems=problems)
     return found or None

@@ -131,15 +131,15 @@ def subfolder(folder: Path, names: Iterable[str]) -> Path | None:
 
 
 def labelled_splits(
-    pictures: Mapping[str, Path], labels: Mapping[str, Path], holds_labels: Callable[[Path], bool]
+    pictures: Mapping[str, Path], labels: Mapping[str, Path], suffixes: Iterable[str]
 ) -> dict[str, tuple[Path, Path]]:
-    """The two folders of every split that has labels.
+    """The two folders of every split that has labels: files with one of these endings.
 
     Those of the validation split too where only the training split has some: a test split often has none, but
     validation pictures without labels are a mistake, which whoever pairs them will tell.
     """
     paired = {split: (pictures[split], labels[split]) for split in pictures if split in labels}
-    paired = {split: folders for split, folders in paired.items() if holds_labels(folders[1])}
+    paired = {split: folders for split, folders in paired.items() if files_below(folders[1], suffixes)}
     if "train" in paired and "val" in pictures and "val" not in paired:
         paired["val"] = (pictures["val"], labels.get("val", labels["train"].with_name(pictures["val"].name)))
     return paired

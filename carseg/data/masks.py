@@ -51,7 +51,7 @@ def mask_folders(folder: Path) -> dict[str, tuple[Path, Path]]:
         siblings = {split: _sibling(folder, place) for split, place in pictures.items()}
         labels = {split: place for split, place in siblings.items() if place is not None}
         whole = None if pictures else (folder, folder)
-    pairs = labelled_splits(pictures, labels, _holds_labels)
+    pairs = labelled_splits(pictures, labels, (*MASK_SUFFIXES, *_LOSSY))
     return {"": whole} if not pairs and whole and label_files(*whole) else pairs
 
 
@@ -69,10 +69,6 @@ def label_files(images: Path, masks: Path) -> dict[str, Path]:
         for name, path in files.items()
         if any(name.endswith(ending) and name.removesuffix(ending) in names for ending in MASK_ENDINGS[1:])
     }
-
-
-def _holds_labels(masks: Path) -> bool:
-    return bool(files_below(masks, (*MASK_SUFFIXES, *_LOSSY)))
 
 
 def _sibling(folder: Path, pictures: Path) -> Path | None:

@@ -39,6 +39,7 @@ from carseg.labels import IGNORE
 
 Files = dict[str, Path]
 
+_TEXTS = (".txt",)
 _OVERHANG = 0.01  # so far beyond the picture a polygon may reach, as rounding exporters and Ultralytics have it
 
 
@@ -83,9 +84,9 @@ def read_folder(folder: Path, chosen: Path | None = None) -> dict[str, Found] | 
     places, missing = _places(folder, described) if described else ({}, {})
     if not places:
         images, labels = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, ("labels",))
-        if images is None or labels is None or not _holds_texts(labels):
+        if images is None or labels is None or not files_below(labels, _TEXTS):
             return None
-        folders = labelled_splits(split_folders(images), split_folders(labels), _holds_texts) or {"": (images, labels)}
+        folders = labelled_splits(split_folders(images), split_folders(labels), _TEXTS) or {"": (images, labels)}
         places = {split: [_below(*both)] for split, both in folders.items()}
     if described is None and folder.name.lower() in SPLITS:
         described = _description(folder.parent)
@@ -117,10 +118,6 @@ def _numbered(texts: list[Path]) -> list[str]:
             fields = (line.split(maxsplit=1) for line in path.read_text("utf-8-sig").splitlines())
             numbers += [int(first) for first, *rest in filter(None, fields) if rest and first.isdecimal()]
     return [f"class_{i}" for i in range(min(max(numbers), IGNORE - 2) + 1)]
-
-
-def _holds_texts(labels: Path) -> bool:
-    return bool(files_below(labels, (".txt",)))
 
 
 def _description(folder: Path, chosen: Path | None = None) -> Mapping[str, Any] | None:
@@ -177,7 +174,7 @@ def _places(
 
 
 def _below(images: Path, labels: Path, prefix: str = "") -> tuple[Files, Files]:
-    pictures, texts = pictures_below(images), files_below(labels, (".txt",))
+    pictures, texts = pictures_below(images), files_below(labels, _TEXTS)
     return {prefix + name: path for name, path in pictures.items()}, {prefix + n: p for n, p in texts.items()}
 
 
