@@ -1,8 +1,19 @@
-"""What a benchmark gives: one row a model, a dict with the keys ``KEYS``, as JSON has it. Standard library only.
+"""What a benchmark gives: one row a model, a dict as JSON has it. Standard library only. Its keys:
 
-What could not be measured is None; ``error`` says why, where something went wrong. ``miou_ci`` is the 95 % interval,
-``per_class`` the IoU by class name. Milliseconds are those of one picture at a time, medians but for ``ms_p95``;
-``images_per_s`` is at the best ``batch``. MB are 1e6 bytes.
+- ``model``, ``dataset``, ``split``, ``images``: what was measured, and on how many labelled pictures.
+- ``miou``, ``pixel_acc``, ``dice``, ``side_error``, ``boundary_f1``: shares, 0..1; ``miou_ci`` is the 95 % interval (low,
+  high), ``per_class`` the IoU by class name.
+- ``params_m`` (millions), ``gmacs`` (1e9 multiplications and additions a picture), ``size_mb`` (of the file).
+- ``runtime``, ``precision``, ``device``, ``threads``: what ran it.
+- ``ms_p50``, ``ms_p95``: milliseconds a picture, one at a time, median and 95th percentile; ``ms_decode``,
+  ``ms_preprocess``, ``ms_forward``, ``ms_postprocess``: medians of its parts.
+- ``images_per_s``: pictures a second at the best ``batch``.
+- ``cold_start_s``: seconds from the start of a process to its first result.
+- ``peak_mem_mb``: the most memory that the process took.
+- ``weights_sha256``, ``environment``: which file, on what machine and with which versions.
+- ``error``: why something could not be measured, which is None then.
+
+MB are 1e6 bytes.
 """
 
 from __future__ import annotations

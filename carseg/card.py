@@ -120,7 +120,7 @@ def _front_matter(*entries: Entry) -> str:
         "pipeline_tag": "image-segmentation",
         "tags": ["cars", *sorted({name for entry in entries for name in (entry.labels.name, entry.architecture)})],
         "license": "other",
-        "license_name": "; ".join(sorted({entry.licence for entry in entries})),
+        "license_name": "as-the-card-says",  # has to be a name, and terms are sentences
         "datasets": sorted({source.name for entry in entries for source in entry.data}),
         "model-index": [{"name": entry.name, "results": [_result(m) for m in entry.metrics]} for entry in entries],
     }

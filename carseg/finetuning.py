@@ -66,8 +66,8 @@ def finetune(
         labels: a label set, or a known one's name, for a folder that does not name its classes.
         mapping: class name to new name, to rename, merge or ("") ignore classes of a folder.
         hub: where to look for weights first.
-        resume: go on with the run in ``out``; model, data and options must be those it was started with (but see
-            ``MAY_CHANGE``). A class map, and a label set by its name, need not be given again.
+        resume: go on with the run in ``out``; model, data and options must be those it was started with, but for
+            ``device``, ``workers`` and ``tensorboard``. A class map, and a label set by its name, need not be given again.
         report: called after every step with ``done`` (share of the budget), ``step``, ``loss`` and ``best_miou``.
 
     Returns:

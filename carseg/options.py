@@ -16,7 +16,7 @@ class Options:
         epochs: passes over the training pictures, unless ``minutes`` is given.
         minutes: a budget of time instead; the schedule fits itself to it.
         batch_size: pictures a step, over all processes.
-        size: (height, width) the network sees; None keeps that of the weights it starts from.
+        size: (height, width) the network sees; by default that of the weights it starts from.
         start_scale: share of ``size`` that pictures have at first; they grow over the first 60 % of the training, which
             makes it quicker (progressive learning: Tan and Le 2021, https://arxiv.org/abs/2104.00298).
         lr: peak learning rate.

@@ -38,8 +38,8 @@ def load(
 
     Args:
         name: one of ``carseg.list_models()``, a name that the given hub has, or the folder of a fine-tuned network.
-        weights: a safetensors file to use instead of the published one; where a ``config.json`` lies beside it, that
-            says what network and classes it is for.
+        weights: a safetensors file, or a folder with one and its ``config.json``, to use instead of the published one;
+            a ``config.json`` beside the file says what network and classes it is for.
         hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT``; also ``CARSEG_HUB``.
         device: auto, cpu, cuda, cuda:N, mps.
         runtime: auto, torch, openvino, onnx.
@@ -123,7 +123,7 @@ class Segmenter:
             on_error: "raise", or "yield" to get the exception, whose ``source`` is the picture, in the result's place.
 
         Raises:
-            PictureNotFoundError: the folder or pattern holds no picture.
+            PictureNotFoundError: there is no such folder or file, or the folder or pattern holds no picture.
         """
         if on_error not in ("raise", "yield"):
             raise OptionError(f"on_error must be 'raise' or 'yield', got {on_error!r}")
@@ -236,13 +236,15 @@ def find_pictures(sources: Any) -> Iterable[Any]:
                 kinds = " ".join(sorted(image.SUFFIXES))
                 raise PictureNotFoundError(f"{path}: the folder holds no pictures ({kinds}), or only results")
             return found
-        if not path.exists() and glob.has_magic(str(sources)) and "://" not in str(sources):
-            matches = [match for match in glob.glob(str(sources), recursive=True) if not match.endswith(_RESULTS)]
-            matches = sorted(match for match in matches if not os.path.isdir(match))
-            if not matches:
-                raise PictureNotFoundError(f"{sources}: the pattern matches no file, or only results")
-            return matches
-        return [sources]
+        if path.exists() or "://" in str(sources):
+            return [sources]
+        if not glob.has_magic(str(sources)):
+            raise PictureNotFoundError(f"{sources}: no such file or folder")
+        matches = [match for match in glob.glob(str(sources), recursive=True) if not match.endswith(_RESULTS)]
+        matches = sorted(match for match in matches if not os.path.isdir(match))
+        if not matches:
+            raise PictureNotFoundError(f"{sources}: the pattern matches no file, or only results")
+        return matches
     alone = isinstance(sources, (bytes, bytearray)) or hasattr(sources, "read") or hasattr(sources, "getexif")
     return [sources] if alone or getattr(sources, "ndim", 4) in (2, 3) else sources  # with one, or four: of many
 

@@ -39,10 +39,9 @@ def segment(model: Path, picture: Path) -> tuple[np.ndarray, dict]:
 
 if __name__ == "__main__":
     import carseg
-    from carseg.exporting import export
 
     picture = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("car.jpg")
-    model = export("fpn-mobilenetv2-carparts", "onnx").files[0]
+    model = carseg.export("fpn-mobilenetv2-carparts", "onnx").files[0]
     mask, labels = segment(model, picture)
 
     shown = Image.fromarray(mask)

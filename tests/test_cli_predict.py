@@ -161,6 +161,7 @@ def test_results_do_not_go_among_the_pictures(capsys):
         (["img.png", "--threshold", "7"], "threshold"),
         (["img.png", "--batch-size", "0"], "batch_size"),
         (["img.png", "--hub", "nowhere"], "nowhere"),
+        (["img.png", "--weights", "nowhere"], "nowhere"),
         (["img.png", "--out", "img.png"], "img.png"),
         (["img.png", "--treshold", "0.5"], "--threshold"),
         ([], "PICTURE"),

@@ -189,6 +189,7 @@ def test_the_command_prints_the_files(tmp_path: Path, capsys: pytest.CaptureFixt
         ({"precision": "int8"}, OptionError, "--calib DIR"),
         ({"precision": "bfloat16"}, OptionError, "onnx cannot be exported as bfloat16"),
         ({"pictures": "nowhere/*.jpg"}, carseg.PictureNotFoundError, "matches no file"),
+        ({"precision": "int8", "calib": "nowhere"}, carseg.PictureNotFoundError, "no such file or folder"),
     ],
 )
 def test_wrong_usage(

@@ -65,7 +65,7 @@ def benchmark(
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
 ) -> None:
-    """Measure models: quality on labelled pictures, time by part, memory, size.
+    """Measure models: quality, time, memory, size.
 
     Without --model those in the package are measured, without --data only their speed, on generated pictures.
     """

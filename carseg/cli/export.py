@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from carseg.cli.options import HubOption, locate
+from carseg.cli.options import HubOption, WeightsOption, locate
 from carseg.cli.terminal import emit, say
 
 
@@ -35,12 +35,12 @@ def export(
         Path | None, typer.Option(exists=True, help="Labelled pictures that int8 may lose half a point of mIoU on.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Part of the data.")] = None,
-    weights: Annotated[str | None, typer.Option(metavar="FILE", help="Use this safetensors file instead.")] = None,
+    weights: WeightsOption = None,
     hub: HubOption = None,
 ) -> None:
-    """Write a network as ONNX, OpenVINO IR or torch.export, for any number and size of pictures.
+    """Write a network as ONNX, OpenVINO IR or torch.export.
 
-    The file carries its classes and how to prepare pictures. It is written only if its labels agree with PyTorch's:
+    The file takes any number and size of pictures, and carries its classes and how to prepare pictures. It is written only if its labels agree with PyTorch's:
     99.9 % of them, 99 % in int8. Prints the files.
     """
     from carseg.cli.process import prepare

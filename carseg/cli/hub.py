@@ -16,7 +16,7 @@ def mirror(
     names: Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Models; all if none is given.")] = None,
     hub: HubOption = None,
 ) -> None:
-    """Copy weights into a folder, for machines without a network: --hub DEST, or CARSEG_HUB=DEST."""
+    """Copy weights into a folder that serves as a hub: --hub DEST, or CARSEG_HUB=DEST, without a network."""
     from carseg.hub.publishing import mirror as copy
 
     with Progress("fetching weights") as bar:
@@ -32,7 +32,7 @@ def publish(
         typer.Option(metavar="URL", help="Where the folder will be served, https://...; {asset} if without folders."),
     ] = None,
 ) -> None:
-    """Put all weights on a hub, and its address into the manifest, for the next release."""
+    """Put all weights on a hub, and note its address in the manifest."""
     from carseg.hub.publishing import publish as upload
 
     with Progress("fetching weights") as bar:

@@ -70,7 +70,7 @@ def download(
 
 
 def verify(names: Names = None, hub: HubOption = None) -> None:
-    """Check the weights that lie on this machine against their sha256."""
+    """Check the weights on this machine by their sha256."""
     from carseg.hub import copies, find_entry
     from carseg.integrity import verify as check
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,6 +22,9 @@ class Format(StrEnum):
     json = "json"
 
 
+WeightsOption = Annotated[
+    Path | None, typer.Option("--weights", exists=True, metavar="FILE", help="Use this safetensors file, or its folder, instead.")
+]
 HubOption = Annotated[
     str | None,
     typer.Option(
@@ -44,7 +48,7 @@ LabelsOption = Annotated[
 ]
 
 
-def locate(name: str | os.PathLike[str], weights: str | None = None, hub: str | None = None) -> Located:
+def locate(name: str | os.PathLike[str], weights: Path | None = None, hub: str | None = None) -> Located:
     """Weights on this machine, downloaded under a progress bar if they have to be; says what licence they have."""
     from carseg.hub import first_use
     from carseg.hub import locate as find

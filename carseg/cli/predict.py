@@ -21,6 +21,7 @@ from carseg.cli.options import (
     PrecisionOption,
     RuntimeOption,
     ThreadsOption,
+    WeightsOption,
     locate,
 )
 from carseg.cli.terminal import Progress, emit, fail, printable, say, short, table
@@ -48,7 +49,7 @@ def predict(
         str, typer.Option(help="Any of mask, overlay, cutout, json, joined by commas; '' for none.")
     ] = "mask,overlay",
     format: FormatOption = Format.table,
-    weights: Annotated[str | None, typer.Option(metavar="FILE", help="Use this safetensors file instead.")] = None,
+    weights: WeightsOption = None,
     hub: HubOption = None,
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",

@@ -41,7 +41,12 @@ from carseg.switches import is_on
 
 @dataclass(frozen=True)
 class Located:
-    """Weights on this machine, verified."""
+    """Weights on this machine, verified.
+
+    Attributes:
+        entry: what is known about them.
+        path: the safetensors file.
+    """
 
     entry: Entry
     path: Path

@@ -1,4 +1,4 @@
-from carseg.exporting import export
+import carseg
 
-exported = export("fpn-mobilenetv2-carparts", "exported", format="onnx", pictures="pictures")
+exported = carseg.export("fpn-mobilenetv2-carparts", "exported", format="onnx", pictures="pictures")
 print(exported.files, exported.figure, exported.value)
