@@ -160,7 +160,7 @@ def carseg_loop(job: Job) -> Loop:
     network = create_model("unet", 2)
 
     def run() -> dict[str, Any]:
-        trainer = Trainer(network, labels, spec, data, None, run_folder, options, pack=lambda *_: None)
+        trainer = Trainer(network, spec, data, None, run_folder, options, pack=lambda *_: None)
         trainer.run()
         row = read_log(run_folder)[-1]
         precision = f"{trainer.precision}".removeprefix("torch.")

@@ -1,8 +1,8 @@
 """What a benchmark gives: one row a model, a dict as JSON has it. Standard library only. Its keys:
 
 - ``model``, ``dataset``, ``split``, ``images``: what was measured, and on how many labelled pictures.
-- ``miou``, ``pixel_acc``, ``dice``, ``side_error``, ``boundary_f1``: shares, 0..1; ``miou_ci`` is the 95 % interval (low,
-  high), ``per_class`` the IoU by class name.
+- ``miou``, ``pixel_acc``, ``dice``, ``side_error``, ``boundary_f1``: shares, 0..1; ``miou_ci`` is the 95 %
+  interval (low, high), ``per_class`` the IoU by class name.
 - ``params_m`` (millions), ``gmacs`` (1e9 multiplications and additions a picture), ``size_mb`` (of the file).
 - ``runtime``, ``precision``, ``device``, ``threads``: what ran it.
 - ``ms_p50``, ``ms_p95``: milliseconds a picture, one at a time, median and 95th percentile; ``ms_decode``,

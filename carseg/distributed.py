@@ -15,18 +15,22 @@ PATIENCE = timedelta(hours=2)  # the others wait while the leading process reads
 
 
 class Group:
-    """The processes that train together, found through torchrun's environment variables."""
+    """The processes that train together, found through torchrun's environment variables.
 
-    def __init__(self) -> None:
+    Args:
+        device: where they train; of several graphics cards each process takes its own.
+    """
+
+    def __init__(self, device: torch.device) -> None:
         self.rank = int(os.environ.get("RANK", 0))
         self.size = int(os.environ.get("WORLD_SIZE", 1))
-        self.device: torch.device | None = None
+        self.device = device
         if self.size > 1:
-            if torch.cuda.is_available():
+            if device.type == "cuda":
                 self.device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
                 torch.cuda.set_device(self.device)
             if not dist.is_initialized():
-                dist.init_process_group("nccl" if self.device else "gloo", timeout=PATIENCE)
+                dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
 
     @property
     def leads(self) -> bool:

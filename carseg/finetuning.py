@@ -33,7 +33,7 @@ from carseg.metrics import Scores
 from carseg.options import Options
 from carseg.registry import create_model, list_architectures
 from carseg.runtimes.torch_ import pick_device, read_network
-from carseg.training import Trainer
+from carseg.training import Trainer, precision_named
 from carseg.training_report import write_report
 
 START = "run.json"
@@ -67,7 +67,7 @@ def finetune(
         mapping: class name to new name, to rename, merge or ("") ignore classes of a folder.
         hub: where to look for weights first.
         resume: go on with the run in ``out``; model, data and options must be those it was started with, but for
-            ``device``, ``workers`` and ``tensorboard``. A class map, and a label set by its name, need not be given again.
+            ``device``, ``workers`` and ``tensorboard``. A class map, and a label set's name, need not be given again.
         report: called after every step with ``done`` (share of the budget), ``step``, ``loss`` and ``best_miou``.
 
     Returns:
@@ -81,8 +81,7 @@ def finetune(
     """
     if isinstance(data, Dataset) and (labels or mapping):
         raise OptionError("labels and mapping are for a folder: open the data set with them")
-    if options:
-        _refuse_unknown(options)
+    _refuse_unknown(str(model), options or Options(), hub)
     run = Path(out)
     started = read_start(run) if resume else None
     if started is None:
@@ -109,7 +108,7 @@ def finetune(
         packing.pack(folder, trained, replace(entry, metrics=measured))
 
     spec = entry.input
-    trainer = Trainer(network, train.labels, spec, train, val, run, options, pack=write, report=report, hub=hub)
+    trainer = Trainer(network, spec, train, val, run, options, pack=write, report=report, hub=hub)
     if resume:
         trainer.resume()
     elif trainer.group.leads:
@@ -150,8 +149,7 @@ def read_start(run: Path) -> dict[str, Any]:
         raise TrainingError(f"{run} holds no run to resume; start it without resume")
     try:
         started: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        settings: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in started["options"].items()}
-        return started | {"options": Options(**settings)}
+        return started | {"options": Options(**started["options"])}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise TrainingError(f"{path} is damaged ({error}): start another run from what {run} holds") from None
 
@@ -296,13 +294,17 @@ def _load_encoder(network: Network, encoder: str, hub: str | None) -> list[Entry
     return []
 
 
-def _refuse_unknown(options: Options) -> None:
+def _refuse_unknown(model: str, options: Options, hub: str | None) -> None:
     """Names that are misspelt are told before all pictures are read."""
+    for name in (model, options.encoder, options.teacher):
+        if name and not (name in (*list_architectures(), "imagenet") or os.path.exists(name)):
+            hubs.find_entry(name, hub)
     losses.make_loss(options.loss)
     optim.make_schedule(options.schedule)
     optim.optimizer_named(options.optimizer)
     augment.parse(options.augment)
-    pick_device(options.device)
+    optim.check_freezable(options.freeze)
+    precision_named(options.precision, pick_device(options.device))
 
 
 def _make_folder(run: Path) -> None:

@@ -214,6 +214,11 @@ class Entry(Record):
     int8: Int8 | None = None
     embedded: bool = False
 
+    @property
+    def headline(self) -> Metric | None:
+        """The figures that stand for it: those on a test split, where there are any."""
+        return min(self.metrics, key=lambda metric: metric.split != "test", default=None)
+
     def __post_init__(self) -> None:
         super().__post_init__()
         require(is_name(self.name), "name", "may have letters, digits, '.', '_' and '-'")

@@ -45,7 +45,7 @@ def latency(segmenter: Segmenter, pictures: Sequence[bytes], seconds: float, pro
     for picture in itertools.cycle(pictures):
         runs.append(_timed(segmenter, picture))
         spent = time.perf_counter() - began
-        progress(min(len(runs), round(100 * spent / seconds)), 100)
+        progress(round(100 * min(spent / seconds, len(runs) / _FEWEST_RUNS, 1)), 100)
         if spent >= seconds and len(runs) >= _FEWEST_RUNS:
             break
     times = np.array(runs) * 1000

@@ -65,14 +65,19 @@ def optimizer_named(name: str) -> Callable[..., Optimizer]:
     return OPTIMIZERS[name]
 
 
+def check_freezable(parts: tuple[str, ...]) -> None:
+    """Raises UnknownNameError unless ``freeze`` knows all of these."""
+    for part in parts:
+        if part not in FREEZABLE:
+            raise unknown("part to freeze", part, FREEZABLE)
+
+
 def freeze(model: Network, parts: tuple[str, ...]) -> None:
     """Stops the encoder's parameters ("encoder"), or all batch norms' parameters and statistics ("bn"), from changing.
 
     Call it after every ``model.train()``, which switches the statistics on again.
     """
-    for part in parts:
-        if part not in FREEZABLE:
-            raise unknown("part to freeze", part, FREEZABLE)
+    check_freezable(parts)
     if "encoder" in parts:
         if not model.encoder_prefix:
             raise OptionError(f"{type(model).__name__} has no part called encoder to freeze")

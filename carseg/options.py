@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from carseg.errors import OptionError
+from carseg.errors import ManifestError, OptionError
+from carseg.records import Record
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Record):
     """Settings of a training; the defaults fine-tune a zoo weight on a few hundred pictures.
 
     Attributes:
@@ -74,6 +75,10 @@ class Options:
     tensorboard: bool = False
 
     def __post_init__(self) -> None:
+        try:
+            super().__post_init__()
+        except ManifestError as error:
+            raise OptionError(str(error)) from None
         for name in ("epochs", "batch_size", "accumulate", "workers"):
             if getattr(self, name) < 1:
                 raise OptionError(f"{name} must be at least 1, got {getattr(self, name)}")

@@ -34,7 +34,6 @@ from carseg.data.dataset import Dataset, Sample
 from carseg.distillation import Teacher
 from carseg.distributed import Group
 from carseg.errors import CarsegError, DataError, OptionError, TrainingError
-from carseg.labels import LabelSet
 from carseg.losses import inverse_frequency, make_loss, soft_cross_entropy, supervise
 from carseg.manifest import InputSpec
 from carseg.metrics import Evaluation, Scores
@@ -46,7 +45,7 @@ from carseg.segmenter import ahead
 from carseg.training_log import TrainingLog
 
 CACHE_MARGIN = 1.5  # pictures are cached so much larger than the network sees them, for the augmentations that zoom in
-SAVE_SECONDS = 120  # a state is saved this often, and after every epoch
+SAVE_SECONDS = 120  # a state is saved this often, and after every validation
 PLATEAU_PATIENCE = 5  # validations without a better one after which schedule "plateau" halves the rate
 VALIDATIONS = 100  # at most so many; without a limit a handful of pictures would be validated after every step
 GROWTH = 0.6  # share of the budget after which pictures have their full size, where they start smaller
@@ -71,9 +70,8 @@ class Trainer:
 
     Args:
         network: what is trained, with the weights it starts from.
-        labels: the classes it predicts.
         spec: how it wants its pictures; training stretches them to ``spec.size``.
-        train: the pictures it learns from, under ``labels``.
+        train: the pictures it learns from; the network predicts their classes.
         val: the pictures that choose the best state; None keeps the last.
         folder: the run folder.
         pack: writes a hub entry, called as ``pack(folder, network, validation scores or None)``.
@@ -84,7 +82,6 @@ class Trainer:
     def __init__(
         self,
         network: Network,
-        labels: LabelSet,
         spec: InputSpec,
         train: Dataset,
         val: Dataset | None,
@@ -95,14 +92,14 @@ class Trainer:
         report: Callable[[dict[str, float]], None] | None = None,
         hub: str | None = None,
     ) -> None:
-        self.labels, self.spec, self.val, self.folder, self.options = labels, spec, val, folder, options
+        self.spec, self.val, self.folder, self.options = spec, val, folder, options
         self.pack, self.report = pack, report
-        self.group = Group()
+        self.group = Group(pick_device(options.device))
         if options.batch_size % (self.group.size * options.accumulate):
             raise OptionError(f"a batch of {options.batch_size} cannot be shared by {self.group.size} processes alike")
         self.log = TrainingLog(folder, tensorboard=options.tensorboard)
-        self.device = self.group.device or pick_device(options.device)
-        self.precision = _precision(options.precision, self.device)
+        self.device = self.group.device
+        self.precision = precision_named(options.precision, self.device)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         optim.freeze(self.network, options.freeze)
         self.model: nn.Module = self.group.wrap(self.network)
@@ -116,11 +113,11 @@ class Trainer:
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
         self.schedule = optim.make_schedule(options.schedule)
-        self.augment = Augment(options.augment, labels)
+        self.augment = Augment(options.augment, train.labels)
         self.pictures, self.masks = self._load(train)
-        counts = [torch.bincount(mask.flatten(), minlength=256)[: len(labels)] for mask in self.masks]
+        counts = [torch.bincount(mask.flatten(), minlength=256)[: len(train.labels)] for mask in self.masks]
         self.present = torch.stack(counts).float().cpu()  # drawn from with a generator of the CPU
-        self.teacher = Teacher(options.teacher, labels, self.device, hub=hub) if options.teacher else None
+        self.teacher = Teacher(options.teacher, train.labels, self.device, hub=hub) if options.teacher else None
         self.loss = make_loss(options.loss, inverse_frequency(self.present.sum(0)))
         self.steps_per_epoch = max(len(train) // options.batch_size, 1)
         self.at = Progress()
@@ -251,7 +248,7 @@ class Trainer:
         scores = None
         began = time.perf_counter()
         if self.group.leads:
-            scores = evaluate(self.average.model, self.val, self.labels, self.spec, self.device)
+            scores = evaluate(self.average.model, self.val, self.spec, self.device)
         if self.options.minutes is not None:
             self.at.validating = self.group.agree(time.perf_counter() - began) / (60 * self.options.minutes)
         miou = self.group.agree(scores.miou if scores else 0.0)
@@ -334,10 +331,10 @@ class Trainer:
             ) from error
 
 
-def evaluate(network: Network, data: Dataset, labels: LabelSet, spec: InputSpec, device: torch.device) -> Scores:
+def evaluate(network: Network, data: Dataset, spec: InputSpec, device: torch.device) -> Scores:
     """Scores on a data set by the protocol, without the boundary figure, which takes longer than the network."""
     runtime = TorchRuntime(network, device, "float32")
-    evaluation = Evaluation(labels, boundary=False)
+    evaluation = Evaluation(data.labels, boundary=False)
 
     def read(sample: Sample) -> tuple[image.Array32, image.Array8]:
         rgb, truth = sample.load()
@@ -354,7 +351,8 @@ def _generator(*identity: object) -> Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest, "big"))
 
 
-def _precision(name: str, device: torch.device) -> torch.dtype:
+def precision_named(name: str, device: torch.device) -> torch.dtype:
+    """What a training computes in: "auto" is bfloat16 where the device has it natively; UnknownNameError otherwise."""
     if name == "auto":
         return torch.bfloat16 if native_bfloat16(device) else torch.float32
     types = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}

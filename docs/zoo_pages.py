@@ -17,7 +17,6 @@ from scatter import Point, scatter
 from carseg import hub
 from carseg.benchmark_rows import Row, read_rows
 from carseg.card import model_card
-from carseg.cli.models import best_metric
 from carseg.manifest import ROOT, Entry, load_manifest
 
 BENCHMARK = ROOT / "benchmarks" / "zoo.jsonl"
@@ -128,7 +127,7 @@ def _by_labels(models: Models) -> Iterator[tuple[str, list[Entry]]]:
 
 def _points(entries: Iterable[Entry], rows: Rows) -> Iterator[Point]:
     for entry in entries:
-        if entry.name in rows and (metric := best_metric(entry)):
+        if entry.name in rows and (metric := entry.headline):
             low, high = metric.miou_ci or (metric.miou, metric.miou)
             yield Point(entry.name, rows[entry.name]["ms_p50"], 100 * metric.miou, (100 * low, 100 * high))
 
@@ -144,7 +143,7 @@ def _setting(rows: Iterable[Row]) -> str:
 
 
 def _cells(entry: Entry, rows: Rows) -> Iterator[str]:
-    metric = best_metric(entry)
+    metric = entry.headline
     yield f"[{entry.name}]({entry.name}.md)"
     yield entry.labels.name
     yield _percent(metric.miou) if metric else "-"
@@ -163,7 +162,7 @@ def _cells(entry: Entry, rows: Rows) -> Iterator[str]:
 
 def _class_table(entries: Iterable[Entry]) -> str:
     """One column a weight: the figures of the whole, then IoU by class."""
-    measured = [(entry, metric) for entry in entries if (metric := best_metric(entry)) and metric.per_class]
+    measured = [(entry, metric) for entry in entries if (metric := entry.headline) and metric.per_class]
     if not measured:
         return "None were measured."
     rows = []

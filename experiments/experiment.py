@@ -153,6 +153,5 @@ def _variant(row: dict[str, Any], table: dict[str, Any]) -> Variant:
     if "model" in row:
         return Variant(**row)
     options = {**table.get("options", {}), **row.get("options", {})}
-    options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
     Options(**options)  # says now what makes no sense
     return Variant(row["name"], row.get("start") or table["start"], options, theirs=row.get("theirs", ""))

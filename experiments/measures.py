@@ -11,7 +11,6 @@ import numpy.typing as npt
 import torch
 
 from carseg.benchmarking import benchmark, environment
-from carseg.cli.models import best_metric
 from carseg.errors import OptionError, TrainingError
 from carseg.manifest import Metric, load_manifest
 from carseg.metrics import Evaluation, Scores
@@ -83,7 +82,7 @@ def side_by_side(model: str, minutes: float, device: str) -> Measured:
         TrainingError: its time could not be measured.
     """
     entry = load_manifest().models[model]
-    metric = best_metric(entry)
+    metric = entry.headline
     figures = _figures(metric) if metric else {}
     merged = [m for m in entry.metrics if m.merged]
     if merged:

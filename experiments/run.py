@@ -127,7 +127,7 @@ def train(experiment: Experiment, variant: Variant, seed: int, device: str, fold
         packing.pack(place, trained, entry)
 
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(network, pictures.labels, experiment.input, pictures, None, folder, options, pack=write)
+    trainer = Trainer(network, experiment.input, pictures, None, folder, options, pack=write)
     trainer.resume()
     trainer.run()
     return trainer

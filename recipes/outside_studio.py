@@ -23,7 +23,7 @@ from carseg.data.dataset import Dataset
 from carseg.data.opening import open as open_data
 from carseg.errors import DataError
 from carseg.labels import IGNORE
-from carseg.metrics import RESAMPLES, SEED, Interval
+from carseg.metrics import Floats, Interval, resamples
 from carseg.segmenter import Segmenter, load
 from recipes.recipe import data_root
 
@@ -88,8 +88,7 @@ def summarise(counts: Iterable[Counts]) -> OutsideStudio:
     pixels = np.array([row for row in counts if row[0]], np.int64).reshape(-1, 4)
     if not len(pixels):
         raise DataError("none of the pictures has a labelled part")
-    draws = np.random.default_rng(SEED).integers(len(pixels), size=(RESAMPLES, len(pixels)))
-    drawn = pixels[draws].sum(1)
+    drawn = np.concatenate([draws @ pixels for draws in resamples(len(pixels))])
     parts, covered, car, spilled = (int(total) for total in pixels.sum(0))
     return OutsideStudio(
         images=len(pixels),
@@ -100,7 +99,7 @@ def summarise(counts: Iterable[Counts]) -> OutsideStudio:
     )
 
 
-def _interval(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> Interval:
+def _interval(part: Floats, whole: Floats) -> Interval:
     there = whole > 0  # a resample may consist of pictures without a predicted car
     low, high = np.percentile(part[there] / whole[there], (2.5, 97.5))
     return float(low), float(high)

@@ -37,7 +37,7 @@ class Addition:
     """
 
     folder: str
-    labels: str | tuple[str, ...]
+    labels: str | list[str]
     images: int | None = None
     prefix: str = ""
     classes: dict[str, str] = field(default_factory=dict)
@@ -136,7 +136,7 @@ def read(name: str) -> Recipe:
     if not exists(name):
         raise OptionError(f"no recipe {name!r}; there are {', '.join(sorted(p.stem for p in FOLDER.glob('*.toml')))}")
     table = tomllib.loads(path.read_text("utf-8"))
-    rounds = [_tuples({**table["options"], **changed}) for changed in table.get("rounds", [{}])]
+    rounds = [{**table["options"], **changed} for changed in table.get("rounds", [{}])]
     for options in rounds[1:]:
         options["encoder"] = None
     if rounds[0].get("encoder", "").endswith(".safetensors"):
@@ -148,17 +148,13 @@ def read(name: str) -> Recipe:
         grow=table.get("grow", ""),
         labels=LABEL_SETS[labels] if isinstance(labels, str) else label_set(name, labels, background=None),
         folder=table["data"],
-        also=tuple(Addition(**_tuples(addition)) for addition in table.get("also", ())),
+        also=tuple(Addition(**addition) for addition in table.get("also", ())),
         test=table.get("test", "test"),
         merge=table.get("merge", {}),
-        input=InputSpec(**_tuples(table["input"])),
+        input=InputSpec(**table["input"]),
         rounds=tuple(Options(**options) for options in rounds),
         sources=tuple(DataSource(**source) for source in table["sources"]),
         about=table["about"],
         keep_float16=tuple(table.get("keep_float16", ())),
         notes=table.get("notes", "").strip(),
     )
-
-
-def _tuples(table: dict[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

@@ -123,7 +123,7 @@ def train_round(recipe: recipes.Recipe, start: str | Path, run: Path, options: O
         packing.pack(folder, trained, entry)
 
     seen = replace(recipe.input, size=options.size or recipe.input.size)
-    trainer = Trainer(network, recipe.labels, seen, pictures, val, run, options, pack=write, report=_report)
+    trainer = Trainer(network, seen, pictures, val, run, options, pack=write, report=_report)
     if (run / "state.pt").exists():
         trainer.resume()
     trainer.run()
@@ -133,7 +133,7 @@ def train_round(recipe: recipes.Recipe, start: str | Path, run: Path, options: O
 def publish(best: Path, recipe: recipes.Recipe, entry: Entry, test: Dataset, weights: Path) -> Entry:
     """Stores the best state of a run small, measures what is stored, and writes its card."""
     trained = torch_.read_network(locate(best))
-    exact = evaluate(trained, test, recipe.labels, recipe.input, torch.device("cpu"))
+    exact = evaluate(trained, test, recipe.input, torch.device("cpu"))
     with replacing_folder(weights / recipe.name) as folder:  # measuring takes minutes, in which it may be stopped
         stored = packing.pack(folder, trained, replace(entry, **recipe.about), keep_float16=recipe.keep_float16)
         segmenter = load(folder, device="cpu", runtime="torch", precision="float32")

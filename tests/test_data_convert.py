@@ -61,6 +61,14 @@ def test_pictures_turned_by_exif_are_written_upright_the_others_are_copied(tmp_p
         np.testing.assert_array_equal(np.asarray(picture), dataset[0].load_picture())
 
 
+def test_names_may_end_like_files(tmp_path: Path) -> None:
+    masks = index_folder(tmp_path / "in", ["a.png"])
+    carseg.data.convert(carseg.data.open(tmp_path / "in"), tmp_path / "out")
+    again = carseg.data.open(tmp_path / "out")
+    assert [sample.name for sample in again] == ["a.png"]
+    np.testing.assert_array_equal(again[0].load()[1], masks["a.png"])
+
+
 def test_broken_samples_stop_it_or_are_left_out_and_named(tmp_path: Path) -> None:
     index_folder(tmp_path / "in", ["a", "b"])
     (tmp_path / "in" / "images" / "b.png").write_bytes(b"")

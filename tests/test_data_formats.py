@@ -473,6 +473,17 @@ def test_yolo_labels_lie_beside_the_links_to_the_pictures(tmp_path: Path) -> Non
     np.testing.assert_array_equal(carseg.data.open(tmp_path / "set")[0].load()[1], SQUARE_MASK)
 
 
+def test_yolo_classes_of_a_class_file_keep_their_numbers(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "images", "a")
+    (tmp_path / "labels" / "a.txt").write_text(yolo_line(1, SQUARE))
+    (tmp_path / "labels.json").write_text('{"1": "door", "2": "ignore"}')
+    dataset = carseg.data.open(tmp_path)
+    assert dataset.labels.classes == ("background", "door")
+    np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK)
+    (tmp_path / "labels" / "a.txt").write_text(yolo_line(2, SQUARE))
+    np.testing.assert_array_equal(carseg.data.open(tmp_path)[0].load()[1], SQUARE_MASK * IGNORE)
+
+
 def test_yolo_classes_without_names_are_numbered(tmp_path: Path) -> None:
     save(tmp_path / "images" / "a.jpg", np.zeros((48, 64, 3), np.uint8))
     (tmp_path / "labels").mkdir()
@@ -567,6 +578,25 @@ def test_numpy_archives_and_channels_first(tmp_path: Path) -> None:
         rgb, mask = carseg.data.open(path)[3].load()
         np.testing.assert_array_equal(mask, STACK[3])
         np.testing.assert_array_equal(rgb, draw_picture(STACK[3]))
+
+
+def test_what_is_neither_a_picture_nor_a_label_is_passed_over(tmp_path: Path) -> None:
+    names = np.array([f"p{i}" for i in range(len(STACK))])
+    np.savez(tmp_path / "set.npz", images=draw_picture(STACK), masks=STACK, names=names)
+    assert len(carseg.data.open(tmp_path)) == len(STACK)
+
+
+@pytest.mark.parametrize(("missing", "told"), [("masks", "no labels array"), ("images", "no pictures array")])
+def test_numpy_arrays_come_in_pairs(tmp_path: Path, missing: str, told: str) -> None:
+    for split in ("train", "val"):
+        np.save(tmp_path / f"{split}_images.npy", draw_picture(STACK))
+        np.save(tmp_path / f"{split}_masks.npy", STACK)
+    (tmp_path / f"val_{missing}.npy").unlink()
+    with pytest.raises(DataError, match=told):
+        carseg.data.open(tmp_path, split="train")
+    np.save(tmp_path / f"val_{missing}.npy", STACK[:, 0, 0])  # labels of whole pictures, as for classification
+    with pytest.raises(DataError, match=told):
+        carseg.data.open(tmp_path, split="train")
 
 
 @pytest.mark.parametrize("stacked", [True, False])

@@ -166,11 +166,14 @@ def test_named_classes_are_matched_to_a_label_set_by_name(tmp_path: Path) -> Non
 
 def test_class_maps_merge_rename_and_ignore(tmp_path: Path) -> None:
     masks = index_folder(tmp_path, ["a"], classes=4)
-    (tmp_path / "classes.txt").write_text("background\nfront_left_door\nfront_right_door\nwheel\n")
-    mapping = {"front_left_door": "door", "front_right_door": "door", "wheel": ""}
-    dataset = carseg.data.open(tmp_path, mapping=mapping)
+    (tmp_path / "classes.txt").write_text("background\nfront_left_door\nwheel\nfront_right_door\n")
+    doors = {"front_left_door": "door", "front_right_door": "door"}
+    dataset = carseg.data.open(tmp_path, mapping=doors)
+    assert dataset.labels.classes == ("background", "door", "wheel")  # where the first of them was
+    np.testing.assert_array_equal(dataset[0].load()[1], np.array([0, 1, 2, 1], np.uint8)[masks["a"]])
+    dataset = carseg.data.open(tmp_path, mapping={**doors, "wheel": ""})
     assert dataset.labels.classes == ("background", "door")
-    np.testing.assert_array_equal(dataset[0].load()[1], np.array([0, 1, 1, IGNORE], np.uint8)[masks["a"]])
+    np.testing.assert_array_equal(dataset[0].load()[1], np.array([0, 1, IGNORE, 1], np.uint8)[masks["a"]])
     with pytest.raises(UnknownNameError, match="front_left_door"):
         carseg.data.open(tmp_path, mapping={"front_left_dor": "door"})
 

@@ -126,12 +126,15 @@ def test_classes_of_an_open_data_set_are_not_given_again(data: Path, tmp_path: P
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("setting", ["loss", "schedule", "optimizer", "augment"])
+@pytest.mark.parametrize(
+    "setting", ["loss", "schedule", "optimizer", "augment", "precision", "encoder", "teacher", "freeze", "model"]
+)
 def test_a_misspelt_setting_is_told_before_pictures_are_read(data: Path, tmp_path: Path, setting: str) -> None:
     for picture in (data / "images").iterdir():
         picture.write_bytes(b"broken")
+    wrong = {} if setting == "model" else {setting: ("dise",) if setting == "freeze" else "dise"}
     with pytest.raises(UnknownNameError, match="dise"):
-        finetune(NETWORK, data, tmp_path / "run", options=replace(QUICK, **{setting: "dise"}))
+        finetune("dise" if setting == "model" else NETWORK, data, tmp_path / "run", options=replace(QUICK, **wrong))
     assert not (tmp_path / "run").exists()
 
 
@@ -217,7 +220,7 @@ def trainer_of(data: Path, run: Path, options: Options) -> Trainer:
     entry = old_entry(NETWORK)
     spec = replace(entry.input, size=(32, 32))
     return Trainer(
-        create_model(NETWORK, 3), OLD, spec, open_data(data, labels=OLD), None, run, options, pack=lambda *_: None
+        create_model(NETWORK, 3), spec, open_data(data, labels=OLD), None, run, options, pack=lambda *_: None
     )
 
 

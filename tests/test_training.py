@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -268,9 +269,10 @@ def test_minutes_are_a_budget(data: Path, tmp_path: Path) -> None:
     "wrong",
     [
         *({"epochs": 0}, {"lr": 0}, {"val_fraction": 1}, {"accumulate": 3}, {"start_scale": 0}, {"clip": -1}),
+        *({"size": 320}, {"size": (320,)}, {"freeze": "encoder"}, {"epochs": 1.5}, {"loss": None}),
         *({"weight_decay": -1}, {"seed": -1}, {"lr": math.nan}, {"minutes": math.nan}, {"lr": math.inf}),
     ],
 )
-def test_senseless_options_are_refused(wrong: dict[str, float]) -> None:
+def test_senseless_options_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(OptionError):
         Options(**wrong)

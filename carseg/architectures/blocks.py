@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -9,25 +12,31 @@ from torch import Tensor, nn
 from carseg.architectures.network import Network
 
 
+def conv_bn_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
+    """Convolution that keeps the size, batch norm, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
 class DoubleConv(nn.Sequential):
     """Twice a padded 3x3 convolution, batch norm and ReLU, under the layer names of the public U-Net."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
-        self.double_conv = nn.Sequential(
-            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-        )
+        first, second = conv_bn_relu(in_channels, out_channels, 3), conv_bn_relu(out_channels, out_channels, 3)
+        self.double_conv = nn.Sequential(*first, *second)
 
 
 class TorchvisionNetwork(Network):
-    """The forward pass of torchvision's segmentation networks as the zoo wants it; a base class to name before theirs.
+    """One of torchvision's segmentation networks, with the forward pass that the zoo wants.
 
     Theirs returns a dictionary and runs the auxiliary head in evaluation mode too.
+
+    Args:
+        make: torchvision's function that builds it.
     """
 
     encoder_prefix = "backbone."
@@ -35,9 +44,14 @@ class TorchvisionNetwork(Network):
     training_only = ("aux_classifier",)
     loss_weights = (1.0, 0.4)  # as PSPNet's paper chose them: Zhao et al. 2017, https://arxiv.org/abs/1612.01105
 
-    backbone: nn.Module
-    classifier: nn.Module
     aux_classifier: nn.Module | None
+
+    def __init__(self, make: Callable[..., Any], num_classes: int, in_channels: int) -> None:
+        super().__init__()
+        net = make(weights=None, weights_backbone=None, num_classes=num_classes, aux_loss=True)
+        self.backbone, self.classifier, self.aux_classifier = net.backbone, net.classifier, net.aux_classifier
+        if in_channels != 3:
+            self.backbone["conv1"] = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
 
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         features = self.backbone(x)

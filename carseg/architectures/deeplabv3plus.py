@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.segmentation.deeplabv3 import ASPP
 
-from carseg.architectures.blocks import upsample
+from carseg.architectures.blocks import conv_bn_relu, upsample
 from carseg.architectures.network import Network
 from carseg.registry import register
 
@@ -21,15 +21,10 @@ class Head(nn.Module):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        self.project = nn.Sequential(nn.Conv2d(256, 48, 1, bias=False), nn.BatchNorm2d(48), nn.ReLU(inplace=True))
+        self.project = conv_bn_relu(256, 48, 1)
         self.aspp = ASPP(2048, (12, 24, 36))
         self.aspp.project[3] = nn.Dropout(0.1)  # torchvision drops half
-        self.classifier = nn.Sequential(
-            nn.Conv2d(48 + 256, 256, 3, padding=1, bias=False),
-            nn.BatchNorm2d(256),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(256, num_classes, 1),
-        )
+        self.classifier = nn.Sequential(*conv_bn_relu(48 + 256, 256, 3), nn.Conv2d(256, num_classes, 1))
 
     def forward(self, low_level: Tensor, deep: Tensor) -> Tensor:
         low_level = self.project(low_level)

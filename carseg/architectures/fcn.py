@@ -5,24 +5,17 @@ The network is torchvision's own, under its names: output stride 8, a 3x3 head, 
 
 from __future__ import annotations
 
-from torch import nn
-from torchvision.models.segmentation import FCN, fcn_resnet50
+from torchvision.models.segmentation import fcn_resnet50
 
 from carseg.architectures.blocks import TorchvisionNetwork
 from carseg.architectures.network import Network
 from carseg.registry import register
 
 
-class FCNResNet50(TorchvisionNetwork, FCN):
+class FCNResNet50(TorchvisionNetwork):
     """Input (N, in_channels, H, W), logits (N, num_classes, H, W); the auxiliary output has that size too."""
-
-    def __init__(self, num_classes: int, in_channels: int) -> None:
-        net = fcn_resnet50(weights=None, weights_backbone=None, num_classes=num_classes, aux_loss=True)
-        if in_channels != 3:
-            net.backbone["conv1"] = nn.Conv2d(in_channels, 64, 7, stride=2, padding=3, bias=False)
-        super().__init__(net.backbone, net.classifier, net.aux_classifier)
 
 
 @register("fcn-resnet50")
 def build(num_classes: int, in_channels: int) -> Network:
-    return FCNResNet50(num_classes, in_channels)
+    return FCNResNet50(fcn_resnet50, num_classes, in_channels)

@@ -9,9 +9,9 @@ in little time.
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from carseg.architectures.blocks import conv_bn_relu, upsample
 from carseg.architectures.mobilenetv2 import CHANNELS, MobileNetV2
 from carseg.architectures.network import Network
 from carseg.registry import register
@@ -24,13 +24,10 @@ class Merge(nn.Module):
         super().__init__()
         self.reduce = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
         self.lateral = nn.Sequential(nn.Conv2d(lateral, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
-        self.refine = nn.Sequential(
-            nn.Conv2d(outputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
-        )
+        self.refine = conv_bn_relu(outputs, outputs, 3)
 
     def forward(self, x: Tensor, lateral: Tensor) -> Tensor:
-        x = F.interpolate(self.reduce(x), size=lateral.shape[-2:], mode="bilinear", align_corners=False)
-        x = x + self.lateral(lateral)
+        x = upsample(self.reduce(x), lateral) + self.lateral(lateral)
         return x + self.refine(x)
 
 
@@ -44,7 +41,7 @@ class FPNMobileNetV2(Network):
         super().__init__()
         _, at4, at8, _, last = CHANNELS
         self.encoder = MobileNetV2(in_channels, output_stride=16)
-        self.local = nn.Sequential(nn.Conv2d(last, 128, 1, bias=False), nn.BatchNorm2d(128), nn.ReLU(inplace=True))
+        self.local = conv_bn_relu(last, 128, 1)
         self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(last, 128, 1, bias=False), nn.Sigmoid())
         self.merge8 = Merge(128, at8, 128)
         self.merge4 = Merge(128, at4, 96)

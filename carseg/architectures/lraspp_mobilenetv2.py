@@ -5,9 +5,9 @@ The lightest of the compact networks: a gated 1x1 at stride 16 and a 1x1 on the 
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from carseg.architectures.blocks import conv_bn_relu, upsample
 from carseg.architectures.mobilenetv2 import CHANNELS, MobileNetV2
 from carseg.architectures.network import Network
 from carseg.registry import register
@@ -23,7 +23,7 @@ class LRASPPMobileNetV2(Network):
         super().__init__()
         _, _, at8, _, last = CHANNELS
         self.encoder = MobileNetV2(in_channels, output_stride=16)
-        self.local = nn.Sequential(nn.Conv2d(last, 128, 1, bias=False), nn.BatchNorm2d(128), nn.ReLU(inplace=True))
+        self.local = conv_bn_relu(last, 128, 1)
         self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(last, 128, 1, bias=False), nn.Sigmoid())
         self.low_classifier = nn.Conv2d(at8, num_classes, 1)
         self.high_classifier = nn.Conv2d(128, num_classes, 1)
@@ -31,8 +31,7 @@ class LRASPPMobileNetV2(Network):
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         _, _, at8, _, last = self.encoder(x)
         context = self.local(last) * self.gate(last)
-        context = F.interpolate(context, size=at8.shape[-2:], mode="bilinear", align_corners=False)
-        logits = self.low_classifier(at8) + self.high_classifier(context)
+        logits = self.low_classifier(at8) + self.high_classifier(upsample(context, at8))
         return (logits,) if self.training else logits
 
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from carseg.architectures.blocks import fit_to
+from carseg.architectures.blocks import conv_bn_relu, fit_to
 from carseg.architectures.network import Network
 from carseg.registry import register
 
@@ -51,13 +51,7 @@ class PyramidPooling(nn.Module):
         super().__init__()
         width = channels // len(_BINS)
         self.features = nn.ModuleList(
-            nn.Sequential(
-                CellMeans(cells),
-                nn.Conv2d(channels, width, 1, bias=False),
-                nn.BatchNorm2d(width),
-                nn.ReLU(inplace=True),
-            )
-            for cells in _BINS
+            nn.Sequential(CellMeans(cells), *conv_bn_relu(channels, width, 1)) for cells in _BINS
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -102,13 +96,7 @@ class PSPNet(Network):
 
 
 def _head(channels: int, width: int, num_classes: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(channels, width, 3, padding=1, bias=False),
-        nn.BatchNorm2d(width),
-        nn.ReLU(inplace=True),
-        nn.Dropout2d(0.1),
-        nn.Conv2d(width, num_classes, 1),
-    )
+    return nn.Sequential(*conv_bn_relu(channels, width, 3), nn.Dropout2d(0.1), nn.Conv2d(width, num_classes, 1))
 
 
 def _dilate(stage: Any, dilation: int) -> Any:

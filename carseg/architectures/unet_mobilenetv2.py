@@ -12,17 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from carseg.architectures.blocks import conv_bn_relu, upsample
 from carseg.architectures.mobilenetv2 import CHANNELS, MobileNetV2
 from carseg.architectures.network import Network
 from carseg.registry import register
-
-
-def _conv_bn_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
 
 
 class Context(nn.Module):
@@ -30,7 +23,7 @@ class Context(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.local = _conv_bn_relu(inputs, outputs, 1)
+        self.local = conv_bn_relu(inputs, outputs, 1)
         self.pooled = nn.Conv2d(inputs, outputs, 1)  # no batch norm: a batch of one has no statistics after pooling
 
     def forward(self, x: Tensor) -> Tensor:
@@ -42,11 +35,10 @@ class Up(nn.Module):
 
     def __init__(self, inputs: int, skip: int, outputs: int) -> None:
         super().__init__()
-        self.conv = nn.Sequential(_conv_bn_relu(inputs + skip, outputs, 3), _conv_bn_relu(outputs, outputs, 3))
+        self.conv = nn.Sequential(conv_bn_relu(inputs + skip, outputs, 3), conv_bn_relu(outputs, outputs, 3))
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
-        x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
-        return self.conv(torch.cat([skip, x], 1))
+        return self.conv(torch.cat([skip, upsample(x, skip)], 1))
 
 
 class UNetMobileNetV2(Network):

@@ -40,8 +40,8 @@ def export(
 ) -> None:
     """Write a network as ONNX, OpenVINO IR or torch.export.
 
-    The file takes any number and size of pictures, and carries its classes and how to prepare pictures. It is written only if its labels agree with PyTorch's:
-    99.9 % of them, 99 % in int8. Prints the files.
+    The file takes any number and size of pictures, and carries its classes and how to prepare pictures. It is written
+    only if its labels agree with PyTorch's: 99.9 % of them, 99 % in int8. Prints the files.
     """
     from carseg.cli.process import prepare
     from carseg.exporting import export as write

@@ -11,7 +11,7 @@ from carseg import catalog
 from carseg.cli.options import Format, FormatOption, HubOption, locate
 from carseg.cli.terminal import emit, fail, say, table
 from carseg.errors import HubError, UnknownNameError, WeightsError
-from carseg.manifest import Entry, Metric
+from carseg.manifest import Entry
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names of models.")]
 
@@ -99,13 +99,8 @@ def _json(entry: Entry) -> str:
     return json.dumps({"name": entry.name, **entry.to_dict()})
 
 
-def best_metric(entry: Entry) -> Metric | None:
-    """The figures that stand for a weight: those on a test split, where there are any."""
-    return min(entry.metrics, key=lambda metric: metric.split != "test", default=None)
-
-
 def _row(entry: Entry) -> tuple[str, ...]:
-    metric = best_metric(entry)
+    metric = entry.headline
     return (
         entry.name,
         entry.labels.name,

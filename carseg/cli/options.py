@@ -23,7 +23,8 @@ class Format(StrEnum):
 
 
 WeightsOption = Annotated[
-    Path | None, typer.Option("--weights", exists=True, metavar="FILE", help="Use this safetensors file, or its folder, instead.")
+    Path | None,
+    typer.Option("--weights", exists=True, metavar="FILE", help="Use this safetensors file, or its folder, instead."),
 ]
 HubOption = Annotated[
     str | None,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +96,7 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
     problems: dict[str, str] = {}
     for path in files:
         try:
-            arrays += [array for array in _arrays(path) if _shape(array)]
+            arrays += [array for array in _arrays(path) if len(_shape(array)) > 2]
         except DataError as error:
             problems[path.stem] = str(error)
     if not arrays:
@@ -120,18 +120,15 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
             raise DataError(
                 f"{array.path} {array.key}: not clear whether it holds pictures or labels; name it images or labels"
             )
-    for (split, role), pictures in roles.items():
+    for (split, role), array in roles.items():
+        needed = "label" if role == "picture" else "picture"
+        other = roles.get((split, needed))
+        if other is None or _shape(other)[0] != _shape(array)[0]:
+            raise DataError(f"{array.path} {array.key} has no {needed}s array of the same length beside it")
         if role == "picture":
-            labels = roles.get((split, "label"))
-            if labels is None or _shape(labels)[0] != _shape(pictures)[0]:
-                raise DataError(f"{pictures.path} {pictures.key} has no labels array of the same length beside it")
             found[split] = [
-                Record(
-                    name,
-                    ArrayPicture(Array(pictures.path, pictures.key, i)),
-                    ArrayLabel(Array(labels.path, labels.key, i)),
-                )
-                for i, name in enumerate(_names(pictures))
+                Record(name, ArrayPicture(replace(array, index=i)), ArrayLabel(replace(other, index=i)))
+                for i, name in enumerate(_names(array))
             ]
     return {split: Found("arrays", found[split]) for split in ("", *SPLIT_ORDER) if split in found} or None
 
@@ -182,6 +179,6 @@ def _combined(shape: tuple[int, ...]) -> bool:
 
 def _channels_last(array: np.ndarray) -> np.ndarray:
     """(C, H, W) with few channels becomes (H, W, C); everything else stays."""
-    if array.ndim == 3 and array.shape[0] < min(array.shape[1:]) and array.shape[2] > array.shape[0]:
+    if array.ndim == 3 and array.shape[0] < min(array.shape[1:]):
         return np.moveaxis(array, 0, -1)
     return array

@@ -80,7 +80,7 @@ class Augment:
         if self.changes & {"flip", "crop", "perspective", "affine"} or tuple(pictures.shape[-2:]) != size:
             grid = _grid(warp, size)
             images = F.grid_sample(images, grid, "bilinear", "border", align_corners=False)
-            # Sampling label + 1 with zero padding makes 0 where the picture ends; uint8 turns that back into 255.
+            # Sampling label + 1 with zero padding makes 0 where the picture ends; ``where`` turns that into 255.
             moved = F.grid_sample(masks[:, None].float() + 1, grid, "nearest", "zeros", align_corners=False)[:, 0]
             masks = (moved - 1).where(moved > 0, IGNORE).to(torch.uint8)
         flipped = self._flipped.to(device)[masks.int()]

@@ -124,6 +124,14 @@ def named_set(name: str, classes: Sequence[str], colors: Mapping[str, Color]) ->
     return label_set(name, spelled, background=background, colors=tuple(colors[c] for c in classes))
 
 
+def _by_plain(names: Iterable[str]) -> dict[str, str]:
+    """Names by how they are compared, in their order; of two that are the same the first."""
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(plain(name), name)
+    return found
+
+
 def resolve(
     name: str, parts: Sequence[Found], labels: LabelSet | None, mapping: Mapping[str, str]
 ) -> tuple[LabelSet, list[dict[int, int]]]:
@@ -140,8 +148,8 @@ def resolve(
         DataError: the folder has a class that ``labels`` lacks.
     """
     names = list(dict.fromkeys(c for part in parts for c in (part.values or {}).values() if c is not None))
-    spelled = {plain(c): c for c in reversed(names)}
-    new = {plain(c): c for c in names}
+    spelled = _by_plain(names)
+    new = dict(spelled)
     for part in parts:
         new |= part.maps.get(labels.name if labels else "", {})
     for old, renamed in mapping.items():
@@ -151,9 +159,9 @@ def resolve(
     new = {old: "" if plain(renamed) in _IGNORED else renamed for old, renamed in new.items() if old in spelled}
     if labels is None:
         # A class that is ignored only by default keeps its place: the known set stays the known set.
-        kept = [spelled[old] if not mapping else new[old] for old in dict.fromkeys(map(plain, names))]
-        kept = list({plain(c): c for c in reversed([c for c in kept if c])}.values())[::-1]
-        labels = named_set(name, kept, {c: color for part in parts for c, color in part.colors.items()})
+        kept = _by_plain(c for c in (new if mapping else spelled).values() if c)
+        colors = {c: color for part in parts for c, color in part.colors.items()}
+        labels = named_set(name, list(kept.values()), colors)
     ids = {plain(c): i for i, c in enumerate(labels.classes)}
     missing = [c for c in dict.fromkeys(new.values()) if c and plain(c) not in ids]
     if missing:

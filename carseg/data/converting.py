@@ -121,7 +121,7 @@ def _write_picture(folder: Path, sample: Sample, rgb: np.ndarray) -> Path:
     if isinstance(sample.picture, Path):
         with Image.open(sample.picture) as picture:
             upright = image.turned(picture) is None
-        path = folder / (sample.name.removesuffix(sample.picture.suffix) + sample.picture.suffix)
+        path = folder / (sample.name + sample.picture.suffix)
         if upright:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as partial:

@@ -42,7 +42,7 @@ def open(
     split: str | None = None,
     mapping: Mapping[str, str] | None = None,
 ) -> Dataset:
-    """Opens labelled pictures in any known format (the guide to measuring lists them); they are read when they are used.
+    """Opens labelled pictures in any of the formats in the guide to measuring; pictures are read when they are used.
 
     Args:
         path: the folder, its ``train`` / ``val`` / ``test`` folder, YOLO's ``data.yaml``, or one COCO or numpy file.

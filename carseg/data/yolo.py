@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from carseg.data.classes import class_file
+from carseg.data.classes import Values, class_file
 from carseg.data.found import (
     SPLIT_ORDER,
     SPLITS,
@@ -92,7 +92,8 @@ def read_folder(folder: Path, chosen: Path | None = None) -> dict[str, Found] | 
         described = _description(folder.parent)
     texts = [path for parts in places.values() for _, its_texts in parts for path in its_texts.values()]
     names = _names(described or {}) or _listed(folder) or _numbered(texts)
-    values: dict[int, str | None] = dict(enumerate(["background", *names]))
+    values: Values = {0: "background"}
+    values |= {number + 1: name for number, name in names.items()}
     found = {}
     for split, parts in places.items():
         records: list[Record] = []
@@ -105,19 +106,19 @@ def read_folder(folder: Path, chosen: Path | None = None) -> dict[str, Found] | 
     return found if any(part.records for part in found.values()) else None
 
 
-def _listed(folder: Path) -> list[str]:
+def _listed(folder: Path) -> Values:
     written = class_file(folder) or class_file(folder / "labels")
-    return [str(name) for name in written[0].values()] if written else []
+    return written[0] if written else {}
 
 
-def _numbered(texts: list[Path]) -> list[str]:
+def _numbered(texts: list[Path]) -> Values:
     """A name for every class up to the highest that occurs; broken lines are passed over."""
     numbers = [0]
     for path in texts:
         with suppress(OSError, UnicodeDecodeError):
             fields = (line.split(maxsplit=1) for line in path.read_text("utf-8-sig").splitlines())
             numbers += [int(first) for first, *rest in filter(None, fields) if rest and first.isdecimal()]
-    return [f"class_{i}" for i in range(min(max(numbers), IGNORE - 2) + 1)]
+    return {i: f"class_{i}" for i in range(min(max(numbers), IGNORE - 2) + 1)}
 
 
 def _description(folder: Path, chosen: Path | None = None) -> Mapping[str, Any] | None:
@@ -136,7 +137,7 @@ def _description(folder: Path, chosen: Path | None = None) -> Mapping[str, Any] 
     return None
 
 
-def _names(described: Mapping[str, Any]) -> list[str]:
+def _names(described: Mapping[str, Any]) -> Values:
     names = described.get("names") or []
     if isinstance(names, dict):
         if set(names) != set(range(len(names))):
@@ -144,7 +145,7 @@ def _names(described: Mapping[str, Any]) -> list[str]:
         names = [names[i] for i in range(len(names))]
     if not isinstance(names, list):
         raise DataError(f"data.yaml's names are no list of classes but {names!r}")
-    return [str(name) for name in names]
+    return dict(enumerate(map(str, names)))
 
 
 def _places(
