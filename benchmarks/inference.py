@@ -15,7 +15,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -64,14 +63,10 @@ def main(
 
 def machine() -> str:
     """The processor and what limits it."""
-    names = [line for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    name = names[0].partition(":")[2].strip() if names else platform.processor()
+    from carseg.runtimes import cpu
+
     cap = os.environ.get("ONEDNN_MAX_CPU_ISA")
-    return f"{name} ({os.cpu_count()} cores)" + (f", capped to {cap}" if cap else "")
-
-
-def _lines(path: str) -> list[str]:
-    return Path(path).read_text().splitlines() if Path(path).exists() else []
+    return f"{cpu.name()} ({os.cpu_count()} cores)" + (f", capped to {cap}" if cap else "")
 
 
 def _pictures(scratch: Path, folder: Path | None, count: int) -> list[str]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from carseg.benchmark_rows import KEYS, Row
+from carseg.benchmark_rows import KEYS, Row, runs_on
 from carseg.registry import unknown
 
 FORMATS = ("table", "json", "csv", "md")
@@ -26,7 +26,7 @@ def format_rows(rows: Sequence[Row], form: str = "table") -> str:
 
 def format_differences(differences: Sequence[dict[str, Any]], form: str = "table") -> str:
     """What ``carseg.benchmark_rows.compare`` gives in one of ``FORMATS``."""
-    keys = ("model", "dataset", "split", "figure", "value", "other", "difference", "interval")
+    keys = ("model", "dataset", "split", "figure", "value", "other", "difference", "interval", "against")
     shown: list[Column] = [
         ("model", lambda row: row["model"]),
         ("split", lambda row: row["split"] or ""),
@@ -35,6 +35,7 @@ def format_differences(differences: Sequence[dict[str, Any]], form: str = "table
         ("other", lambda row: f"{row['other']:.4g}"),
         ("difference", lambda row: f"{row['difference']:+.4g}"),
         ("95 % interval", lambda row: " to ".join(f"{end:+.4f}" for end in row["interval"] or ())),
+        ("against", lambda row: row["against"]),
     ]
     return _format(differences, form, keys, shown)
 
@@ -62,7 +63,7 @@ def columns(rows: Sequence[Row]) -> list[Column]:
         ("batch", _number("batch", 0)),
         ("start s", _number("cold_start_s", 1)),
         ("peak MB", _number("peak_mem_mb", 0)),
-        ("runs on", _runs_on),
+        ("runs on", runs_on),
         ("error", lambda row: row["error"] or ""),
     ]
     return [column for column in shown if any(column[1](row) for row in rows)]
@@ -74,14 +75,6 @@ def _number(key: str, digits: int) -> Callable[[Row], str]:
 
 def _miou(row: Row) -> str:
     return "" if row["miou"] is None else "{:.4f} ({:.3f} to {:.3f})".format(row["miou"], *row["miou_ci"])
-
-
-def _runs_on(row: Row) -> str:
-    return (
-        ""
-        if row["ms_p50"] is None
-        else f"{row['runtime']} {row['precision']}, {row['device']}, {row['threads']} threads"
-    )
 
 
 def _format(rows: Sequence[Row], form: str, keys: Iterable[str], shown: list[Column]) -> str:

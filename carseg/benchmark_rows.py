@@ -72,22 +72,26 @@ def read_rows(path: str | os.PathLike[str]) -> list[Row]:
 
 
 def compare(rows: Iterable[Row], other_rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """How rows differ from other ones of the same model, data and split.
+    """How rows differ from other ones of the same model, data and split, if possible with the same settings.
 
-    Quality is left out where the classes are others, as after merging some: it does not compare then.
+    Quality is left out where the classes are others, as after merging some, or the number of pictures: it does not
+    compare then.
 
     Returns:
-        One dict a figure that both have: ``model dataset split figure value other difference interval``; the last is
-        the 95 % interval of the difference, None for figures whose own interval is not in the row. It treats the two
-        sides as independent (Zou and Donner 2008, MOVER), so on the same pictures it is wider than need be.
+        One dict a figure that both have: ``model dataset split figure value other difference interval against``.
+        ``interval`` is the 95 % interval of the difference, None for figures whose own interval is not in the row. It
+        treats the two sides as independent (Zou and Donner 2008, MOVER), so on the same pictures it is wider than need
+        be. ``against`` is what the other row ran on.
     """
-    others = {_subject(row): row for row in other_rows}
+    others = list(other_rows)
     differences = []
     for row in rows:
-        other = others.get(_subject(row), {})
+        same = [other for other in others if _subject(other) == _subject(row)]
+        alike = [other for other in same if _setting(other) == _setting(row)]
+        other = (alike or same or [{}])[-1]
         for figure in COMPARED:
             value, before = row[figure], other.get(figure)
-            if value is None or before is None or (figure in QUALITY and not _same_classes(row, other)):
+            if value is None or before is None or (figure in QUALITY and not _comparable(row, other)):
                 continue
             interval = None
             if row.get(f"{figure}_ci") and other.get(f"{figure}_ci"):
@@ -96,12 +100,23 @@ def compare(rows: Iterable[Row], other_rows: Iterable[Row]) -> list[dict[str, An
                 interval = [value - before - down, value - before + up]
             subject = dict(zip(("model", "dataset", "split"), _subject(row), strict=True))
             figures = {"value": value, "other": before, "difference": value - before, "interval": interval}
-            differences.append(subject | {"figure": figure} | figures)
+            differences.append(subject | {"figure": figure} | figures | {"against": runs_on(other)})
     return differences
 
 
-def _same_classes(row: Row, other: Row) -> bool:
-    return set(row["per_class"] or ()) == set(other["per_class"] or ())
+def runs_on(row: Row) -> str:
+    """What a row was measured with, for people; "" where it came to nothing."""
+    if row["ms_p50"] is None:
+        return ""
+    return f"{row['runtime']} {row['precision']}, {row['device']}, {row['threads']} threads"
+
+
+def _comparable(row: Row, other: Row) -> bool:
+    return row["images"] == other["images"] and set(row["per_class"] or ()) == set(other["per_class"] or ())
+
+
+def _setting(row: Row) -> list[Any]:
+    return [row[key] for key in ("runtime", "precision", "device", "threads")]
 
 
 def _subject(row: Row) -> tuple[str, str | None, str | None]:
@@ -136,9 +151,8 @@ def failures(rows: Iterable[Row], limits: Mapping[str, float]) -> list[str]:
         for name, limit in limits.items():
             value = row[name]
             if value is None:
-                sentences.append(
-                    f"{row['model']}: {name} was not measured ({row['error'] or 'nothing to measure it on'})"
-                )
+                reason = "see its error" if row["error"] else "nothing to measure it on"
+                sentences.append(f"{row['model']}: {name} was not measured ({reason})")
             elif (value > limit) if name == "side_error" else (value < limit):
                 word = "above" if name == "side_error" else "below"
                 sentences.append(f"{row['model']}: {name} is {value:.4f}, {word} {limit:g}")

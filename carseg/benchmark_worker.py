@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from carseg.benchmark_rows import QUALITY
 from carseg.errors import CarsegError
 from carseg.segmenter import Segmenter, load
 
@@ -74,14 +75,14 @@ class _Worker:
         return segmenter
 
     def _describe(self, segmenter: Segmenter) -> str:
-        runtime, precision, _, device = segmenter.runtime.description.split(maxsplit=3)
+        runtime, device = segmenter.runtime, segmenter.runtime.device
         threads, named = self.job["threads"] or os.cpu_count(), device
-        if runtime == "torch":
+        if runtime.name == "torch":
             import torch
 
             threads = torch.get_num_threads()
             named = f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
-        self._figures(runtime=runtime, precision=precision, device=named, threads=threads)
+        self._figures(runtime=runtime.name, precision=runtime.precision, device=named, threads=threads)
         return device
 
     def _pictures(self, data: Dataset | None) -> list[bytes]:
@@ -123,8 +124,7 @@ class _Worker:
             evaluation.add(segmenter.predict(rgb).mask, truth)
             progress(done, len(data))
         scores = evaluation.scores().to_dict()
-        keys = ("miou", "miou_ci", "pixel_acc", "dice", "per_class", "side_error", "boundary_f1")
-        self._figures(**{key: scores[key] for key in keys})
+        self._figures(**{key: scores[key] for key in QUALITY})
         if self.job["details"]:
             mious = evaluation.picture_mious()
             order = [i for i in mious.argsort() if not math.isnan(mious[i])][:WORST_PICTURES]

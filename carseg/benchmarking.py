@@ -27,6 +27,7 @@ from carseg.benchmark_page import write_page
 from carseg.benchmark_rows import KEYS, Row, read_rows
 from carseg.errors import CarsegError, OptionError
 from carseg.manifest import load_manifest
+from carseg.runtimes import cpu
 
 if TYPE_CHECKING:
     from carseg.data.found import Found
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 RESULTS = "results.jsonl"
 REPORT = "report.html"
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "openvino", "onnxruntime")
+# What changes times from outside: two rows measured under others are not the same.
+_LIMITS = ("OMP_NUM_THREADS", "ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "CUDA_VISIBLE_DEVICES", "GLIBC_TUNABLES")
 # The worker imports from where this process does, whatever folder it is started in.
 _START = "import sys; sys.path[:] = {path!r}; from carseg.benchmark_worker import main; main()"
 
@@ -47,7 +50,7 @@ def benchmark(
     split: str | None = None,
     mapping: Mapping[str, str] | None = None,
     merge: Mapping[str, str] | None = None,
-    hub: str | None = None,
+    hub: str | os.PathLike[str] | None = None,
     device: str = "auto",
     runtime: str = "auto",
     precision: str = "auto",
@@ -75,11 +78,13 @@ def benchmark(
         One row a model, in the order given.
 
     Raises:
-        OptionError: there is no model, or ``seconds`` is not positive.
+        OptionError: there is no model, ``seconds`` is not positive, or ``split``, ``mapping`` or ``merge`` lack data.
         DataError: the data cannot be opened.
     """
     if not seconds > 0:
         raise OptionError(f"seconds must be above 0, got {seconds}")
+    if data is None and (split or mapping or merge):
+        raise OptionError("split, mapping and merge are about data: name it")
     names = _names(models)
     root, parts = _recognised(data) if data is not None else (None, {})
     job = {
@@ -87,7 +92,7 @@ def benchmark(
         "split": split or next((name for name in ("test", "val") if name in parts), None),
         "mapping": dict(mapping or {}),
         "merge": dict(merge or {}),
-        "hub": hub,
+        "hub": None if hub is None else os.fspath(hub),
         "device": device,
         "runtime": runtime,
         "precision": precision,
@@ -95,7 +100,8 @@ def benchmark(
         "seconds": seconds,
     }
     machine = environment()
-    identity = [job, machine, _fingerprint(root, parts) if root is not None else None]
+    limits = {name: os.environ.get(name) for name in _LIMITS}
+    identity = [job, machine, limits, _fingerprint(root, parts) if root is not None else None]
     folder = Path(out) if out is not None else None
     earlier = read_rows(folder / RESULTS) if folder and (folder / RESULTS).exists() else []
     saved = {row["environment"]["key"]: row for row in earlier}
@@ -135,7 +141,7 @@ def environment() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             versions[package] = None
     system = {"python": platform.python_version(), "system": platform.platform()}
-    return versions | system | {"processor": _processor(), "cores": os.cpu_count()}
+    return versions | system | {"processor": cpu.name(), "cores": os.cpu_count()}
 
 
 @functools.cache
@@ -144,14 +150,6 @@ def _code() -> str:
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None) -> list[str]:

@@ -7,6 +7,8 @@ those it was made for. Pictures without a label teach too.
 
 from __future__ import annotations
 
+import os
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -37,7 +39,9 @@ class Teacher:
         UnknownNameError, HubError: there is no such model, or its weights cannot be had.
     """
 
-    def __init__(self, model: str, labels: LabelSet, device: torch.device, *, hub: str | None = None) -> None:
+    def __init__(
+        self, model: str, labels: LabelSet, device: torch.device, *, hub: str | os.PathLike[str] | None = None
+    ) -> None:
         located = locate(model, hub=hub)
         theirs = located.entry.labels.classes
         if [plain(name) for name in theirs] != [plain(name) for name in labels.classes]:

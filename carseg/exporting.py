@@ -6,7 +6,6 @@ with torch float32 before it got its name.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import os
@@ -21,13 +20,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from carseg import __version__, hub, image, runtimes
-from carseg.errors import ExportError, MissingExtraError, OptionError, PictureError
+from carseg import __version__, image, runtimes
+from carseg import hub as hubs
+from carseg.errors import ExportError, OptionError, PictureError
+from carseg.extras import require
 from carseg.manifest import Entry, Range
 from carseg.records import to_plain
 from carseg.runtimes import AGREEMENT, Runtime, cpu
 from carseg.runtimes.kept import int8_model, int8_ranges, onnx_model, put_int8_ranges
-from carseg.segmenter import find_pictures
+from carseg.segmenter import Segmenter, find_pictures
 
 if TYPE_CHECKING:
     from carseg.data.dataset import Dataset
@@ -70,7 +71,7 @@ def export(
     calib: str | os.PathLike[str] | None = None,
     data: Dataset | None = None,
     weights: str | os.PathLike[str] | None = None,
-    hub: str | None = None,
+    hub: str | os.PathLike[str] | None = None,
 ) -> Exported:
     """Writes a network as a file for another program, if it gives the same labels there.
 
@@ -94,7 +95,9 @@ def export(
         MissingExtraError: a package that the format needs is not installed.
     """
     _check(format, precision)
-    located = _locate(name, weights, hub)
+    if data is not None and precision != "int8":
+        raise OptionError(f"data is for int8; {precision} is compared on pictures")
+    located = hubs.locate(name, weights=weights, hub=hub)
     published = precision == "int8" and not (pictures or calib) and data is None
     stated = _stated(located.entry) if published else None
     compared = [] if stated else _find(pictures or calib)
@@ -105,9 +108,12 @@ def export(
         with tempfile.TemporaryDirectory(prefix=".export-", dir=out) as folder:
             stem = Path(folder, located.entry.name)
             ranges = None if precision != "int8" or calib is None else calibrate(located, _decoded(_find(calib)))
-            model = _onnx_model(located, precision, ranges) if format != "torch-export" else b""
-            files, candidate = _WRITERS[format](located, precision, model, stem)
-            result = stated or _compare(located, candidate, precision, compared, data)
+            model = b""
+            if format != "torch-export":
+                model = onnx_model(located, precision, format) if not ranges else int8_model(located, ranges, format)
+            files, runtime = _WRITERS[format](located, precision, model, stem)
+            candidate = Segmenter(located.entry, runtime)
+            result = stated or _compare(_reference(located), candidate, precision, compared, data)
             if ranges is not None:
                 with suppress(OSError):  # a cache that cannot be written
                     put_int8_ranges(located.entry, ranges)
@@ -162,20 +168,20 @@ def measure_runtimes(located: Located, pictures: Iterable[Any]) -> dict[str, dic
     Args:
         pictures: RGB uint8 (H, W, 3); gone through once for each.
     """
-    entry, reference = located.entry, _reference(located)
+    reference = _reference(located)
     started = {
-        (name, precision): runtimes.start(located, name, "cpu", precision, None)
+        (name, precision): Segmenter(located.entry, runtimes.start(located, name, "cpu", precision, None))
         for name, precision in runtimes.FASTEST
         if runtimes.runs_here(name, precision)
     }
     pairs: dict[tuple[str, str], list[tuple[image.Array8, image.Array8]]] = {way: [] for way in started}
     times: dict[tuple[str, str], list[float]] = {way: [] for way in started}
     for rgb in pictures:  # each way in turn, so that other work on the machine slows all of them alike
-        wanted = _mask(reference, entry, rgb)
-        for way, runtime in started.items():
-            mask, took = _timed(runtime, entry, rgb)
-            pairs[way].append((wanted, mask))
-            times[way].append(took)
+        wanted = reference.predict(rgb).mask
+        for way, segmenter in started.items():
+            began = time.perf_counter()
+            pairs[way].append((wanted, segmenter.predict(rgb).mask))
+            times[way].append(time.perf_counter() - began)
     shares = {way: agreement(compared)[0] for way, compared in pairs.items()}
     seconds = {way: median(took) for way, took in times.items()}
     figures: dict[str, dict[str, float]] = {}
@@ -185,19 +191,13 @@ def measure_runtimes(located: Located, pictures: Iterable[Any]) -> dict[str, dic
     return figures
 
 
-def _timed(runtime: Runtime, entry: Entry, rgb: image.Array8) -> tuple[image.Array8, float]:
-    """A mask, and the seconds it took."""
-    began = time.perf_counter()
-    return _mask(runtime, entry, rgb), time.perf_counter() - began
-
-
-def _reference(located: Located) -> Runtime:
+def _reference(located: Located) -> Segmenter:
     """The network as it was trained: torch in float32, nothing folded."""
     import torch
 
     from carseg.runtimes.torch_ import TorchRuntime, read_network
 
-    return TorchRuntime(read_network(located), torch.device("cpu"), "float32")
+    return Segmenter(located.entry, TorchRuntime(read_network(located), torch.device("cpu"), "float32"))
 
 
 def _check(format: str, precision: str) -> None:
@@ -207,12 +207,7 @@ def _check(format: str, precision: str) -> None:
         raise OptionError(f"{format} cannot be exported as {precision}; it can as {', '.join(FORMATS[format])}")
     needed = {"onnx": ["onnxruntime"], "openvino": ["openvino"], "torch-export": []}[format]
     for package in [*needed, *(["onnxruntime"] if precision == "int8" else [])]:
-        if importlib.util.find_spec(package) is None:
-            raise MissingExtraError(package, {"onnxruntime": "onnx"}.get(package, package), f"exporting to {format}")
-
-
-def _locate(name: Any, weights: Any, place: Any) -> Located:
-    return hub.locate(name, weights=weights, hub=place)
+        require(package, format, f"exporting to {format}")  # the formats that need any are called like their extras
 
 
 def _find(source: Any) -> list[Any]:
@@ -237,10 +232,6 @@ def _decoded(pictures: list[Any]) -> Iterator[image.Array8]:
             yield rgb
     if len(broken) == len(pictures):
         raise PictureError(f"there is no picture to compare or calibrate with: {broken[0]}")
-
-
-def _onnx_model(located: Located, precision: str, ranges: dict[str, Range] | None) -> bytes:
-    return onnx_model(located, precision, "onnx") if ranges is None else int8_model(located, ranges, "onnx")
 
 
 def _write_onnx(located: Located, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:
@@ -306,19 +297,18 @@ def _stated(entry: Entry) -> tuple[str, float, int] | None:
 
 
 def _compare(
-    located: Located, candidate: Any, precision: str, pictures: list[Any], data: Dataset | None
+    reference: Segmenter, candidate: Segmenter, precision: str, pictures: list[Any], data: Dataset | None
 ) -> tuple[str, float, int]:
     """The figure, its value, on how many pictures; raises ExportError if it is bad."""
-    entry, reference = located.entry, _reference(located)
     if precision == "int8" and data is not None:
-        before, after = (_miou(runtime, entry, data) for runtime in (reference, candidate))
+        before, after = (_miou(segmenter, data) for segmenter in (reference, candidate))
         if before - after > INT8_LOSS:
             raise ExportError(
                 f"int8 has mIoU {after:.4f} on {len(data)} pictures where float32 has {before:.4f}; at most "
                 f"{INT8_LOSS} may be lost: calibrate with more pictures like these, or export float32"
             )
         return "mIoU lost", before - after, len(data)
-    masks = ((_mask(reference, entry, rgb), _mask(candidate, entry, rgb)) for rgb in _decoded(pictures))
+    masks = ((reference.predict(rgb).mask, candidate.predict(rgb).mask) for rgb in _decoded(pictures))
     share, count = agreement(masks)
     least = INT8_AGREEMENT if precision == "int8" else AGREEMENT
     if share < least:
@@ -329,18 +319,13 @@ def _compare(
     return "agreement", share, count
 
 
-def _mask(runtime: Callable[[Any], Any], entry: Entry, rgb: image.Array8) -> image.Array8:
-    logits = runtime(image.to_input(rgb, entry.input)[None])[0]
-    return image.to_mask(logits, rgb.shape[:2], background=entry.labels.background)
-
-
-def _miou(runtime: Callable[[Any], Any], entry: Entry, data: Dataset) -> float:
+def _miou(segmenter: Segmenter, data: Dataset) -> float:
     from carseg.metrics import Evaluation
 
-    evaluation = Evaluation(entry.labels, boundary=False)
+    evaluation = Evaluation(segmenter.labels, boundary=False)
     for sample in data:
         rgb, truth = sample.load()
-        evaluation.add(_mask(runtime, entry, rgb), truth)
+        evaluation.add(segmenter.predict(rgb).mask, truth)
     return evaluation.scores().miou
 
 

@@ -26,7 +26,7 @@ from carseg.data.classes import plain
 from carseg.data.dataset import Dataset
 from carseg.data.opening import open_all
 from carseg.data.splitting import split_train_val
-from carseg.errors import DataError, OptionError, TrainingError
+from carseg.errors import DataError, OptionError, TrainingError, WeightsError
 from carseg.labels import LabelSet
 from carseg.manifest import DataSource, Entry, InputSpec
 from carseg.metrics import Scores
@@ -50,7 +50,7 @@ def finetune(
     options: Options | None = None,
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
-    hub: str | None = None,
+    hub: str | os.PathLike[str] | None = None,
     resume: bool = False,
     report: Callable[[dict[str, float]], None] | None = None,
 ) -> Path:
@@ -187,7 +187,7 @@ def _verified(dataset: Dataset, options: Options) -> Dataset:
 
 
 def start(
-    model: str | os.PathLike[str], labels: LabelSet, options: Options, *, hub: str | None = None
+    model: str | os.PathLike[str], labels: LabelSet, options: Options, *, hub: str | os.PathLike[str] | None = None
 ) -> tuple[Network, Entry, list[str]]:
     """The network a training starts from, what will be known about its weights, and which tensors are new.
 
@@ -281,7 +281,7 @@ def _head(architecture: str) -> dict[str, list[int]]:
     return {key: found for key, found in axes.items() if found}
 
 
-def _load_encoder(network: Network, encoder: str, hub: str | None) -> list[Entry]:
+def _load_encoder(network: Network, encoder: str, hub: str | os.PathLike[str] | None) -> list[Entry]:
     """Fills the encoder; returns the weights it comes from, as far as anything is written down about them."""
     if encoder == "imagenet":
         load_imagenet_encoder(network)
@@ -294,11 +294,14 @@ def _load_encoder(network: Network, encoder: str, hub: str | None) -> list[Entry
     return []
 
 
-def _refuse_unknown(model: str, options: Options, hub: str | None) -> None:
+def _refuse_unknown(model: str, options: Options, hub: str | os.PathLike[str] | None) -> None:
     """Names that are misspelt are told before all pictures are read."""
     for name in (model, options.encoder, options.teacher):
-        if name and not (name in (*list_architectures(), "imagenet") or os.path.exists(name)):
-            hubs.find_entry(name, hub)
+        if not name or name in (*list_architectures(), "imagenet") or os.path.exists(name):
+            continue
+        if name.endswith(".safetensors"):
+            raise WeightsError(f"{name}: no such file")
+        hubs.find_entry(name, hub)
     losses.make_loss(options.loss)
     optim.make_schedule(options.schedule)
     optim.optimizer_named(options.optimizer)
@@ -308,10 +311,15 @@ def _refuse_unknown(model: str, options: Options, hub: str | None) -> None:
 
 
 def _make_folder(run: Path) -> None:
-    if (run / START).exists():
+    if (run / START).exists() and _anything_learned(run):
         raise OptionError(f"{run} holds a run already: resume it, or choose another folder")
     run.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(run / "cache", ignore_errors=True)
+
+
+def _anything_learned(run: Path) -> bool:
+    """Whether a run got further than its first step, which may not have fitted into memory."""
+    return (run / "state.pt").exists() or (run / "best").exists()
 
 
 def _resumed(started: dict[str, Any], run: Path, options: Options | None, model: str) -> Options:
@@ -322,9 +330,10 @@ def _resumed(started: dict[str, Any], run: Path, options: Options | None, model:
     pairs = {"model": (started["model"], model)} | {k: v for k, v in pairs.items() if k not in MAY_CHANGE}
     for name, (old, new) in pairs.items():
         if old != new:
+            other = f", from {run / 'best'} if you like" if _anything_learned(run) else ""
             raise OptionError(
                 f"{run} was started with {name} {old!r}, not {new!r}: resume it as it was started, "
-                f"or start another run, from {run / 'best'} if you like"
+                f"or start another run{other}"
             )
     return options
 

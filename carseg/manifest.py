@@ -184,7 +184,7 @@ class Entry(Record):
         paper: where the architecture was published.
         made_by: who trained it.
         data: every data set that shaped it, also through pretraining or distillation.
-        metrics: what was measured.
+        metrics: what was measured; the first stands for the weights.
         quantization_loss: mIoU of the trained float32 weights minus that of the stored ones.
         runtimes: share of equal labels against torch float32 that runtimes reached, {"openvino": {"bfloat16": 0.9995}};
             without what was no faster than float32.
@@ -214,11 +214,6 @@ class Entry(Record):
     int8: Int8 | None = None
     embedded: bool = False
 
-    @property
-    def headline(self) -> Metric | None:
-        """The figures that stand for it: those on a test split, where there are any."""
-        return min(self.metrics, key=lambda metric: metric.split != "test", default=None)
-
     def __post_init__(self) -> None:
         super().__post_init__()
         require(is_name(self.name), "name", "may have letters, digits, '.', '_' and '-'")
@@ -233,6 +228,11 @@ class Entry(Record):
             known = {*self.labels.classes, *metric.merged.values()}
             strange = (metric.per_class.keys() | metric.per_class_dice.keys()) - known
             require(not strange, f"metrics.{i}", f"classes that {self.labels.name!r} lacks: {sorted(strange)}")
+
+    @property
+    def metric(self) -> Metric | None:
+        """The figures that stand for the weights."""
+        return self.metrics[0] if self.metrics else None
 
     def unmeasured(self) -> Entry:
         """The same facts for other weights, of which nothing was measured and which come with no package."""

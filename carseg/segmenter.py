@@ -28,7 +28,7 @@ def load(
     name: str | os.PathLike[str],
     *,
     weights: str | os.PathLike[str] | None = None,
-    hub: str | None = None,
+    hub: str | os.PathLike[str] | None = None,
     device: str = "auto",
     runtime: str = "auto",
     precision: str = "auto",
@@ -79,7 +79,8 @@ class Segmenter:
         return self.entry.labels
 
     def __repr__(self) -> str:
-        return f"Segmenter({self.name!r}, {len(self.labels)} classes, {self.runtime.description})"
+        how = f"{self.runtime.name} {self.runtime.precision} on {self.runtime.device}"
+        return f"Segmenter({self.name!r}, {len(self.labels)} classes, {how})"
 
     def predict(self, picture: Any, *, tile: int | None = None, threshold: float | None = None) -> Result:
         """Segments one picture.
@@ -245,7 +246,8 @@ def find_pictures(sources: Any) -> Iterable[Any]:
         if not matches:
             raise PictureNotFoundError(f"{sources}: the pattern matches no file, or only results")
         return matches
-    alone = isinstance(sources, (bytes, bytearray)) or hasattr(sources, "read") or hasattr(sources, "getexif")
+    whole = isinstance(sources, (bytes, bytearray, memoryview))
+    alone = whole or hasattr(sources, "read") or hasattr(sources, "getexif")
     return [sources] if alone or getattr(sources, "ndim", 4) in (2, 3) else sources  # with one, or four: of many
 
 

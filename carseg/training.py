@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -90,7 +91,7 @@ class Trainer:
         *,
         pack: Callable[[Path, Network, Scores | None], None],
         report: Callable[[dict[str, float]], None] | None = None,
-        hub: str | None = None,
+        hub: str | os.PathLike[str] | None = None,
     ) -> None:
         self.spec, self.val, self.folder, self.options = spec, val, folder, options
         self.pack, self.report = pack, report

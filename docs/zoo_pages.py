@@ -127,7 +127,7 @@ def _by_labels(models: Models) -> Iterator[tuple[str, list[Entry]]]:
 
 def _points(entries: Iterable[Entry], rows: Rows) -> Iterator[Point]:
     for entry in entries:
-        if entry.name in rows and (metric := entry.headline):
+        if entry.name in rows and (metric := entry.metric):
             low, high = metric.miou_ci or (metric.miou, metric.miou)
             yield Point(entry.name, rows[entry.name]["ms_p50"], 100 * metric.miou, (100 * low, 100 * high))
 
@@ -143,7 +143,7 @@ def _setting(rows: Iterable[Row]) -> str:
 
 
 def _cells(entry: Entry, rows: Rows) -> Iterator[str]:
-    metric = entry.headline
+    metric = entry.metric
     yield f"[{entry.name}]({entry.name}.md)"
     yield entry.labels.name
     yield _percent(metric.miou) if metric else "-"
@@ -162,7 +162,7 @@ def _cells(entry: Entry, rows: Rows) -> Iterator[str]:
 
 def _class_table(entries: Iterable[Entry]) -> str:
     """One column a weight: the figures of the whole, then IoU by class."""
-    measured = [(entry, metric) for entry in entries if (metric := entry.headline) and metric.per_class]
+    measured = [(entry, metric) for entry in entries if (metric := entry.metric) and metric.per_class]
     if not measured:
         return "None were measured."
     rows = []

@@ -82,7 +82,7 @@ def side_by_side(model: str, minutes: float, device: str) -> Measured:
         TrainingError: its time could not be measured.
     """
     entry = load_manifest().models[model]
-    metric = entry.headline
+    metric = entry.metric
     figures = _figures(metric) if metric else {}
     merged = [m for m in entry.metrics if m.merged]
     if merged:

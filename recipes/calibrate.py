@@ -17,8 +17,8 @@ from carseg.cli.process import prepare
 from carseg.data.dataset import Dataset
 from carseg.data.opening import open as open_data
 from carseg.data.pooling import evenly
-from carseg.errors import MissingExtraError
 from carseg.exporting import calibrate, measure_runtimes
+from carseg.extras import require
 from carseg.hub import Located, locate
 from carseg.manifest import Int8
 from carseg.metrics import Evaluation
@@ -34,8 +34,7 @@ CALIBRATING = 64  # training pictures
 
 def main(name: str) -> None:
     prepare()
-    if not importlib.util.find_spec("onnxruntime"):
-        raise MissingExtraError("onnxruntime", "openvino", "int8")
+    require("onnxruntime", "openvino", "int8")
     recipe, located = recipes.read(name), locate(name)
     found = how_it_runs(located, recipe)
     entry = replace(located.entry, **found)

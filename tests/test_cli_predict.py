@@ -207,6 +207,15 @@ def test_the_query_of_an_address_is_no_part_of_a_name(server):
     assert len(written("both")) == 2 and all(name.startswith("img-") for name in written("both"))
 
 
+def test_names_differ_by_more_than_their_case():  # which macOS and Windows do not tell apart
+    photo(Path("A/cars/IMG.png"))
+    photo(Path("A/cars/img.jpg"))
+    photo(Path("b/Cars/img.webp"))
+    assert predict("A/cars", "b/Cars", "--save", "mask") == 0
+    names = [name.casefold() for name in written()]
+    assert len(names) == len({*names}) == 3
+
+
 def test_what_carseg_did_not_write_is_not_overwritten(capsys):
     photo(Path("a.png"))
     photo(Path("a.cutout.png"))

@@ -17,7 +17,7 @@ from carseg.cli import main, process
 from carseg.errors import PictureError
 from carseg.exporting import export
 from carseg.manifest import Int8, Metric, write_config
-from carseg.runtimes import cpu
+from carseg.runtimes import cpu, kept
 
 from color_hub import LABELS, SIDE, blocks, photo, write_model
 
@@ -101,7 +101,7 @@ def test_the_x_anylabeling_file_names_model_and_classes(tmp_path: Path):
     assert (settings["input_height"], settings["mean"]) == (SIDE, [0.5, 0.5, 0.5])
 
 
-def test_int8_is_then_what_load_runs(folder: Path, tmp_path: Path):
+def test_int8_is_then_what_load_runs(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     made = export("blocks", tmp_path, precision="int8", calib=folder / "pictures")
     assert made.value >= exporting.INT8_AGREEMENT
     kinds = {node.op_type for node in onnx.load(str(made.files[0])).graph.node}
@@ -109,8 +109,11 @@ def test_int8_is_then_what_load_runs(folder: Path, tmp_path: Path):
     picture = folder / "pictures" / "0.png"
     wanted = carseg.load("blocks", runtime="torch", device="cpu").predict(picture).mask
     fast = carseg.load("blocks", runtime="onnx", precision="int8")
-    assert fast.runtime.description == "onnx int8 on cpu"
+    assert (fast.runtime.name, fast.runtime.precision) == ("onnx", "int8")
     assert (fast.predict(picture).mask == wanted).mean() > 0.99
+    ranges = kept.int8_ranges(fast.entry)
+    monkeypatch.setattr(kept, "__version__", "99")  # a release takes nothing away that only the user could make
+    assert kept.int8_ranges(fast.entry) == ranges
 
 
 def test_int8_as_it_was_published_is_judged_by_what_it_was_measured_to_cost(folder: Path, tmp_path: Path):

@@ -220,6 +220,15 @@ class TestOffline:
         copied.write_bytes(CONTENT)
         assert hub.locate("my-unet").path == copied
 
+    def test_a_damaged_copy_is_named(self, known: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CARSEG_OFFLINE", "1")
+        entry = known()
+        copied = hub.cache_dir() / "weights" / f"{entry.sha256}.safetensors"
+        copied.parent.mkdir(parents=True)
+        copied.write_bytes(b"half")
+        with pytest.raises(OfflineError, match=rf"{entry.sha256[:8]}.*sha256.*carseg download my-unet"):
+            hub.locate("my-unet")
+
     def test_zero_means_online(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CARSEG_OFFLINE", "0")
         assert not hub.offline()
@@ -231,6 +240,8 @@ class TestOffline:
         server.files["/hub/my-unet/config.json"] = (tmp_path / "local/my-unet/config.json").read_bytes()
         address = f"{server.url}/hub"
         online = hub.locate("my-unet", hub=address)
+        server.files["/hub/my-unet/config.json"] = b"<html>log in</html>"  # a network that wants to be asked first
+        assert hub.locate("my-unet", hub=address) == online
         server.close()
         assert hub.locate("my-unet", hub=address) == online
         monkeypatch.setenv("CARSEG_OFFLINE", "1")

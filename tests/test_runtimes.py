@@ -56,7 +56,7 @@ def test_logits_are_those_of_torch(runtime: str, precision: str):
     needs(runtime)
     reference = carseg.load("blocks", runtime="torch", device="cpu").runtime
     fast = carseg.load("blocks", runtime=runtime, precision=precision, device="cpu").runtime
-    assert fast.description == f"{runtime} {precision} on cpu"
+    assert (fast.name, fast.precision, fast.device) == (runtime, precision, "cpu")
     for shape in ((1, SIDE, SIDE), (3, SIDE, SIDE), (2, 17, 45)):
         x = pictures(*shape)
         logits, wanted = fast(x), reference(x)

@@ -39,8 +39,7 @@ class Brightest:
     size.
     """
 
-    description = "brightest channel"
-    batch_size = 1
+    name, precision, device, batch_size = "brightest channel", "float32", "cpu", 1
 
     def __init__(self) -> None:
         self.batches: list[int] = []

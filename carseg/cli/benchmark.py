@@ -107,7 +107,8 @@ def benchmark(
         text = benchmark_report.format_differences(differences, format)
         if not differences:
             say(f"carseg: {compare} has no figure of the same model, data and split")
-    emit(text.rstrip("\n"))
+    if text:
+        emit(text.rstrip("\n"))
     if out:
         say(f"carseg: rows and report.html are in {out}")
     broken = [f"{row['model']}: {row['error']}" for row in rows if row["error"]]

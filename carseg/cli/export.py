@@ -46,6 +46,8 @@ def export(
     from carseg.cli.process import prepare
     from carseg.exporting import export as write
 
+    if split is not None and data is None:
+        raise typer.BadParameter("--split is a part of --data, which is missing")
     prepare()
     entry = locate(name, weights, hub).entry
     labelled = None

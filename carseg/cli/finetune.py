@@ -115,8 +115,8 @@ def finetune(
 def _say_what_is_new(started: dict[str, Any]) -> None:
     """On which pictures a training begins, and which of the weights do not come from where it starts."""
     data, new = started["data"], started["new_tensors"]
-    held = f", {data['val']} to choose the best state" if data["val"] else ", none to choose the best state"
-    say(f"carseg: {data['train']} pictures to learn {len(data['classes'])} classes from{held}")
+    choosing = f"{data['val'] or 'none'} to choose the best state"
+    say(f"carseg: {len(data['classes'])} classes; pictures: {data['train']} to learn from, {choosing}")
     if new:
         parts = ", ".join(dict.fromkeys(name.partition(".")[0] for name in new))
         say(f"carseg: {len(new)} tensors begin, at least in part, with random weights: those of {parts}")

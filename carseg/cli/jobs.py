@@ -140,17 +140,22 @@ def _separate(jobs: list[Job]) -> list[Job]:
     """
     names_given = Counter((job.root, job.folder, job.stem) for job in jobs)
     jobs = [replace(job, stem=_marked(job)) if names_given[job.root, job.folder, job.stem] > 1 else job for job in jobs]
-    owners: dict[tuple[PurePosixPath, str], Path] = {}
-    collide = any(owners.setdefault((job.folder, PurePosixPath(job.stem).stem), job.root) != job.root for job in jobs)
+    owners: dict[str, Path] = {}
+    collide = any(owners.setdefault(_place(job, PurePosixPath(job.stem).stem), job.root) != job.root for job in jobs)
     names = _tell_apart({job.root for job in jobs}) if collide else {}
     jobs = [replace(job, folder=names.get(job.root, PurePosixPath()) / job.folder) for job in jobs]
     settled = [replace(job, stem=PurePosixPath(job.stem).stem) for job in jobs]
     while True:  # a whole name may in turn be another's stem: img.jpg beside img.png and img.jpg.png
-        taken = Counter((job.folder, job.stem) for job in settled)
-        chosen = [full if taken[job.folder, job.stem] > 1 else job for full, job in zip(jobs, settled, strict=True)]
+        taken = Counter(_place(job, job.stem) for job in settled)
+        chosen = [full if taken[_place(job, job.stem)] > 1 else job for full, job in zip(jobs, settled, strict=True)]
         if chosen == settled:
             return settled
         settled = chosen
+
+
+def _place(job: Job, stem: str) -> str:
+    """The same for what is one file where names differ by more than their case, as on macOS and Windows."""
+    return str(job.folder / stem).casefold()
 
 
 def _marked(job: Job) -> str:
@@ -161,8 +166,13 @@ def _marked(job: Job) -> str:
 
 def _tell_apart(roots: Collection[Path]) -> dict[Path, PurePosixPath]:
     """The shortest ends of the folders' paths that differ."""
-    parts = {root: root.resolve().parts[1:] for root in roots}
+    whole = {root: root.resolve() for root in roots}
+    parts = {root: (path.drive.replace(":", ""), *path.parts[1:]) for root, path in whole.items()}
     length = 1
-    while len({parts[root][-length:] for root in roots}) < len({*parts.values()}):
+    while len({_ends(p, length) for p in parts.values()}) < len({_ends(p, 0) for p in parts.values()}):
         length += 1
     return {root: PurePosixPath(*parts[root][-length:]) for root in roots}
+
+
+def _ends(parts: tuple[str, ...], length: int) -> str:
+    return "/".join(parts[-length:]).casefold()

@@ -100,7 +100,7 @@ def _json(entry: Entry) -> str:
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
-    metric = entry.headline
+    metric = entry.metric
     return (
         entry.name,
         entry.labels.name,

@@ -104,7 +104,7 @@ def copies(entry: Entry, hub: str | os.PathLike[str] | None = None) -> list[Path
 def cache_dir() -> Path:
     """The folder of everything that carseg keeps from one run to the next; it need not exist."""
     if folder := os.environ.get("CARSEG_CACHE"):
-        return Path(folder)
+        return Path(folder).expanduser()
     try:
         home = Path.home()
     except RuntimeError:  # a user without an entry and without HOME, as containers have them
@@ -209,9 +209,11 @@ def _obtain(entry: Entry, given: Place | None, progress: Progress | None) -> Pat
             except WeightsError as error:
                 reasons.append(str(error))
     if offline():
+        broken = f" ({'; '.join(reasons)})" if reasons else ""
         raise OfflineError(
-            f"the weights of {entry.name!r} are not on this machine, and CARSEG_OFFLINE or HF_HUB_OFFLINE forbids to "
-            f"download them: run `carseg download {entry.name}` without it, or copy {entry.file} to {_cached(entry)}"
+            f"the weights of {entry.name!r} are not on this machine{broken}, and CARSEG_OFFLINE or HF_HUB_OFFLINE "
+            f"forbids to download them: run `carseg download {entry.name}` without it, or copy {entry.file} to "
+            f"{_cached(entry)}"
         )
     addresses = [place for place in (given, *_further_places()) if isinstance(place, str)]
     if addresses and _download(entry, addresses, progress, reasons):
@@ -278,9 +280,10 @@ def _config_of_hub(name: str, address: str) -> Path:
         part.unlink(missing_ok=True)
         try:
             download.fetch(address, f"{name}/{CONFIG}", part)
+            read_config(part)  # an answer that is something else is none
         except Missing:
             raise UnknownNameError(f"no model {name!r} at {address}, nor in the manifest") from None
-        except Unavailable as error:
+        except (Unavailable, ManifestError) as error:
             if not kept.exists():
                 raise HubError(f"{address} cannot be asked for {name!r}: {error}") from None
         else:

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from carseg import __version__
 from carseg.atomic import replacing
 from carseg.hub import cache_dir
 from carseg.manifest import Entry
@@ -53,5 +52,5 @@ def put(entry: Entry, key: tuple[str, ...], content: bytes) -> None:
 
 
 def _path(entry: Entry, key: tuple[str, ...]) -> Path:
-    text = json.dumps([__version__, entry.architecture, *key])
+    text = json.dumps([entry.architecture, *key])
     return cache_dir() / "compiled" / f"{entry.sha256[:24]}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"

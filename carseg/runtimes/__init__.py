@@ -34,11 +34,15 @@ class Runtime(Protocol):
     """A network on a device.
 
     Attributes:
-        description: what runs it, as a person would say it: "torch float32 on cpu".
+        name: what runs it: torch, openvino or onnx.
+        precision: what it computes in.
+        device: "cpu", "cuda:0", ...
         batch_size: pictures that go through it together when the caller does not say.
     """
 
-    description: str
+    name: str
+    precision: str
+    device: str
     batch_size: int
 
     def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

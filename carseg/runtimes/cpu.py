@@ -34,6 +34,11 @@ def fingerprint() -> str:
     return " ".join([platform.machine(), sys.platform, _cap(), *sorted(_features())])
 
 
+def name() -> str:
+    """What the processor calls itself."""
+    return _info("model name") or platform.processor() or platform.machine()
+
+
 def may_have_accelerator() -> bool:
     """Whether it is worth asking torch for a GPU."""
     return sys.platform != "linux" or any(os.path.exists(path) for path in _ACCELERATORS)
@@ -50,10 +55,15 @@ def _may_use(*sets: str) -> bool:
     return cap in ("", "ALL", "DEFAULT") or any(name in cap for name in sets)
 
 
-@functools.cache
 def _features() -> frozenset[str]:
+    return frozenset(_info("flags").split())
+
+
+@functools.cache
+def _info(field: str) -> str:
+    """What Linux tells of the first core; "" elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:  # only Linux tells
-        return frozenset()
-    return frozenset(next((line.partition(":")[2].split() for line in lines if line.startswith("flags")), ()))
+    except OSError:
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")

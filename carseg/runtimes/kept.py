@@ -4,11 +4,12 @@ ONNX file.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 
-from carseg.errors import MissingExtraError, OptionError
+from carseg import __version__
+from carseg.errors import OptionError
+from carseg.extras import require
 from carseg.hub import Located
 from carseg.hub.keeping import find, keep, put
 from carseg.manifest import Entry, Range
@@ -34,8 +35,7 @@ def onnx_model(located: Located, precision: str, extra: str) -> bytes:
 
     def convert() -> bytes:
         for package in ("onnx", "onnxscript", *(["onnxruntime"] if precision == "int8" else [])):
-            if importlib.util.find_spec(package) is None:
-                raise MissingExtraError(package, extra, f"converting a network for {extra}")
+            require(package, extra, f"converting a network for {extra}")
         if precision == "int8":
             return int8_model(located, int8_ranges(located.entry), extra)
         from carseg.runtimes.conversion import to_onnx
@@ -58,8 +58,8 @@ def int8_model(located: Located, ranges: dict[str, Range], extra: str) -> bytes:
 def onnx_key(entry: Entry, precision: str) -> tuple[str, ...]:
     """What the ``onnx_model`` of a precision depends on beside the weights."""
     if precision != "int8":
-        return "onnx", precision
-    return "onnx", precision, json.dumps(int8_ranges(entry)), str(cpu.native_int8())
+        return "onnx", __version__, precision
+    return "onnx", __version__, precision, json.dumps(int8_ranges(entry)), str(cpu.native_int8())
 
 
 def int8_ranges(entry: Entry) -> dict[str, Range]:

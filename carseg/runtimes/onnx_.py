@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from carseg.errors import MissingExtraError, OptionError
+from carseg.errors import OptionError
+from carseg.extras import require
 from carseg.runtimes.kept import onnx_model
 
 if TYPE_CHECKING:
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 def start(located: Located, device: str, precision: str, threads: int | None) -> OnnxRuntime:
     """See ``carseg.runtimes.start``."""
-    if importlib.util.find_spec("onnxruntime") is None:
-        raise MissingExtraError("onnxruntime", "onnx", "runtime 'onnx'")
+    require("onnxruntime", "onnx", "runtime 'onnx'")
     if device not in ("auto", "cpu"):
         raise OptionError(f"runtime 'onnx' runs on the CPU, not on {device}; leave the device out, or use torch")
     if precision == "bfloat16":
@@ -31,12 +30,12 @@ class OnnxRuntime:
 
     Args:
         model: the file's content.
-        precision: for the description.
+        precision: that of the file.
         threads: None for one a core.
         exact: compute int8 in float32, slowly but as the file says: processors without VNNI cut sums of products off.
     """
 
-    batch_size = 1
+    name, device, batch_size = "onnx", "cpu", 1
 
     def __init__(self, model: bytes, precision: str, threads: int | None = None, *, exact: bool = False) -> None:
         import onnxruntime
@@ -49,7 +48,7 @@ class OnnxRuntime:
         self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         [source] = self.session.get_inputs()
         self.input = source.name
-        self.description = f"onnx {precision} on cpu"
+        self.precision = precision
 
     def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         [logits] = self.session.run(None, {self.input: batch})

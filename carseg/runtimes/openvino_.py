@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import io
 import json
 import sys
@@ -14,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from carseg.errors import MissingExtraError, OptionError
+from carseg.errors import OptionError
+from carseg.extras import require
 from carseg.hub.keeping import keep
 from carseg.runtimes import cpu
 from carseg.runtimes.kept import onnx_key, onnx_model
@@ -28,8 +28,7 @@ Compile = Callable[[Size | None], Any]
 
 def start(located: Located, device: str, precision: str, threads: int | None) -> OpenVinoRuntime:
     """See ``carseg.runtimes.start``."""
-    if importlib.util.find_spec("openvino") is None:
-        raise MissingExtraError("openvino", "openvino", "runtime 'openvino'")
+    require("openvino", "openvino", "runtime 'openvino'")
     if device not in ("auto", "cpu"):
         raise OptionError(f"runtime 'openvino' runs on the CPU, not on {device}; leave the device out, or use torch")
     openvino = library()
@@ -95,14 +94,14 @@ class OpenVinoRuntime:
 
     Args:
         compiled: gives the network compiled for a (height, width), or for any where it is given None.
-        precision: for the description.
+        precision: what it was compiled for.
         one_size: compile for each size that comes, rather than once for any.
     """
 
-    batch_size = 1
+    name, device, batch_size = "openvino", "cpu", 1
 
     def __init__(self, compiled: Compile, precision: str, *, one_size: bool = False) -> None:
-        self.description = f"openvino {precision} on cpu"
+        self.precision = precision
         self._compiled, self._one_size = compiled, one_size
         self._requests: dict[Size | None, Any] = {}
         self._lock = threading.Lock()  # a request computes one picture at a time

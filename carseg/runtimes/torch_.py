@@ -51,11 +51,12 @@ class TorchRuntime:
         precision: "float32", or "bfloat16" of a network that takes bfloat16 pictures.
     """
 
+    name = "torch"
+
     def __init__(self, network: Network, device: torch.device, precision: str) -> None:
-        self.device = device
+        self.precision, self.device = precision, str(device)
         self.dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
         self.network = network.eval().to(device).to(memory_format=torch.channels_last)
-        self.description = f"torch {precision} on {device}"
         self.batch_size = 1 if device.type == "cpu" else 8
 
     @torch.inference_mode()
