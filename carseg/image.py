@@ -11,6 +11,7 @@ to the values ``carseg.normalising`` does for batches in training.
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import io
 import os
 import stat
@@ -88,6 +89,8 @@ def decode(picture: Any) -> Picture:
     if isinstance(picture, np.ndarray):
         return Picture(_from_array(picture), "")
     if hasattr(picture, "read"):
+        if inspect.iscoroutinefunction(picture.read):  # as of FastAPI's UploadFile
+            raise PictureError("its read() is asynchronous: give what `await read()` gives, or the file inside")
         name = getattr(picture, "name", "")
         source = name if isinstance(name, str) else ""
         return Picture(_decode_file(picture, source or "the given file"), source)

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from carseg import drawing, image, rle
 from carseg import polygons as outlines
@@ -159,7 +159,8 @@ class Result:
         Args:
             background: what to put behind it: a colour ((r, g, b) or "white", "#1e90ff"), or a picture, which is scaled
                 and cropped to cover. Transparent by default.
-            feather: how far the border is blurred, in pixels.
+            feather: how soft the border is, in pixels: it fades inwards, so that no rim of the old background shows;
+                what is thinner fades away.
 
         Raises:
             OptionError: no such colour.
@@ -167,7 +168,8 @@ class Result:
         """
         keep = Image.fromarray(self.mask).point([255 * (label in self.labels.foreground) for label in range(256)])
         if feather > 0:
-            keep = keep.filter(ImageFilter.GaussianBlur(feather))
+            inner = keep.filter(ImageFilter.GaussianBlur(feather)).point([max(0, 2 * v - 255) for v in range(256)])
+            keep = ImageChops.darker(keep, inner)
         picture = Image.fromarray(self.picture)
         if background is None:
             picture.putalpha(keep)
@@ -336,9 +338,8 @@ def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as partial, partial.open("xb") as file:
             write(file)
-    except OSError as error:
-        failure = OutputError(
-            f"cannot write {path}: {error.strerror or error}; free some space or choose another folder"
-        )
-        failure.errno = error.errno
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have, as an address may give it
+        reason = getattr(error, "strerror", None) or error
+        failure = OutputError(f"cannot write {path}: {reason}; free some space or choose another folder")
+        failure.errno = getattr(error, "errno", None)
         raise failure from error

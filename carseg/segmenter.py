@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -104,6 +104,28 @@ class Segmenter:
         [result] = self._segment([self._prepare(picture, tile)], tile, threshold)
         return result
 
+    @overload
+    def stream(
+        self,
+        sources: Any,
+        *,
+        batch_size: int | None = None,
+        tile: int | None = None,
+        threshold: float | None = None,
+        on_error: Literal["raise"] = "raise",
+    ) -> Iterator[Result]: ...
+
+    @overload
+    def stream(
+        self,
+        sources: Any,
+        *,
+        batch_size: int | None = None,
+        tile: int | None = None,
+        threshold: float | None = None,
+        on_error: str,
+    ) -> Iterator[Result | CarsegError]: ...
+
     def stream(
         self,
         sources: Any,
@@ -112,7 +134,7 @@ class Segmenter:
         tile: int | None = None,
         threshold: float | None = None,
         on_error: str = "raise",
-    ) -> Iterator[Result | CarsegError]:
+    ) -> Iterator[Result] | Iterator[Result | CarsegError]:
         """Segments many pictures lazily, in order; memory does not grow with their number.
 
         Args:

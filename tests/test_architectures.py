@@ -11,7 +11,7 @@ from safetensors.torch import load, save
 
 from carseg.architectures.network import Network
 from carseg.errors import OptionError, UnknownNameError
-from carseg.registry import create_model, list_architectures, register
+from carseg.registry import create_model, find_builder, list_architectures, register
 
 from networks import randomised
 
@@ -154,6 +154,9 @@ def test_unknown_names_and_numbers() -> None:
         create_model("u2nett", 2)
     with pytest.raises(OptionError, match="at least 1"):
         create_model("unet", 0)
+    with pytest.raises(OptionError, match="at least 1"):
+        create_model("unet", 2, in_channels=0)
+    find_builder("unet")  # registers it
     with pytest.raises(OptionError, match="registered twice"):
         register("unet")(lambda num_classes, in_channels: create_model("unet", num_classes))
 

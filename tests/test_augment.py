@@ -100,3 +100,10 @@ def test_names() -> None:
     assert parse("all+paste") == {*CHANGES, "paste"}
     with pytest.raises(UnknownNameError, match="did you mean flip"):
         parse("flp")
+
+
+def test_jitter_keeps_a_picture_recognisable() -> None:
+    grey = torch.full((256, 3, *SIZE), 100, dtype=torch.uint8)
+    images, _ = Augment("jitter", CARPARTS)(grey, torch.zeros(256, *SIZE, dtype=torch.uint8), SIZE, seeded(0))
+    brightness = images.mean((1, 2, 3)) / 100
+    assert 0.58 < brightness.min() < 0.75 and 1.25 < brightness.max() < 1.5

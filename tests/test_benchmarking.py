@@ -380,3 +380,30 @@ def test_multiplications_are_counted_as_by_hand():
 @pytest.mark.parametrize("architecture", [n for n in list_architectures() if not re.search("-b[1-5]|101|200", n)])
 def test_multiplications_of_every_architecture_can_be_counted(architecture):
     assert 0.01 < measuring.count_gmacs(entry_of("any", architecture, (128, 128))) < 200
+
+
+def test_merged_classes_count_as_one(hub, data):
+    merge = {"left_door": "door", "right_door": "door"}
+    [row] = carseg.benchmark("doors", data, hub=str(hub), merge=merge, **QUICK)
+    assert list(row["per_class"]) == ["background", "door"]
+
+
+def test_rows_of_another_machine_are_not_taken_and_a_model_given_twice_is_one(hub, tmp_path, monkeypatch):
+    measured, here = [], benchmarking.environment()
+    monkeypatch.setattr(benchmarking, "_measure", lambda job, report: (measured.append(job["model"]), ({}, None))[1])
+    for processor in ("one", "one", "another"):
+        monkeypatch.setattr(benchmarking, "environment", lambda p=processor: here | {"processor": p})
+        assert len(carseg.benchmark(["doors", "doors"], hub=str(hub), out=tmp_path, **QUICK)) == 1
+    assert measured == ["doors"] * 2
+
+
+def test_whoever_is_interrupted_leaves_no_process_behind(hub, tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    code = "import time; print('{\"progress\": [\"latency\", 1, 2]}', flush=True); time.sleep(5); open(PATH, 'w')"
+    code = code.replace("PATH", repr(str(tmp_path / "still there")))
+    monkeypatch.setattr(benchmarking, "_START", code.replace("{", "{{").replace("}", "}}"))
+    with pytest.raises(KeyboardInterrupt):
+        carseg.benchmark("doors", hub=str(hub), report=interrupt, **QUICK)
+    assert not (tmp_path / "still there").exists()

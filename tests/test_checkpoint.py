@@ -225,3 +225,14 @@ def test_loading_the_compact_network_imports_neither_timm_nor_torchvision(path: 
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_pickle_is_refused_however_its_name_is_written(path: Path) -> None:
+    with pytest.raises(WeightsError, match="is a pickle"):
+        checkpoint.read_state(path.with_suffix(".PTH"))
+
+
+def test_a_scale_of_other_dimensions_does_not_fit(path: Path) -> None:
+    state = {"a": torch.zeros(2, 2, dtype=torch.int8), "a.int8_scale": torch.ones(1)}
+    with pytest.raises(WeightsError, match="does not fit its tensor"):
+        checkpoint.decode(state)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from carseg.cli import main, process
@@ -415,3 +416,42 @@ def test_a_hostile_folder(capsys):
     assert f"{len(good)} of {len(good) + len(bad)} done" in err
     assert len(written()) == 2 * len(good)
     assert not [path for path in Path("carseg-out").rglob(".*")]
+
+
+def test_the_largest_part_comes_first_and_no_part_is_said(capsys):
+    picture = Image.new("RGB", (96, 64), (0, 0, 255))
+    picture.paste((255, 0, 0), (0, 0, 32, 64))
+    picture.save("img.png")
+    assert predict("img.png", "--save", "") == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:4]] == ["wheel", "left_door"]
+    Image.new("RGB", (96, 64)).save("black.png")
+    assert predict("black.png", "--save", "") == 0
+    assert "nothing found" in capsys.readouterr().out
+
+
+def test_kinds_may_be_set_apart_by_blanks():
+    photo(Path("img.png"))
+    assert predict("img.png", "--save", "mask, json,") == 0
+    assert written() == ["img.json", "img.mask.png"]
+
+
+def test_threads_are_those_asked_for():
+    photo(Path("img.png"))
+    before = torch.get_num_threads()
+    try:
+        assert predict("img.png", "--threads", before + 1, "--runtime", "torch") == 0
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_where_nothing_can_be_written_one_sentence_says_so(capsys, monkeypatch):
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    for i in range(5):
+        photo(Path(f"in/{i}.png"))
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    assert predict("in") == 1
+    err = capsys.readouterr().err
+    assert err.count("Permission denied") == err.count("\n") == 1

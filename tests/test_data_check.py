@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import carseg.data
+from carseg.errors import MissingExtraError
 from carseg.labels import IGNORE, label_set
 
 from drawn_data import draw_mask, draw_picture, index_folder, save
@@ -83,3 +88,31 @@ def test_classes_that_never_occur_are_listed(tmp_path: Path) -> None:
     findings = carseg.data.check(tmp_path, labels=THREE)
     assert findings.absent == ("wheel",)
     assert findings.ok
+
+
+def test_sizes_are_of_the_smallest_and_the_largest_picture(tmp_path: Path) -> None:
+    for name, height, width in (("a", 40, 60), ("b", 30, 90), ("c", 48, 64), ("d", 20, 100)):
+        save(tmp_path / "images" / f"{name}.png", draw_picture(draw_mask(1, height, width)))
+        save(tmp_path / "masks" / f"{name}.png", draw_mask(1, height, width))
+    assert carseg.data.check(tmp_path, labels=THREE).splits[""].sizes == ((100, 20), (64, 48))
+
+
+def test_a_missing_extra_is_no_fault_of_the_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "images" / "a.png", draw_picture(draw_mask(1)))
+    note = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]], "area": 32}
+    images = [{"id": 1, "file_name": "a.png", "height": 48, "width": 64}]
+    document = {"images": images, "annotations": [note], "categories": [{"id": 1, "name": "door"}]}
+    (tmp_path / "annotations.json").write_text(json.dumps(document))
+    monkeypatch.setitem(sys.modules, "pycocotools", None)
+    with pytest.raises(MissingExtraError, match="coco"):
+        carseg.data.check(tmp_path)
+
+
+def test_a_picture_inside_a_labelme_file_is_checked_too(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 48)).save(file, "PNG")
+    shape = {"label": "door", "points": [[1, 1], [9, 1], [9, 9]]}
+    note = {"shapes": [shape], "imagePath": "gone.png", "imageData": base64.b64encode(file.getvalue()).decode()}
+    (tmp_path / "a.json").write_text(json.dumps(note))
+    findings = carseg.data.check(tmp_path)
+    assert (findings.ok, findings.splits[""].rotated) == (True, 0)

@@ -216,3 +216,24 @@ def test_more_categories_than_a_label_takes_are_refused(folder: Path) -> None:
     write_coco(folder / "annotations.json", [], {i: f"part {i}" for i in range(255)})
     with pytest.raises(DataError, match="254 at most"):
         carseg.data.open(folder)
+
+
+def test_annotations_need_no_area(folder: Path) -> None:
+    bare = {key: value for key, value in note(1, 1, [square(2, 2, 10)], 1).items() if key != "area"}
+    write_coco(folder / "annotations.json", [bare], {1: "door"})
+    assert carseg.data.open(folder)[0].load()[1][5, 5] == 1
+
+
+@pytest.mark.parametrize("form", ["instances-{}.json", "{}.coco.json"])
+def test_splits_are_found_in_names_with_any_separator(tmp_path: Path, form: str) -> None:
+    for split in ("train", "val"):
+        save(tmp_path / split / f"{split}.jpg", np.zeros((40, 40, 3), np.uint8))
+        write_coco(tmp_path / "annotations" / form.format(split), [], {1: "door"}, (f"{split}.jpg",))
+    assert [sample.name for sample in carseg.data.open(tmp_path, split="val")] == ["val"]
+
+
+def test_a_name_without_folders_means_the_picture_of_its_own_split(tmp_path: Path) -> None:
+    for split, value in (("train", 10), ("val", 200)):
+        save(tmp_path / "images" / split / "a.png", np.full((40, 40, 3), value, np.uint8))
+        write_coco(tmp_path / "annotations" / f"{split}.json", [], {1: "door"}, ("elsewhere/a.png",))
+    assert [carseg.data.open(tmp_path, split=s)[0].load()[0].max() for s in ("train", "val")] == [10, 200]

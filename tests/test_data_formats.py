@@ -623,3 +623,69 @@ def test_numpy_pictures_in_an_unknown_range_and_broken_files_are_named(tmp_path:
     broken = dataset.verify()
     assert set(broken) == {"b", "c"}
     assert "0..1" in broken["b"]
+
+
+def test_yolo_polygons_may_reach_a_little_beyond_the_picture(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "images", "a")
+    (tmp_path / "labels" / "a.txt").write_text("0 -0.005 -0.005 1.005 -0.005 1.005 1.005 -0.005 1.005\n")
+    assert (carseg.data.open(tmp_path)[0].load()[1] == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"), [("-1 0.1 0.1 0.9 0.1 0.7 0.5", "class -1"), ("0 .1 .1 .9 .1 .5", "5 num")]
+)
+def test_yolo_lines_of_no_class_or_half_a_point(tmp_path: Path, line: str, reason: str) -> None:
+    yolo_folder(tmp_path / "images", "a")
+    (tmp_path / "labels" / "a.txt").write_text(line)
+    with pytest.raises(DataError, match=reason):
+        carseg.data.open(tmp_path)[0].load()
+
+
+def test_roboflow_calls_the_validation_split_valid(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "train" / "images", "a")
+    yolo_folder(tmp_path / "valid" / "images", "b")
+    (tmp_path / "data.yaml").write_text("train: ../train/images\nvalid: ../valid/images\nnames: [door]\n")
+    assert [sample.name for sample in carseg.data.open(tmp_path, split="val")] == ["b"]
+
+
+def test_pictures_to_be_tested_on_may_come_without_labels(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "images" / "train", "a")
+    save(tmp_path / "images" / "test" / "b.jpg", np.zeros((48, 64, 3), np.uint8))
+    (tmp_path / "data.yaml").write_text("train: images/train\ntest: images/test\nnames: [door]\n")
+    assert list(open_all(tmp_path)) == ["train"]
+
+
+def test_data_yaml_says_where_its_paths_begin(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "cars" / "images" / "train", "a")
+    (tmp_path / "data.yaml").write_text("path: cars\ntrain: images/train\nnames: [door]\n")
+    assert [sample.name for sample in carseg.data.open(tmp_path)] == ["a"]
+
+
+def test_yolo_labels_replace_the_last_folder_called_images(tmp_path: Path) -> None:
+    root = tmp_path / "images" / "set"
+    save(root / "images" / "train" / "a.jpg", np.zeros((48, 64, 3), np.uint8))
+    (root / "labels" / "train").mkdir(parents=True)
+    (root / "labels" / "train" / "a.txt").write_text(yolo_line(0, SQUARE))
+    (root / "data.yaml").write_text("train: images/train\nnames: [door]\n")
+    np.testing.assert_array_equal(carseg.data.open(root)[0].load()[1], SQUARE_MASK)
+
+
+def test_classes_txt_among_the_labels_names_the_classes_and_is_no_label(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "images", "a")
+    (tmp_path / "labels" / "classes.txt").write_text("door\n")
+    dataset = carseg.data.open(tmp_path)
+    assert (dataset.labels.classes, dataset.problems) == (("background", "door"), {})
+
+
+def test_a_split_alone_is_named_by_the_data_yaml_above_it(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "train" / "images", "a")
+    (tmp_path / "data.yaml").write_text("train: train/images\nnames: [door]\n")
+    assert carseg.data.open(tmp_path / "train").labels.classes == ("background", "door")
+
+
+def test_labels_json_beside_labelme_files_gives_the_order_of_the_classes(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
+    write_labelme(tmp_path / "a.json", [{"label": "door", "points": SQUARE}], imagePath="a.png")
+    (tmp_path / "labels.json").write_text('["background", "wheel", "door"]')
+    dataset = carseg.data.open(tmp_path)
+    assert (dataset.labels.classes, dataset.problems) == (("background", "wheel", "door"), {})

@@ -302,3 +302,21 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+def test_255_is_ignored_though_the_first_picture_has_no_car(tmp_path: Path) -> None:
+    for name, classes in (("a", 1), ("b", 2)):
+        mask = draw_mask(1, classes=classes)
+        mask[:5] = IGNORE
+        save(tmp_path / "images" / f"{name}.png", draw_picture(mask))
+        save(tmp_path / "masks" / f"{name}.png", mask)
+    first, second = (sample.load()[1] for sample in carseg.data.open(tmp_path, labels="carvana"))
+    assert (set(np.unique(first)), set(np.unique(second))) == ({0, IGNORE}, {0, 1, IGNORE})
+
+
+def test_a_broken_label_stops_no_set_without_names_from_opening(tmp_path: Path) -> None:
+    index_folder(tmp_path, ["a", "b", "c"])
+    (tmp_path / "masks" / "b.png").write_bytes(b"")
+    dataset = carseg.data.open(tmp_path)
+    assert dataset.labels.classes == ("class_0", "class_1", "class_2")
+    assert list(dataset.verify()) == ["b"]

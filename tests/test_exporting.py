@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import carseg
+import carseg.data
 from carseg import ExportError, OptionError, UnknownNameError, exporting, hub, runtimes
 from carseg.cli import main, process
 from carseg.errors import PictureError
@@ -229,3 +231,76 @@ def test_bfloat16_that_is_no_faster_is_not_stated(folder: Path, monkeypatch: pyt
     monkeypatch.setattr(exporting.time, "perf_counter", lambda: now)
     found = exporting.measure_runtimes(located, [np.asarray(blocks(96, 64))] * 2)
     assert found == {"openvino": {"bfloat16": 1.0, "float32": 1.0}, "torch": {"float32": 1.0}}
+
+
+def test_int8_is_judged_by_the_miou_that_it_costs_on_labelled_pictures(
+    folder: Path, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    photo(tmp_path / "data" / "images" / "a.png")
+    mask = np.zeros((64, 96), np.uint8)
+    mask[:, :32], mask[:, -32:] = 1, 3
+    (tmp_path / "data" / "masks").mkdir()
+    Image.fromarray(mask).save(tmp_path / "data" / "masks" / "a.png")
+    options = {
+        "precision": "int8",
+        "calib": folder / "pictures",
+        "data": carseg.data.open(tmp_path / "data", labels=LABELS),
+    }
+    made = export("blocks", tmp_path / "out", **options)
+    assert (made.figure, made.pictures, made.generated) == ("mIoU lost", 1, False)
+    assert abs(made.value) <= exporting.INT8_LOSS
+    request.getfixturevalue("wrong")
+    with pytest.raises(ExportError, match=r"int8 has mIoU 0\.\d+ on 1 pictures where float32 has"):
+        export("blocks", tmp_path / "refused", **options)
+
+
+def test_float32_must_agree_better_than_int8(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "agreement", lambda masks: (0.995, len(list(masks))))
+    with pytest.raises(ExportError, match=r"99\.9% must"):
+        export("blocks", tmp_path)
+    assert export("blocks", tmp_path, precision="int8", calib=folder / "pictures").value == 0.995
+
+
+def test_what_int8_costs_depends_on_the_processor_and_on_its_ranges(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = write_model(tmp_path / "hub", "stated")
+    located = hub.locate("stated", hub=str(tmp_path / "hub"))
+    found = exporting.calibrate(located, [np.asarray(blocks())])
+    ranges = {place: (2 * low, 2 * high) for place, (low, high) in found.items()}  # others than pictures give here
+    metric = Metric("blocks", "test", 128, "by hand", miou=0.9)
+    stated = replace(entry, int8=Int8(ranges, 0.004, 0.006), metrics=(metric,))
+    write_config(tmp_path / "hub" / "stated" / "config.json", stated)
+    monkeypatch.setenv("CARSEG_HUB", str(tmp_path / "hub"))
+    monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cpu, "native_int8", lambda: True)
+    assert export("stated", tmp_path, precision="int8").value == 0.004
+    monkeypatch.setattr(cpu, "native_int8", lambda: False)
+    with pytest.raises(ExportError, match=r"loses 0\.0060 of mIoU"):
+        export("stated", tmp_path, precision="int8")
+    export("stated", tmp_path, precision="int8", calib=folder / "pictures")
+    assert export("stated", tmp_path, precision="int8").figure == "agreement"  # nobody measured those ranges
+
+
+def test_openvino_keeps_float32_weights(tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino")
+    export("blocks", tmp_path, format="openvino")
+    constants = [
+        op
+        for op in openvino.Core().read_model(str(tmp_path / "blocks.xml")).get_ops()
+        if op.get_type_name() == "Constant"
+    ]
+    assert "f16" not in {op.get_element_type().get_type_name() for op in constants}
+
+
+def test_the_x_anylabeling_file_knows_height_from_width() -> None:
+    yaml = pytest.importorskip("yaml")
+    entry = hub.locate("blocks").entry
+    wide = replace(entry, input=replace(entry.input, size=(24, 40)))
+    settings = yaml.safe_load(exporting._anylabeling(wide, "blocks.onnx"))
+    assert (settings["input_height"], settings["input_width"]) == (24, 40)
+
+
+def test_some_pictures_are_spread_over_all_of_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporting, "_MOST_PICTURES", 2)
+    assert [path.name for path in exporting._find(folder / "pictures")] == ["0.png", "2.png"]

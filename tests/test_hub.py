@@ -83,6 +83,32 @@ class TestDownload:
         first, second, third = server.starts(FILE)
         assert first == 0 < second == third
 
+    def test_a_poor_line_is_no_reason_to_give_up(self, server: Server, known: Callable[..., Entry]) -> None:
+        server.files[FILE] = large = CONTENT * 20
+        server.faults[FILE] = ["cut"] * 4  # one more than it tries where nothing comes
+        known(f"{server.url}/hub", content=large)
+        assert hub.locate("my-unet").path.read_bytes() == large
+        assert len(server.starts(FILE)) == 5
+
+    @pytest.mark.parametrize("longer", [0, 10])
+    def test_what_an_earlier_try_left_may_be_whole_or_too_long(
+        self, server: Server, known: Callable[..., Entry], tmp_path: Path, longer: int
+    ) -> None:
+        entry = known(f"{server.url}/hub")
+        part = tmp_path / "cache" / "weights" / f"{entry.sha256}.part"
+        part.parent.mkdir(parents=True)
+        part.write_bytes(CONTENT + b"x" * longer)
+        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert len(server.starts(FILE)) == (2 if longer else 0)
+
+    def test_what_is_larger_than_it_should_be_is_not_read_to_its_end(
+        self, server: Server, known: Callable[..., Entry]
+    ) -> None:
+        server.files[FILE] = CONTENT * 2
+        known(f"{server.url}/hub")
+        with pytest.raises(HubError, match="what it has under this name is too large"):
+            hub.locate("my-unet")
+
     def test_goes_on_in_the_next_process(self, server: Server, known: Callable[..., Entry], tmp_path: Path) -> None:
         server.faults[FILE] = ["cut", 500, 500, 500, 500]
         known(f"{server.url}/hub")
@@ -351,6 +377,16 @@ class TestGivenWeights:
         assert located.entry.sha256 == hashlib.sha256(b"mine").hexdigest()
         assert (located.entry.metrics, located.entry.runtimes) == ((), {})  # nobody measured these weights
 
+    def test_a_file_beside_the_config_of_another_is_a_lone_file(
+        self, known: Callable[..., Entry], tmp_path: Path
+    ) -> None:
+        known()
+        file = put(tmp_path).with_name("other.safetensors")
+        file.write_bytes(b"mine")
+        located = hub.locate("my-unet", weights=file)
+        assert located.path == file
+        assert located.entry.sha256 == hashlib.sha256(b"mine").hexdigest()
+
     def test_what_cannot_be_used(self, known: Callable[..., Entry], tmp_path: Path) -> None:
         known()
         (tmp_path / "empty").mkdir()
@@ -517,3 +553,26 @@ def test_nothing_else_in_the_package_imports_what_opens_sockets() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             found = [name for name in names if name.split(".")[0] in opening or name == "urllib.request"]
             assert not found, f"{path} imports {found}"
+
+
+def test_unclear_terms_are_told_too() -> None:
+    assert hub.first_use(dataclasses.replace(entry_of(), commercial_use="unclear"))
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="of other systems")
+def test_the_cache_is_where_the_system_keeps_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("CARSEG_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
+    assert hub.cache_dir() == tmp_path / "xdg" / "carseg"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert hub.cache_dir() == tmp_path / ".cache" / "carseg"
+
+
+def test_a_copy_is_listed_once(known: Callable[..., Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known()
+    file = put(tmp_path / "hub")
+    monkeypatch.setattr(hub, "ROOT", tmp_path)
+    (tmp_path / "weights").symlink_to(tmp_path / "hub")
+    [copy] = hub.copies(entry_of(), tmp_path / "hub")
+    assert copy.samefile(file)

@@ -5,6 +5,7 @@ import importlib.util
 import io
 import re
 import struct
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -265,3 +266,64 @@ def test_tiles_decide_every_pixel_once(size: tuple[int, int], side: int) -> None
         assert bottom - top == min(side, size[0]) and right - left == min(side, size[1])
         decided[y0:y1, x0:x1] += 1
     assert (decided == 1).all()
+
+
+def test_a_side_is_rounded_to_the_nearest_multiple() -> None:
+    spec = InputSpec(size=(320, 320), mean=(0, 0, 0), std=(1, 1, 1), resize="fit", multiple=32)
+    assert image.input_size((480, 640), spec) == (256, 320)  # 240 lies between 224 and 256
+    assert image.input_size((430, 640), spec) == (224, 320)
+
+
+def test_fit_goes_by_the_longest_side_of_the_rule() -> None:
+    spec = InputSpec(size=(192, 320), mean=(0, 0, 0), std=(1, 1, 1), resize="fit", multiple=32)
+    assert image.input_size((600, 1000), spec) == (192, 320)
+    assert image.input_size((1000, 600), spec) == (320, 192)
+
+
+def test_floating_point_pixels_have_no_known_range() -> None:
+    with pytest.raises(PictureError, match="floating-point pixels"):
+        image.decode(Image.fromarray(np.zeros((4, 4), np.float32)))
+
+
+def test_numbers_beyond_sixteen_bits_are_cut_off() -> None:
+    wide = Image.fromarray(np.array([[-5, 70000]], np.int32))
+    assert image.decode(wide).rgb[0, :, 0].tolist() == [0, 255]
+
+
+def test_tensors_and_arrays_of_other_kinds() -> None:
+    grey = RGB[:, :, 0]
+    expected = np.repeat(grey[:, :, None], 3, 2)
+    np.testing.assert_array_equal(image.decode(grey).rgb, expected)
+    np.testing.assert_array_equal(image.decode(torch.from_numpy(grey)[None]).rgb, expected)
+    half = image.decode((torch.from_numpy(RGB).permute(2, 0, 1) / 255).bfloat16()).rgb
+    np.testing.assert_allclose(half.astype(int), RGB, atol=1)
+    see_through = np.dstack([RGB, np.zeros_like(grey)])
+    assert image.decode(see_through).rgb.min() == 255
+
+
+def test_a_file_that_is_read_asynchronously_is_refused() -> None:
+    class Upload:
+        async def read(self) -> bytes:
+            return b""
+
+    with pytest.raises(PictureError, match="await"):
+        image.decode(Upload())
+
+
+def test_a_name_that_no_file_can_have_is_named() -> None:
+    with pytest.raises(PictureError, match="cannot be read"):
+        image.decode("a\0b.jpg")
+
+
+def test_a_file_object_keeps_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "car.png"
+    path.write_bytes(encoded(Image.fromarray(RGB)))
+    with path.open("rb") as file:
+        assert image.decode(file).source == str(path)
+
+
+def test_tiles_overlap_and_a_pixel_is_kept_from_the_one_whose_middle_is_nearest() -> None:
+    found = list(image.tiles((64, 400), 64))
+    for one, other in pairwise(found):
+        assert one.window[3] - other.window[1] >= 16  # a quarter
+        assert one.keep[3] == other.keep[1] == (one.window[3] + other.window[1]) // 2

@@ -98,3 +98,43 @@ def test_rare_classes_weigh_more() -> None:
 def test_an_unknown_loss_suggests_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean focal"):
         make_loss("focl")
+
+
+def test_tversky_minds_what_is_missed_more_than_what_is_too_much() -> None:
+    target = torch.tensor([[[0, 0, 1, 1]]])
+    logits = torch.log(torch.tensor([0.75, 0.25])).view(1, 2, 1, 1).expand(1, 2, 1, 4)
+    # hits 1.5 and 0.5, too much 1.5 and 0.5, missed 0.5 and 1.5; one is added above and below
+    scores = (1.5 + 1) / (1.5 + 0.3 * 1.5 + 0.7 * 0.5 + 1), (0.5 + 1) / (0.5 + 0.3 * 0.5 + 0.7 * 1.5 + 1)
+    assert make_loss("tversky")(logits, target).item() == pytest.approx(1 - sum(scores) / 2, abs=1e-6)
+
+
+def test_focal_as_published() -> None:
+    logits = torch.log(torch.tensor([0.75, 0.25])).view(1, 2, 1, 1)
+    expected = 0.25**2 * -math.log(0.75)
+    assert make_loss("focal")(logits, torch.zeros(1, 1, 1, dtype=torch.long)).item() == pytest.approx(expected)
+
+
+def test_dice_and_cross_entropy_are_added() -> None:
+    both = make_loss("dice")(LOGITS, TARGET) + make_loss("ce")(LOGITS, TARGET)
+    torch.testing.assert_close(make_loss("dice+ce")(LOGITS, TARGET), both)
+
+
+def test_ohem_takes_pixels_below_70_percent() -> None:
+    probability = torch.tensor([0.5, 0.6, 0.69, 0.71, *[0.99] * 28])
+    logits = torch.stack([probability.log(), (1 - probability).log()])[None, :, None]
+    target = torch.zeros(1, 1, 32, dtype=torch.long)
+    expected = -(math.log(0.5) + math.log(0.6) + math.log(0.69)) / 3
+    assert make_loss("ohem")(logits, target).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_class_weights_are_enets() -> None:
+    weights = inverse_frequency(torch.tensor([75, 25]))
+    expected = torch.tensor([1 / math.log(1.02 + 0.75), 1 / math.log(1.02 + 0.25)])
+    torch.testing.assert_close(weights, expected / expected.mean())
+
+
+@pytest.mark.parametrize("name", ["dice", "tversky", "lovasz"])
+def test_classes_that_are_not_there_take_no_part(name: str) -> None:
+    logits = F.one_hot(TARGET.clamp(max=1), 2).movedim(-1, 1) * 2.0
+    more = torch.cat([logits, torch.full((2, 2, 6, 5), -50.0)], 1)
+    torch.testing.assert_close(make_loss(name)(more, TARGET.clamp(max=1)), make_loss(name)(logits, TARGET.clamp(max=1)))

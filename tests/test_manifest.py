@@ -160,3 +160,40 @@ def test_reading_it_imports_the_standard_library_only():
     command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("input.size.0", 0, "input.size: must be at least 1"),
+        ("input.multiple", 0, "input.multiple: must be at least 1"),
+        ("metrics.0.images", 0, "metrics.0.images: must be at least 1"),
+        ("data.0.images", 0, "data.0.images: must be at least 1"),
+        ("int8", {"ranges": {"a:Conv": [1, 0]}, "miou_lost": 0, "miou_lost_seven_bits": 0}, "must be (low, high)"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_named(path: str, value: Any, said: str):
+    with pytest.raises(ManifestError) as caught:
+        Entry.from_dict("unet-carvana", changed(path, value))
+    assert said in str(caught.value)
+
+
+def test_other_weights_come_with_no_package():
+    entry = dataclasses.replace(Entry.from_dict("x", example()), embedded=True)
+    assert not entry.unmeasured().embedded
+
+
+def test_a_config_is_whole_or_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "config.json"
+    write_config(path, Entry.from_dict("x", example()))
+    before, write = path.read_text(), Path.write_text
+
+    def fail(self: Path, text: str, *arguments: Any) -> int:
+        write(self, text[:100], *arguments)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", fail)
+    with pytest.raises(OSError, match="No space left"):
+        write_config(path, Entry.from_dict("y", example()))
+    assert path.read_text() == before
+    assert list(tmp_path.iterdir()) == [path]

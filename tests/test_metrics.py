@@ -9,7 +9,7 @@ import math
 import numpy as np
 import pytest
 
-from carseg.errors import DataError, UnknownNameError
+from carseg.errors import DataError, OptionError, UnknownNameError
 from carseg.labels import BDD, CARPARTS, CARVANA, label_set
 from carseg.metrics import Evaluation, boundary_f1
 
@@ -241,3 +241,44 @@ def test_boundary_f1_forgives_a_small_shift_only():
     assert boundary_f1(disc(40), disc(0), 2) < 0.4
     assert boundary_f1(np.zeros_like(disc(0)), disc(0), 2) == 0.0
     assert math.isnan(boundary_f1(np.zeros_like(disc(0)), np.zeros_like(disc(0)), 2))
+
+
+def test_intervals_are_of_95_percent():
+    pairs = list(pictures(2, 200, classes=2))
+    evaluation = Evaluation(FIVE, boundary=False)
+    for prediction, truth in pairs:
+        evaluation.add(prediction, truth)
+    hits = np.array([[np.sum((p == t) & (t != 255)), np.sum(t != 255)] for p, t in pairs])
+    drawn = hits[np.random.default_rng(5).integers(200, size=(20000, 200))].sum(1)
+    accuracies = drawn[:, 0] / drawn[:, 1]
+    low, high = evaluation.scores().pixel_acc_ci
+    assert 0.93 < np.mean((low <= accuracies) & (accuracies <= high)) < 0.97
+
+
+@pytest.mark.parametrize("labels", [CARPARTS, BDD])
+def test_large_pictures_and_high_ids_are_counted_right(labels):
+    last = len(labels) - 1
+    truth = np.full((300, 400), last, np.uint8)  # more pixels than 16 bits can count
+    truth[:10] = 0
+    scores = one(truth, np.full_like(truth, last), labels, boundary=False)
+    assert scores.confusion.sum() == scores.pixels == truth.size
+    assert scores.confusion[last, last] == 290 * 400
+    assert scores.confusion[0, last] == 10 * 400
+
+
+def test_a_picture_without_foreground_takes_no_part_in_the_mean_of_the_pictures():
+    car, road = np.ones((2, 2), np.uint8), np.zeros((2, 2), np.uint8)
+    scores = scored([(car, car), (road, road)], CARVANA)
+    assert scores.picture_dice == 1.0
+
+
+def test_more_classes_than_can_be_counted_are_refused():
+    with pytest.raises(OptionError, match="at most 253 classes"):
+        Evaluation(label_set("many", [f"c{i}" for i in range(254)], background=None))
+    Evaluation(label_set("many", [f"c{i}" for i in range(253)], background=None))
+
+
+def test_the_tolerance_is_three_quarters_of_a_percent_of_the_diagonal():
+    step = lambda dx: np.repeat(np.arange(800)[None] >= 400 + dx, 600, 0).astype(np.uint8)  # noqa: E731
+    assert boundary_f1(step(7), step(0), 2) == 1.0  # 7.5 pixels
+    assert boundary_f1(step(8), step(0), 2) == 0.0

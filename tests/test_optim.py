@@ -193,3 +193,8 @@ def test_the_moving_average_has_batch_norm_statistics_and_no_gradients() -> None
     assert not any(parameter.requires_grad for parameter in average.model.parameters())
     with pytest.raises(OptionError, match="decay"):
         optim.MovingAverage(model, 1.0)
+
+
+def test_sgd_has_nesterovs_momentum() -> None:
+    [group, *_] = optim.make_optimizer(Small(), "sgd", 0.1).param_groups
+    assert (group["momentum"], group["nesterov"]) == (0.9, True)

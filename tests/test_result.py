@@ -140,6 +140,7 @@ def test_cutout_with_a_soft_border(result):
     alpha = np.asarray(result.cutout(feather=1.5))[..., 3]
     assert alpha[15, 30] == 255
     assert 0 < alpha[15, 39] < 255
+    assert not alpha[result.mask == 0].any()  # the old background makes no rim
     with pytest.raises(OptionError, match="no colour"):
         result.cutout("blueish")
 
@@ -280,3 +281,39 @@ def test_in_a_notebook(result):
     preview = Image.open(io.BytesIO(make(np.ones((10, 3000)))._repr_png_()))
     assert preview.format == "PNG"
     assert preview.width == 1200
+
+
+def test_overlay_and_documents_take_their_options(result):
+    picture = np.asarray(result.overlay(alpha=0, legend=False))
+    inside = (12, 30)  # of the hood, off its outline
+    assert picture[inside].tolist() == result.picture[inside].tolist()
+    polygons = coco_document([result], polygons=True)
+    assert result.to_coco(polygons=True) == polygons
+    assert json.loads(result.to_json(polygons=True)) == result.to_dict(polygons=True)
+
+
+def test_a_background_is_cropped_not_squeezed(result):
+    wide = np.zeros((20, 90, 3), np.uint8)  # the picture is 60x40: what it covers of this are the middle 30 columns
+    wide[:, :25] = wide[:, 65:] = 255
+    pixels = np.asarray(result.cutout(wide))[result.mask == 0]
+    assert not pixels[:, :3].any()
+
+
+def test_a_mask_without_scores_has_none_in_coco():
+    [annotation] = make([[WHEEL, 0]]).to_coco()["annotations"]
+    assert "score" not in annotation
+
+
+def test_mask_and_overlay_are_saved_unless_told_otherwise(result, tmp_path):
+    assert set(result.save(tmp_path)) == {"mask", "overlay"}
+
+
+def test_label_sets_of_one_name_do_not_share_a_document(result):
+    other = make([[1]], label_set("carparts", ["nothing", "bonnet"]))
+    with pytest.raises(OptionError, match="cannot hold both"):
+        coco_document([result, other])
+
+
+def test_a_narrow_soft_border(result):
+    alpha = np.asarray(result.cutout(feather=0.8))[..., 3]
+    assert 0 < alpha[15, 39] < 255

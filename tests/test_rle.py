@@ -129,3 +129,8 @@ def test_a_ring_within_a_hole_and_pixels_touching_by_a_corner():
 def test_no_pixels_no_rings():
     assert polygons.rings(np.zeros((4, 5), bool)) == []
     assert polygons.coco_segmentation([]) == []
+
+
+def test_runs_of_no_length_belong_to_nothing():
+    encoding = {"size": [3, 2], "counts": [1, 0, 3, 1, 1, 0]}
+    assert (rle.area(encoding), rle.bbox(encoding)) == (1, (1, 1, 1, 1))

@@ -1,6 +1,8 @@
 """From a picture of any size to a result of the same size, one by one and in streams."""
 
+import io
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -187,3 +189,56 @@ def test_load_names_what_is_wrong() -> None:
 def test_labels_are_the_entrys(segmenter: Segmenter) -> None:
     assert segmenter.labels is LABELS and segmenter.labels != CARPARTS and segmenter.name == "brightest"
     assert "brightest channel" in repr(segmenter)
+
+
+def test_matches_of_a_pattern_come_in_order(segmenter: Segmenter, folder: Path) -> None:
+    names = [Path(result.source).name for result in segmenter.stream(str(folder / "**" / "*.[pP][nN][gG]"))]
+    assert names == ["a.PNG", "b.png", "c.png"]
+
+
+def test_one_picture_of_any_kind_is_a_stream_of_one(segmenter: Segmenter, folder: Path) -> None:
+    content = (folder / "b.png").read_bytes()
+    for one in (
+        content,
+        bytearray(content),
+        io.BytesIO(content),
+        Image.open(folder / "b.png"),
+        np.zeros((8, 9), np.uint8),
+    ):
+        assert len(list(segmenter.stream(one))) == 1
+
+
+def test_the_ends_of_the_options_are_allowed(segmenter: Segmenter) -> None:
+    for threshold in (0, 1):
+        assert segmenter.predict(halves(32, 64), tile=32, threshold=threshold).mask.shape == (32, 64)
+    with pytest.raises(OptionError, match="on_error"):
+        segmenter.stream([], on_error="ignore")
+
+
+def test_the_runtime_says_how_many_pictures_suit_the_device(segmenter: Segmenter) -> None:
+    segmenter.runtime.batch_size = 3
+    assert len(list(segmenter.stream([halves(8, 8)] * 7))) == 7
+    assert segmenter.runtime.batches == [3, 3, 1]
+
+
+def test_pictures_of_other_shapes_go_in_another_batch() -> None:
+    seen = []
+
+    def runtime(batch: np.ndarray) -> np.ndarray:
+        seen.append(batch.shape)
+        return np.concatenate([np.full_like(batch[:, :1], 0.5), batch], 1)
+
+    fitting = replace(SPEC, resize="fit", multiple=32)
+    pictures = [halves(40, 80), halves(40, 80), halves(80, 40), halves(40, 80)]
+    masks = [r.mask for r in Segmenter(replace(ENTRY, input=fitting), runtime).stream(pictures, batch_size=4)]
+    assert [mask.shape for mask in masks] == [picture.shape[:2] for picture in pictures]
+    assert seen == [(2, 3, 32, 64), (1, 3, 64, 32), (1, 3, 32, 64)]
+
+
+def test_tiles_keep_threshold_and_scores(segmenter: Segmenter) -> None:
+    rgb = halves(64, 512)
+    rgb[:, :256] = 140  # unsure
+    result = segmenter.predict(rgb, tile=64, threshold=0.9)
+    assert (result.mask[:, :240] == 0).all() and (result.mask[:, 272:] == 3).all()
+    sure = {part.name: part.score for part in segmenter.predict(halves(64, 512), tile=64).parts}
+    assert sure == {"left_red": pytest.approx(1, abs=0.01), "right_blue": pytest.approx(1, abs=0.01)}
