@@ -15,7 +15,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +26,8 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
+
+from benchmarks.turns import Workers, answer
 
 Job = dict[str, Any]
 
@@ -129,21 +130,16 @@ def _calibrate(name: str, place: str | None, files: list[str]) -> None:
 
 
 def _row(job: Job, ways: list[str], rounds: int) -> None:
-    workers: dict[str, subprocess.Popen[str]] = {}
     masks: dict[str, list[Any]] = {}
     times: dict[str, list[float]] = {way: [] for way in (REFERENCE, *ways)}
-    try:
+    with Workers("benchmarks.inference") as workers:
         for way in times:  # one after another: what the first converts lies in the cache for the next
-            workers[way] = _start({**job, "way": way})
-            masks[way] = [np.load(path) for path in _ask(workers[way], "masks")]  # warms up as well
+            workers.start(way, {**job, "way": way})
+            masks[way] = [np.load(path) for path in workers.ask(way, "masks")]  # warms up as well
         for _ in range(rounds):
             for number in range(len(job["files"])):
-                for way, worker in workers.items():
-                    times[way].append(_ask(worker, number))
-    finally:
-        for worker in workers.values():
-            worker.kill()
-            worker.wait()
+                for way in times:
+                    times[way].append(workers.ask(way, number))
     cells = [job["name"], str(job["size"] or "own"), f"{median(times[REFERENCE]):.0f}"]
     for way in ways:
         ratio = median(r / t for r, t in zip(times[REFERENCE], times[way], strict=True))
@@ -153,36 +149,23 @@ def _row(job: Job, ways: list[str], rounds: int) -> None:
     print(f"| {' | '.join(cells)} |", flush=True)
 
 
-def _start(job: Job) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.inference", "--work", json.dumps(job)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-
-def _ask(worker: subprocess.Popen[str], question: Any) -> Any:
-    assert worker.stdin is not None and worker.stdout is not None
-    print(json.dumps(question), file=worker.stdin, flush=True)
-    line = worker.stdout.readline()
-    if not line:
-        raise SystemExit(f"a process ended with status {worker.wait()}")
-    return json.loads(line)
-
-
 def _work(job: Job) -> None:
     """Answers the number of a picture with the milliseconds it took, "masks" with files of all masks."""
     predict = _predictor(job)
     contents = [Path(path).read_bytes() for path in job["files"]]
     with tempfile.TemporaryDirectory() as folder:
-        for line in sys.stdin:
-            question = json.loads(line)
+
+        def reply(question: Any) -> Any:
             if question == "masks":
                 paths = [str(Path(folder, f"{number}.npy")) for number in range(len(contents))]
                 for path, content in zip(paths, contents, strict=True):
                     np.save(path, predict(content))
-                print(json.dumps(paths), flush=True)
-            else:
-                began = time.perf_counter()
-                predict(contents[question])
-                print((time.perf_counter() - began) * 1000, flush=True)
+                return paths
+            began = time.perf_counter()
+            predict(contents[question])
+            return (time.perf_counter() - began) * 1000
+
+        answer(reply)
 
 
 def _predictor(job: Job) -> Callable[[bytes], np.ndarray]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +24,8 @@ from statistics import median
 from typing import Annotated, Any
 
 import typer
+
+from benchmarks.turns import Workers, answer
 
 Job = dict[str, Any]
 Loop = Callable[[], dict[str, Any]]  # one round: {"images_per_s": ..., "data_share": ..., "precision": ...}
@@ -41,19 +42,16 @@ def main(
         pictures = find_pictures(Path(scratch), batch_size * steps)
         job = {"data": str(pictures), "scratch": scratch, "size": [height, width]}
         job |= {"batch_size": batch_size, "steps": steps}
-        workers = {name: _start(name, job) for name in ("plain", "carseg")}
-        results: dict[str, list[dict[str, Any]]] = {name: [] for name in workers}
-        try:
+        results: dict[str, list[dict[str, Any]]] = {name: [] for name in LOOPS}
+        with Workers("benchmarks.training_loop") as workers:
+            for name in LOOPS:
+                workers.start(name, {**job, "loop": name})
             for number in range(rounds + 1):
-                for name, worker in workers.items():
-                    result = _ask(worker)
+                for name in LOOPS:
+                    result = workers.ask(name, "round")
                     if number:
                         results[name].append(result)
                         print(f"round {number}: {name} {result['images_per_s']:.3f} images/s", file=sys.stderr)
-        finally:
-            for worker in workers.values():
-                worker.kill()
-                worker.wait()
     print(f"U-Net, {height}x{width}, batches of {batch_size}, {rounds} rounds of {steps} steps")
     speed = {name: median(r["images_per_s"] for r in found) for name, found in results.items()}
     for name, found in results.items():
@@ -174,33 +172,19 @@ def _names(job: Job) -> list[str]:
     return names[: job["batch_size"] * job["steps"]]
 
 
-def _start(name: str, job: Job) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "benchmarks.training_loop", name, json.dumps(job)]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+LOOPS = {"plain": plain_loop, "carseg": carseg_loop}
 
 
-def _ask(worker: subprocess.Popen[str]) -> dict[str, Any]:
-    assert worker.stdin is not None and worker.stdout is not None
-    worker.stdin.write("round\n")
-    worker.stdin.flush()
-    line = worker.stdout.readline()
-    if not line:
-        raise SystemExit(f"a loop ended with status {worker.wait()}")
-    answer: dict[str, Any] = json.loads(line)
-    return answer
-
-
-def _work(name: str, job: Job) -> None:
-    """Runs a round for each line of standard input, and answers with its figures."""
+def _work(job: Job) -> None:
+    """Answers with the figures of a round."""
     import torch
 
-    run = {"plain": plain_loop, "carseg": carseg_loop}[name](job)
-    for _ in sys.stdin:
-        print(json.dumps(run() | {"threads": torch.get_num_threads()}), flush=True)
+    run = LOOPS[job["loop"]](job)
+    answer(lambda _: run() | {"threads": torch.get_num_threads()})
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3 and sys.argv[1] in ("plain", "carseg"):
-        _work(sys.argv[1], json.loads(sys.argv[2]))
+    if sys.argv[1:2] == ["--work"]:
+        _work(json.loads(sys.argv[2]))
     else:
         typer.run(main)

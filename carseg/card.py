@@ -71,10 +71,7 @@ their data demands.
 
 def _int8(entry: Entry) -> str:
     """A row of the table of facts, where there is something to say."""
-    if entry.int8 is None:
-        return ""
-    gained, older = -100 * entry.int8.miou_lost, -100 * entry.int8.miou_lost_seven_bits
-    return f"| computed in int8 | {gained:+.2f} points of mIoU, {older:+.2f} on processors without VNNI |\n"
+    return f"| computed in int8 | {entry.int8} |\n" if entry.int8 else ""
 
 
 def _resize(entry: Entry) -> str:

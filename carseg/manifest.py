@@ -157,6 +157,10 @@ class Int8(Record):
     miou_lost: float
     miou_lost_seven_bits: float
 
+    def __str__(self) -> str:
+        gained, older = -100 * self.miou_lost, -100 * self.miou_lost_seven_bits
+        return f"{gained:+.2f} points of mIoU, {older:+.2f} on processors without VNNI"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         for place, (low, high) in self.ranges.items():

@@ -25,9 +25,8 @@ def rings(mask: NDArray[Any], offset: tuple[int, int] = (0, 0)) -> list[Ring]:
     found: list[Ring] = []
     seen = np.zeros(x.size, bool).tolist()
     xs, ys = (x + offset[0]).tolist(), (y + offset[1]).tolist()
-    hole = (
-        ~inside[y + 1, x + 1]
-    ).tolist()  # asked of a ring's first corner only: what lies inside it, to the lower right
+    # Asked of a ring's first corner only: what lies inside it, to the lower right.
+    hole = (~inside[y + 1, x + 1]).tolist()
     for first in range(x.size):
         if seen[first]:
             continue
@@ -54,7 +53,8 @@ def coco_segmentation(outlines: list[Ring]) -> list[list[int]]:
 
 
 def _is_hole(ring: Ring) -> bool:
-    return ring[0][0] == ring[1][0]  # it runs downwards from its uppermost corner, an outer ring to the right
+    # A hole runs downwards from its uppermost corner, an outer ring to the right.
+    return ring[0][0] == ring[1][0]
 
 
 def _cuts(outlines: list[Ring], holes: list[int]) -> dict[tuple[int, int], list[int]]:
@@ -80,9 +80,8 @@ def _cuts(outlines: list[Ring], holes: list[int]) -> dict[tuple[int, int], list[
 def _walk(outlines: list[Ring], number: int, cuts: dict[tuple[int, int], list[int]]) -> list[int]:
     """Vertices of an outer ring and, by way of the cuts, of the holes that hang from it."""
     path: list[int] = []
-    pending: list[tuple[int, int] | list[int]] = [
-        (number, 0)
-    ]  # a vertex to go on from, or a point to pass on the way back
+    # Vertices to go on from, and points to pass on the way back.
+    pending: list[tuple[int, int] | list[int]] = [(number, 0)]
     while pending:
         step = pending.pop()
         if isinstance(step, list):

@@ -38,9 +38,8 @@ def label_runs(mask: NDArray[Any]) -> tuple[Positions, Positions, NDArray[Any]]:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, mask.dtype)
     above = np.flatnonzero(mask[1:] != mask[:-1])
     rows, columns = above // width + 1, above % width
-    tops = (
-        np.flatnonzero(mask[0, 1:] != mask[-1, :-1]) + 1
-    )  # a run may go on from a column's foot to the next one's head
+    # A run may go on from a column's foot to the next one's head.
+    tops = np.flatnonzero(mask[0, 1:] != mask[-1, :-1]) + 1
     starts = np.concatenate([np.zeros(1, np.int64), columns * height + rows, tops * height])
     starts.sort()
     ends = np.append(starts[1:], mask.size)

@@ -205,7 +205,7 @@ def test_auto_is_torch_where_nothing_was_measured(machine: set[str]):
     assert choose(measured(), "auto", "auto", "auto") == ("torch", "float32")
 
 
-def test_auto_is_the_fastest_that_agrees_and_isinstalled(machine: set[str], monkeypatch: pytest.MonkeyPatch):
+def test_auto_is_the_fastest_that_agrees_and_is_installed(machine: set[str], monkeypatch: pytest.MonkeyPatch):
     every = {"bfloat16": 0.9995, "float32": 1.0}
     entry = measured(openvino=every, torch=every, onnx={"float32": 1.0})
     assert choose(entry, "auto", "auto", "auto") == ("openvino", "bfloat16")
@@ -253,7 +253,7 @@ def test_bfloat16_is_not_native_where_onednn_may_not_use_it(monkeypatch: pytest.
         ("onnx", "onnxruntime", "pip install 'carseg[onnx]'"),
     ],
 )
-def test_a_runtime_that_is_notinstalled_says_how_to_get_it(runtime: str, missing: str, line: str, monkeypatch):
+def test_a_runtime_that_is_not_installed_says_how_to_get_it(runtime: str, missing: str, line: str, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == missing else find(name, *rest))
     with pytest.raises(MissingExtraError) as caught:

@@ -141,6 +141,5 @@ def _description(entry: Entry) -> list[str]:
         told = ", ".join(f"{precision} {share:.3%}" for precision, share in shares.items())
         lines.append(f"{'equal labels':<14}  {runtime}: {told}")
     if entry.int8 is not None:
-        gained, older = -100 * entry.int8.miou_lost, -100 * entry.int8.miou_lost_seven_bits
-        lines.append(f"{'int8':<14}  {gained:+.2f} points of mIoU, {older:+.2f} on processors without VNNI")
+        lines.append(f"{'int8':<14}  {entry.int8}")
     return lines

@@ -98,7 +98,10 @@ def find_entry(name: str, hub: str | os.PathLike[str] | None = None) -> Entry:
 def copies(entry: Entry, hub: str | os.PathLike[str] | None = None) -> list[Path]:
     """Where the weights lie on this machine already, in the order in which they are used; not verified."""
     paths = (path for path in _candidates(entry, _given_hub(hub)) if os.path.isfile(path))
-    return list({path.resolve(): path for path in paths}.values())
+    found: dict[Path, Path] = {}
+    for path in paths:
+        found.setdefault(path.resolve(), path)
+    return list(found.values())
 
 
 def cache_dir() -> Path:

@@ -16,7 +16,7 @@ Progress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
 _DELAYS = (0.3, 1.0, 3.0)  # seconds before further tries of a download that makes no progress
 _TIMEOUT = (10.0, 30.0)  # seconds to connect, and from one piece of an answer to the next
-_CHUNK = 1 << 16
+_CHUNK = 1 << 13  # of one that does not come whole nothing is kept
 _LARGEST = 1 << 28  # bytes of a file whose size is not known
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
