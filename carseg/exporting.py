@@ -7,20 +7,17 @@ with torch float32 before it got its name.
 from __future__ import annotations
 
 import json
-import math
 import os
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from carseg import __version__, image, runtimes
+from carseg import __version__, image
 from carseg import hub as hubs
 from carseg.errors import ExportError, OptionError, PictureError
 from carseg.extras import require
@@ -113,7 +110,7 @@ def export(
                 model = onnx_model(located, precision, format) if not ranges else int8_model(located, ranges, format)
             files, runtime = _WRITERS[format](located, precision, model, stem)
             candidate = Segmenter(located.entry, runtime)
-            result = stated or _compare(_reference(located), candidate, precision, compared, data)
+            result = stated or _compare(reference(located), candidate, precision, compared, data)
             if ranges is not None:
                 with suppress(OSError):  # a cache that cannot be written
                     put_int8_ranges(located.entry, ranges)
@@ -160,38 +157,7 @@ def agreement(masks: Iterable[tuple[image.Array8, image.Array8]]) -> tuple[float
     return sum(equal) / sum(total), len(total)
 
 
-def measure_runtimes(located: Located, pictures: Iterable[Any]) -> dict[str, dict[str, float]]:
-    """``agreement`` of every runtime and precision of this machine, as ``Entry.runtimes`` states it.
-
-    bfloat16 is left out where it gains no time, as with depthwise convolutions in torch.
-
-    Args:
-        pictures: RGB uint8 (H, W, 3); gone through once for each.
-    """
-    reference = _reference(located)
-    started = {
-        (name, precision): Segmenter(located.entry, runtimes.start(located, name, "cpu", precision, None))
-        for name, precision in runtimes.FASTEST
-        if runtimes.runs_here(name, precision)
-    }
-    pairs: dict[tuple[str, str], list[tuple[image.Array8, image.Array8]]] = {way: [] for way in started}
-    times: dict[tuple[str, str], list[float]] = {way: [] for way in started}
-    for rgb in pictures:  # each way in turn, so that other work on the machine slows all of them alike
-        wanted = reference.predict(rgb).mask
-        for way, segmenter in started.items():
-            began = time.perf_counter()
-            pairs[way].append((wanted, segmenter.predict(rgb).mask))
-            times[way].append(time.perf_counter() - began)
-    shares = {way: agreement(compared)[0] for way, compared in pairs.items()}
-    seconds = {way: median(took) for way, took in times.items()}
-    figures: dict[str, dict[str, float]] = {}
-    for (name, precision), share in shares.items():
-        if precision == "float32" or seconds[name, precision] < seconds[name, "float32"]:
-            figures.setdefault(name, {})[precision] = math.floor(share * 1e5) / 1e5
-    return figures
-
-
-def _reference(located: Located) -> Segmenter:
+def reference(located: Located) -> Segmenter:
     """The network as it was trained: torch in float32, nothing folded."""
     import torch
 

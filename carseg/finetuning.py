@@ -129,7 +129,7 @@ def finetune(
         raise TrainingError(f"a step does not fit into the memory of {trainer.device}: {advice}") from error
     except ValueError as error:
         if "more than 1 value per channel" in str(error):  # torch's batch norm, after pooling to a single pixel
-            advice = "use a larger batch_size, or a smaller accumulate"
+            advice = "use a larger batch_size or size, or a smaller accumulate"
             raise OptionError(f"{entry.architecture} cannot learn from one picture at a time: {advice}") from error
         raise
     if trainer.group.leads:

@@ -109,10 +109,12 @@ class Evaluation:
             truth: uint8 (H, W) label ids, 255 where nothing is known.
 
         Raises:
-            DataError: the shapes differ, or there are label ids that are no class.
+            DataError: the shapes differ, they are not uint8, or there are label ids that are no class.
         """
         if prediction.shape != truth.shape or truth.ndim != 2:
             raise DataError(f"prediction and truth must both be (H, W), got {prediction.shape} and {truth.shape}")
+        if prediction.dtype != np.uint8 or truth.dtype != np.uint8:
+            raise DataError(f"prediction and truth must both be uint8, got {prediction.dtype} and {truth.dtype}")
         count = len(self.labels)
         prediction, truth = self._table[prediction], self._table[truth]
         for name, mask in (("prediction", prediction), ("truth", truth)):

@@ -379,7 +379,7 @@ def test_multiplications_are_counted_as_by_hand():
 
 @pytest.mark.parametrize("architecture", [n for n in list_architectures() if not re.search("-b[1-5]|101|200", n)])
 def test_multiplications_of_every_architecture_can_be_counted(architecture):
-    assert 0.01 < measuring.count_gmacs(entry_of("any", architecture, (128, 128))) < 200
+    assert 0 < measuring.count_gmacs(entry_of("any", architecture, (128, 128))) < 200
 
 
 def test_merged_classes_count_as_one(hub, data):

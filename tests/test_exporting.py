@@ -20,6 +20,7 @@ from carseg.errors import PictureError
 from carseg.exporting import export
 from carseg.manifest import Int8, Metric, write_config
 from carseg.runtimes import cpu, kept
+from recipes import calibrate
 
 from color_hub import LABELS, SIDE, blocks, photo, write_model
 
@@ -228,8 +229,8 @@ def test_bfloat16_that_is_no_faster_is_not_stated(folder: Path, monkeypatch: pyt
     monkeypatch.setattr(runtimes, "start", start)
     monkeypatch.setattr(runtimes, "installed", lambda name: name in costs)
     monkeypatch.setattr(cpu, "native_bfloat16", lambda: True)
-    monkeypatch.setattr(exporting.time, "perf_counter", lambda: now)
-    found = exporting.measure_runtimes(located, [np.asarray(blocks(96, 64))] * 2)
+    monkeypatch.setattr(calibrate.time, "perf_counter", lambda: now)
+    found = calibrate.measure_runtimes(located, [np.asarray(blocks(96, 64))] * 2)
     assert found == {"openvino": {"bfloat16": 1.0, "float32": 1.0}, "torch": {"float32": 1.0}}
 
 
