@@ -263,18 +263,18 @@ def _stated(entry: Entry) -> tuple[str, float, int] | None:
 
 
 def _compare(
-    reference: Segmenter, candidate: Segmenter, precision: str, pictures: list[Any], data: Dataset | None
+    exact: Segmenter, candidate: Segmenter, precision: str, pictures: list[Any], data: Dataset | None
 ) -> tuple[str, float, int]:
     """The figure, its value, on how many pictures; raises ExportError if it is bad."""
     if precision == "int8" and data is not None:
-        before, after = (_miou(segmenter, data) for segmenter in (reference, candidate))
+        before, after = (_miou(segmenter, data) for segmenter in (exact, candidate))
         if before - after > INT8_LOSS:
             raise ExportError(
                 f"int8 has mIoU {after:.4f} on {len(data)} pictures where float32 has {before:.4f}; at most "
                 f"{INT8_LOSS} may be lost: calibrate with more pictures like these, or export float32"
             )
         return "mIoU lost", before - after, len(data)
-    masks = ((reference.predict(rgb).mask, candidate.predict(rgb).mask) for rgb in _decoded(pictures))
+    masks = ((exact.predict(rgb).mask, candidate.predict(rgb).mask) for rgb in _decoded(pictures))
     share, count = agreement(masks)
     least = INT8_AGREEMENT if precision == "int8" else AGREEMENT
     if share < least:

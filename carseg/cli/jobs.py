@@ -165,14 +165,14 @@ def _marked(job: Job) -> str:
 
 
 def _tell_apart(roots: Collection[Path]) -> dict[Path, PurePosixPath]:
-    """The shortest ends of the folders' paths that differ."""
+    """The shortest ends of the folders' paths that differ by more than their case; a drive counts as a folder."""
     whole = {root: root.resolve() for root in roots}
     parts = {root: (path.drive.replace(":", ""), *path.parts[1:]) for root, path in whole.items()}
+
+    def different(length: int) -> int:
+        return len({"/".join(path[-length:]).casefold() for path in parts.values()})
+
     length = 1
-    while len({_ends(p, length) for p in parts.values()}) < len({_ends(p, 0) for p in parts.values()}):
+    while different(length) < different(0):  # of 0, the whole paths
         length += 1
     return {root: PurePosixPath(*parts[root][-length:]) for root in roots}
-
-
-def _ends(parts: tuple[str, ...], length: int) -> str:
-    return "/".join(parts[-length:]).casefold()
