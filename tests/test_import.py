@@ -20,7 +20,8 @@ HEAVY = {"torch", "torchvision", "timm", "numpy", "PIL", "requests", "huggingfac
 # A module imports from its own layer and from those above it in this list. What is not listed has no place yet.
 LAYERS = (
     "errors",
-    "atomic card catalog extras hub integrity labels manifest options page records registry switches training_log walking",
+    "atomic card catalog extras hub integrity labels manifest options page records registry switches training_log"
+    " walking",
     "architectures calibration checkpoint data distributed drawing image losses metrics normalising optim packing"
     " polygons result rle runtimes",
     "benchmark_page benchmark_report benchmark_rows benchmark_worker benchmarking distillation exporting finetuning"
