@@ -88,8 +88,14 @@ def parse(arguments: list[str]) -> None:
         pass
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One for all: converting a network to ONNX takes longer than most pages."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def here(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what the pages speak of: a picture, folders of pictures, labelled ones, a video, a checkpoint."""
     car = ROOT / "examples" / "car.jpg"
     with Image.open(car) as image:
@@ -103,7 +109,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         save(tmp_path / "labelled" / "masks" / f"{i}.png", mask)
     (tmp_path / "labelled" / "classes.txt").write_text("background\nhood\nwheel\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("CARSEG_CACHE", str(cache))
     for name in ("CARSEG_HUB", "CARSEG_OFFLINE", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(process, "prepare", lambda: None)  # settings of this process are the test runner's
