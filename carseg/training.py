@@ -353,7 +353,11 @@ def _generator(*identity: object) -> Generator:
 
 
 def precision_named(name: str, device: torch.device) -> torch.dtype:
-    """What a training computes in: "auto" is bfloat16 where the device has it natively; UnknownNameError otherwise."""
+    """What a training computes in; "auto" is bfloat16 where the device has it natively.
+
+    Raises:
+        UnknownNameError: no such precision.
+    """
     if name == "auto":
         return torch.bfloat16 if native_bfloat16(device) else torch.float32
     types = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
