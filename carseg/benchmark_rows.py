@@ -31,7 +31,7 @@ from carseg.registry import unknown
 IDENTITY = ("model", "dataset", "split", "images")
 QUALITY = ("miou", "miou_ci", "pixel_acc", "dice", "per_class", "side_error", "boundary_f1")
 SIZE = ("params_m", "gmacs", "size_mb")
-SETTING = ("runtime", "precision", "device", "threads", "batch")
+SETTING = ("runtime", "precision", "device", "threads")
 SPEED = (
     "ms_p50",
     "ms_p95",
@@ -42,7 +42,7 @@ SPEED = (
     "images_per_s",
     "cold_start_s",
 )
-KEYS = (*IDENTITY, *QUALITY, *SIZE, *SETTING, *SPEED, "peak_mem_mb", "weights_sha256", "environment", "error")
+KEYS = (*IDENTITY, *QUALITY, *SIZE, *SETTING, "batch", *SPEED, "peak_mem_mb", "weights_sha256", "environment", "error")
 
 COMPARED = (
     *("miou", "pixel_acc", "dice", "side_error", "boundary_f1"),
@@ -116,7 +116,7 @@ def _comparable(row: Row, other: Row) -> bool:
 
 
 def _setting(row: Row) -> list[Any]:
-    return [row[key] for key in ("runtime", "precision", "device", "threads")]
+    return [row[key] for key in SETTING]
 
 
 def _subject(row: Row) -> tuple[str, str | None, str | None]:

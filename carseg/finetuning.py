@@ -33,7 +33,7 @@ from carseg.metrics import Scores
 from carseg.options import Options
 from carseg.registry import create_model, list_architectures
 from carseg.runtimes.torch_ import pick_device, read_network
-from carseg.training import Trainer, precision_named
+from carseg.training import STATE, Trainer, precision_named
 from carseg.training_report import write_report
 
 START = "run.json"
@@ -319,7 +319,7 @@ def _make_folder(run: Path) -> None:
 
 def _anything_learned(run: Path) -> bool:
     """Whether a run got further than its first step, which may not have fitted into memory."""
-    return (run / "state.pt").exists() or (run / "best").exists()
+    return (run / STATE).exists() or (run / "best").exists()
 
 
 def _resumed(started: dict[str, Any], run: Path, options: Options | None, model: str) -> Options:

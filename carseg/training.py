@@ -45,6 +45,7 @@ from carseg.runtimes.torch_ import TorchRuntime, native_bfloat16, pick_device
 from carseg.segmenter import ahead
 from carseg.training_log import TrainingLog
 
+STATE = "state.pt"  # in a run folder; it is there once something was learned
 CACHE_MARGIN = 1.5  # pictures are cached so much larger than the network sees them, for the augmentations that zoom in
 SAVE_SECONDS = 120  # a state is saved this often, and after every validation
 PLATEAU_PATIENCE = 5  # validations without a better one after which schedule "plateau" halves the rate
@@ -295,12 +296,12 @@ class Trainer:
             "optimizer": self.optimizer.state_dict(),
             "scaler": self.scaler.state_dict(),
         }
-        with self._writing(), replacing(self.folder / "state.pt") as partial:
+        with self._writing(), replacing(self.folder / STATE) as partial:
             torch.save(state, partial)
 
     def resume(self) -> None:
         """Goes back to the last saved state (without one, to the beginning); rows logged after it are dropped."""
-        path = self.folder / "state.pt"
+        path = self.folder / STATE
         if path.exists():
             try:
                 state = torch.load(path, map_location=self.device, weights_only=True)

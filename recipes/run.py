@@ -31,7 +31,7 @@ from carseg.options import Options
 from carseg.registry import create_model
 from carseg.runtimes import torch_
 from carseg.segmenter import load
-from carseg.training import Trainer, evaluate
+from carseg.training import STATE, Trainer, evaluate
 from recipes import recipe as recipes
 from recipes.calibrate import how_it_runs
 from recipes.entering import WEIGHTS, describe, enter
@@ -124,7 +124,7 @@ def train_round(recipe: recipes.Recipe, start: str | Path, run: Path, options: O
 
     seen = replace(recipe.input, size=options.size or recipe.input.size)
     trainer = Trainer(network, seen, pictures, val, run, options, pack=write, report=_report)
-    if (run / "state.pt").exists():
+    if (run / STATE).exists():
         trainer.resume()
     trainer.run()
     return run / "best", entry
