@@ -32,6 +32,7 @@ from carseg.registry import create_model
 from carseg.runtimes import torch_
 from carseg.segmenter import load
 from carseg.training import STATE, Trainer, evaluate
+from recipes import backbones
 from recipes import recipe as recipes
 from recipes.calibrate import how_it_runs
 from recipes.entering import WEIGHTS, describe, enter
@@ -80,7 +81,9 @@ def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tupl
 
 
 def made(name: str, runs: Path, share: float, device: str) -> Path | None:
-    """The weights of a recipe without any in the zoo, trained if they have to be; None for any other name."""
+    """The weights of a packaged encoder or of a recipe without any in the zoo, made if they have to be; else None."""
+    if backbones.is_packaged(name):
+        return backbones.unpacked(name, runs)
     return train(recipes.read(name), runs, share, device)[0] if recipes.is_to_make(name) else None
 
 

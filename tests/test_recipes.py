@@ -9,16 +9,17 @@ import pytest
 import torch
 
 from carseg import load, packing
-from carseg.architectures.imagenet import copy_encoder
+from carseg.architectures.imagenet import copy_encoder, load_encoder
 from carseg.errors import OptionError
 from carseg.manifest import read_config
 from carseg.registry import create_model, list_architectures
+from recipes import backbones, run
 from recipes import recipe as recipes
-from recipes import run
 from recipes.fringe import Fringed
 
 from drawn_data import draw_mask, draw_picture, index_folder
 from entries import entry_of
+from keras_resnet50 import keras_resnet50
 
 FILES = {path.stem: path.read_text("utf-8") for path in sorted(recipes.FOLDER.glob("*.toml"))}
 NAMES = list(FILES)
@@ -110,8 +111,12 @@ def test_the_encoder_that_a_recipe_names_fits_its_network(name: str, monkeypatch
     recipe = recipes.read(name)
     encoder = recipe.rounds[0].encoder
     assert encoder
-    trained, network = (create_model(recipes.read(each).start, 2) for each in (encoder, name))
-    copy_encoder(network, trained, encoder)
+    network = create_model(recipe.start, 2)
+    if backbones.is_packaged(encoder):
+        state = {key: torch.from_numpy(value) for key, value in backbones.to_timm(keras_resnet50()).items()}
+        load_encoder(network, state, encoder)
+    else:
+        copy_encoder(network, create_model(recipes.read(encoder).start, 2), encoder)
 
 
 def test_a_recipe_makes_what_it_starts_from_and_names_all_data(folder: Path) -> None:

@@ -15,6 +15,7 @@ from carseg.registry import create_model
 from carseg.runtimes import cpu
 from carseg.runtimes.folding import fold
 from carseg.runtimes.rounding import round_weights
+from carseg.runtimes.splitting import split
 
 if TYPE_CHECKING:
     from carseg.architectures.network import Network
@@ -32,6 +33,7 @@ def start(located: Located, device: str, precision: str, threads: int | None) ->
     last = fold(network)
     if precision == "bfloat16":
         _lower(network, last)
+        split(network)
     return TorchRuntime(network, chosen, precision)
 
 

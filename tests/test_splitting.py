@@ -1,0 +1,45 @@
+"""Dilated convolutions of many channels, computed in parts."""
+
+import torch
+from torch import nn
+
+from carseg.registry import create_model
+from carseg.runtimes.splitting import PART, SplitConv2d, split
+
+WIDE = 2 * PART + 7
+
+
+def test_parts_add_up_to_the_convolution() -> None:
+    torch.manual_seed(0)
+    for bias in (True, False):
+        network = nn.Sequential(nn.Conv2d(WIDE, 5, 3, stride=2, padding=4, dilation=(2, 3), bias=bias))
+        x = torch.randn(2, WIDE, 17, 12, requires_grad=True)
+        before = [network(x), *torch.autograd.grad(network(x).square().sum(), [x, *network.parameters()])]
+        state = dict(network.state_dict())
+        split(network)
+        assert isinstance(network[0], SplitConv2d)
+        after = [network(x), *torch.autograd.grad(network(x).square().sum(), [x, *network.parameters()])]
+        for mine, whole in zip(after, before, strict=True):
+            torch.testing.assert_close(mine, whole, rtol=1e-3, atol=1e-3)
+        assert list(network.state_dict()) == list(state)
+        assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
+
+
+def test_other_convolutions_stay_as_they_are() -> None:
+    kept = [
+        nn.Conv2d(WIDE, 4, 3),
+        nn.Conv2d(PART, 4, 3, dilation=2),
+        nn.Conv2d(2 * PART, 2 * PART, 3, dilation=2, groups=2 * PART),
+    ]
+    network = nn.Sequential(*kept)
+    split(network)
+    assert list(network) == kept
+
+
+def test_what_is_split_is_the_pyramid() -> None:
+    with torch.device("meta"):
+        network = create_model("deeplabv3-resnet50", 11)
+    split(network.eval())
+    found = {module.dilation: name for name, module in network.named_modules() if isinstance(module, SplitConv2d)}
+    assert sorted(found) == [(12, 12), (24, 24), (36, 36)]
+    assert all(name.startswith("classifier.") and not network.get_submodule(name).training for name in found.values())
