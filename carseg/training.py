@@ -41,7 +41,7 @@ from carseg.metrics import Evaluation, Scores
 from carseg.normalising import normalise
 from carseg.options import Options
 from carseg.registry import unknown
-from carseg.runtimes.splitting import split
+from carseg.runtimes.splitting import split_for_amx
 from carseg.runtimes.torch_ import TorchRuntime, native_bfloat16, pick_device
 from carseg.segmenter import ahead
 from carseg.training_log import TrainingLog
@@ -105,7 +105,7 @@ class Trainer:
         self.precision = precision_named(options.precision, self.device)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         if (self.device.type, self.precision) == ("cpu", torch.bfloat16):
-            split(self.network)
+            split_for_amx(self.network)
         optim.freeze(self.network, options.freeze)
         self.model: nn.Module = self.group.wrap(self.network)
         self.average = optim.MovingAverage(self.network, options.ema)

@@ -240,7 +240,11 @@ def test_bfloat16_is_not_native_where_onednn_may_not_use_it(monkeypatch: pytest.
     monkeypatch.setattr(cpu, "_features", lambda: frozenset({"avx512_bf16"}))
     for cap, native in {"": True, "avx2": False, "AVX512_CORE": False, "AVX512_CORE_BF16": True}.items():
         monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
-        assert cpu.native_bfloat16() is native
+        assert cpu.native_bfloat16() is native and not cpu.has_amx()
+    monkeypatch.setattr(cpu, "_features", lambda: frozenset({"avx512_bf16", "amx_bf16"}))
+    for cap, amx in {"": True, "AVX512_CORE_BF16": False, "AVX512_CORE_AMX": True}.items():
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
+        assert cpu.native_bfloat16() and cpu.has_amx() is amx
     capped = cpu.fingerprint()
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     assert cpu.fingerprint() != capped

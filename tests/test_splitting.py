@@ -1,12 +1,19 @@
 """Dilated convolutions of many channels, computed in parts."""
 
+import pytest
 import torch
 from torch import nn
 
 from carseg.registry import create_model
-from carseg.runtimes.splitting import PART, SplitConv2d, split
+from carseg.runtimes import cpu
+from carseg.runtimes.splitting import PART, SplitConv2d, split_for_amx
 
 WIDE = 2 * PART + 7
+
+
+@pytest.fixture(autouse=True)
+def amx(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "has_amx", lambda: True)
 
 
 def test_parts_add_up_to_the_convolution() -> None:
@@ -16,7 +23,7 @@ def test_parts_add_up_to_the_convolution() -> None:
         x = torch.randn(2, WIDE, 17, 12, requires_grad=True)
         before = [network(x), *torch.autograd.grad(network(x).square().sum(), [x, *network.parameters()])]
         state = dict(network.state_dict())
-        split(network)
+        split_for_amx(network)
         assert isinstance(network[0], SplitConv2d)
         after = [network(x), *torch.autograd.grad(network(x).square().sum(), [x, *network.parameters()])]
         for mine, whole in zip(after, before, strict=True):
@@ -32,14 +39,21 @@ def test_other_convolutions_stay_as_they_are() -> None:
         nn.Conv2d(2 * PART, 2 * PART, 3, dilation=2, groups=2 * PART),
     ]
     network = nn.Sequential(*kept)
-    split(network)
+    split_for_amx(network)
     assert list(network) == kept
 
 
 def test_what_is_split_is_the_pyramid() -> None:
     with torch.device("meta"):
         network = create_model("deeplabv3-resnet50", 11)
-    split(network.eval())
+    split_for_amx(network.eval())
     found = {module.dilation: name for name, module in network.named_modules() if isinstance(module, SplitConv2d)}
     assert sorted(found) == [(12, 12), (24, 24), (36, 36)]
     assert all(name.startswith("classifier.") and not network.get_submodule(name).training for name in found.values())
+
+
+def test_without_amx_nothing_is_split(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "has_amx", lambda: False)
+    network = nn.Sequential(nn.Conv2d(WIDE, 4, 3, dilation=2))
+    split_for_amx(network)
+    assert type(network[0]) is nn.Conv2d

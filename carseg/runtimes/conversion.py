@@ -10,7 +10,7 @@ from torch.export import Dim, ExportedProgram
 from carseg.architectures.network import Network
 from carseg.runtimes.folding import fold
 from carseg.runtimes.rounding import round_weights
-from carseg.runtimes.splitting import split
+from carseg.runtimes.splitting import split_for_amx
 
 INPUT, OUTPUT = "pictures", "logits"
 _EXAMPLE = (2, 3, 72, 104)  # of no importance, but no two sides may agree
@@ -26,7 +26,7 @@ def to_program(network: Network, *, bfloat16: bool = False) -> ExportedProgram:
     fold(network)
     if bfloat16:
         round_weights(network)
-        split(network)
+        split_for_amx(network)
     free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, about itself

@@ -17,6 +17,11 @@ def native_bfloat16() -> bool:
     return _may_use("BF16", "FP16", "AMX", "AVX10") and not _features().isdisjoint({"avx512_bf16", "amx_bf16"})
 
 
+def has_amx() -> bool:
+    """Whether it multiplies tiles of bfloat16 (AMX), and oneDNN's variable does not forbid it."""
+    return _may_use("AMX") and "amx_bf16" in _features()
+
+
 def native_int8() -> bool:
     """Whether it adds products of int8 in 32 bits (VNNI, AMX, any ARM), and oneDNN's variable does not forbid it.
 

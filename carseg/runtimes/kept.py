@@ -57,9 +57,12 @@ def int8_model(located: Located, ranges: dict[str, Range], extra: str) -> bytes:
 
 def onnx_key(entry: Entry, precision: str) -> tuple[str, ...]:
     """What the ``onnx_model`` of a precision depends on beside the weights."""
-    if precision != "int8":
-        return "onnx", __version__, precision
-    return "onnx", __version__, precision, json.dumps(int8_ranges(entry)), str(cpu.native_int8())
+    key = "onnx", __version__, precision
+    if precision == "bfloat16":
+        return *key, str(cpu.has_amx())
+    if precision == "int8":
+        return *key, json.dumps(int8_ranges(entry)), str(cpu.native_int8())
+    return key
 
 
 def int8_ranges(entry: Entry) -> dict[str, Range]:

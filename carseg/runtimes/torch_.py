@@ -15,7 +15,7 @@ from carseg.registry import create_model
 from carseg.runtimes import cpu
 from carseg.runtimes.folding import fold
 from carseg.runtimes.rounding import round_weights
-from carseg.runtimes.splitting import split
+from carseg.runtimes.splitting import split_for_amx
 
 if TYPE_CHECKING:
     from carseg.architectures.network import Network
@@ -33,7 +33,7 @@ def start(located: Located, device: str, precision: str, threads: int | None) ->
     last = fold(network)
     if precision == "bfloat16":
         _lower(network, last)
-        split(network)
+        split_for_amx(network)
     return TorchRuntime(network, chosen, precision)
 
 
