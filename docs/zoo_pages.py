@@ -1,7 +1,7 @@
 """The zoo's pages: all weights in one table with plots and pictures, and one page a weight, its model card.
 
 Everything is read from the manifest, from ``weights/NAME/README.md`` and, where it is there, from the file
-``benchmarks/zoo.jsonl``, which one command writes: ``carseg benchmark --all --format json > benchmarks/zoo.jsonl``.
+``benchmarks/zoo.jsonl``, the ``results.jsonl`` that ``carseg benchmark --all --out DIR`` leaves.
 A time counts for the very file it was measured with; a model without one shows "-".
 """
 

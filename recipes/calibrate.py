@@ -96,9 +96,10 @@ def measure_int8(located: Located, train: Dataset, test: Dataset) -> Int8:
 
     ranges = calibrate(located, (sample.load_picture() for sample in evenly(train, CALIBRATING)))
     model = onnx_model(located, "float32", "onnx")
-    candidates = [model, *(quantize(model, ranges, seven_bits=fewer) for fewer in (False, True))]
-    segmenters = [Segmenter(located.entry, OnnxRuntime(content, "int8", exact=True)) for content in candidates]
-    evaluations = [Evaluation(located.entry.labels, boundary=False) for _ in candidates]
+    quantized = [quantize(model, ranges, seven_bits=fewer) for fewer in (False, True)]
+    started = [OnnxRuntime(model, "float32"), *(OnnxRuntime(content, "int8", exact=True) for content in quantized)]
+    segmenters = [Segmenter(located.entry, runtime) for runtime in started]
+    evaluations = [Evaluation(located.entry.labels, boundary=False) for _ in started]
     for sample in test:
         rgb, truth = sample.load()
         for segmenter, evaluation in zip(segmenters, evaluations, strict=True):
