@@ -23,6 +23,7 @@ from carseg.manifest import Range
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _ACTIVATIONS = ("Clip", "Relu")
 _KINDS = [*_WEIGHTED, *_ACTIVATIONS, "Add"]  # the rest costs little in float32, and accuracy in int8
+INPUT = "pictures"  # the place of what a network is given
 _SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter notes the modules that a node is in
 
 
@@ -96,7 +97,7 @@ def _load(model: bytes) -> Any:
 def _places(graph: Any) -> dict[str, str]:
     """Where each tensor arises: the module, the kind of operation, and a number where it is not the first such."""
     count: Counter[str] = Counter()
-    places = {graph.input[0].name: "pictures"}
+    places = {graph.input[0].name: INPUT}
     for node in graph.node:
         scopes = next((entry.value for entry in node.metadata_props if entry.key == _SCOPES), "['', '']")
         place = f"{ast.literal_eval(scopes)[-2]}:{node.op_type}"

@@ -75,6 +75,8 @@ class Recipe:
         sources: every data set that shapes it, but for those that shaped what it starts or learns from.
         about: fields of the manifest entry: paper, licence, commercial_use, made_by, storage, embedded.
         keep_float16: tensors that int8 costs too much.
+        int8_reach: share of the lowest and highest activations that int8 spans where it computes: what lies beyond may
+            be rare, and steps be wanted within (Banner et al. 2019, https://arxiv.org/abs/1810.05723).
         notes: Markdown for the model card: how labels came about, what the network fails on; "" for a step.
     """
 
@@ -91,6 +93,7 @@ class Recipe:
     sources: tuple[DataSource, ...]
     about: dict[str, Any]
     keep_float16: tuple[str, ...]
+    int8_reach: float
     notes: str
 
     @property
@@ -156,5 +159,6 @@ def read(name: str) -> Recipe:
         sources=tuple(DataSource(**source) for source in table["sources"]),
         about=table["about"],
         keep_float16=tuple(table.get("keep_float16", ())),
+        int8_reach=table.get("int8_reach", 1.0),
         notes=table.get("notes", "").strip(),
     )
