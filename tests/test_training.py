@@ -260,9 +260,9 @@ def test_it_stops_when_validation_no_longer_improves(data: Path, tmp_path: Path)
 
 
 def test_minutes_are_a_budget(data: Path, tmp_path: Path) -> None:
-    finetune(NETWORK, data, tmp_path / "run", options=replace(QUICK, minutes=0.05))
+    finetune(NETWORK, data, tmp_path / "run", options=replace(QUICK, minutes=0.15))  # many steps, on a busy machine too
     last = rows(tmp_path / "run")[-1]
-    assert float(last["seconds"]) >= 3 and float(last["lr"]) < QUICK.lr / 2
+    assert float(last["seconds"]) >= 9 and float(last["lr"]) < QUICK.lr / 2
 
 
 @pytest.mark.parametrize(
