@@ -30,7 +30,7 @@ class SplitConv2d(nn.Conv2d):
 def split_for_amx(network: nn.Module) -> None:
     """Splits the dilated convolutions of more than ``PART`` input channels, in place, if the processor has AMX.
 
-    For a network that computes in bfloat16; its parameters keep their names.
+    For a network that computes in bfloat16 on that processor; its parameters keep their names.
     """
     if not cpu.has_amx():
         return

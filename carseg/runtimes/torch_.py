@@ -33,7 +33,8 @@ def start(located: Located, device: str, precision: str, threads: int | None) ->
     last = fold(network)
     if precision == "bfloat16":
         _lower(network, last)
-        split_for_amx(network)
+        if chosen.type == "cpu":
+            split_for_amx(network)
     return TorchRuntime(network, chosen, precision)
 
 
