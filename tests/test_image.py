@@ -213,7 +213,7 @@ def test_fit_keeps_the_aspect(size: tuple[int, int], expected: tuple[int, int]) 
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (20, 30), (61, 97), (200, 3)])
-@pytest.mark.parametrize("grid", [(1, 1), (2, 3), (16, 24)])
+@pytest.mark.parametrize("grid", [(1, 1), (2, 3), (16, 24), (150, 40)])
 def test_mask_equals_the_argmax_of_full_size_logits(size: tuple[int, int], grid: tuple[int, int]) -> None:
     logits = np.random.default_rng(1).normal(size=(5, *grid)).astype(np.float32)
     full = F.interpolate(torch.from_numpy(logits)[None], size=size, mode="bilinear", align_corners=False)[0]
