@@ -25,7 +25,9 @@ from carseg.data import augment
 from carseg.data.classes import plain
 from carseg.data.dataset import Dataset
 from carseg.data.opening import open_all
+from carseg.data.pooling import pool
 from carseg.data.splitting import split_train_val
+from carseg.data.unlabelled import open_unlabelled
 from carseg.errors import DataError, OptionError, TrainingError, WeightsError
 from carseg.labels import LabelSet
 from carseg.manifest import DataSource, Entry, InputSpec
@@ -161,7 +163,7 @@ def open_splits(
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
 ) -> tuple[Dataset, Dataset | None]:
-    """The training pictures and those that choose the best state, every one of them known to be readable.
+    """The training pictures, those without labels too, and those that choose the best state; every one is readable.
 
     Raises:
         DataError: pictures are broken (and ``options.skip_bad`` is off), or there are none to train on.
@@ -172,8 +174,12 @@ def open_splits(
         raise DataError(f"{data} has no split to train on, only {', '.join(splits)}")
     train = _verified(train, options)
     if val is not None:
-        return train, _verified(val, options)
-    return split_train_val(train, options.val_fraction, options.seed) if options.val_fraction else (train, None)
+        val = _verified(val, options)
+    elif options.val_fraction:
+        train, val = split_train_val(train, options.val_fraction, options.seed)
+    if options.unlabelled is not None:
+        train = pool([train, _verified(open_unlabelled(options.unlabelled, train.labels), options)])
+    return train, val
 
 
 def _verified(dataset: Dataset, options: Options) -> Dataset:

@@ -32,6 +32,7 @@ class Options(Record):
         encoder: what the encoder starts from: a file of weights under timm's names, a model or run folder with the same
             encoder, or "imagenet" (downloaded by timm).
         teacher: a model of the same classes, or a run folder; what it says about a picture counts as much as its label.
+        unlabelled: a folder of pictures without labels to learn from too: what is in them the teacher alone says.
         ema: decay of the moving average of the weights, which is what is validated and kept.
         accumulate: parts a batch is cut into, where it does not fit into memory.
         clip: largest norm of the gradient; 0 switches clipping off.
@@ -61,6 +62,7 @@ class Options(Record):
     freeze: tuple[str, ...] = ()
     encoder: str | None = None
     teacher: str | None = None
+    unlabelled: str | None = None
     ema: float = 0.99
     accumulate: int = 1
     clip: float = 1.0
@@ -96,5 +98,8 @@ class Options(Record):
         for name in ("val_fraction", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise OptionError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+        if self.unlabelled is not None and (self.teacher is None or self.balanced):
+            why = "need a teacher" if self.teacher is None else "have no classes by which to draw balanced ones"
+            raise OptionError(f"unlabelled pictures {why}")
         if self.batch_size % self.accumulate:
             raise OptionError(f"accumulate must divide the batch size, got {self.accumulate} and {self.batch_size}")

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from carseg import Options, finetune, load, packing
 from carseg.checkpoint import read_state
 from carseg.distillation import Teacher
-from carseg.errors import OptionError
-from carseg.finetuning import start
+from carseg.errors import DataError, OptionError
+from carseg.finetuning import open_splits, start
 from carseg.image import to_input
 from carseg.labels import label_set
 from carseg.manifest import DataSource, InputSpec, read_config, write_config
@@ -83,6 +84,33 @@ def test_a_teacher_changes_what_is_learned_and_its_data_is_named(data: Path, tea
     taught = finetune(NETWORK, data, tmp_path / "taught", options=replace(QUICK, teacher=str(teacher)))
     assert (alone / "model.safetensors").read_bytes() != (taught / "model.safetensors").read_bytes()
     assert replace(SOURCE, role="distillation") in read_config(taught / "config.json").data
+
+
+def test_pictures_without_labels_teach_what_the_teacher_says(data: Path, teacher: Path, tmp_path: Path) -> None:
+    more = tmp_path / "more" / "deeper"
+    more.mkdir(parents=True)
+    for number in range(8):
+        Image.fromarray(draw_picture(draw_mask(90 + number, 64, 64))).save(more / f"{number}.png")
+    taught = replace(QUICK, teacher=str(teacher))
+    with_more = replace(taught, unlabelled=str(tmp_path / "more"))
+    (alone, _), (both, val) = (open_splits(data, options) for options in (taught, with_more))
+    assert len(both) == len(alone) + 8 and val is not None and len(val) == 3
+    assert all((sample.load()[1] == 255).all() == sample.name.startswith("more without labels/") for sample in both)
+    best = finetune(NETWORK, data, tmp_path / "run", options=replace(with_more, epochs=2))
+    assert [s.images for s in read_config(best / "config.json").data if s.role == "training"] == [9 + 8]
+
+
+def test_pictures_without_labels_need_a_teacher_and_a_folder(data: Path, teacher: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="need a teacher"):
+        replace(QUICK, unlabelled="more")
+    with pytest.raises(OptionError, match="no classes"):
+        replace(QUICK, unlabelled="more", teacher="x", balanced=True)
+    options = replace(QUICK, teacher=str(teacher), unlabelled=str(tmp_path / "more"))
+    with pytest.raises(DataError, match=r"no folder .*more"):
+        finetune(NETWORK, data, tmp_path / "run", options=options)
+    (tmp_path / "more").mkdir()
+    with pytest.raises(DataError, match="no picture lies below"):
+        finetune(NETWORK, data, tmp_path / "again", options=options)
 
 
 def test_whatever_others_learn_from_may_lie_in_a_hub(data: Path, teacher: Path, tmp_path: Path) -> None:
