@@ -172,14 +172,13 @@ def open_splits(
     train, val = splits.get("train", splits.get("")), splits.get("val")
     if train is None:
         raise DataError(f"{data} has no split to train on, only {', '.join(splits)}")
+    more = None if options.unlabelled is None else open_unlabelled(options.unlabelled, train.labels)
     train = _verified(train, options)
     if val is not None:
         val = _verified(val, options)
     elif options.val_fraction:
         train, val = split_train_val(train, options.val_fraction, options.seed)
-    if options.unlabelled is not None:
-        train = pool([train, _verified(open_unlabelled(options.unlabelled, train.labels), options)])
-    return train, val
+    return (train if more is None else pool([train, _verified(more, options)])), val
 
 
 def _verified(dataset: Dataset, options: Options) -> Dataset:

@@ -106,6 +106,8 @@ def test_pictures_without_labels_need_a_teacher_and_a_folder(data: Path, teacher
     with pytest.raises(OptionError, match="no classes"):
         replace(QUICK, unlabelled="more", teacher="x", balanced=True)
     options = replace(QUICK, teacher=str(teacher), unlabelled=str(tmp_path / "more"))
+    for picture in (data / "images").iterdir():  # told before any is read
+        picture.write_bytes(b"broken")
     with pytest.raises(DataError, match=r"no folder .*more"):
         finetune(NETWORK, data, tmp_path / "run", options=options)
     (tmp_path / "more").mkdir()
