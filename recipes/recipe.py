@@ -144,9 +144,6 @@ def read(name: str) -> Recipe:
         options["encoder"] = None
     if rounds[0].get("encoder", "").endswith(".safetensors"):
         rounds[0]["encoder"] = str(data_root() / rounds[0]["encoder"])
-    for options in rounds:
-        if "unlabelled" in options:
-            options["unlabelled"] = str(data_root() / options["unlabelled"])
     labels = table["labels"]
     return Recipe(
         name=name,
