@@ -267,7 +267,8 @@ def to_mask(
     )
     heights = np.bincount(y0, minlength=len(coarse))  # picture rows below each row of network pixels, down to the next
     used = np.flatnonzero(heights)
-    for band in np.split(used, range(0, len(used), max(_BAND * len(coarse) // size[0], 1))):
+    step = max(_BAND * len(coarse) // size[0], 1)
+    for band in np.split(used, range(step, len(used), step)):
         rows, columns = np.nonzero(mixed[band][:, x0])
         if not len(rows):
             continue
