@@ -320,15 +320,14 @@ def class_scores(logits: Array32, *, threshold: float | None = None) -> tuple[Ar
     Pixels that ``threshold`` takes from their class are left out. A class that wins nowhere on the network's own grid
     counts its best pixel with next to no weight.
     """
-    exp = np.exp(logits - logits.max(0))
-    best = 1 / exp.sum(0)  # the winner's probability
-    winner, chances = _strongest(logits).ravel(), best.ravel()
+    probability = _probabilities(logits)
+    winner, best = _strongest(logits).ravel(), probability.max(0).ravel()
     if threshold is not None:
-        winner, chances = winner[chances >= threshold], chances[chances >= threshold]
+        winner, best = winner[best >= threshold], best[best >= threshold]
     count = np.bincount(winner, minlength=len(logits)).astype(np.float32)
-    total = np.bincount(winner, chances, minlength=len(logits)).astype(np.float32)
+    total = np.bincount(winner, best, minlength=len(logits)).astype(np.float32)
     absent = count == 0
-    total[absent] = 1e-6 * (exp[absent] * best).max((1, 2))
+    total[absent] = 1e-6 * probability[absent].max((1, 2))
     count[absent] = 1e-6
     return total, count
 

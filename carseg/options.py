@@ -98,8 +98,9 @@ class Options(Record):
         for name in ("val_fraction", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise OptionError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
-        if self.unlabelled is not None and (self.teacher is None or self.balanced):
-            why = "need a teacher" if self.teacher is None else "have no classes by which to draw balanced ones"
-            raise OptionError(f"unlabelled pictures {why}")
+        if self.unlabelled is not None and self.teacher is None:
+            raise OptionError("unlabelled pictures need a teacher")
+        if self.unlabelled is not None and self.balanced:
+            raise OptionError("unlabelled pictures have no classes by which to draw balanced ones")
         if self.batch_size % self.accumulate:
             raise OptionError(f"accumulate must divide the batch size, got {self.accumulate} and {self.batch_size}")
