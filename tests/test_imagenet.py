@@ -34,8 +34,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     [
         ("fcn-resnet50", "resnet50", "backbone.layer4.2.conv3.weight", "layer4.2.conv3.weight"),
         ("deeplabv3plus-resnet50", "resnet50", "backbone.bn1.running_var", "bn1.running_var"),
-        ("pspnet-resnet50", "resnet50s", "layer0.6.weight", "conv1.6.weight"),
-        ("pspnet-resnet50", "resnet50s", "layer0.7.bias", "bn1.bias"),
+        ("pspnet-resnet50", "resnet50", "layer3.0.conv1.weight", "layer3.0.conv1.weight"),
+        ("pspnet-resnet50", "resnet50", "layer0.4.weight", "bn1.weight"),
         ("resnest50-unet", "resnest50d", "encoder.layer1.0.conv2.conv.weight", "layer1.0.conv2.conv.weight"),
     ],
 )
@@ -95,3 +95,19 @@ def test_public_mit_weights_load_under_their_own_names() -> None:
     model = create_model("segformer-b0", 2)
     load_encoder(model, mit, "mit_b0.pth")
     assert torch.equal(model.backbone.block4[1].attn.kv.weight, mit["block4.1.attn.kv.weight"])
+
+
+def test_a_stem_of_three_convolutions_computes_what_one_of_seven_by_seven_does() -> None:
+    torch.manual_seed(0)
+    trained, model = REAL("resnet50"), create_model("pspnet-resnet50", 2)
+    for norm in (trained.bn1, trained.layer1[0].bn1):
+        for value, low in ((norm.weight, 0.5), (norm.bias, -1.0), (norm.running_mean, -1.0), (norm.running_var, 0.5)):
+            torch.nn.init.uniform_(value, low, 1.5)
+    load_encoder(model, trained.state_dict(), "a ResNet-50")
+    pictures = torch.randn(2, 3, 70, 101)
+    trained.eval()
+    model.eval()
+    with torch.no_grad():
+        theirs = trained.layer1(trained.maxpool(trained.act1(trained.bn1(trained.conv1(pictures)))))
+        ours = model.get_submodule("layer1")(model.get_submodule("layer0")(pictures))
+    assert torch.allclose(ours, theirs, atol=1e-4 * theirs.abs().max().item())

@@ -24,6 +24,7 @@ def load_encoder(model: Network, state: Mapping[str, Tensor], source: str) -> No
         WeightsError: they do not fit the encoder; nothing is loaded then.
     """
     encoder = _encoder(model, source)
+    state = model.fit_encoder(dict(state))
     found = {key: state.get(model.timm_key(key)) for key in encoder}
     wrong = [
         key

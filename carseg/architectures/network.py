@@ -57,6 +57,12 @@ class Network(nn.Module):
             setattr(self, name, None)
             self.loss_weights = self.loss_weights[:1]
 
+    def fit_encoder(self, trained: State) -> State:
+        """An encoder's weights under timm's names, changed where this network's encoder is another but can compute the
+        same.
+        """
+        return trained
+
     def timm_key(self, key: str) -> str:
         """What timm calls the encoder's parameter ``key``; see `imagenet.load_imagenet_encoder`."""
         return key.removeprefix(self.encoder_prefix)

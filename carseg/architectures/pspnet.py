@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from carseg.architectures.blocks import conv_bn_relu, fit_to
-from carseg.architectures.network import Network
+from carseg.architectures.deep_stem import deepen
+from carseg.architectures.network import Network, State
 from carseg.registry import register
 
 _BINS = (1, 2, 3, 6)
@@ -62,7 +63,7 @@ class PSPNet(Network):
     """Input (N, in_channels, H, W), logits (N, num_classes, H, W); the auxiliary output has that size too."""
 
     encoder_prefix = "layer"
-    timm_encoder = "resnet50s"
+    timm_encoder = "resnet50"  # of the other stem, which ``fit_encoder`` translates
     training_only = ("aux",)
     loss_weights = (1.0, 0.4)
 
@@ -70,7 +71,7 @@ class PSPNet(Network):
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
-        resnet: Any = timm.create_model(self.timm_encoder, in_chans=in_channels, zero_init_last=False)
+        resnet: Any = timm.create_model("resnet50s", in_chans=in_channels, zero_init_last=False)
         self.layer0 = nn.Sequential(*resnet.conv1, resnet.bn1, resnet.act1, resnet.maxpool)
         self.layer1, self.layer2 = resnet.layer1, resnet.layer2
         self.layer3, self.layer4 = _dilate(resnet.layer3, 2), _dilate(resnet.layer4, 4)
@@ -88,6 +89,11 @@ class PSPNet(Network):
         if self.aux is None:
             return (logits,)
         return logits, fit_to(_stretch(self.aux(third), *native), height, width)
+
+    def fit_encoder(self, trained: State) -> State:
+        if "conv1.weight" not in trained:  # another deep stem, or no ResNet
+            return trained
+        return deepen(trained, {self.timm_key(key): value for key, value in self.state_dict().items()})
 
     def timm_key(self, key: str) -> str:
         if key.startswith("layer0.7."):

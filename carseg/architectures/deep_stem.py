@@ -1,0 +1,75 @@
+"""A ResNet's weights for one whose stem is three 3x3 convolutions instead of one 7x7: it computes the very same.
+
+Two 3x3 convolutions, the first of stride 2, see what a 7x7 one of stride 2 sees. The first hands on the pixels, once as
+they are and once negated, as its ReLU keeps only what is positive; the second computes what the 7x7 one does. The third
+hands that on twice, and who reads it deals its weights out to the two copies, as in Net2Net (`growing`).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from carseg.architectures.growing import widen
+from carseg.architectures.network import State
+
+_READERS = ("layer1.0.conv1.weight", "layer1.0.downsample.0.weight")
+_EPS = 1e-5  # of the batch norms
+# Which of the 3x3 windows of the first convolution, and which place there, hands on a row or column of the 7x7 window.
+# A window at the edge of the picture is to see all that its pixels are needed for, so each takes its later pixels.
+_WINDOWS, _PLACES = (0, 0, 0, 1, 1, 2, 2), (0, 1, 2, 1, 2, 1, 2)
+
+
+def deepen(state: State, own: State) -> State:
+    """A ResNet's state dict under timm's names (``resnet50``), for a deep stem (``resnet50s``).
+
+    Args:
+        own: the deep one's: the random weights of channels that the copy does not need are left as they are.
+    """
+    first, second, third = (own[f"conv1.{i}.weight"].clone() for i in (0, 3, 6))
+    kernel = state["conv1.weight"]
+    pixels = kernel.shape[1] * 9
+    first[: 2 * pixels] = torch.cat([torch.eye(pixels), -torch.eye(pixels)]).view(-1, *first.shape[1:])
+    second.zero_()
+    for row in range(7):
+        for column in range(7):
+            place = torch.arange(kernel.shape[1]) * 9 + _PLACES[row] * 3 + _PLACES[column]
+            for sign, start in ((1, 0), (-1, pixels)):
+                second[:, start + place, _WINDOWS[row], _WINDOWS[column]] = sign * kernel[:, :, row, column]
+    third.zero_()
+    third[:, :, 1, 1] = torch.eye(len(kernel)).repeat(len(third) // len(kernel), 1)
+
+    mean, var = _rectified(state["bn1.weight"].abs(), state["bn1.bias"])
+    copies = len(third) // len(kernel)
+    generator = torch.Generator().manual_seed(0)
+    return {
+        **{key: value for key, value in state.items() if not key.startswith(("conv1.", "bn1."))},
+        **{key: widen(state[key], own[key].shape, generator) for key in _READERS},
+        "conv1.0.weight": first,
+        **_identity("conv1.1", torch.zeros(len(first)), first.square().sum((1, 2, 3))),  # of pixels of mean 0, variance 1
+        "conv1.3.weight": second,
+        **{f"conv1.4.{key}": state[f"bn1.{key}"] for key in ("weight", "bias", "running_mean", "running_var")},
+        "conv1.6.weight": third,
+        **_identity("bn1", mean.repeat(copies), var.repeat(copies)),
+    }
+
+
+def _rectified(std: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of what a ReLU leaves of normally distributed values."""
+    z = mean / std.clamp(min=_EPS)
+    below, density = (1 + torch.erf(z / math.sqrt(2))) / 2, torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    rectified = mean * below + std * density
+    return rectified, (mean**2 + std**2) * below + mean * std * density - rectified**2
+
+
+def _identity(norm: str, mean: Tensor, var: Tensor) -> State:
+    """A batch norm for values of such statistics, which changes nothing."""
+    var = var.clamp(min=_EPS)
+    return {
+        f"{norm}.weight": (var + _EPS).sqrt(),
+        f"{norm}.bias": mean,
+        f"{norm}.running_mean": mean,
+        f"{norm}.running_var": var,
+    }
