@@ -214,11 +214,11 @@ def _write_onnx(located: Located, precision: str, model: bytes, stem: Path) -> t
 
 
 def _write_openvino(located: Located, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:
-    from carseg.runtimes.openvino_ import from_model, library
+    from carseg.runtimes.openvino_ import from_model, library, read
 
     openvino = library()
     core = openvino.Core()
-    converted = core.read_model(model)
+    converted = read(core, model, precision)
     for key, value in facts(located.entry).items():
         converted.set_rt_info(value, ["carseg", key])
     file = stem.with_name(f"{stem.name}.xml")

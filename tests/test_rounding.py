@@ -22,7 +22,7 @@ def test_every_kind_of_layer_gets_weights_that_bfloat16_has() -> None:
     kept = nn.Conv2d(8, 3, 1)
     layers = [nn.Conv2d(4, 8, 3), nn.ConvTranspose2d(8, 6, 2), nn.Linear(6, 8)]
     before = [layer.weight.detach().clone() for layer in (*layers, kept)]
-    round_weights(nn.Sequential(*layers, kept), but=kept)
+    round_weights(nn.Sequential(*layers, kept), but=[kept])
     assert torch.equal(kept.weight, before[-1])
     for layer, weight in zip(layers, before, strict=False):
         assert torch.equal(layer.weight, layer.weight.bfloat16().float()) and not torch.equal(layer.weight, weight)

@@ -32,6 +32,7 @@ def deepen(state: State, own: State) -> State:
     kernel = state["conv1.weight"]
     pixels = kernel.shape[1] * 9
     first[: 2 * pixels] = torch.cat([torch.eye(pixels), -torch.eye(pixels)]).view(-1, *first.shape[1:])
+    spread = first.square().sum((1, 2, 3))  # what comes of pixels of mean 0 and variance 1
     second.zero_()
     for row in range(7):
         for column in range(7):
@@ -48,7 +49,7 @@ def deepen(state: State, own: State) -> State:
         **{key: value for key, value in state.items() if not key.startswith(("conv1.", "bn1."))},
         **{key: widen(state[key], own[key].shape, generator) for key in _READERS},
         "conv1.0.weight": first,
-        **_identity("conv1.1", torch.zeros(len(first)), first.square().sum((1, 2, 3))),  # of pixels of mean 0, variance 1
+        **_identity("conv1.1", torch.zeros(len(first)), spread),
         "conv1.3.weight": second,
         **{f"conv1.4.{key}": state[f"bn1.{key}"] for key in ("weight", "bias", "running_mean", "running_var")},
         "conv1.6.weight": third,

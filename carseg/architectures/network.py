@@ -29,10 +29,13 @@ class Network(nn.Module):
         timm_encoder: name of the timm network whose ImageNet weights fit the encoder, "" where there is none.
         training_only: submodules that ``forward`` uses in training mode only; published weights leave them out.
         loss_weights: weight of each training output in the loss, main output first.
+        first_stage: the first submodules with weights, which compute in float32 where the network does in bfloat16:
+            everything after them multiplies what they round. What comes after reads the last one's result alone.
     """
 
     encoder_prefix: ClassVar[str] = ""
     training_only: ClassVar[tuple[str, ...]] = ()
+    first_stage: ClassVar[tuple[str, ...]] = ()
     timm_encoder: str = ""
     loss_weights: tuple[float, ...] = (1.0,)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import torch
 from torch.export import Dim, ExportedProgram
@@ -12,7 +13,12 @@ from carseg.runtimes.folding import fold
 from carseg.runtimes.rounding import round_weights
 from carseg.runtimes.splitting import split_for_amx
 
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
 INPUT, OUTPUT = "pictures", "logits"
+FLOAT32_UNTIL = "float32_until"  # metadata of an ONNX file for bfloat16: the last node of the first stage, if any
+_SCOPES = "pkg.torch.onnx.name_scopes"  # a node's metadata: the modules that it lies in
 _EXAMPLE = (2, 3, 72, 104)  # of no importance, but no two sides may agree
 
 
@@ -20,12 +26,13 @@ def to_program(network: Network, *, bfloat16: bool = False) -> ExportedProgram:
     """The network as torch.export has it; its batch norms are folded, in place.
 
     Args:
-        bfloat16: round the weights to numbers that bfloat16 has; they stay float32.
+        bfloat16: round the weights to numbers that bfloat16 has, but for those of the first stage and the last
+            convolution; they stay float32.
     """
     network.eval()
-    fold(network)
+    last = fold(network)
     if bfloat16:
-        round_weights(network)
+        round_weights(network, but=[*map(network.get_submodule, network.first_stage), last])
         split_for_amx(network)
     free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     with warnings.catch_warnings():
@@ -43,5 +50,14 @@ def to_onnx(network: Network, *, bfloat16: bool = False) -> bytes:
             program, dynamo=True, verbose=False, optimize=True, input_names=[INPUT], output_names=[OUTPUT]
         )
     assert converted is not None
-    content: bytes = converted.model_proto.SerializeToString()
+    model = converted.model_proto
+    if bfloat16 and network.first_stage:
+        model.metadata_props.add(key=FLOAT32_UNTIL, value=_last_node(model, network.first_stage[-1]))
+    content: bytes = model.SerializeToString()
     return content
+
+
+def _last_node(model: ModelProto, module: str) -> str:
+    """The node that gives a submodule's result."""
+    scopes = {node.name: p.value for node in model.graph.node for p in node.metadata_props if p.key == _SCOPES}
+    return [name for name, scope in scopes.items() if repr(module) in scope][-1]

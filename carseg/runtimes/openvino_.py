@@ -37,7 +37,7 @@ def start(located: Located, device: str, precision: str, threads: int | None) ->
 
     def compiled(size: Size | None) -> Any:
         def build() -> bytes:
-            model = core.read_model(onnx_model(located, precision, "openvino"))
+            model = read(core, onnx_model(located, precision, "openvino"), precision)
             blob = io.BytesIO()
             _compile(core, model, size, options).export_model(blob)
             return blob.getvalue()
@@ -75,6 +75,16 @@ def settings(precision: str, threads: int | None) -> dict[str, Any]:
     if threads is not None:
         options["INFERENCE_NUM_THREADS"] = threads
     return options
+
+
+def read(core: Any, content: bytes, precision: str) -> Any:
+    """OpenVINO's model of an ONNX file that was made for a precision; see ``onnx_model``."""
+    model = core.read_model(content)
+    if precision != "bfloat16":
+        return model
+    from carseg.runtimes.float32_ends import mark  # only where a network is compiled
+
+    return mark(core, model)
 
 
 def from_model(model: Any, precision: str, threads: int | None = None) -> OpenVinoRuntime:

@@ -8,7 +8,7 @@ weight by itself lets it grow with the number of weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -35,14 +35,15 @@ def pass_on(weight: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 @torch.no_grad()
-def round_weights(network: nn.Module, but: nn.Module | None = None) -> None:
+def round_weights(network: nn.Module, but: Iterable[nn.Module] = ()) -> None:
     """Gives convolutions and linear layers weights that bfloat16 has too, in place; they stay float32.
 
     Args:
-        but: a layer that stays as it is.
+        but: parts that stay as they are.
     """
+    kept = {module for part in but for module in part.modules()}
     for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module is not but:
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module not in kept:
             outputs = int(isinstance(module, nn.ConvTranspose2d))  # the axis
             rounded = pass_on(module.weight.movedim(outputs, 0), lambda x: x.bfloat16().float())
             module.weight.copy_(rounded.movedim(0, outputs))

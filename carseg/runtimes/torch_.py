@@ -51,33 +51,38 @@ class TorchRuntime:
 
     Args:
         network: is put into evaluation mode and moved to the device.
-        precision: "float32", or "bfloat16" of a network that takes bfloat16 pictures.
+        precision: what it computes in, of float32 pictures.
     """
 
     name = "torch"
 
     def __init__(self, network: Network, device: torch.device, precision: str) -> None:
         self.precision, self.device = precision, str(device)
-        self.dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[precision]
         self.network = network.eval().to(device).to(memory_format=torch.channels_last)
         self.batch_size = 1 if device.type == "cpu" else 8
 
     @torch.inference_mode()
     def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        x = torch.from_numpy(batch).to(self.device, self.dtype, memory_format=torch.channels_last)
+        x = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
         return self.network(x).float().cpu().contiguous().numpy()
 
 
 def _lower(network: Network, last: nn.Module) -> None:
-    """Makes a network compute in bfloat16, but for its last convolution and the batch norms that are left.
+    """Makes a network compute in bfloat16, but for its first stage, its last convolution and the batch norms left.
 
     The last one gives the logits: with bfloat16's 8 bits neighbouring classes would often be equal.
     """
-    round_weights(network, but=last)
-    network.bfloat16()
+    first = [network.get_submodule(name) for name in network.first_stage]
+    exact = {module for part in (*first, last) for module in part.modules()}
+    round_weights(network, but=[*first, last])
     for module in network.modules():
-        if module is last or isinstance(module, nn.BatchNorm2d):
-            module.float()
+        if module not in exact and not isinstance(module, nn.BatchNorm2d):
+            for value in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+                value.data = value.data.bfloat16()
+    if first:
+        first[-1].register_forward_hook(lambda *passed: passed[-1].bfloat16())
+    else:
+        network.register_forward_pre_hook(lambda _, inputs: (inputs[0].bfloat16(),))
     last.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
 
 

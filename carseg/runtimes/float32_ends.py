@@ -1,0 +1,74 @@
+"""The first stage and the last convolution of a network in float32, where OpenVINO computes the rest in bfloat16.
+
+OpenVINO has no call for that. Its files have: of a layer with the attribute ``precise``, version 0, its CPU plugin
+leaves the precision alone.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element, SubElement, parse, tostring
+
+import numpy as np
+
+from carseg.runtimes.openvino_ import library
+
+_UNTIL = ["framework", "float32_until"]  # where OpenVINO puts ``FLOAT32_UNTIL`` of `carseg.runtimes.conversion`
+_NO_LAYERS = ("Const", "Parameter", "Result")
+
+
+def mark(core: Any, model: Any) -> Any:
+    """A copy of OpenVINO's model of an ONNX file for bfloat16, marked.
+
+    Args:
+        core: an ``openvino.Core``.
+    """
+    openvino = library()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "model.xml")
+        openvino.save_model(model, file, compress_to_fp16=False)
+        weights = openvino.Tensor(np.fromfile(file.with_suffix(".bin"), np.uint8))
+        root = parse(file).getroot()
+    stage = model.get_rt_info(_UNTIL).astype(str) if model.has_rt_info(_UNTIL) else None
+    for layer in _ends(root, stage):
+        _mark(layer)
+    return core.read_model(tostring(root), weights)
+
+
+def _ends(network: Element, stage: str | None) -> Iterator[Element]:
+    """The layers up to one of that name, and those from the last convolutions on."""
+    layers = {layer.get("id"): layer for layer in network.iterfind("layers/layer")}
+    inputs = defaultdict(list)
+    for edge in network.iterfind("edges/edge"):
+        inputs[edge.get("to-layer")].append(edge.get("from-layer"))
+
+    def upstream(todo: list[str | None], until: tuple[str, ...] = ()) -> set[str | None]:
+        found = set(todo)
+        while todo:
+            ident = todo.pop()
+            if layers[ident].get("type") not in until:
+                todo += set(inputs[ident]) - found
+                found.update(inputs[ident])
+        return found
+
+    first = upstream([ident for ident, layer in layers.items() if layer.get("name") == stage])
+    results = [ident for ident, layer in layers.items() if layer.get("type") == "Result"]
+    last = upstream(results, until=("Convolution", "ShapeOf"))
+    return (layers[ident] for ident in first | last if layers[ident].get("type") not in _NO_LAYERS)
+
+
+def _mark(layer: Element) -> None:
+    if layer.get("type") == "MaxPool":  # OpenVINO makes one of the first version of later ones, without their marks
+        layer.set("version", "opset1")
+        for output in layer.iterfind("output"):
+            for indices in output.findall("port")[1:]:
+                output.remove(indices)
+    about = layer.find("rt_info")
+    if about is None:
+        about = Element("rt_info")
+        layer.insert(int(layer.find("data") is not None), about)
+    SubElement(about, "attribute", name="precise", version="0")
