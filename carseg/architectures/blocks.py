@@ -42,7 +42,7 @@ class TorchvisionNetwork(Network):
     encoder_prefix = "backbone."
     timm_encoder = "resnet50"
     training_only = ("aux_classifier",)
-    first_stage = ("backbone.conv1", "backbone.layer1")  # 4 to 9 % of the multiplications
+    first_stage = ("backbone.conv1", "backbone.layer1")  # 2 to 3 % of the multiplications
     loss_weights = (1.0, 0.4)  # as PSPNet's paper chose them: Zhao et al. 2017, https://arxiv.org/abs/1612.01105
 
     aux_classifier: nn.Module | None
