@@ -20,7 +20,7 @@ _log = logging.getLogger("carseg")
 
 
 def onnx_model(located: Located, precision: str, extra: str) -> bytes:
-    """The network as an ONNX file: "float32"; "bfloat16", float32 numbers that bfloat16 has too; "int8".
+    """The network as an ONNX file: "float32"; "bfloat16", mostly float32 numbers that bfloat16 has too; "int8".
 
     Its input is (N, 3, h, w), its output (N, C, h', w'), all sizes free.
 
