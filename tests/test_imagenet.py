@@ -111,3 +111,8 @@ def test_a_stem_of_three_convolutions_computes_what_one_of_seven_by_seven_does()
         theirs = trained.layer1(trained.maxpool(trained.act1(trained.bn1(trained.conv1(pictures)))))
         ours = model.get_submodule("layer1")(model.get_submodule("layer0")(pictures))
     assert torch.allclose(ours, theirs, atol=1e-4 * theirs.abs().max().item())
+
+
+def test_a_resnet_of_other_blocks_does_not_fit() -> None:
+    with pytest.raises(WeightsError, match="a ResNet-18 does not fit PSPNet"):
+        load_encoder(create_model("pspnet-resnet50", 2), REAL("resnet18").state_dict(), "a ResNet-18")

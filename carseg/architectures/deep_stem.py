@@ -15,18 +15,29 @@ from torch import Tensor
 from carseg.architectures.growing import widen
 from carseg.architectures.network import State
 
+_NORM = ("weight", "bias", "running_mean", "running_var")
 _READERS = ("layer1.0.conv1.weight", "layer1.0.downsample.0.weight")
 _EPS = 1e-5  # of the batch norms
-# Which of the 3x3 windows of the first convolution, and which place there, hands on a row or column of the 7x7 window.
-# A window at the edge of the picture is to see all that its pixels are needed for, so each takes its later pixels.
+# Each row or column of the 7x7 window comes from one of three windows of the first convolution, and a place there. They
+# overlap; chosen are those that the picture has: beyond its edges the second convolution sees zeros, not windows.
 _WINDOWS, _PLACES = (0, 0, 0, 1, 1, 2, 2), (0, 1, 2, 1, 2, 1, 2)
 
 
+def has_plain_stem(state: State) -> bool:
+    """Whether these are weights of a ResNet of bottlenecks with a 7x7 stem, under timm's names."""
+    shapes = {key: tuple(value.shape) for key, value in state.items()}
+    return (
+        shapes.get("conv1.weight") == (64, 3, 7, 7)
+        and all(shapes.get(f"bn1.{key}") == (64,) for key in _NORM)
+        and [shapes.get(key) for key in _READERS] == [(64, 64, 1, 1), (256, 64, 1, 1)]
+    )
+
+
 def deepen(state: State, own: State) -> State:
-    """A ResNet's state dict under timm's names (``resnet50``), for a deep stem (``resnet50s``).
+    """Weights under the names of timm's ``resnet50s`` for those of its ``resnet50`` (``has_plain_stem``).
 
     Args:
-        own: the deep one's: the random weights of channels that the copy does not need are left as they are.
+        own: the state dict that they are for: what its spare channels hand on stays as it is, and is not read yet.
     """
     first, second, third = (own[f"conv1.{i}.weight"].clone() for i in (0, 3, 6))
     kernel = state["conv1.weight"]
@@ -51,7 +62,7 @@ def deepen(state: State, own: State) -> State:
         "conv1.0.weight": first,
         **_identity("conv1.1", torch.zeros(len(first)), spread),
         "conv1.3.weight": second,
-        **{f"conv1.4.{key}": state[f"bn1.{key}"] for key in ("weight", "bias", "running_mean", "running_var")},
+        **{f"conv1.4.{key}": state[f"bn1.{key}"] for key in _NORM},
         "conv1.6.weight": third,
         **_identity("bn1", mean.repeat(copies), var.repeat(copies)),
     }

@@ -61,8 +61,9 @@ class Network(nn.Module):
             self.loss_weights = self.loss_weights[:1]
 
     def fit_encoder(self, trained: State) -> State:
-        """An encoder's weights under timm's names, changed where this network's encoder is another but can compute the
-        same.
+        """Weights of a trained encoder under timm's names, for this network's own where that is built otherwise.
+
+        What cannot be changed so that it fits comes back as it is.
         """
         return trained
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from carseg.architectures.blocks import conv_bn_relu, fit_to
-from carseg.architectures.deep_stem import deepen
+from carseg.architectures.deep_stem import deepen, has_plain_stem
 from carseg.architectures.network import Network, State
 from carseg.registry import register
 
@@ -91,7 +91,7 @@ class PSPNet(Network):
         return logits, fit_to(_stretch(self.aux(third), *native), height, width)
 
     def fit_encoder(self, trained: State) -> State:
-        if "conv1.weight" not in trained:  # another deep stem, or no ResNet
+        if not has_plain_stem(trained):
             return trained
         return deepen(trained, {self.timm_key(key): value for key, value in self.state_dict().items()})
 

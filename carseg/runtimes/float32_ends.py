@@ -19,6 +19,7 @@ from carseg.runtimes.openvino_ import library
 
 _UNTIL = ["framework", "float32_until"]  # where OpenVINO puts ``FLOAT32_UNTIL`` of `carseg.runtimes.conversion`
 _NO_LAYERS = ("Const", "Parameter", "Result")
+_WITH_WEIGHTS = ("Convolution", "ConvolutionBackpropData", "GroupConvolution", "MatMul")
 
 
 def mark(core: Any, model: Any) -> Any:
@@ -57,7 +58,7 @@ def _ends(network: Element, stage: str | None) -> Iterator[Element]:
 
     first = upstream([ident for ident, layer in layers.items() if layer.get("name") == stage])
     results = [ident for ident, layer in layers.items() if layer.get("type") == "Result"]
-    last = upstream(results, until=("Convolution", "ShapeOf"))
+    last = upstream(results, until=(*_WITH_WEIGHTS, "ShapeOf"))
     return (layers[ident] for ident in first | last if layers[ident].get("type") not in _NO_LAYERS)
 
 
