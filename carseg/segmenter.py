@@ -43,8 +43,8 @@ def load(
         hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT``; also ``CARSEG_HUB``.
         device: auto, cpu, cuda, cuda:N, mps.
         runtime: auto, torch, openvino, onnx.
-        precision: auto, float32, bfloat16 (the last convolution, and the first stage of FCN and DeepLabv3, stay in
-            float32), int8.
+        precision: auto, float32, bfloat16 (the last convolution, and the first stage of FCN, DeepLabv3 and
+            DeepLabv3+, stay in float32), int8.
         threads: CPU threads of the network; torch's number is process-wide, so it changes for the caller too.
 
     Raises:

@@ -36,6 +36,7 @@ class DeepLabV3Plus(Network):
 
     encoder_prefix = "backbone."
     timm_encoder = "resnet50"
+    first_stage = ("backbone.conv1", "backbone.layer1")
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
