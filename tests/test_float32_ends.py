@@ -12,10 +12,11 @@ import torch
 from torch import Tensor, nn
 
 import carseg
+from carseg import registry
 from carseg.architectures.network import Network
 from carseg.labels import label_set
 from carseg.packing import pack
-from carseg.registry import create_model, list_architectures, register
+from carseg.registry import create_model, list_architectures
 
 from color_hub import SIDE, write_model
 
@@ -55,9 +56,6 @@ class Difference(Network):
         return self.head(self.middle(self.stage(x)))
 
 
-register("difference")(Difference)
-
-
 @pytest.mark.parametrize("runtime", ["torch", "openvino"])
 def test_neither_the_picture_nor_the_logits_are_rounded(
     runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -65,6 +63,7 @@ def test_neither_the_picture_nor_the_logits_are_rounded(
     if not importlib.util.find_spec("openvino"):
         pytest.skip("OpenVINO is not installed")
     monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setitem(registry._BUILDERS, "difference", Difference)
     entry = replace(write_model(tmp_path), architecture="difference", labels=label_set("two", ("background", "car")))
     pack(tmp_path / "difference", Difference(2, 3), entry)
     picture = np.ones((1, 3, SIDE, SIDE), np.float32)

@@ -15,20 +15,18 @@ from xml.etree.ElementTree import Element, SubElement, parse, tostring
 
 import numpy as np
 
-from carseg.runtimes.openvino_ import library
-
 _UNTIL = ["framework", "float32_until"]  # where OpenVINO puts ``FLOAT32_UNTIL`` of `carseg.runtimes.conversion`
 _NO_LAYERS = ("Const", "Parameter", "Result")
 _WITH_WEIGHTS = ("Convolution", "ConvolutionBackpropData", "GroupConvolution", "MatMul")
 
 
-def mark(core: Any, model: Any) -> Any:
+def mark(openvino: Any, core: Any, model: Any) -> Any:
     """A copy of OpenVINO's model of an ONNX file for bfloat16, marked.
 
     Args:
+        openvino: the package.
         core: an ``openvino.Core``.
     """
-    openvino = library()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.xml")
         openvino.save_model(model, file, compress_to_fp16=False)

@@ -84,7 +84,7 @@ def read(core: Any, content: bytes, precision: str) -> Any:
         return model
     from carseg.runtimes.float32_ends import mark  # only where a network is compiled
 
-    return mark(core, model)
+    return mark(library(), core, model)
 
 
 def from_model(model: Any, precision: str, threads: int | None = None) -> OpenVinoRuntime:
