@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import carseg
-from carseg import registry
+from carseg import registry, runtimes
 from carseg.architectures.network import Network
 from carseg.labels import label_set
 from carseg.packing import pack
@@ -60,8 +59,8 @@ class Difference(Network):
 def test_neither_the_picture_nor_the_logits_are_rounded(
     runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not importlib.util.find_spec("openvino"):
-        pytest.skip("OpenVINO is not installed")
+    if not runtimes.installed(runtime):
+        pytest.skip(f"{runtime} is not installed")
     monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(registry._BUILDERS, "difference", Difference)
     entry = replace(write_model(tmp_path), architecture="difference", labels=label_set("two", ("background", "car")))
