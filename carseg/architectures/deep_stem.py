@@ -15,6 +15,7 @@ from torch import Tensor
 from carseg.architectures.growing import widen
 from carseg.architectures.network import State
 
+_STEM = ("conv1.", "bn1.")
 _NORM = ("weight", "bias", "running_mean", "running_var")
 _READERS = ("layer1.0.conv1.weight", "layer1.0.downsample.0.weight")
 _EPS = 1e-5  # of the batch norms
@@ -41,7 +42,7 @@ def deepen(state: State, own: State) -> State:
     """
     first, second, third = (own[f"conv1.{i}.weight"].clone() for i in (0, 3, 6))
     kernel = state["conv1.weight"]
-    pixels = kernel.shape[1] * 9
+    pixels, copies = kernel.shape[1] * 9, len(third) // len(kernel)
     first[: 2 * pixels] = torch.cat([torch.eye(pixels), -torch.eye(pixels)]).view(-1, *first.shape[1:])
     spread = first.square().sum((1, 2, 3))  # what comes of pixels of mean 0 and variance 1
     second.zero_()
@@ -51,13 +52,13 @@ def deepen(state: State, own: State) -> State:
             for sign, start in ((1, 0), (-1, pixels)):
                 second[:, start + place, _WINDOWS[row], _WINDOWS[column]] = sign * kernel[:, :, row, column]
     third.zero_()
-    third[:, :, 1, 1] = torch.eye(len(kernel)).repeat(len(third) // len(kernel), 1)
+    third[:, :, 1, 1] = torch.eye(len(kernel)).repeat(copies, 1)
 
     mean, var = _rectified(state["bn1.weight"].abs(), state["bn1.bias"])
-    copies = len(third) // len(kernel)
     generator = torch.Generator().manual_seed(0)
     return {
-        **{key: value for key, value in state.items() if not key.startswith(("conv1.", "bn1."))},
+        **{key: value for key, value in own.items() if key.startswith(_STEM)},  # for the counters of its batch norms
+        **{key: value for key, value in state.items() if not key.startswith(_STEM)},
         **{key: widen(state[key], own[key].shape, generator) for key in _READERS},
         "conv1.0.weight": first,
         **_identity("conv1.1", torch.zeros(len(first)), spread),

@@ -9,15 +9,15 @@ import torch
 from torch.export import Dim, ExportedProgram
 
 from carseg.architectures.network import Network
+from carseg.runtimes.float32_ends import FLOAT32_UNTIL
 from carseg.runtimes.folding import fold
-from carseg.runtimes.rounding import round_weights
+from carseg.runtimes.rounding import exact_modules, round_weights
 from carseg.runtimes.splitting import split_for_amx
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
 INPUT, OUTPUT = "pictures", "logits"
-FLOAT32_UNTIL = "float32_until"  # metadata of an ONNX file for bfloat16: the last node of the first stage, if any
 _SCOPES = "pkg.torch.onnx.name_scopes"  # a node's metadata: the modules that it lies in
 _EXAMPLE = (2, 3, 72, 104)  # of no importance, but no two sides may agree
 
@@ -32,7 +32,7 @@ def to_program(network: Network, *, bfloat16: bool = False) -> ExportedProgram:
     network.eval()
     last = fold(network)
     if bfloat16:
-        round_weights(network, but=[*map(network.get_submodule, network.first_stage), last])
+        round_weights(network, but=exact_modules(network, last))
         split_for_amx(network)
     free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     with warnings.catch_warnings():

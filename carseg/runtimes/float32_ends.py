@@ -15,7 +15,8 @@ from xml.etree.ElementTree import Element, SubElement, parse, tostring
 
 import numpy as np
 
-_UNTIL = ["framework", "float32_until"]  # where OpenVINO puts ``FLOAT32_UNTIL`` of `carseg.runtimes.conversion`
+FLOAT32_UNTIL = "float32_until"  # metadata of an ONNX file for bfloat16: the last node of the first stage, if any
+_PLACE = ["framework", FLOAT32_UNTIL]  # where OpenVINO puts it
 _NO_LAYERS = ("Const", "Parameter", "Result")
 _WITH_WEIGHTS = ("Convolution", "ConvolutionBackpropData", "GroupConvolution", "MatMul")
 
@@ -32,7 +33,7 @@ def mark(openvino: Any, core: Any, model: Any) -> Any:
         openvino.save_model(model, file, compress_to_fp16=False)
         weights = openvino.Tensor(np.fromfile(file.with_suffix(".bin"), np.uint8))
         root = parse(file).getroot()
-    stage = model.get_rt_info(_UNTIL).astype(str) if model.has_rt_info(_UNTIL) else None
+    stage = model.get_rt_info(_PLACE).astype(str) if model.has_rt_info(_PLACE) else None
     for layer in _ends(root, stage):
         _mark(layer)
     return core.read_model(tostring(root), weights)

@@ -8,11 +8,13 @@ weight by itself lets it grow with the number of weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from carseg.architectures.network import Network
 
 _RUN = 32  # weights that pass errors on to one another; runs are computed side by side
 
@@ -34,16 +36,21 @@ def pass_on(weight: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
     return runs.movedim(0, 2).flatten(1)[:, : flat.shape[1]].reshape(weight.shape)
 
 
+def exact_modules(network: Network, last: nn.Module) -> set[nn.Module]:
+    """What stays in float32 where a network computes in bfloat16: its first stage and its last convolution."""
+    parts = (*map(network.get_submodule, network.first_stage), last)
+    return {module for part in parts for module in part.modules()}
+
+
 @torch.no_grad()
-def round_weights(network: nn.Module, but: Iterable[nn.Module] = ()) -> None:
+def round_weights(network: nn.Module, but: Collection[nn.Module]) -> None:
     """Gives convolutions and linear layers weights that bfloat16 has too, in place; they stay float32.
 
     Args:
-        but: parts that stay as they are.
+        but: modules that stay as they are.
     """
-    kept = {module for part in but for module in part.modules()}
     for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module not in kept:
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module not in but:
             outputs = int(isinstance(module, nn.ConvTranspose2d))  # the axis
             rounded = pass_on(module.weight.movedim(outputs, 0), lambda x: x.bfloat16().float())
             module.weight.copy_(rounded.movedim(0, outputs))

@@ -14,7 +14,7 @@ from carseg.errors import OptionError
 from carseg.registry import create_model
 from carseg.runtimes import cpu
 from carseg.runtimes.folding import fold
-from carseg.runtimes.rounding import round_weights
+from carseg.runtimes.rounding import exact_modules, round_weights
 from carseg.runtimes.splitting import split_for_amx
 
 if TYPE_CHECKING:
@@ -72,15 +72,15 @@ def _lower(network: Network, last: nn.Module) -> None:
 
     The last one gives the logits: with bfloat16's 8 bits neighbouring classes would often be equal.
     """
-    first = [network.get_submodule(name) for name in network.first_stage]
-    exact = {module for part in (*first, last) for module in part.modules()}
-    round_weights(network, but=[*first, last])
+    exact = exact_modules(network, last)
+    round_weights(network, but=exact)
     for module in network.modules():
         if module not in exact and not isinstance(module, nn.BatchNorm2d):
             for value in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
-                value.data = value.data.bfloat16()
-    if first:
-        first[-1].register_forward_hook(lambda *passed: passed[-1].bfloat16())
+                if value.is_floating_point():
+                    value.data = value.data.bfloat16()
+    if network.first_stage:
+        network.get_submodule(network.first_stage[-1]).register_forward_hook(lambda *passed: passed[-1].bfloat16())
     else:
         network.register_forward_pre_hook(lambda _, inputs: (inputs[0].bfloat16(),))
     last.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
