@@ -18,6 +18,8 @@ from carseg.errors import OptionError
 from carseg.hub import locate
 from carseg.labels import LabelSet
 from carseg.normalising import normalise
+from carseg.runtimes.folding import fold
+from carseg.runtimes.splitting import split_for_amx
 from carseg.runtimes.torch_ import read_network
 
 # How much larger at most. On pictures that it was trained on fpn-mobilenetv2-carparts has a mIoU of 0.52 at 128x128, of
@@ -32,6 +34,7 @@ class Teacher:
         model: a model's name, or a run folder.
         labels: the classes of the one that learns.
         device: where it runs.
+        precision: what it is called to compute in.
         hub: where to look for it first.
 
     Raises:
@@ -40,14 +43,23 @@ class Teacher:
     """
 
     def __init__(
-        self, model: str, labels: LabelSet, device: torch.device, *, hub: str | os.PathLike[str] | None = None
+        self,
+        model: str,
+        labels: LabelSet,
+        device: torch.device,
+        precision: torch.dtype,
+        *,
+        hub: str | os.PathLike[str] | None = None,
     ) -> None:
         located = locate(model, hub=hub)
         theirs = located.entry.labels.classes
         if [plain(name) for name in theirs] != [plain(name) for name in labels.classes]:
             raise OptionError(f"teacher {model} has the classes of {located.entry.labels.name!r}, not {labels.name!r}")
         self.spec = located.entry.input
-        self.network = read_network(located).to(device).to(memory_format=torch.channels_last).requires_grad_(False)
+        network = read_network(located)
+        fold(network)
+        split_for_amx(network, device, precision)
+        self.network = network.to(device).to(memory_format=torch.channels_last).requires_grad_(False)
 
     def __call__(self, pictures: Tensor) -> Tensor:
         """Probabilities float32 (N, C, h, w) for pictures float32 (N, 3, H, W) in 0..255."""

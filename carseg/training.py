@@ -104,8 +104,7 @@ class Trainer:
         self.device = self.group.device
         self.precision = precision_named(options.precision, self.device)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
-        if (self.device.type, self.precision) == ("cpu", torch.bfloat16):
-            split_for_amx(self.network)
+        split_for_amx(self.network, self.device, self.precision)
         optim.freeze(self.network, options.freeze)
         self.model: nn.Module = self.group.wrap(self.network)
         self.average = optim.MovingAverage(self.network, options.ema)
@@ -122,7 +121,9 @@ class Trainer:
         self.pictures, self.masks = self._load(train)
         counts = [torch.bincount(mask.flatten(), minlength=256)[: len(train.labels)] for mask in self.masks]
         self.present = torch.stack(counts).float().cpu()  # drawn from with a generator of the CPU
-        self.teacher = Teacher(options.teacher, train.labels, self.device, hub=hub) if options.teacher else None
+        self.teacher = None
+        if options.teacher:
+            self.teacher = Teacher(options.teacher, train.labels, self.device, self.precision, hub=hub)
         self.loss = make_loss(options.loss, inverse_frequency(self.present.sum(0)))
         self.steps_per_epoch = max(len(train) // options.batch_size, 1)
         self.at = Progress()

@@ -56,11 +56,13 @@ def test_its_opinion_is_what_it_predicts(teacher: Path) -> None:
     segmenter = load(teacher, device="cpu", runtime="torch", precision="float32")
     expected = torch.from_numpy(segmenter.runtime(to_input(picture, segmenter.entry.input)[None])).softmax(1)
     batch = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
-    torch.testing.assert_close(Teacher(str(teacher), LABELS, torch.device("cpu"))(batch), expected, atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        Teacher(str(teacher), LABELS, torch.device("cpu"), torch.float32)(batch), expected, atol=1e-4, rtol=0
+    )
 
 
 def test_it_sees_small_pictures_enlarged_up_to_its_own_size(teacher: Path) -> None:
-    opinion = Teacher(str(teacher), LABELS, torch.device("cpu"))
+    opinion = Teacher(str(teacher), LABELS, torch.device("cpu"), torch.float32)
     large = torch.from_numpy(draw_picture(draw_mask(1, 64, 64))).permute(2, 0, 1)[None].float()
     for side, seen in ((20, 40), (40, 64), (96, 96)):
         small = torch.nn.functional.interpolate(large, (side, side), mode="area")
@@ -71,12 +73,12 @@ def test_it_sees_small_pictures_enlarged_up_to_its_own_size(teacher: Path) -> No
 
 def test_other_classes_cannot_teach(teacher: Path) -> None:
     with pytest.raises(OptionError, match="classes"):
-        Teacher(str(teacher), label_set("others", ("ground", "hood", "wheel")), torch.device("cpu"))
+        Teacher(str(teacher), label_set("others", ("ground", "hood", "wheel")), torch.device("cpu"), torch.float32)
 
 
 def test_a_teacher_may_spell_its_classes_otherwise(teacher: Path) -> None:
     spelled = tuple(name.title() for name in LABELS.classes)
-    Teacher(str(teacher), label_set("spelled", spelled), torch.device("cpu"))
+    Teacher(str(teacher), label_set("spelled", spelled), torch.device("cpu"), torch.float32)
 
 
 def test_a_teacher_changes_what_is_learned_and_its_data_is_named(data: Path, teacher: Path, tmp_path: Path) -> None:

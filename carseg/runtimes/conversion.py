@@ -33,7 +33,7 @@ def to_program(network: Network, *, bfloat16: bool = False) -> ExportedProgram:
     last = fold(network)
     if bfloat16:
         round_weights(network, but=exact_modules(network, last))
-        split_for_amx(network)
+        split_for_amx(network, torch.device("cpu"), torch.bfloat16)
     free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's own, about itself

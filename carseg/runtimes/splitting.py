@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from carseg.runtimes import cpu
@@ -27,12 +28,12 @@ class SplitConv2d(nn.Conv2d):
         return result
 
 
-def split_for_amx(network: nn.Module) -> None:
-    """Splits the dilated convolutions of more than ``PART`` input channels, in place, if the processor has AMX.
+def split_for_amx(network: nn.Module, device: torch.device, precision: torch.dtype) -> None:
+    """Splits the dilated convolutions of more than ``PART`` input channels, in place, where AMX will compute them.
 
-    For a network that computes in bfloat16 on that processor; its parameters keep their names.
+    Its parameters keep their names.
     """
-    if not cpu.has_amx():
+    if not (device.type == "cpu" and precision == torch.bfloat16 and cpu.has_amx()):
         return
     for name, module in list(network.named_modules()):
         if type(module) is nn.Conv2d and max(module.dilation) > 1 and module.in_channels > PART and module.groups == 1:

@@ -33,8 +33,7 @@ def start(located: Located, device: str, precision: str, threads: int | None) ->
     last = fold(network)
     if precision == "bfloat16":
         _lower(network, last)
-        if chosen.type == "cpu":
-            split_for_amx(network)
+        split_for_amx(network, chosen, torch.bfloat16)
     return TorchRuntime(network, chosen, precision)
 
 
