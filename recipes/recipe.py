@@ -34,6 +34,7 @@ class Addition:
         classes: class name to class name of the recipe, or "ignore".
         rest: what the classes that are not named there become; None keeps them.
         fringe: its background counts for nothing so near to other classes, as a share of the diagonal.
+        from_round: the first round that sees them.
     """
 
     folder: str
@@ -43,6 +44,7 @@ class Addition:
     classes: dict[str, str] = field(default_factory=dict)
     rest: str | None = None
     fringe: float = 0.0
+    from_round: int = 1
 
     def open(self, labels: LabelSet) -> Dataset:
         """The pictures under the label set of the recipe."""
@@ -101,10 +103,11 @@ class Recipe:
         """The data set's folder."""
         return data_root() / self.folder
 
-    def open_splits(self, options: Options) -> tuple[Dataset, Dataset | None]:
-        """The training pictures, additions included, and those that choose the best state."""
+    def open_splits(self, number: int, options: Options) -> tuple[Dataset, Dataset | None]:
+        """The training pictures of a round, additions included, and those that choose the best state."""
         train, val = finetuning.open_splits(self.data, options, labels=self.labels)
-        return pool([train, *(addition.open(self.labels) for addition in self.also)]) if self.also else train, val
+        more = [addition.open(self.labels) for addition in self.also if addition.from_round <= number]
+        return pool([train, *more]) if more else train, val
 
 
 def exists(name: str) -> bool:

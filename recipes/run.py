@@ -75,8 +75,9 @@ def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tupl
             device=device,
             minutes=options.minutes and options.minutes * share,
             encoder=str(encoder) if encoder else options.encoder,
+            teacher=str(start) if options.teacher == recipe.name else options.teacher,
         )
-        start, entry = train_round(recipe, start, runs / f"{recipe.name}-{number}", options)
+        start, entry = train_round(recipe, number, start, runs / f"{recipe.name}-{number}", options)
     return Path(start), entry
 
 
@@ -104,10 +105,12 @@ def budget(recipe: recipes.Recipe) -> float:
     return sum(options.minutes or 0 for options in recipe.rounds) + sum(before)
 
 
-def train_round(recipe: recipes.Recipe, start: str | Path, run: Path, options: Options) -> tuple[Path, Entry]:
-    """One round: the folder of its best weights, and what is known about them."""
+def train_round(
+    recipe: recipes.Recipe, number: int, start: str | Path, run: Path, options: Options
+) -> tuple[Path, Entry]:
+    """One round, the first being 1: the folder of its best weights, and what is known about them."""
     run.mkdir(parents=True, exist_ok=True)
-    pictures, val = recipe.open_splits(options)
+    pictures, val = recipe.open_splits(number, options)
     torch.manual_seed(options.seed)
     network, entry, _ = finetuning.start(start, recipe.labels, options)
     own = {(source.name, source.split) for source in recipe.sources}
