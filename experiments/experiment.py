@@ -20,7 +20,7 @@ from carseg.registry import unknown
 from recipes.recipe import data_root
 
 FOLDER = Path(__file__).parent
-MEASURES = ("quality", "outside-studio", "side-by-side")
+MEASURES = ("quality", "outside-studio", "in-studio", "side-by-side")
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ class Experiment:
 
     Attributes:
         name: of the file.
-        measure: "quality": the figures of a split; "outside-studio": cars elsewhere, see ``recipes.outside_studio``;
-            "side-by-side": what the manifest says, and milliseconds.
+        measure: "quality": the figures of a split; "outside-studio" and "in-studio": the whole car, as far as it is
+            labelled, see ``recipes.car_found``; "side-by-side": what the manifest says, and milliseconds.
         figures: columns of the table; trainings are compared by the first.
         variants: the first is the one that the others are compared with.
         pictures: None where nothing is measured on pictures of a data set.

@@ -1,4 +1,4 @@
-"""The figures of a network, in the three ways that experiments measure: quality, outside the studio, side by side."""
+"""The figures of a network, in the ways that experiments measure: quality, the car found, side by side."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from carseg.metrics import Evaluation, Scores
 from carseg.runtimes.torch_ import pick_device
 from carseg.segmenter import Segmenter, load
 from experiments.experiment import Experiment, Pictures
-from recipes import outside_studio
+from recipes import car_found
 
 Figure = tuple[float, ...]  # (value,) or (value, low, high)
 TIMED = 0.3  # of a model's minutes side by side are its milliseconds; the search for the best batch takes the rest
@@ -51,7 +51,7 @@ def measure(experiment: Experiment, model: str | Path, device: str) -> Measured:
     if experiment.pictures is None:
         raise OptionError(f"experiment {experiment.name!r} says not on which pictures it measures")
     segmenter = load(model, device=device, runtime="torch", precision="float32")
-    ways = {"quality": quality, "outside-studio": outside}
+    ways = {"quality": quality, "outside-studio": outside, "in-studio": inside}
     return ways[experiment.measure](segmenter, experiment.pictures)
 
 
@@ -68,10 +68,19 @@ def quality(segmenter: Segmenter, pictures: Pictures) -> Measured:
 
 def outside(segmenter: Segmenter, pictures: Pictures) -> Measured:
     """Parts covered by the predicted car, and predicted car outside the box of the parts."""
-    found = outside_studio.measure(segmenter, pictures.open(pictures.split))
-    figures: dict[str, Figure] = {"covered": (found.covered, *found.covered_ci)}
+    return _car_found(segmenter, pictures, ("covered", "spilled"), boxed=True)
+
+
+def inside(segmenter: Segmenter, pictures: Pictures) -> Measured:
+    """Car covered by the predicted parts, and predicted parts outside the car."""
+    return _car_found(segmenter, pictures, ("named", "beyond"), boxed=False)
+
+
+def _car_found(segmenter: Segmenter, pictures: Pictures, names: tuple[str, str], *, boxed: bool) -> Measured:
+    found = car_found.measure(segmenter, pictures.open(pictures.split), boxed=boxed)
+    figures: dict[str, Figure] = {names[0]: (found.covered, *found.covered_ci)}
     if found.spilled is not None and found.spilled_ci is not None:
-        figures["spilled"] = (found.spilled, *found.spilled_ci)
+        figures[names[1]] = (found.spilled, *found.spilled_ci)
     return Measured(figures, found.images)
 
 

@@ -37,6 +37,8 @@ COLUMNS = {
     "dice": Column("Dice, %", 100, 2),
     "covered": Column("parts inside the car, %", 100, 1),
     "spilled": Column("car outside the parts' box, %", 100, 1),
+    "named": Column("car inside the parts, %", 100, 1),
+    "beyond": Column("parts outside the car, %", 100, 2),
     "megabytes": Column("MB", 1, 1),
     "ms": Column("ms a picture", 1, 0),
 }

@@ -1,4 +1,4 @@
-"""Cars outside the studio: the two figures, counted by hand."""
+"""Cars in pictures with other labels: the two figures, counted by hand."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import pytest
 from carseg.data.opening import open as open_data
 from carseg.errors import DataError
 from carseg.segmenter import load
-from recipes.outside_studio import count, measure, summarise
+from recipes.car_found import box, count, measure, summarise
 
 from color_hub import blocks, write_model
 from drawn_data import save
 
 
-def masks(car: Any, parts: Any) -> tuple[np.ndarray, np.ndarray]:
-    """A predicted car and parts in a picture of 10x10."""
+def masks(car: Any, parts: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A predicted car, parts, and their box in a picture of 10x10."""
     found = np.zeros((2, 10, 10), bool)
     found[0][car] = found[1][parts] = True
-    return found[0], found[1]
+    return found[0], found[1], box(found[1])
 
 
 def test_part_pixels_inside_the_car_and_car_outside_the_box_are_counted() -> None:
@@ -29,7 +29,8 @@ def test_part_pixels_inside_the_car_and_car_outside_the_box_are_counted() -> Non
     parts[2, 2] = parts[7, 5] = True  # the box spans rows 2..7, columns 2..5
     car = np.zeros((10, 10), bool)
     car[0:5, 2:4] = True  # 10 pixels, the upper four outside the box
-    assert count(car, parts) == (2, 1, 10, 4)
+    assert count(car, parts, box(parts)) == (2, 1, 10, 4)
+    assert count(car, parts, parts) == (2, 1, 10, 9)
 
 
 def test_the_figures_are_sums_over_all_pictures() -> None:
@@ -54,7 +55,7 @@ def test_no_predicted_car_has_no_second_figure() -> None:
 def test_pictures_without_parts_count_for_nothing() -> None:
     empty = count(*masks(np.s_[:], np.s_[:0]))
     assert summarise([empty, count(*masks(np.s_[:5], np.s_[:5]))]).images == 1
-    with pytest.raises(DataError, match="part"):
+    with pytest.raises(DataError, match="labelled pixel"):
         summarise([empty])
 
 
@@ -63,8 +64,10 @@ def test_a_network_is_measured_on_labelled_pictures(tmp_path: Path) -> None:
     truth = np.zeros((64, 96), np.uint8)  # the network sees a car in the left and the right third
     truth[:, :48] = 1
     truth[:, 40:48] = 255
+    truth[32:, 8:48] = 0  # in the box of what is labelled
     save(tmp_path / "data" / "images" / "a.png", np.asarray(blocks()))
     save(tmp_path / "data" / "masks" / "a.png", truth)
-    figures = measure(load(tmp_path / "hub" / "blocks", device="cpu"), open_data(tmp_path / "data", labels="carvana"))
-    assert figures.covered == pytest.approx(32 / 40, abs=0.03)
-    assert figures.spilled == pytest.approx(32 / 64, abs=0.03)
+    pictures, network = open_data(tmp_path / "data", labels="carvana"), load(tmp_path / "hub" / "blocks", device="cpu")
+    figures = [measure(network, pictures, boxed=boxed) for boxed in (True, False)]
+    assert [each.covered for each in figures] == pytest.approx([40 / 48] * 2, abs=0.03)
+    assert [each.spilled for each in figures] == pytest.approx([64 / 128, 88 / 128], abs=0.03)

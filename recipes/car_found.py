@@ -1,0 +1,138 @@
+"""How well a network finds the car in pictures that are labelled with other classes than its own.
+
+    CARSEG_DATA=DIR python -m recipes.car_found unet-carvana                              cars outside the studio
+    CARSEG_DATA=DIR python -m recipes.car_found fpn-mobilenetv2-carparts --data carvana   parts inside the studio
+
+All classes but the background are taken together, on both sides. The two figures belong together: a network that calls
+everything car has a perfect first one.
+
+On pictures with labelled parts no mask of the whole car is needed. Every part belongs to the car, so the share of part
+pixels inside the predicted car should be 1; the car is hardly larger than the box of all its parts, so the share of the
+predicted car outside that box should be near 0. Roof, fenders and unlabelled cars behind the labelled one are no parts,
+so a perfect network's second figure is a little above 0.
+
+On pictures with a mask of the car the share of the predicted parts outside of it should be 0. Roof, fenders and pillars
+have no name, so a perfect network's share of the car inside its parts is below 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+from carseg.cli.process import prepare
+from carseg.data.dataset import Dataset
+from carseg.data.opening import open as open_data
+from carseg.errors import DataError
+from carseg.labels import IGNORE
+from carseg.metrics import Floats, Interval, resamples
+from carseg.segmenter import Segmenter, load
+from recipes.recipe import data_root
+
+Counts = tuple[int, int, int, int]
+Pixels = npt.NDArray[np.bool_]  # (H, W)
+
+
+@dataclass(frozen=True)
+class CarFound:
+    """Figures in 0..1 over all pixels of the pictures, with 95 % bootstrap intervals over the pictures.
+
+    Attributes:
+        images: pictures with labelled pixels.
+        covered: share of the labelled pixels that are predicted.
+        spilled: share of the predicted pixels that lie where no car is; None where none was predicted.
+    """
+
+    images: int
+    covered: float
+    covered_ci: Interval
+    spilled: float | None
+    spilled_ci: Interval | None
+
+    def __str__(self) -> str:
+        covered = f"{_percent(self.covered, self.covered_ci)} of the labelled pixels are found"
+        if self.spilled is None:
+            return f"{covered}: no car was found at all ({self.images} pictures)"
+        spilled = f"{_percent(self.spilled, self.spilled_ci)} of what is found lies where no car is"
+        return f"{covered}, {spilled} ({self.images} pictures, 95 % intervals)"
+
+
+def measure(segmenter: Segmenter, pictures: Dataset, *, boxed: bool) -> CarFound:
+    """The figures of a network.
+
+    Args:
+        boxed: the labels are of parts, so that the car may be anywhere in their box.
+    """
+    background = pictures.labels.background
+    counts = []
+    for sample in pictures:
+        rgb, truth = sample.load()
+        found = np.isin(segmenter.predict(rgb).mask, segmenter.labels.foreground)
+        labelled = (truth != background) & (truth != IGNORE)
+        counts.append(count(found, labelled, box(labelled) if boxed else labelled | (truth == IGNORE)))
+    return summarise(counts)
+
+
+def box(mask: Pixels) -> Pixels:
+    """The smallest upright box around what is set."""
+    rows, columns = mask.any(1), mask.any(0)
+    spans = (np.logical_or.accumulate(line) & np.logical_or.accumulate(line[::-1])[::-1] for line in (rows, columns))
+    return np.logical_and.outer(*spans)
+
+
+def count(found: Pixels, labelled: Pixels, allowed: Pixels) -> Counts:
+    """Pixels of one picture: labelled, of these found; found, of these outside ``allowed``. All 0 without a label."""
+    if not labelled.any():
+        return 0, 0, 0, 0
+    return int(labelled.sum()), int((found & labelled).sum()), int(found.sum()), int((found & ~allowed).sum())
+
+
+def summarise(counts: Iterable[Counts]) -> CarFound:
+    """The figures of pictures as ``count`` counted them; pictures without labelled pixels count for nothing.
+
+    Raises:
+        DataError: no picture has any.
+    """
+    pixels = np.array([row for row in counts if row[0]], np.int64).reshape(-1, 4)
+    if not len(pixels):
+        raise DataError("none of the pictures has a labelled pixel beside the background")
+    drawn = np.concatenate([draws @ pixels for draws in resamples(len(pixels))])
+    labelled, covered, found, spilled = (int(total) for total in pixels.sum(0))
+    return CarFound(
+        images=len(pixels),
+        covered=covered / labelled,
+        covered_ci=_interval(drawn[:, 1], drawn[:, 0]),
+        spilled=spilled / found if found else None,
+        spilled_ci=_interval(drawn[:, 3], drawn[:, 2]) if found else None,
+    )
+
+
+def _interval(part: Floats, whole: Floats) -> Interval:
+    there = whole > 0  # a resample may consist of pictures without a predicted car
+    low, high = np.percentile(part[there] / whole[there], (2.5, 97.5))
+    return float(low), float(high)
+
+
+def _percent(value: float, interval: Interval | None) -> str:
+    low, high = interval or (value, value)
+    return f"{100 * value:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def main(
+    name: str,
+    data: Annotated[str, typer.Option(help="folder of pictures: carparts or carvana")] = "carparts",
+    split: str = "test",
+    device: str = "auto",
+) -> None:
+    prepare()
+    pictures = open_data(data_root() / data, split=split, labels=data)
+    print(f"{name}: {measure(load(name, device=device), pictures, boxed=data == 'carparts')}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
