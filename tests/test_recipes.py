@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -167,6 +168,27 @@ def test_what_a_recipe_grows_from_is_made_with_it(folder: Path) -> None:
     assert (entry.architecture, entry.name) == ("u2net", "large")
     assert load(folder / "runs" / "small-1" / "best", device="cpu", runtime="torch").entry.architecture == "u2netp"
     assert load(best, device="cpu", runtime="torch").entry.architecture == "u2net"
+
+
+def test_a_later_round_sees_more_pictures_and_learns_from_the_round_before(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = '[[rounds]]\nminutes = 1\nteacher = "later"\n'
+    more = '[[also]]\nfolder = "one"\nlabels = ["car", "rest"]\nrest = "ignore"\nfrom_round = 2\n'
+    text = FINAL.replace('encoder = "step"', "").replace("[about]", f"{later}\n{more}\n[about]")
+    (folder / "recipes" / "later.toml").write_text(text)
+    seen = []
+
+    class Watched(run.Trainer):
+        def __init__(
+            self, network: Any, spec: Any, train: Any, val: Any, place: Any, options: Any, **others: Any
+        ) -> None:
+            seen.append((len(train), options.teacher))
+            super().__init__(network, spec, train, val, place, options, **others)
+
+    monkeypatch.setattr(run, "Trainer", Watched)
+    run.train(recipes.read("later"), folder / "runs", 0.001, "cpu")
+    assert seen == [(6, None), (12, str(folder / "runs" / "later-1" / "best"))]
 
 
 def test_an_unknown_recipe_is_answered_with_those_there_are(folder: Path) -> None:
