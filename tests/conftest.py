@@ -15,6 +15,13 @@ from entries import CONTENT, FILE
 from server import Server
 
 
+def pytest_configure() -> None:
+    """The processes that share a machine share its cores: threads that wait for a core that another process holds spin."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    if workers > 1:  # read when torch is loaded, which no plugin and no import above does
+        os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // workers, 1)))
+
+
 @pytest.fixture
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An empty cache, no hub and no place the package came from; further tries come at once."""
