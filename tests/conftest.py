@@ -16,7 +16,7 @@ from server import Server
 
 
 def pytest_configure() -> None:
-    """Processes side by side share the cores: a thread that waits for one that has no core spins, for most of the time."""
+    """Gives each process its share of the cores: threads beyond that spin, waiting for one another."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers > 1:  # read when torch is loaded, which no plugin and no import above does
         os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // workers, 1)))
