@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
+from carseg import rle
 from carseg.cli.process import prepare
 from carseg.data.dataset import Dataset
 from carseg.data.opening import open as open_data
@@ -80,9 +81,10 @@ def measure(segmenter: Segmenter, pictures: Dataset, *, boxed: bool) -> CarFound
 
 def box(mask: Pixels) -> Pixels:
     """The smallest upright box around what is set."""
-    rows, columns = mask.any(1), mask.any(0)
-    spans = (np.logical_or.accumulate(line) & np.logical_or.accumulate(line[::-1])[::-1] for line in (rows, columns))
-    return np.logical_and.outer(*spans)
+    left, top, width, height = rle.bbox(rle.encode(mask))
+    inside = np.zeros_like(mask)
+    inside[top : top + height, left : left + width] = True
+    return inside
 
 
 def count(found: Pixels, labelled: Pixels, allowed: Pixels) -> Counts:

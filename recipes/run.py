@@ -77,7 +77,7 @@ def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tupl
             encoder=str(encoder) if encoder else options.encoder,
             teacher=str(start) if options.teacher == recipe.name else options.teacher,
         )
-        start, entry = train_round(recipe, number, start, runs / f"{recipe.name}-{number}", options)
+        start, entry = train_round(recipe, number, start, runs, options)
     return Path(start), entry
 
 
@@ -106,9 +106,10 @@ def budget(recipe: recipes.Recipe) -> float:
 
 
 def train_round(
-    recipe: recipes.Recipe, number: int, start: str | Path, run: Path, options: Options
+    recipe: recipes.Recipe, number: int, start: str | Path, runs: Path, options: Options
 ) -> tuple[Path, Entry]:
     """One round, the first being 1: the folder of its best weights, and what is known about them."""
+    run = runs / f"{recipe.name}-{number}"
     run.mkdir(parents=True, exist_ok=True)
     pictures, val = recipe.open_splits(number, options)
     torch.manual_seed(options.seed)
