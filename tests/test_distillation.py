@@ -131,6 +131,18 @@ def test_what_is_learned_is_no_freer_than_what_it_is_learned_from(teacher: Path,
         assert start(model, LABELS, options)[1].commercial_use == after
 
 
+def test_what_a_teacher_began_with_reaches_its_pupil_through_it(teacher: Path) -> None:
+    config = read_config(teacher / "config.json")
+    began, chosen = (replace(SOURCE, name=role, role=role) for role in ("pretraining", "validation"))
+    write_config(teacher / "config.json", replace(config, data=(SOURCE, began, chosen)))
+    pupil = start(NETWORK, LABELS, replace(QUICK, teacher=str(teacher)))[1]
+    assert [(s.name, s.role) for s in pupil.data] == [
+        (SOURCE.name, "distillation"),
+        ("pretraining", "distillation"),
+        ("validation", "validation"),
+    ]
+
+
 def test_an_encoder_replaces_that_of_the_weights_it_starts_from(teacher: Path) -> None:
     entry, other = read_config(teacher / "config.json"), teacher.with_name("other")
     packing.pack(other, create_model(NETWORK, len(LABELS)), entry)

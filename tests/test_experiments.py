@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
-from carseg.architectures.imagenet import copy_encoder
+from carseg.checkpoint import read_state
 from carseg.errors import OptionError, UnknownNameError
 from carseg.labels import LABEL_SETS
-from carseg.manifest import load_manifest
+from carseg.manifest import Manifest, load_manifest
 from carseg.metrics import Evaluation
 from carseg.registry import create_model, list_architectures
 from experiments import page, results
@@ -22,7 +24,7 @@ from experiments.experiment import Experiment, Pictures, names, read
 from experiments.measures import quality
 from experiments.paired import difference
 from experiments.results import Row
-from experiments.run import run
+from experiments.run import run, train
 
 from drawn_data import draw_mask, index_folder
 
@@ -91,15 +93,6 @@ def test_every_experiment_can_be_run_and_shown(name: str) -> None:
     assert f"<!-- experiment: {name} -->" in page.PAGE.read_text("utf-8")
 
 
-def test_the_encoders_that_experiments_name_fit_their_networks() -> None:
-    named = {(v.start, v.options.get("encoder", "")) for name in names() for v in read(name).variants}
-    pairs = {(start, encoder) for start, encoder in named if encoder in load_manifest().models}
-    assert pairs
-    for start, encoder in pairs:
-        network, trained = (create_model(each, 2) for each in (start, load_manifest().models[encoder].architecture))
-        copy_encoder(network, trained, encoder)
-
-
 def test_a_test_split_compares_no_trainings(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="test split"):
         written(tmp_path, DRAWN.replace('split = "val"', 'split = "test"'))
@@ -139,6 +132,35 @@ def test_rows_of_another_definition_count_no_more(tmp_path: Path) -> None:
     assert [r.variant for r in results.read(other, tmp_path)] == ["Dice"]
     other = written(tmp_path, DRAWN.replace('loss = "dice"', 'loss = "ce"'))
     assert results.read(other, tmp_path) == [], "the others were compared with what the first was"
+
+
+def test_rows_count_no_more_once_what_they_learned_from_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, name = load_manifest().models, "fpn-mobilenetv2-bdd"
+    learned = [DRAWN, *(DRAWN.replace("[options]", f'[options]\n{key} = "{name}"') for key in ("encoder", "teacher"))]
+    experiments = [replace(written(tmp_path, text), name=str(i)) for i, text in enumerate(learned)]
+    for experiment in experiments:
+        results.write(experiment, [row(experiment)], tmp_path)
+    newer = {**models, name: replace(models[name], sha256="0" * 64)}
+    monkeypatch.setattr("experiments.experiment.load_manifest", lambda: Manifest((), newer))
+    assert [len(results.read(experiment, tmp_path)) for experiment in experiments] == [1, 0, 0]
+
+
+def test_an_experiment_takes_an_encoder_out_of_its_package(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it takes a file of the data's folder; each by its name alone."""
+    network = create_model("lraspp-mobilenetv2", 3)
+    encoder = {key: value + 1 for key, value in network.encoder.state_dict().items()}
+    save_file(encoder, data / "own.safetensors")
+    monkeypatch.setattr("recipes.backbones.unpacked", lambda name, folder: data / "own.safetensors")
+    frozen = 'freeze = ["encoder", "bn"]\naugment'
+    for name in ("own.safetensors", "resnet50-imagenet"):
+        experiment = written(tmp_path, DRAWN.replace("augment", f'encoder = "{name}"\n{frozen}'))
+        train(experiment, experiment.variants[0], 0, "cpu", tmp_path / name)
+        kept = read_state(tmp_path / name / "best" / "model.safetensors")
+        assert all(torch.equal(kept[f"encoder.{key}"], value) for key, value in encoder.items())
 
 
 def evaluated(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> Evaluation:
