@@ -23,6 +23,7 @@ from carseg.segmenter import Segmenter, load
 
 if TYPE_CHECKING:
     from carseg.data.dataset import Dataset
+    from carseg.metrics import Evaluation
 
 TIMED_PICTURES = 8
 WORST_PICTURES = 6
@@ -48,16 +49,18 @@ class _Worker:
     def work(self) -> None:
         """The riskiest last: a batch too large can end the process."""
         from carseg import measuring
+        from carseg.metrics import Evaluation
 
         segmenter = self._start()
         device = self._describe(segmenter)
         data = self._data(segmenter) if self.job["data"] else None
+        evaluation = Evaluation(segmenter.labels, merge=self.job["merge"])  # refuses what cannot be merged
         pictures = self._pictures(data)
         seconds = self.job["seconds"]
         self._figures(**measuring.latency(segmenter, pictures, seconds, self._progress("latency")))
         self._figures(peak_mem_mb=measuring.peak_memory_mb(device), gmacs=measuring.count_gmacs(segmenter.entry))
         if data is not None:
-            self._quality(segmenter, data)
+            self._quality(segmenter, data, evaluation)
         batch, rate = measuring.throughput(segmenter, pictures, seconds / 4, self._progress("throughput"))
         self._figures(batch=batch, images_per_s=rate)
 
@@ -110,11 +113,8 @@ class _Worker:
         data = relabel(data, segmenter.labels, {name: name for name in data.labels.classes})
         return data.verified() if data.problems else data  # which raises: figures of some other pictures would mislead
 
-    def _quality(self, segmenter: Segmenter, data: Dataset) -> None:
-        from carseg.metrics import Evaluation
-
+    def _quality(self, segmenter: Segmenter, data: Dataset, evaluation: Evaluation) -> None:
         progress = self._progress("quality")
-        evaluation = Evaluation(segmenter.labels, merge=self.job["merge"])
         for done, sample in enumerate(data, start=1):
             try:
                 rgb, truth = sample.load()

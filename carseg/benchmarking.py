@@ -15,12 +15,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from carseg import __version__
+from carseg import __version__, runtimes
 from carseg import hub as hubs
 from carseg.atomic import replacing
 from carseg.benchmark_page import write_page
@@ -78,7 +79,9 @@ def benchmark(
         One row a model, in the order given.
 
     Raises:
-        OptionError: there is no model, ``seconds`` is not positive, or ``split``, ``mapping`` or ``merge`` lack data.
+        OptionError: there is no model, ``seconds`` or ``threads`` is not positive, or ``split``, ``mapping`` or
+            ``merge`` lack data.
+        UnknownNameError: there is no such runtime or precision.
         DataError: the data cannot be opened.
     """
     if not seconds > 0:
@@ -86,10 +89,11 @@ def benchmark(
     if data is None and (split or mapping or merge):
         raise OptionError("split, mapping and merge are about data: name it")
     names = _names(models)
-    root, parts = _recognised(data) if data is not None else (None, {})
+    runtimes.check(runtime, precision, threads)
+    parts = _recognised(data) if data is not None else None
     job = {
-        "data": str(Path(data).expanduser().resolve()) if data is not None else None,
-        "split": split or next((name for name in ("test", "val") if name in parts), None),
+        "data": os.path.abspath(os.path.expanduser(data)) if data is not None else None,
+        "split": split or next((name for name in ("test", "val") if name in (parts or ())), None),
         "mapping": dict(mapping or {}),
         "merge": dict(merge or {}),
         "hub": None if hub is None else os.fspath(hub),
@@ -101,10 +105,9 @@ def benchmark(
     }
     machine = environment()
     limits = {name: os.environ.get(name) for name in _LIMITS}
-    identity = [job, machine, limits, _fingerprint(root, parts) if root is not None else None]
+    identity = [job, machine, limits, _fingerprint(parts) if parts is not None else None]
     folder = Path(out) if out is not None else None
-    earlier = read_rows(folder / RESULTS) if folder and (folder / RESULTS).exists() else []
-    saved = {row["environment"]["key"]: row for row in earlier}
+    saved = _saved(folder) if folder else {}
     rows = []
     for name in names:
         row = dict.fromkeys(KEYS) | {"model": name, "device": device, "runtime": runtime, "precision": precision}
@@ -125,7 +128,7 @@ def benchmark(
             row |= figures
         rows.append(row)
         if folder:
-            saved[key] = row
+            saved = _saved(folder) | {key: row}  # another process may have added some of its own
             _save(folder, list(saved.values()))
     if folder:
         write_page(rows, folder / REPORT, details=folder / "details")
@@ -133,7 +136,7 @@ def benchmark(
 
 
 def environment() -> dict[str, Any]:
-    """What the figures depend on: versions, a digest of carseg's own code, operating system, processor."""
+    """What the figures depend on: versions, a digest of carseg's own code, operating system, processor, GPUs."""
     versions: dict[str, str | None] = {"carseg": __version__, "code": _code()}
     for package in _PACKAGES:
         try:
@@ -141,7 +144,7 @@ def environment() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             versions[package] = None
     system = {"python": platform.python_version(), "system": platform.platform()}
-    return versions | system | {"processor": cpu.name(), "cores": os.cpu_count()}
+    return versions | system | {"processor": cpu.name(), "cores": os.cpu_count(), "gpus": cpu.gpus()}
 
 
 @functools.cache
@@ -162,22 +165,36 @@ def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | N
     return list(dict.fromkeys(names))
 
 
-def _recognised(data: str | os.PathLike[str]) -> tuple[Path, dict[str, Found]]:
-    from carseg.data.opening import recognise, root_of
+def _recognised(data: str | os.PathLike[str]) -> dict[str, Found]:
+    from carseg.data.opening import recognise
 
-    return root_of(data), recognise(data)
+    return recognise(data)
 
 
-def _fingerprint(root: Path, parts: dict[str, Found]) -> str:
-    """Changes when a file of the data does: names, sizes and times of change, so that no picture has to be read."""
-    files = {path for path in root.rglob("*") if path.is_file()} if root.is_dir() else {root}
-    pictures = (record.picture for part in parts.values() for record in part.records)
-    files.update(picture for picture in pictures if isinstance(picture, Path) and picture.is_file())
-    facts = []
-    for path in sorted(files):
-        name = path.relative_to(root) if path.is_relative_to(root) else path
-        facts.append((str(name), path.stat().st_size, path.stat().st_mtime_ns))
-    return hashlib.sha256(repr(facts).encode()).hexdigest()
+def _fingerprint(parts: dict[str, Found]) -> str:
+    """Changes when the data does: what was read of it, and size and time of change of every file still to be read."""
+    digest = hashlib.sha256()
+    for name, part in parts.items():
+        digest.update(repr((name, replace(part, records=[]))).encode())
+        for record in part.records:
+            stats = [(path.stat().st_size, path.stat().st_mtime_ns) for path in _files(record) if path.exists()]
+            digest.update(repr((record, stats)).encode())
+    return digest.hexdigest()
+
+
+def _files(record: Any) -> Iterator[Path]:
+    """Every path that a record names, in its picture or its label."""
+    if isinstance(record, Path):
+        yield record
+    elif is_dataclass(record):
+        for each in fields(record):
+            yield from _files(getattr(record, each.name))
+
+
+def _saved(folder: Path) -> dict[str, Row]:
+    """The rows that are there, by their key."""
+    rows = read_rows(folder / RESULTS) if (folder / RESULTS).exists() else []
+    return {row["environment"]["key"]: row for row in rows}
 
 
 def _save(folder: Path, rows: list[Row]) -> None:

@@ -223,7 +223,9 @@ def _write_openvino(located: Located, precision: str, model: bytes, stem: Path) 
         converted.set_rt_info(value, ["carseg", key])
     file = stem.with_name(f"{stem.name}.xml")
     openvino.save_model(converted, str(file), compress_to_fp16=False)
-    return [file, file.with_suffix(".bin")], from_model(core.read_model(str(file)), precision)
+    weights = openvino.Tensor(np.fromfile(file.with_suffix(".bin"), np.uint8))
+    model_read = core.read_model(file.read_bytes(), weights)  # not from the files: Windows moves none that is mapped
+    return [file, file.with_suffix(".bin")], from_model(model_read, precision)
 
 
 def _write_program(located: Located, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Any]:

@@ -171,6 +171,62 @@ def test_changed_data_is_measured_anew(tmp_path, hub, monkeypatch):
     assert len(keys) == 2
 
 
+def keys_before_and_after(change, data, hub, monkeypatch, out=None):
+    monkeypatch.setattr(benchmarking, "_measure", lambda job, report: ({}, None))
+    keys = []
+    for act in (lambda: None, change):
+        act()
+        [row] = carseg.benchmark("doors", data, hub=str(hub), out=out, **QUICK)
+        keys.append(row["environment"]["key"])
+    return keys
+
+
+def test_labels_behind_a_link_that_changed_are_measured_anew(tmp_path, hub, monkeypatch):
+    index_folder(tmp_path / "elsewhere", ["a"])
+    (tmp_path / "data").mkdir()
+    for name in ("images", "masks"):
+        (tmp_path / "data" / name).symlink_to(tmp_path / "elsewhere" / name)
+    mask = tmp_path / "elsewhere" / "masks" / "a.png"
+
+    def relabel():
+        Image.new("L", (64, 48)).save(mask)
+
+    before, after = keys_before_and_after(relabel, tmp_path / "data", hub, monkeypatch)
+    assert before != after
+
+
+def test_labels_that_data_yaml_names_elsewhere_and_that_changed_are_measured_anew(tmp_path, hub, monkeypatch):
+    for name in ("images", "labels"):
+        (tmp_path / "elsewhere" / name).mkdir(parents=True)
+    Image.new("RGB", (64, 48)).save(tmp_path / "elsewhere" / "images" / "a.png")
+    label = tmp_path / "elsewhere" / "labels" / "a.txt"
+    label.write_text("0 0.1 0.1 0.9 0.1 0.9 0.9\n")
+    (tmp_path / "coco8.yaml").write_text(f"path: {tmp_path / 'elsewhere'}\nval: images\nnames: [left_door]\n")
+
+    def relabel():
+        label.write_text("0 0.1 0.1 0.2 0.1 0.2 0.2\n")
+
+    before, after = keys_before_and_after(relabel, tmp_path / "coco8.yaml", hub, monkeypatch)
+    assert before != after
+
+
+def test_results_may_lie_among_the_data(tmp_path, hub, monkeypatch):
+    index_folder(tmp_path, ["a"])
+    before, after = keys_before_and_after(lambda: None, tmp_path, hub, monkeypatch, out=tmp_path / "figures")
+    assert before == after
+
+
+def test_rows_that_another_process_adds_meanwhile_are_kept(tmp_path, hub, monkeypatch):
+    def measure(job, report):
+        if job["runtime"] == "torch":
+            carseg.benchmark("doors", hub=str(hub), out=tmp_path, **QUICK | {"runtime": "auto"})
+        return {}, None
+
+    monkeypatch.setattr(benchmarking, "_measure", measure)
+    carseg.benchmark("doors", hub=str(hub), out=tmp_path, **QUICK)
+    assert [row["runtime"] for row in benchmark_rows.read_rows(tmp_path / "results.jsonl")] == ["auto", "torch"]
+
+
 def test_a_coco_file_is_measured_anew_when_a_picture_changes(tmp_path, hub, monkeypatch):
     note = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]], "area": 32, "iscrowd": 0}
     described = {
@@ -244,6 +300,9 @@ def test_broken_pictures_are_all_named_and_speed_is_still_there(tmp_path, hub):
         (("doors", None, {"seconds": 0}), OptionError),
         (("doors", None, {"split": "test"}), OptionError),
         (("doors", None, {"merge": {"door": "car"}}), OptionError),
+        (("doors", None, {"threads": 0}), OptionError),
+        (("doors", None, {"runtime": "tensorflow"}), UnknownNameError),
+        (("doors", None, {"precision": "float8"}), UnknownNameError),
     ],
 )
 def test_wrong_usage_is_an_error_before_anything_is_measured(arguments, expected):
@@ -386,6 +445,11 @@ def test_merged_classes_count_as_one(hub, data):
     merge = {"left_door": "door", "right_door": "door"}
     [row] = carseg.benchmark("doors", data, hub=str(hub), merge=merge, **QUICK)
     assert list(row["per_class"]) == ["background", "door"]
+
+
+def test_a_class_to_merge_that_is_none_is_told_before_time_is_measured(hub, data):
+    [row] = carseg.benchmark("doors", data, hub=str(hub), merge={"left_dor": "door"}, **QUICK)
+    assert "left_dor" in row["error"] and row["ms_p50"] is None
 
 
 def test_rows_of_another_machine_are_not_taken_and_a_model_given_twice_is_one(hub, tmp_path, monkeypatch):

@@ -208,6 +208,19 @@ def test_the_query_of_an_address_is_no_part_of_a_name(server):
     assert len(written("both")) == 2 and all(name.startswith("img-") for name in written("both"))
 
 
+def test_addresses_that_look_alike_write_files_of_their_own(server):
+    pictures = [f"/d/a{sign}b.png" for sign in ("%20", "+", "%28")]
+    server.files |= dict.fromkeys(pictures, photo(Path("img.png")).read_bytes())
+    assert predict(*(server.url + picture for picture in pictures), "--save", "mask") == 0
+    assert len(written()) == 3
+
+
+def test_a_file_may_be_called_like_a_home():
+    photo(Path("~tmp.png"))
+    assert predict("~tmp.png", "--save", "mask") == 0
+    assert written() == ["~tmp.mask.png"]
+
+
 def test_names_differ_by_more_than_their_case():  # which macOS and Windows do not tell apart
     photo(Path("A/cars/IMG.png"))
     photo(Path("A/cars/img.jpg"))

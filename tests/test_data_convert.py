@@ -37,6 +37,16 @@ def test_round_trip(tmp_path: Path, format: str, labels: LabelSet) -> None:
             np.testing.assert_array_equal(rgb, draw_picture(draw_mask({"a": 0, "b": 1, "street/c": 5}[sample.name])))
 
 
+@pytest.mark.parametrize("format", ["png", "coco"])
+def test_ignored_pixels_stay_ignored_though_no_picture_has_the_class(tmp_path: Path, format: str) -> None:
+    index_folder(tmp_path / "in", ["a"], classes=1)
+    mask = draw_mask(0, classes=2) * IGNORE
+    save(tmp_path / "in" / "masks" / "a.png", mask)
+    (tmp_path / "in" / "labels.json").write_text('{"0": "background", "1": "car"}')
+    carseg.data.convert(carseg.data.open(tmp_path / "in"), tmp_path / "out", format)
+    np.testing.assert_array_equal(carseg.data.open(tmp_path / "out")[0].load()[1], mask)
+
+
 def test_masks_carry_the_palette(tmp_path: Path) -> None:
     index_folder(tmp_path / "in", ["a"])
     colors = tuple(tuple(int(c) for c in color) for color in PALETTE[:3])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -223,7 +224,7 @@ def test_cityscapes(tmp_path: Path, ending: str, stored: tuple[int, ...]) -> Non
     np.testing.assert_array_equal(dataset[0].load()[1], expected)
 
 
-def test_pascal_voc(tmp_path: Path) -> None:
+def test_pascal_voc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root = tmp_path / "VOC2012"
     for i, name in enumerate(("2007_1", "2007_2", "my car 3")):
         mask = draw_mask(i) * 7
@@ -241,6 +242,8 @@ def test_pascal_voc(tmp_path: Path) -> None:
     expected[:2] = IGNORE
     np.testing.assert_array_equal(dataset[0].load()[1], expected)
     assert dataset.labels.classes[7] == "car"
+    monkeypatch.chdir(root)
+    assert carseg.data.open(".", split="val").labels == dataset.labels
     (root / "classes.txt").write_text("\n".join(f"part{i}" for i in range(15)))
     assert carseg.data.open(root, split="val").labels.classes[7] == "part7"
 
@@ -369,6 +372,21 @@ def test_labelme_files_may_hold_a_long_picture_before_the_shapes(tmp_path: Path)
     note = {"imageData": "A" * 100_000, "imagePath": "a.png", "shapes": [{"label": "door", "points": SQUARE}]}
     (tmp_path / "a.json").write_text(json.dumps(note))
     np.testing.assert_array_equal(carseg.data.open(tmp_path)[0].load()[1], SQUARE_MASK)
+
+
+def test_opening_labelme_files_holds_one_picture_at_a_time(tmp_path: Path) -> None:
+    file, size = io.BytesIO(), 300
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)).save(file, "PNG")
+    data = base64.b64encode(file.getvalue()).decode()
+    limit, shape = 10 * len(data), {"label": "door", "points": SQUARE}
+    for i in range(30):
+        write_labelme(tmp_path / f"{i}.json", [shape], imageData=data, imageHeight=size, imageWidth=size)
+    tracemalloc.start()
+    dataset = carseg.data.open(tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < limit
+    assert [sample.load()[0].shape for sample in (dataset[0], dataset[29])] == [(size, size, 3)] * 2
 
 
 def yolo_line(label: int, points: list[tuple[float, float]]) -> str:
@@ -614,6 +632,21 @@ def test_numpy_with_the_label_as_fourth_channel_and_sparse_values(tmp_path: Path
     assert carseg.data.open(tmp_path).labels.classes == ("background", "hood", "front_door")
 
 
+def test_numpy_stacks_of_pictures_and_labels_are_one_a_split(tmp_path: Path) -> None:
+    whole = np.concatenate([draw_picture(STACK), STACK[..., None]], axis=-1)
+    np.save(tmp_path / "train.npy", whole[:3])
+    np.save(tmp_path / "val.npy", whole[3:])
+    assert [len(carseg.data.open(tmp_path, split=split)) for split in ("train", "val")] == [3, 1]
+    np.savez(tmp_path / "parts.npz", first=whole[:3], second=whole[3:])
+    with pytest.raises(DataError, match=r"parts\.npz first and .*parts\.npz second"):
+        carseg.data.open(tmp_path / "parts.npz")
+    (tmp_path / "parts.npz").unlink()
+    for more in ({"both": whole}, {"images": whole[..., :3], "masks": STACK}):
+        np.savez(tmp_path / "val_more.npz", **more)
+        with pytest.raises(DataError, match=r"val\.npy and .*val_more\.npz"):
+            carseg.data.open(tmp_path, split="train")
+
+
 def test_numpy_pictures_in_an_unknown_range_and_broken_files_are_named(tmp_path: Path) -> None:
     whole = np.concatenate([draw_picture(STACK), STACK[..., None]], axis=-1)
     np.save(tmp_path / "a.npy", whole[0])
@@ -677,10 +710,19 @@ def test_classes_txt_among_the_labels_names_the_classes_and_is_no_label(tmp_path
     assert (dataset.labels.classes, dataset.problems) == (("background", "door"), {})
 
 
-def test_a_split_alone_is_named_by_the_data_yaml_above_it(tmp_path: Path) -> None:
+def test_a_split_alone_is_named_by_the_data_yaml_above_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     yolo_folder(tmp_path / "train" / "images", "a")
     (tmp_path / "data.yaml").write_text("train: train/images\nnames: [door]\n")
-    assert carseg.data.open(tmp_path / "train").labels.classes == ("background", "door")
+    monkeypatch.chdir(tmp_path / "train")
+    for folder in (tmp_path / "train", "."):
+        assert carseg.data.open(folder).labels.classes == ("background", "door")
+
+
+def test_data_yaml_chooses_between_two_folders_of_one_split(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "val" / "images", "a")
+    yolo_folder(tmp_path / "valid" / "images", "b")
+    (tmp_path / "data.yaml").write_text("val: valid/images\nnames: [door]\n")
+    assert [sample.name for sample in carseg.data.open(tmp_path / "data.yaml")] == ["b"]
 
 
 def test_labels_json_beside_labelme_files_gives_the_order_of_the_classes(tmp_path: Path) -> None:

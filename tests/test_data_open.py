@@ -16,6 +16,7 @@ from PIL import Image
 
 import carseg.data
 from carseg.data.opening import open_all
+from carseg.data.unlabelled import open_unlabelled
 from carseg.errors import CarsegError, DataError, OptionError, UnknownNameError
 from carseg.labels import CARVANA, IGNORE, label_set
 
@@ -59,6 +60,43 @@ def test_a_split_is_named_or_is_the_folder_itself(tmp_path: Path) -> None:
         carseg.data.open(tmp_path / "set")
     with pytest.raises(DataError, match="test"):
         carseg.data.open(tmp_path / "set", split="test")
+
+
+@pytest.mark.parametrize("inner", [".", "images", "masks"])
+def test_two_folders_of_one_split_are_refused(tmp_path: Path, inner: str) -> None:
+    for split in ("train", "val"):
+        index_folder(tmp_path / split if inner == "." else tmp_path, ["a" if inner == "." else f"{split}/a"])
+    shutil.copytree(tmp_path / inner / "val", tmp_path / inner / "valid")
+    with pytest.raises(DataError, match="two folders of one split, val and valid"):
+        carseg.data.open(tmp_path, split="train")
+
+
+def test_a_folder_is_the_same_from_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index_folder(tmp_path / "set" / "train", ["a"])
+    (tmp_path / "set" / "classes.txt").write_text("background\ndoor\nwheel\n")
+    monkeypatch.chdir(tmp_path / "set" / "train")
+    for dataset in (carseg.data.open("."), carseg.data.open("..", split="train")):
+        assert (dataset.name, dataset.split) == ("set", "train")
+        assert dataset.labels.classes == ("background", "door", "wheel")
+    monkeypatch.chdir(tmp_path)
+    assert dataset[0].load()[1].any()
+
+
+def test_a_linked_folder_is_what_it_is_called(tmp_path: Path) -> None:
+    index_folder(tmp_path / "elsewhere", ["a"])
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "val").symlink_to(tmp_path / "elsewhere")
+    dataset = carseg.data.open(tmp_path / "set" / "val")
+    assert (dataset.name, dataset.split) == ("set", "val")
+
+
+def test_a_name_may_begin_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index_folder(tmp_path / "~set", ["a"])
+    monkeypatch.chdir(tmp_path)
+    assert carseg.data.open("~set").name == "~set"
+    assert len(open_unlabelled("~set/images", CARVANA)) == 1
+    monkeypatch.setenv("HOME", str(tmp_path / "~set"))
+    assert carseg.data.open("~").name == "~set"
 
 
 def test_splits_inside_images_and_masks(tmp_path: Path) -> None:
@@ -203,6 +241,8 @@ def test_0_and_255_are_two_classes_only_where_nothing_else_occurs(tmp_path: Path
         save(ignoring / "masks" / f"{i}.png", mask)
     np.testing.assert_array_equal(carseg.data.open(binary, labels="carvana")[1].load()[1], draw_mask(1, classes=2))
     assert len(carseg.data.open(binary).labels) == 2
+    (binary / "classes.txt").write_text("background\ncar\n")
+    np.testing.assert_array_equal(carseg.data.open(binary)[1].load()[1], draw_mask(1, classes=2))
     assert set(np.unique(carseg.data.open(ignoring, labels="carvana")[1].load()[1])) == {0, 1, IGNORE}
 
 
@@ -312,6 +352,39 @@ def test_255_is_ignored_though_the_first_picture_has_no_car(tmp_path: Path) -> N
         save(tmp_path / "masks" / f"{name}.png", mask)
     first, second = (sample.load()[1] for sample in carseg.data.open(tmp_path, labels="carvana"))
     assert (set(np.unique(first)), set(np.unique(second))) == ({0, IGNORE}, {0, 1, IGNORE})
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("labels.json", '{"classes": ["background", "car"]}'),
+        ("labels.json", '{"0": "background", "1": "car"}'),
+        ("_classes.csv", "Pixel Value, Class\n0, background\n1, car\n"),
+    ],
+)
+def test_255_is_ignored_where_a_class_file_states_the_values(tmp_path: Path, file: str, text: str) -> None:
+    index_folder(tmp_path / "train", ["a"], classes=2)
+    index_folder(tmp_path / "val", ["b"], classes=2)
+    save(tmp_path / "val" / "masks" / "b.png", draw_mask(1, classes=2) * IGNORE)
+    (tmp_path / file).write_text(text)
+    for dataset in (carseg.data.open(tmp_path, split="val"), carseg.data.open(tmp_path / "val")):
+        assert dataset.labels.classes == ("background", "car")
+        np.testing.assert_array_equal(dataset[0].load()[1], draw_mask(1, classes=2) * IGNORE)
+
+
+@pytest.mark.parametrize("text", ['{"0": "class_0", "7": "class_7"}', None])
+def test_255_is_ignored_though_hardly_a_picture_has_the_class(tmp_path: Path, text: str | None) -> None:
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:2] = IGNORE
+    for i in range(130):
+        mask[4:] = 7 * (i == 1)
+        save(tmp_path / "images" / f"{i:03}.png", draw_picture(mask))
+        save(tmp_path / "masks" / f"{i:03}.png", mask)
+    if text:
+        (tmp_path / "labels.json").write_text(text)
+    dataset = carseg.data.open(tmp_path)
+    assert dataset.labels.classes == ("class_0", "class_7")
+    assert [set(np.unique(dataset[i].load()[1])) for i in (0, 1)] == [{0, IGNORE}, {0, 1, IGNORE}]
 
 
 def test_a_broken_label_stops_no_set_without_names_from_opening(tmp_path: Path) -> None:

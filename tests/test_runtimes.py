@@ -250,6 +250,15 @@ def test_bfloat16_is_not_native_where_onednn_may_not_use_it(monkeypatch: pytest.
     assert cpu.fingerprint() != capped
 
 
+def test_nvidias_gpus_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "_NVIDIA", tmp_path)
+    assert cpu.gpus() == []
+    (tmp_path / "gpus" / "0000:01:00.0").mkdir(parents=True)
+    (tmp_path / "gpus" / "0000:01:00.0" / "information").write_text("Model: \t\t NVIDIA H200\nIRQ:   \t\t 16\n")
+    (tmp_path / "version").write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  570.1\nGCC version:  gcc 13\n")
+    assert cpu.gpus() == ["NVIDIA H200", "NVIDIA UNIX x86_64 Kernel Module  570.1"]
+
+
 @pytest.mark.parametrize(
     ("runtime", "missing", "line"),
     [

@@ -99,7 +99,7 @@ def _expand(given: str, out: Path) -> list[Job]:
         return [Job(given, Path(f"{address.netloc}{place.parent}"), PurePosixPath(), name)]
     if not given:
         raise PictureNotFoundError("an empty text is no picture")
-    path = Path(given).expanduser()
+    path = Path(os.path.expanduser(given))  # unlike Path's, it leaves a file alone whose name begins with ~
     if path.is_dir():
         return _below(path, find_pictures(path), out)
     if glob.has_magic(given) and not os.path.lexists(path):
@@ -136,7 +136,7 @@ def _separate(jobs: list[Job]) -> list[Job]:
     """Gives every job a folder and a stem that no other has. They come with the whole file name as their stem.
 
     Where two given folders collide, all go below their own names; inputs that differ only in the extension keep it,
-    and addresses that differ only in their query get a digest of it.
+    and addresses whose last parts look alike get a digest of the whole.
     """
     names_given = Counter((job.root, job.folder, job.stem) for job in jobs)
     jobs = [replace(job, stem=_marked(job)) if names_given[job.root, job.folder, job.stem] > 1 else job for job in jobs]
@@ -159,7 +159,7 @@ def _place(job: Job, stem: str) -> str:
 
 
 def _marked(job: Job) -> str:
-    digest = hashlib.sha256(urlsplit(job.source).query.encode()).hexdigest()[:8]
+    digest = hashlib.sha256(job.source.encode()).hexdigest()[:8]
     name = PurePosixPath(job.stem)
     return f"{name.stem}-{digest}{name.suffix}"
 

@@ -34,6 +34,9 @@ class Array:
     key: str = ""
     index: int | None = None
 
+    def __str__(self) -> str:
+        return f"{self.path} {self.key}".strip()
+
     def values(self) -> np.ndarray:
         """This picture's array, channels last."""
         whole = _load(self.path, self.key)
@@ -102,39 +105,33 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
     if not arrays:
         return None
     if all(array.path.suffix == ".npy" and len(_shape(array)) == 3 and _combined(_shape(array)) for array in arrays):
-        return {"": Found("arrays", [_whole(array, array.path.stem) for array in arrays], problems=problems)}
+        records = [Record(a.path.stem, ArrayPicture(a), ArrayLabel(a, last_channel=True)) for a in arrays]
+        return {"": Found("arrays", records, problems=problems)}
     if problems:
         raise DataError("; ".join(problems.values()))
     found: dict[str, list[Record]] = {}
-    roles: dict[tuple[str, str], Array] = {}
+    roles: dict[tuple[str, str], Array] = {}  # pictures and labels of each split; a stack of both is both
     for array in arrays:
         words = f"{array.path.stem}_{array.key}".lower().replace("-", "_").split("_")
         split = next((SPLITS[word] for word in words if word in SPLITS), "")
         role = "picture" if _PICTURE_WORDS & {*words} else "label" if _LABEL_WORDS & {*words} else ""
-        if not role and _combined(_shape(array)) and len(_shape(array)) == 4:
-            names = _names(array)
-            found[split] = [_whole(Array(array.path, array.key, i), name) for i, name in enumerate(names)]
-        elif role and (split, role) not in roles:
-            roles[split, role] = array
-        else:
-            raise DataError(
-                f"{array.path} {array.key}: not clear whether it holds pictures or labels; name it images or labels"
-            )
+        if not role and not (_combined(_shape(array)) and len(_shape(array)) == 4):
+            raise DataError(f"{array}: not clear whether it holds pictures or labels; name it images or labels")
+        for held in (role,) if role else ("picture", "label"):
+            first = roles.setdefault((split, held), array)
+            if first is not array:
+                raise DataError(f"{first} and {array} both hold {held}s of one split; join them, or name their splits")
     for (split, role), array in roles.items():
         needed = "label" if role == "picture" else "picture"
         other = roles.get((split, needed))
         if other is None or _shape(other)[0] != _shape(array)[0]:
-            raise DataError(f"{array.path} {array.key} has no {needed}s array of the same length beside it")
+            raise DataError(f"{array} has no {needed}s array of the same length beside it")
         if role == "picture":
             found[split] = [
-                Record(name, ArrayPicture(replace(array, index=i)), ArrayLabel(replace(other, index=i)))
+                Record(name, ArrayPicture(replace(array, index=i)), ArrayLabel(replace(other, index=i), other is array))
                 for i, name in enumerate(_names(array))
             ]
     return {split: Found("arrays", found[split]) for split in ("", *SPLIT_ORDER) if split in found} or None
-
-
-def _whole(array: Array, name: str) -> Record:
-    return Record(name, ArrayPicture(array), ArrayLabel(array, last_channel=True))
 
 
 def _names(array: Array) -> list[str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from carseg.data.found import SPLITS, Found, filled_lines, split_folders
+from carseg.data.found import SPLITS, Found, filled_lines, folders_like_splits
 from carseg.errors import DataError, OptionError
 from carseg.labels import IGNORE, LABEL_SETS, Color, LabelSet, label_set
 from carseg.registry import unknown
@@ -18,6 +19,21 @@ _CSV_FILE = "_classes.csv"
 _IGNORED = frozenset(("", "ignore"))  # new names that a class map gives to classes to ignore
 
 Values = dict[int, str | None]
+
+
+@dataclass(frozen=True)
+class ClassFile:
+    """What a class file says.
+
+    Attributes:
+        values: stored values and their names.
+        labels: the label set, where the file is one.
+        stated: whether the file states the values; those of a mere list of names are the names' places in it.
+    """
+
+    values: Values
+    labels: LabelSet | None = None
+    stated: bool = True
 
 
 def known_labels(labels: str | LabelSet) -> LabelSet:
@@ -54,7 +70,7 @@ def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
     return mapping
 
 
-def class_file(folder: Path) -> tuple[Values, LabelSet | None] | None:
+def class_file(folder: Path) -> ClassFile | None:
     """What the class file of a folder says; without one, that of the folder above a split's, or of the first split.
 
     ``classes.txt`` (``labels.txt``, ``class_names.txt``, ``codes.txt``) has one name a line, the first is value 0; a
@@ -63,12 +79,12 @@ def class_file(folder: Path) -> tuple[Values, LabelSet | None] | None:
     ``_classes.csv``, Roboflow's, has a value and a name a line under a header.
 
     Returns:
-        Stored values and their names, and the label set where the file is one; None where there is no class file.
+        What the file says; None where there is no class file.
 
     Raises:
         DataError: the file is there but not valid.
     """
-    below = split_folders(folder).values() if folder.is_dir() else ()
+    below = folders_like_splits(folder) if folder.is_dir() else ()
     places = (folder, folder.parent) if folder.name.lower() in SPLITS else (folder, *below)
     files = (place / name for place in places for name in (JSON_FILE, *TEXT_FILES, _CSV_FILE))
     path = next((file for file in files if file.is_file()), None)
@@ -78,17 +94,19 @@ def class_file(folder: Path) -> tuple[Values, LabelSet | None] | None:
         text = path.read_text("utf-8-sig")  # Windows' editors begin a file with a mark
         if path.suffix == ".txt":
             names = filled_lines(text)
-            return _values(enumerate(names, start=-1 if names[:1] == ["__ignore__"] else 0)), None
+            return ClassFile(_values(enumerate(names, start=-1 if names[:1] == ["__ignore__"] else 0)), stated=False)
         if path.suffix == ".csv":
             rows = [line.partition(",") for line in filled_lines(text)[1:]]
-            return _values((int(value), name.strip()) for value, _, name in rows), None
+            return ClassFile(_values((int(value), name.strip()) for value, _, name in rows))
         data = json.loads(text)
         if isinstance(data, dict) and "categories" in data:
             return None  # a COCO file, to which FiftyOne gives this name
         if isinstance(data, dict) and "classes" in data:
-            labels = _label_set(data, path.resolve().parent.name)
-            return _values(enumerate(labels.classes)), labels
-        return _values(enumerate(data) if isinstance(data, list) else ((int(v), c) for v, c in data.items())), None
+            labels = _label_set(data, path.parent.name)
+            return ClassFile(_values(enumerate(labels.classes)), labels)
+        if isinstance(data, list):
+            return ClassFile(_values(enumerate(data)), stated=False)
+        return ClassFile(_values((int(value), name) for value, name in data.items()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is no valid class file: {error}") from None
 

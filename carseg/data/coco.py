@@ -163,7 +163,7 @@ def _values(categories: list[Mapping[str, Any]], folder: Path) -> tuple[Values, 
     """
     listed = sorted((int(c["id"]), str(c["name"])) for c in categories)
     written = class_file(folder)
-    if written and written[1] and written[1].background is None:
+    if written and written.labels and written.labels.background is None:
         first, empty = 0, IGNORE
     else:
         first, empty = (0 if listed and plain(listed[0][1]) == "background" else 1), 0

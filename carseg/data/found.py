@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,14 @@ class Found:
     colors: Mapping[str, Color] = field(default_factory=dict)
     maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+
+
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """The place that a user's path means, from the root on: ``.`` and ``..`` have names then, and ``~`` is the home.
+
+    Links are not followed: a linked folder is the split that it is called, and labels lie beside links to pictures.
+    """
+    return Path(os.path.abspath(os.path.expanduser(path)))
 
 
 def files_in(folder: Path, *endings: str) -> list[Path]:
@@ -145,7 +154,21 @@ def labelled_splits(
     return paired
 
 
+def folders_like_splits(folder: Path) -> list[Path]:
+    """Sub-folders that are named like splits, in the order of the splits."""
+    there = [p for p in folder.iterdir() if p.name.lower() in SPLITS and p.is_dir()]
+    return sorted(there, key=lambda p: (SPLIT_ORDER.index(SPLITS[p.name.lower()]), p.name))
+
+
 def split_folders(folder: Path) -> dict[str, Path]:
-    """Sub-folders that are named like splits, by the split's canonical name."""
-    there = {SPLITS[p.name.lower()]: p for p in sorted(folder.iterdir()) if p.is_dir() and p.name.lower() in SPLITS}
-    return {split: there[split] for split in SPLIT_ORDER if split in there}
+    """Sub-folders that are named like splits, by the split's canonical name.
+
+    Raises:
+        DataError: two of them are named like one split.
+    """
+    there: dict[str, Path] = {}
+    for place in folders_like_splits(folder):
+        other = there.setdefault(SPLITS[place.name.lower()], place)
+        if other is not place:
+            raise DataError(f"{folder} has two folders of one split, {other.name} and {place.name}: rename one of them")
+    return there

@@ -94,10 +94,11 @@ def read_folder(folder: Path) -> dict[str, Found] | None:
         if picture is None:
             problems[path.stem] = f"{path} speaks of {note.get('imagePath')}, which is not there"
         else:
+            note.pop("imageData", None)  # a whole picture, which is read from the file when it is used
             notes[path] = (picture, note, labels)
     written = class_file(folder)
     if written is not None:
-        names = [name for name in written[0].values() if name is not None]
+        names = [name for name in written.values.values() if name is not None]
     else:
         names = sorted({name for _, _, labels in notes.values() for name in labels})
     values: dict[int, str | None] = dict(enumerate(_ordered(names)))

@@ -1,7 +1,8 @@
 """Pictures beside label pictures of the same names: index, palette, grey or colour-coded files.
 
 A label's values are its palette indices or grey levels, 255 is ignored; where a colour table lies in the folder
-(``carseg.data.colors``) they are its colours. Two folders are paired as
+(``carseg.data.colors``) they are its colours. Labels of nothing but 0 and 255 are two classes, unless a class file
+states the values. Two folders are paired as
 
     images/[train|val|test/]  masks/[train|val|test/]      (also imgs, img_dir, ... and labels, annotations, ...)
     train/ val/ test/         train_masks/ | trainannot/ | train_labels/ ...

@@ -10,7 +10,7 @@ from pathlib import Path
 from carseg.data import arrays, bdd100k, camvid, carvana, cityscapes, coco, labelme, masks, voc, yolo
 from carseg.data.classes import Values, class_file, known_labels, resolve
 from carseg.data.dataset import Dataset, Sample, value_table
-from carseg.data.found import SPLITS, Found, pictures_below, split_folders, unlabelled
+from carseg.data.found import SPLITS, Found, absolute, pictures_below, split_folders, unlabelled
 from carseg.errors import DataError
 from carseg.labels import IGNORE, LabelSet
 
@@ -53,20 +53,20 @@ def open(
         mapping: class name to new name, to rename or merge; "" or "ignore" ignores a class.
 
     Raises:
-        DataError: no such folder, no known format, a split that is not there or not chosen, classes that do not fit.
+        DataError: no such folder, no known format, a split that is not there, not chosen or in two folders, classes
+            that do not fit.
         UnknownNameError: a label set, or a class in ``mapping``, that does not exist.
     """
-    folder = Path(path).expanduser()
-    splits = open_all(folder, labels=labels, mapping=mapping)
+    splits = open_all(path, labels=labels, mapping=mapping)
     present = list(splits)
     if split is None:
         if len(present) > 1:
-            raise DataError(f"{folder} has the splits {', '.join(present)}: say which")
+            raise DataError(f"{path} has the splits {', '.join(present)}: say which")
         return splits[present[0]]
     wanted = SPLITS.get(split.lower(), split)
     if wanted not in present:
         has = f"the splits {', '.join(present)}" if present != [""] else "no splits"
-        raise DataError(f"{folder} has no split {split!r}; it has {has}")
+        raise DataError(f"{path} has no split {split!r}; it has {has}")
     return splits[wanted]
 
 
@@ -79,12 +79,11 @@ def open_all(
     """Every split of a folder by name ("" for a folder without splits), all under one label set; see ``open``."""
     folder = root_of(path)
     parts = recognise(path)
-    whole = folder.resolve()
-    name = whole.stem if whole.is_file() else whole.name
-    if whole.name.lower() in SPLITS:
-        name = whole.parent.name
+    name = folder.stem if folder.is_file() else folder.name
+    if folder.name.lower() in SPLITS:
+        name = folder.parent.name
         if list(parts) == [""]:
-            parts = {SPLITS[whole.name.lower()]: parts[""]}
+            parts = {SPLITS[folder.name.lower()]: parts[""]}
     known = known_labels(labels) if labels is not None else None
     settled, tables = _settle(folder, name, list(parts.values()), known, mapping or {})
     datasets = {}
@@ -99,7 +98,7 @@ def open_all(
 
 def root_of(path: str | os.PathLike[str]) -> Path:
     """The folder or the file that ``open`` reads: YOLO's ``data.yaml`` stands for its folder."""
-    place = Path(path).expanduser()
+    place = absolute(path)
     return place.parent if _is_description(place) else place
 
 
@@ -113,7 +112,7 @@ def recognise(path: str | os.PathLike[str]) -> dict[str, Found]:
     Raises:
         DataError: there is no such folder, or no reader knows it; the message says what was looked for.
     """
-    folder = Path(path).expanduser()
+    folder = absolute(path)
     if not folder.exists():
         raise DataError(f"there is no folder {folder}")
     if folder.is_file() and _is_description(folder):
@@ -161,21 +160,22 @@ def _settle(
     """Label set and value tables of all splits; folders without names get them from a class file or from ``known``."""
     written = class_file(folder if folder.is_dir() else folder.parent)
     if all(part.values is not None for part in parts):
-        own = written[1] if written and not mapping else None  # a whole label set beside the data, as convert writes it
+        # A whole label set may lie beside the data, as convert writes it.
+        own = written.labels if written and not mapping else None
         return resolve(name, parts, known or own, mapping)
+    records = [record for part in parts for record in part.records]
     if written is not None:
-        values, target = written
-        target = known or (target if not mapping else None)
+        values, target, stated = written.values, known or (written.labels if not mapping else None), written.stated
     elif known is not None:
         # The label set names the values; a class map then makes a label set of its own.
-        values, target = _values_of(known), known if not mapping else None
+        values, target, stated = _values_of(known), known if not mapping else None, False
     else:
-        seen = {value for part in parts for value in masks.scan_values(part.records)} - {IGNORE}
-        values, target = {value: f"{_UNNAMED}{value}" for value in sorted(seen or {0})}, None
+        seen = masks.scan_values(records) - {IGNORE} or {0}
+        values, target, stated = {value: f"{_UNNAMED}{value}" for value in sorted(seen)}, None, seen != {0}
         if max(values) > IGNORE or min(values) < 0:
             raise DataError(f"{folder} has label values {min(values)}..{max(values)}; they must lie in 0..{IGNORE}")
     classes = [c for c in values.values() if c is not None]
-    if len(classes) <= 2 and masks.stores_binary([record for part in parts for record in part.records]):
+    if not stated and len(classes) <= 2 and masks.stores_binary(records):
         if written and len(classes) == 1:
             raise DataError(f"{folder} names one class, {classes[0]!r}, and its labels hold 0 and 255: name both")
         values = {0: classes[0], IGNORE: classes[1] if len(classes) == 2 else "class_1"}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 
 from carseg.data.dataset import Dataset, Sample, value_table
-from carseg.data.found import pictures_below
+from carseg.data.found import absolute, pictures_below
 from carseg.errors import DataError
 from carseg.labels import IGNORE, LabelSet
 
@@ -24,11 +23,11 @@ def open_unlabelled(folder: str | os.PathLike[str], labels: LabelSet) -> Dataset
     Raises:
         DataError: there is no such folder, or no picture below it.
     """
-    path = Path(folder).expanduser()
+    path = absolute(folder)
     if not path.is_dir():
         raise DataError(f"there is no folder {path} with pictures without labels")
     table = value_table({})
     samples = tuple(Sample(name, file, _NoLabel(), table) for name, file in pictures_below(path).items())
     if not samples:
         raise DataError(f"no picture lies below {path}")
-    return Dataset(f"{path.resolve().name} without labels", "", "unlabelled", labels, samples)
+    return Dataset(f"{path.name} without labels", "", "unlabelled", labels, samples)

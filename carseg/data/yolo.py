@@ -108,7 +108,7 @@ def read_folder(folder: Path, chosen: Path | None = None) -> dict[str, Found] | 
 
 def _listed(folder: Path) -> Values:
     written = class_file(folder) or class_file(folder / "labels")
-    return written[0] if written else {}
+    return written.values if written else {}
 
 
 def _numbered(texts: list[Path]) -> Values:
@@ -187,7 +187,7 @@ def _listed_in(file: Path, folder: Path, described: Mapping[str, Any]) -> tuple[
     Raises:
         DataError: it lists one that is not there, or is no text.
     """
-    pictures, texts, whole = {}, {}, Path(os.path.abspath(folder))
+    pictures, texts = {}, {}
     try:
         lines = filled_lines(file.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
@@ -196,7 +196,7 @@ def _listed_in(file: Path, folder: Path, described: Mapping[str, Any]) -> tuple[
         picture = _find(folder, described, line) or _find(folder, described, line.partition("/")[2] or line)
         if picture is None:
             raise DataError(f"{file} lists {line}, which is not there")
-        inside = picture.relative_to(whole) if picture.is_relative_to(whole) else picture
+        inside = picture.relative_to(folder) if picture.is_relative_to(folder) else picture
         name, text = inside.with_suffix("").as_posix(), _labels_of(picture).with_suffix(".txt")
         pictures[name] = picture
         if text.is_file():

@@ -107,7 +107,7 @@ def copies(entry: Entry, hub: str | os.PathLike[str] | None = None) -> list[Path
 def cache_dir() -> Path:
     """The folder of everything that carseg keeps from one run to the next; it need not exist."""
     if folder := os.environ.get("CARSEG_CACHE"):
-        return Path(folder).expanduser()
+        return Path(os.path.expanduser(folder))
     try:
         home = Path.home()
     except RuntimeError:  # a user without an entry and without HOME, as containers have them

@@ -7,6 +7,7 @@ The weights lie in the repository, so the forge's addresses of raw files lead to
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def parse_place(hub: str) -> Place:
         return hub.rstrip("/")
     if hub.startswith("file://"):
         return _path(hub)
-    return Path(hub).expanduser()
+    return Path(os.path.expanduser(hub))
 
 
 def asset_name(file: str) -> str:

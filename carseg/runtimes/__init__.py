@@ -50,14 +50,24 @@ class Runtime(Protocol):
         ...
 
 
-def start(located: Located, name: str, device: str, precision: str, threads: int | None) -> Runtime:
-    """The network of located weights, ready to run; the arguments are those of ``carseg.load``."""
+def check(name: str, precision: str, threads: int | None) -> None:
+    """Refuses what no runtime takes; the arguments are those of ``carseg.load``.
+
+    Raises:
+        UnknownNameError: there is no such runtime or precision.
+        OptionError: fewer than one thread.
+    """
     if precision not in PRECISIONS:
         raise unknown("precision", precision, PRECISIONS)
     if threads is not None and threads < 1:
         raise OptionError(f"threads must be at least 1, got {threads}")
     if name != "auto" and name not in _HOMES:
         raise unknown("runtime", name, ("auto", *_HOMES))
+
+
+def start(located: Located, name: str, device: str, precision: str, threads: int | None) -> Runtime:
+    """The network of located weights, ready to run; the arguments are those of ``carseg.load``."""
+    check(name, precision, threads)
     name, precision = choose(located.entry, name, device, precision)
     home = importlib.import_module(f"carseg.runtimes.{_HOMES[name]}")
     runtime: Runtime = home.start(located, device, precision, threads)

@@ -1,4 +1,4 @@
-"""What the processor can do. Standard library only: nothing heavy is imported to choose a runtime."""
+"""What the processor can do, and which GPUs are beside it. Standard library only: nothing heavy chooses a runtime."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 # Device files of NVIDIA's driver, of Windows' graphics inside WSL, and of AMD's driver.
 _ACCELERATORS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+_NVIDIA = Path("/proc/driver/nvidia")  # where NVIDIA's driver tells about itself
 
 
 def native_bfloat16() -> bool:
@@ -47,6 +48,16 @@ def name() -> str:
 def may_have_accelerator() -> bool:
     """Whether it is worth asking torch for a GPU."""
     return sys.platform != "linux" or any(os.path.exists(path) for path in _ACCELERATORS)
+
+
+def gpus() -> list[str]:
+    """What NVIDIA's driver for Linux calls the GPUs, and that driver's version; [] elsewhere."""
+    told = []
+    for pattern, start in (("gpus/*/information", "Model:"), ("version", "NVRM version:")):
+        for path in sorted(_NVIDIA.glob(pattern)):
+            lines = path.read_text("utf-8").splitlines()
+            told += [line.removeprefix(start).strip() for line in lines if line.startswith(start)]
+    return told
 
 
 def _cap() -> str:
