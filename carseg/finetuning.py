@@ -167,11 +167,14 @@ def open_splits(
 
     Raises:
         DataError: pictures are broken (and ``options.skip_bad`` is off), or there are none to train on.
+        OptionError: patience or the schedule "plateau", which go by validation pictures, where there are none.
     """
     splits = {"train": data} if isinstance(data, Dataset) else open_all(data, labels=labels, mapping=mapping)
     train, val = splits.get("train", splits.get("")), splits.get("val")
     if train is None:
         raise DataError(f"{data} has no split to train on, only {', '.join(splits)}")
+    if val is None and not options.val_fraction and (options.patience is not None or options.schedule == "plateau"):
+        raise OptionError("patience and the schedule plateau go by validation pictures, and there are none")
     more = None if options.unlabelled is None else open_unlabelled(options.unlabelled, train.labels)
     train = _verified(train, options)
     if val is not None:

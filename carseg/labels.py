@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import colorsys
 import itertools
+import re
 from dataclasses import dataclass
 
 from carseg.errors import OptionError
@@ -122,7 +123,7 @@ def spread_colors(classes: tuple[str, ...], background: int | None) -> tuple[Col
     for i, name in enumerate(classes):
         if i == background:
             colors.append((0, 0, 0))
-        elif _without_side(name) != name.lower() and (pair := tones.get(_without_side(name))):
+        elif {"left", "right"} & set(_words(name)) and (pair := tones.get(_without_side(name))):
             colors.append(pair["right" in _words(name)])
         else:
             colors.append(next(single, None) or next(hues))
@@ -135,7 +136,7 @@ def _hue(number: int) -> Color:
 
 
 def _words(name: str) -> list[str]:
-    return name.replace("-", "_").replace(" ", "_").lower().split("_")
+    return re.split(r"[\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
 
 
 def _without_side(name: str) -> str:

@@ -102,5 +102,7 @@ class Options(Record):
             raise OptionError("unlabelled pictures need a teacher")
         if self.unlabelled is not None and self.balanced:
             raise OptionError("unlabelled pictures have no classes by which to draw balanced ones")
+        if "paste" in self.augment.split("+") and self.batch_size < 2 * self.accumulate:
+            raise OptionError("augmentation 'paste' needs two pictures at a time: a larger batch, or fewer parts of it")
         if self.batch_size % self.accumulate:
             raise OptionError(f"accumulate must divide the batch size, got {self.accumulate} and {self.batch_size}")

@@ -21,9 +21,10 @@ picture, name, layer, *_ = [*sys.argv[1:], *[None] * 3]
 unet_is_here = "unet-carvana" in carseg.list_models() and hub.copies(carseg.info("unet-carvana"))
 name = name or ("unet-carvana" if unet_is_here else "fpn-mobilenetv2-carparts")
 model = carseg.load(name, device="cpu", runtime="torch", precision="float32")
-layer = layer or FIRST_BLOCK[model.entry.architecture]
-
 network = model.runtime.network
+layer = layer or FIRST_BLOCK.get(model.entry.architecture)
+if layer is None:
+    raise SystemExit(f"say which LAYER of {name}, such as {', '.join(dict(network.named_children()))}")
 seen: list[torch.Tensor] = []
 network.get_submodule(layer).register_forward_hook(lambda module, inputs, output: seen.append(output))
 

@@ -1,7 +1,7 @@
 """Makes a weight from its recipe: trains, measures, stores it as weights/NAME, and enters it into the manifest.
 
     CARSEG_DATA=DIR python -m recipes.run fpn-mobilenetv2-carparts
-    CARSEG_DATA=DIR python -m recipes.run fpn-mobilenetv2-carparts --minutes 5 --weights /tmp/weights
+    CARSEG_DATA=DIR python -m recipes.run fpn-mobilenetv2-carparts --minutes 5 --runs /tmp/runs --weights /tmp/weights
 
 A run that was interrupted goes on where it was. ``--minutes`` replaces the recipe's budget, over all its rounds; the
 schedules fit themselves to it.
@@ -9,9 +9,10 @@ schedules fit themselves to it.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from carseg.atomic import replacing_folder
 from carseg.cli.process import prepare
 from carseg.data.dataset import Dataset
 from carseg.data.opening import open as open_data
+from carseg.errors import OptionError
 from carseg.hub import locate
 from carseg.manifest import ROOT, Entry
 from carseg.metrics import Scores
@@ -110,7 +112,7 @@ def train_round(
 ) -> tuple[Path, Entry]:
     """One round, the first being 1: the folder of its best weights, and what is known about them."""
     run = runs / f"{recipe.name}-{number}"
-    run.mkdir(parents=True, exist_ok=True)
+    _begin(run, options)
     pictures, val = recipe.open_splits(number, options)
     torch.manual_seed(options.seed)
     network, entry, _ = finetuning.start(start, recipe.labels, options)
@@ -135,6 +137,19 @@ def train_round(
         trainer.resume()
     trainer.run()
     return run / "best", entry
+
+
+def _begin(run: Path, options: Options) -> None:
+    """Makes a round's folder, or goes on with one of the same options.
+
+    Raises:
+        OptionError: the folder holds a round that was begun with others.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    path, text = run / "options.json", json.dumps(asdict(options), indent=1)
+    if (run / STATE).exists() and not (path.exists() and path.read_text("utf-8") == text):
+        raise OptionError(f"{run} was begun with other options: delete it, or choose another --runs")
+    path.write_text(text, "utf-8")
 
 
 def publish(best: Path, recipe: recipes.Recipe, entry: Entry, test: Dataset, weights: Path) -> Entry:

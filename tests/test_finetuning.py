@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ from carseg.errors import (
     UnknownNameError,
     WeightsError,
 )
-from carseg.finetuning import start
+from carseg.finetuning import open_splits, start
 from carseg.labels import label_set
 from carseg.manifest import Entry, Int8
 from carseg.registry import create_model
@@ -290,6 +291,17 @@ def test_plateau_halves_the_rate_when_validation_no_longer_improves(
     finetune(NETWORK, data, tmp_path / "run", options=options)
     rates = [row["lr"] for row in read_log(tmp_path / "run")]
     assert rates == pytest.approx([1e-12, 1e-12, 1e-12, 0.5e-12, 0.5e-12, 0.25e-12], rel=1e-6, abs=0)
+
+
+@pytest.mark.parametrize("setting", [{"patience": 3}, {"schedule": "plateau"}])
+def test_what_goes_by_validation_pictures_needs_some(data: Path, setting: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="there are none"):
+        open_splits(data, replace(QUICK, val_fraction=0, **setting))
+
+
+def test_pasting_needs_two_pictures_at_a_time() -> None:
+    with pytest.raises(OptionError, match="two pictures"):
+        replace(QUICK, augment="flip+paste", batch_size=4, accumulate=4)
 
 
 def test_what_a_run_was_started_with_is_written_down(data: Path, tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ def test_what_cannot_be_stored_in_a_mask_is_refused(classes: list[str], backgrou
         ("front-left-door", "front-right-door"),
         ("Left Door", "Right Door"),
         ("DOOR_LEFT", "DOOR_RIGHT"),
+        ("FrontLeftDoor", "FrontRightDoor"),
+        ("leftMirror", "rightMirror"),
+        ("door.left", "door.right"),
+        ("door (left)", "door (right)"),
     ],
 )
 def test_twins_are_found_however_they_are_written(left: str, right: str) -> None:
@@ -37,6 +41,13 @@ def test_twins_are_found_however_they_are_written(left: str, right: str) -> None
     assert labels.pairs == ((3, 1),)
     assert labels.flipped == (0, 3, 2, 1)
     assert labels.unpaired == ()
+
+
+@pytest.mark.parametrize("gap", " _-.")
+def test_a_class_without_a_side_has_a_colour_of_its_own_beside_its_namesakes(gap: str) -> None:
+    names = (name.replace(" ", gap) for name in ("front left door", "front right door", "front door", "hood"))
+    labels = label_set("mine", ["background", *names])
+    assert len(set(labels.colors)) == 5
 
 
 def test_a_word_that_only_holds_left_is_no_side() -> None:

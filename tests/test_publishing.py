@@ -90,6 +90,18 @@ def test_folder_with_its_address(manifest: Path, tmp_path: Path) -> None:
         publishing.publish("https://example.org/w", manifest=manifest)
 
 
+@pytest.mark.parametrize(
+    ("destination", "address"), [("site", "example.org/w"), ("hf://me/cars", "https://example.org/w")]
+)
+def test_an_address_that_cannot_be_the_hubs_is_refused_before_anything_is_written(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, destination: str, address: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError, match="must be https"):
+        publishing.publish(destination, address=address, manifest=manifest)
+    assert load_manifest(manifest).hubs == () and not Path("site").exists()
+
+
 def test_assets_of_a_release_and_down_again(manifest: Path, tmp_path: Path, server: Server) -> None:
     address = f"{server.url}/releases/v1/{{asset}}"
     for _ in range(2):  # what is there already is replaced

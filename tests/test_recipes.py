@@ -146,6 +146,14 @@ def test_a_run_that_is_stopped_while_it_measures_leaves_no_entry_without_figures
     assert list((folder / "weights").iterdir()) == []
 
 
+def test_a_trial_is_not_taken_for_the_run_itself(folder: Path) -> None:
+    told = {"device": "cpu", "runs": folder / "runs", "weights": folder / "weights"}
+    run.main("final", minutes=0.02, **told)
+    run.main("final", minutes=0.02, **told)  # finished already, and measured again
+    with pytest.raises(OptionError, match="step-1 was begun with other options"):
+        run.main("final", minutes=0.03, **told)
+
+
 def test_a_grown_network_begins_as_the_one_that_it_grew_from(tmp_path: Path) -> None:
     torch.manual_seed(0)
     recipe = recipes.read("u2net-carparts")

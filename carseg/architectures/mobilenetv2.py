@@ -1,8 +1,8 @@
 """MobileNetV2, the encoder of the compact networks (Sandler et al. 2018, https://arxiv.org/abs/1801.04381).
 
 Parameter names are those of timm's `mobilenetv2_100`, so its ImageNet weights load as they are; written out here
-because importing timm takes seconds. Padding is TensorFlow's SAME, which the ImageNet weights at hand were trained
-with.
+because importing timm takes seconds. Padding is TensorFlow's SAME, which the ImageNet weights of the zoo's recipes were
+trained with. Those that timm downloads were trained with as much on each side: a stride of 2 is shifted by a pixel.
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ _BINS = (1, 2, 3, 6)
 class CellMeans(nn.AdaptiveAvgPool2d):
     """(N, C, h, w) -> (N, C, cells, cells): adaptive average pooling.
 
-    In an exported network as two matrix products, because ONNX has no adaptive pooling for free sizes.
+    In an exported network, and on Apple's GPUs, as two matrix products: ONNX has no adaptive pooling for free sizes,
+    Metal's in PyTorch of 2025 none for sides that the cells do not divide.
     """
 
     def __init__(self, cells: int) -> None:
@@ -33,7 +34,7 @@ class CellMeans(nn.AdaptiveAvgPool2d):
         self.cells = cells
 
     def forward(self, x: Tensor) -> Tensor:
-        if not torch.compiler.is_compiling():
+        if not torch.compiler.is_compiling() and x.device.type != "mps":
             return super().forward(x)
         return self._weights(x.shape[-2], x) @ x @ self._weights(x.shape[-1], x).T
 

@@ -79,7 +79,9 @@ class Augment:
             images, masks = _paste(images, masks, self.background, generator)
         if self.changes & {"flip", "crop", "perspective", "affine"} or tuple(pictures.shape[-2:]) != size:
             grid = _grid(warp, size)
-            images = F.grid_sample(images, grid, "bilinear", "border", align_corners=False)
+            edge = 1 - 1 / torch.tensor([pictures.shape[-1], pictures.shape[-2]], device=device)
+            # Positions on the outermost pixels instead of the padding mode "border", which Apple's GPUs lacked in 2025.
+            images = F.grid_sample(images, grid.clamp(-edge, edge), "bilinear", "zeros", align_corners=False)
             # Sampling label + 1 with zero padding makes 0 where the picture ends; ``where`` turns that into 255.
             moved = F.grid_sample(masks[:, None].float() + 1, grid, "nearest", "zeros", align_corners=False)[:, 0]
             masks = (moved - 1).where(moved > 0, IGNORE).to(torch.uint8)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,13 +30,12 @@ def build_cache(
     folder: Path,
     *,
     workers: int = 2,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Cache:
     """Stretches every picture (antialiased) and mask (nearest) to ``size`` (height, width) and stores them below
     ``folder``.
 
     A complete cache of samples of the same names and classes is used as it is; whoever cannot trust that deletes the
-    folder. Only one process at a time may build it. ``progress(done, total)`` is called as pictures are read.
+    folder. Only one process at a time may build it.
 
     Raises:
         OSError: there is no room for it.
@@ -51,7 +50,7 @@ def build_cache(
         folder.mkdir(parents=True, exist_ok=True)
         partial = [path.with_name(f".{path.name}") for path in (pictures_path, masks_path)]
         try:
-            _fill(samples, size, partial[0], partial[1], workers, progress)
+            _fill(samples, size, partial[0], partial[1], workers)
             partial[0].replace(pictures_path)
             partial[1].replace(masks_path)
         finally:
@@ -61,12 +60,7 @@ def build_cache(
 
 
 def _fill(
-    samples: Sequence[Sample],
-    size: tuple[int, int],
-    pictures_path: Path,
-    masks_path: Path,
-    workers: int,
-    progress: Callable[[int, int], None] | None,
+    samples: Sequence[Sample], size: tuple[int, int], pictures_path: Path, masks_path: Path, workers: int
 ) -> None:
     count = len(samples)
     pictures = _allocate(pictures_path, (count, 3, *size))
@@ -78,9 +72,7 @@ def _fill(
         masks[i] = np.asarray(Image.fromarray(mask).resize((size[1], size[0]), Image.Resampling.NEAREST))
 
     with ThreadPoolExecutor(max(workers, 1)) as pool:  # Pillow decodes and resizes outside the interpreter lock
-        for done, _ in enumerate(pool.map(store, range(count)), 1):
-            if progress:
-                progress(done, count)
+        list(pool.map(store, range(count)))  # raises what a thread raised
     pictures.flush()
     masks.flush()
 

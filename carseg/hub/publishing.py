@@ -94,9 +94,12 @@ def publish(
         The address that was written, for the Hugging Face Hub with the commit; None for a folder without ``address``.
 
     Raises:
-        OptionError: ``destination`` is an address of another kind.
+        OptionError: ``destination`` is an address of another kind, or ``address`` is none that files are got from, or
+            given beside ``hf://``, which has its own.
         HubError: the upload failed.
     """
+    if address and (destination.startswith("hf://") or not address.startswith(("http://", "https://"))):
+        raise OptionError(f"address {address}: must be https://... (or http://), of a folder")
     if repository := _REPOSITORY.fullmatch(destination):
         with tempfile.TemporaryDirectory() as folder:
             mirror(folder, progress=progress)
