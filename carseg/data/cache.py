@@ -24,13 +24,7 @@ class Cache(NamedTuple):
     masks: npt.NDArray[np.uint8]
 
 
-def build_cache(
-    samples: Sequence[Sample],
-    size: tuple[int, int],
-    folder: Path,
-    *,
-    workers: int = 2,
-) -> Cache:
+def build_cache(samples: Sequence[Sample], size: tuple[int, int], folder: Path, *, workers: int = 2) -> Cache:
     """Stretches every picture (antialiased) and mask (nearest) to ``size`` (height, width) and stores them below
     ``folder``.
 
