@@ -244,8 +244,8 @@ def test_a_damaged_run_is_named(data: Path, tmp_path: Path, file: str) -> None:
         {"loss": "tversky", "optimizer": "sgd", "schedule": "onecycle", "augment": "all"},
         {"loss": "lovasz", "optimizer": "adagrad", "schedule": "poly", "balanced": True},
         {"loss": "weighted-ce", "optimizer": "adam", "schedule": "warm-restarts", "accumulate": 2},
-        {"loss": "focal", "schedule": "plateau", "precision": "bfloat16", "start_scale": 0.5},
-        {"loss": "ohem", "schedule": "constant", "val_fraction": 0.0, "patience": 1},
+        {"loss": "focal", "schedule": "plateau", "precision": "bfloat16", "start_scale": 0.5, "patience": 1},
+        {"loss": "ohem", "schedule": "constant", "val_fraction": 0.0},
     ],
 )
 def test_every_setting_trains(data: Path, tmp_path: Path, settings: dict[str, object]) -> None:
