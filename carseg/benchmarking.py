@@ -90,10 +90,10 @@ def benchmark(
         raise OptionError("split, mapping and merge are about data: name it")
     names = _names(models)
     runtimes.check(runtime, precision, threads)
-    parts = _recognised(data) if data is not None else None
+    place, parts = _recognised(data) if data is not None else (None, {})
     job = {
-        "data": os.path.abspath(os.path.expanduser(data)) if data is not None else None,
-        "split": split or next((name for name in ("test", "val") if name in (parts or ())), None),
+        "data": place,
+        "split": split or next((name for name in ("test", "val") if name in parts), None),
         "mapping": dict(mapping or {}),
         "merge": dict(merge or {}),
         "hub": None if hub is None else os.fspath(hub),
@@ -105,7 +105,7 @@ def benchmark(
     }
     machine = environment()
     limits = {name: os.environ.get(name) for name in _LIMITS}
-    identity = [job, machine, limits, _fingerprint(parts) if parts is not None else None]
+    identity = [job, machine, limits, _fingerprint(parts) if place else None]
     folder = Path(out) if out is not None else None
     saved = _saved(folder) if folder else {}
     rows = []
@@ -165,10 +165,11 @@ def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | N
     return list(dict.fromkeys(names))
 
 
-def _recognised(data: str | os.PathLike[str]) -> dict[str, Found]:
+def _recognised(data: str | os.PathLike[str]) -> tuple[str, dict[str, Found]]:
+    from carseg.data.found import absolute
     from carseg.data.opening import recognise
 
-    return recognise(data)
+    return str(absolute(data)), recognise(data)
 
 
 def _fingerprint(parts: dict[str, Found]) -> str:

@@ -83,7 +83,7 @@ class LabelSet:
     def unpaired(self) -> tuple[str, ...]:
         """Names that speak of a side but have no twin: mirroring a picture would give them the wrong side."""
         paired = {self.classes[i] for pair in self.pairs for i in pair}
-        return tuple(n for n in self.classes if {"left", "right"} & set(_words(n)) and n not in paired)
+        return tuple(name for name in self.classes if _has_side(name) and name not in paired)
 
     @property
     def flipped(self) -> tuple[int, ...]:
@@ -123,7 +123,7 @@ def spread_colors(classes: tuple[str, ...], background: int | None) -> tuple[Col
     for i, name in enumerate(classes):
         if i == background:
             colors.append((0, 0, 0))
-        elif {"left", "right"} & set(_words(name)) and (pair := tones.get(_without_side(name))):
+        elif _has_side(name) and (pair := tones.get(_without_side(name))):
             colors.append(pair["right" in _words(name)])
         else:
             colors.append(next(single, None) or next(hues))
@@ -137,6 +137,10 @@ def _hue(number: int) -> Color:
 
 def _words(name: str) -> list[str]:
     return re.split(r"[\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
+
+
+def _has_side(name: str) -> bool:
+    return not {"left", "right"}.isdisjoint(_words(name))
 
 
 def _without_side(name: str) -> str:

@@ -4,9 +4,9 @@
 
 Where the weights of unet-carvana and unet-noskip-carvana lie on this machine (`carseg download` fetches them), it is
 these two: the same U-Net with and without copy-crop connections, of which the one without saw fewer and smaller
-pictures. Else it is the compact network inside the
-package, as it is and with the fine features that its encoder adds to its decoder left out; it never learned to do
-without them, so it loses more than a network trained that way. Writes skips.png.
+pictures. Else it is the compact network inside the package, as it is and with the fine features that its encoder adds
+to its decoder left out; it never learned to do without them, so it loses more than a network trained that way. Writes
+skips.png.
 """
 
 import sys
