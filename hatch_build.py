@@ -1,6 +1,6 @@
 """Build hook: puts the manifest and the embedded weights into wheels and source archives, and no other weights.
 
-A checkout keeps both at its top level; in a wheel they lie inside the package, where `carseg.manifest.ROOT` finds them.
+A checkout keeps both at its top level; in a wheel they lie inside the package, where `carseg.hub.ROOT` finds them.
 """
 
 from __future__ import annotations

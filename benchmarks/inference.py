@@ -46,7 +46,7 @@ def main(
     threads: int | None = None,
     hub: str | None = None,
 ) -> None:
-    from carseg.catalog import list_models
+    from carseg.hub import list_models
 
     ways = _ways(int8)
     print(f"{machine()}, {threads or os.cpu_count()} threads, {count} pictures, {rounds} rounds\n")
@@ -72,13 +72,13 @@ def machine() -> str:
 
 def _pictures(scratch: Path, folder: Path | None, count: int) -> list[str]:
     """Files, all in one folder."""
-    from carseg.measuring import generated_pictures
-    from carseg.segmenter import find_pictures
+    from carseg.images import synthetic_images
+    from carseg.inference import find_images
 
-    found = [Path(path).read_bytes() for path in list(find_pictures(folder))[:count]] if folder else []
+    found = [Path(path).read_bytes() for path in list(find_images(folder))[:count]] if folder else []
     (scratch / "pictures").mkdir()
     files = []
-    for number, content in enumerate(found or generated_pictures(count)):
+    for number, content in enumerate(found or synthetic_images(count)):
         files.append(scratch / "pictures" / f"{number}.jpg")
         files[-1].write_bytes(content)
     return [str(path) for path in files]
@@ -86,24 +86,24 @@ def _pictures(scratch: Path, folder: Path | None, count: int) -> list[str]:
 
 def _with_weights(name: str, scratch: Path, hub: str | None) -> str | None:
     """The hub that has the model: for an architecture one with random weights."""
-    from carseg.registry import create_model, list_architectures
+    from carseg.architectures import list_architectures
+    from carseg.hub import create_model
 
     if name not in list_architectures():
         return hub
     import torch
 
+    from carseg.hub import InputSpec, ModelInfo, save_model
     from carseg.labels import LABEL_SETS
-    from carseg.manifest import Entry, InputSpec
-    from carseg.packing import pack
 
     torch.manual_seed(0)
     labels = LABEL_SETS["carparts"]
     known = {key: "" for key in ("recipe", "code_commit", "paper", "made_by")}
     spec = InputSpec((320, 320), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-    entry = Entry(
+    entry = ModelInfo(
         name, name, labels, "model.safetensors", "0" * 64, 1, 1, "float32", spec, "none", "yes", data=(), **known
     )
-    pack(scratch / "hub" / name, create_model(name, len(labels)), entry)
+    save_model(scratch / "hub" / name, create_model(name, len(labels)), entry)
     return str(scratch / "hub")
 
 
@@ -120,13 +120,14 @@ def _ways(int8: bool) -> list[str]:
 
 def _calibrate(name: str, place: str | None, files: list[str]) -> None:
     """Sees to it that a network has ranges for int8."""
-    from carseg import hub, image
     from carseg.exporting import calibrate
-    from carseg.runtimes.kept import put_int8_ranges
+    from carseg.hub import resolve
+    from carseg.images import decode
+    from carseg.runtimes import put_int8_ranges
 
-    located = hub.locate(name, hub=place)
+    located = resolve(name, hub=place)
     if located.entry.int8 is None:
-        put_int8_ranges(located.entry, calibrate(located, (image.decode(file).rgb for file in files)))
+        put_int8_ranges(located.entry, calibrate(located, (decode(file).rgb for file in files)))
 
 
 def _row(job: Job, ways: list[str], rounds: int) -> None:
@@ -169,10 +170,11 @@ def _work(job: Job) -> None:
 
 
 def _predictor(job: Job) -> Callable[[bytes], np.ndarray]:
-    from carseg import hub, runtimes
-    from carseg.segmenter import Segmenter
+    from carseg.hub import resolve
+    from carseg.inference import Segmenter
+    from carseg.runtimes import start_runtime
 
-    located = hub.locate(job["name"], hub=job["hub"])
+    located = resolve(job["name"], hub=job["hub"])
     if job["size"]:
         spec = replace(located.entry.input, size=(job["size"], job["size"]), resize="stretch")
         located = replace(located, entry=replace(located.entry, input=spec))
@@ -186,7 +188,7 @@ def _predictor(job: Job) -> Callable[[bytes], np.ndarray]:
         predict = plain_predict(located)
         return lambda content: predict(io.BytesIO(content))
     runtime, precision = job["way"].split()
-    segmenter = Segmenter(located.entry, runtimes.start(located, runtime, "cpu", precision, job["threads"]))
+    segmenter = Segmenter(located.entry, start_runtime(located, runtime, "cpu", precision, job["threads"]))
     return lambda content: segmenter.predict(content).mask
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import typer
 
-from carseg.measuring import generated_pictures
+from carseg.images import synthetic_images
 
 _SIZE = 3000, 4000
 
 
 def main(folder: Path, count: int) -> None:
     folder.mkdir()
-    contents = generated_pictures(min(count, 8), _SIZE)
+    contents = synthetic_images(min(count, 8), _SIZE)
     for number in range(count):
         (folder / f"{number:04}.jpg").write_bytes(contents[number % len(contents)])
 

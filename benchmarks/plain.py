@@ -15,12 +15,11 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from carseg import hub
-from carseg.hub import Located
-from carseg.runtimes.torch_ import read_network
+from carseg.hub import ResolvedWeights, resolve
+from carseg.runtimes import read_network
 
 
-def plain_predict(located: Located) -> Callable[[Path | IO[bytes]], np.ndarray]:
+def plain_predict(located: ResolvedWeights) -> Callable[[Path | IO[bytes]], np.ndarray]:
     """A function from an encoded picture to its mask, uint8 (H, W)."""
     network = read_network(located)
     spec = located.entry.input
@@ -40,7 +39,7 @@ def plain_predict(located: Located) -> Callable[[Path | IO[bytes]], np.ndarray]:
 
 
 def main(model: str, place: str, folder: str, out: str) -> None:
-    predict = plain_predict(hub.locate(model, hub=place or None))
+    predict = plain_predict(resolve(model, hub=place or None))
     Path(out).mkdir(parents=True)
     for path in sorted(Path(folder).iterdir()):
         Image.fromarray(predict(path)).save(Path(out, f"{path.stem}.png"))

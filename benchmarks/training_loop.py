@@ -71,12 +71,12 @@ def find_pictures(scratch: Path, count: int) -> Path:
     import numpy as np
     from PIL import Image
 
-    from carseg.measuring import generated_pictures
+    from carseg.images import synthetic_images
 
     folder = scratch / "generated"
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True)
-    for number, content in enumerate(generated_pictures(count, (1280, 1918))):
+    for number, content in enumerate(synthetic_images(count, (1280, 1918))):
         (folder / "images" / f"{number}.jpg").write_bytes(content)
         mask = np.zeros((1280, 1918), np.uint8)
         mask[400:900, 100 * (number % 8) : 900 + 100 * (number % 8)] = 1
@@ -139,21 +139,22 @@ def carseg_loop(job: Job) -> Loop:
     """What ``carseg finetune`` does; the figures are those of its log."""
     import torch
 
-    from carseg import Options, create_model
-    from carseg.cli.process import prepare
-    from carseg.data.opening import open as open_data
+    from carseg import TrainingConfig, create_model
+    from carseg.data import load as open_data
+    from carseg.hub import InputSpec
     from carseg.labels import LABEL_SETS
-    from carseg.manifest import InputSpec
-    from carseg.training import Trainer
-    from carseg.training_log import read_log
+    from carseg.runtimes import keep_memory
+    from carseg.training import Trainer, read_log
 
-    prepare()
+    keep_memory()
     labels, run_folder = LABEL_SETS["carvana"], Path(job["scratch"]) / "run"
     run_folder.mkdir()
     data = open_data(job["data"], labels=labels)
     data = data.subset(_names(job), "train")
     spec = InputSpec(tuple(job["size"]), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    options = Options(epochs=1, batch_size=job["batch_size"], lr=1e-4, loss="ce", optimizer="adam", augment="none")
+    options = TrainingConfig(
+        epochs=1, batch_size=job["batch_size"], lr=1e-4, loss="ce", optimizer="adam", augment="none"
+    )
     torch.manual_seed(0)
     network = create_model("unet", 2)
 

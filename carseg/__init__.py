@@ -4,60 +4,58 @@
     result = model.predict("img.jpg")
     result.parts, result.mask, result.overlay()
 
-Names load on first use (PEP 562), so that ``import carseg`` costs next to nothing; torch comes with the first network.
+Names load on first use, so that ``import carseg`` costs next to nothing; torch comes with the first network.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from carseg._lazy import lazy_names
+from carseg._version import __version__
 
 if TYPE_CHECKING:
     from carseg import data
+    from carseg.architectures import list_architectures, register
     from carseg.benchmarking import benchmark
-    from carseg.catalog import info, list_models
     from carseg.errors import (
         CarsegError,
         DataError,
         ExportError,
         HubError,
+        ImageError,
+        ImageNotFoundError,
         ManifestError,
         MissingExtraError,
         OfflineError,
         OptionError,
         OutputError,
-        PictureError,
-        PictureNotFoundError,
         TrainingError,
         UnknownNameError,
         WeightsError,
     )
     from carseg.exporting import export
-    from carseg.finetuning import finetune
+    from carseg.hub import create_model, info, list_models
+    from carseg.inference import Result, Segmenter, load
     from carseg.labels import LabelSet, label_set
-    from carseg.options import Options
-    from carseg.registry import create_model, list_architectures, register
-    from carseg.result import Result
-    from carseg.segmenter import Segmenter, load
-
-__version__ = "0.1.0"
+    from carseg.training import TrainingConfig, finetune
 
 __all__ = [
     "CarsegError",
     "DataError",
     "ExportError",
     "HubError",
+    "ImageError",
+    "ImageNotFoundError",
     "LabelSet",
     "ManifestError",
     "MissingExtraError",
     "OfflineError",
     "OptionError",
-    "Options",
     "OutputError",
-    "PictureError",
-    "PictureNotFoundError",
     "Result",
     "Segmenter",
+    "TrainingConfig",
     "TrainingError",
     "UnknownNameError",
     "WeightsError",
@@ -75,34 +73,18 @@ __all__ = [
     "register",
 ]
 
-# The module of each name; what is not listed is an exception.
-_HOMES = {
-    "LabelSet": "labels",
-    "Options": "options",
-    "Result": "result",
-    "Segmenter": "segmenter",
-    "benchmark": "benchmarking",
-    "create_model": "registry",
-    "export": "exporting",
-    "finetune": "finetuning",
-    "info": "catalog",
-    "label_set": "labels",
-    "list_architectures": "registry",
-    "list_models": "catalog",
-    "load": "segmenter",
-    "register": "registry",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "data":
-        return importlib.import_module("carseg.data")
-    value = getattr(importlib.import_module(f"carseg.{_HOMES.get(name, 'errors')}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+_ERRORS = tuple(name for name in __all__ if name.endswith("Error"))
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "carseg.architectures": ("list_architectures", "register"),
+        "carseg.benchmarking": ("benchmark",),
+        "carseg.data": ("data",),
+        "carseg.errors": _ERRORS,
+        "carseg.exporting": ("export",),
+        "carseg.hub": ("create_model", "info", "list_models"),
+        "carseg.inference": ("Result", "Segmenter", "load"),
+        "carseg.labels": ("LabelSet", "label_set"),
+        "carseg.training": ("TrainingConfig", "finetune"),
+    },
+)

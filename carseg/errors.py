@@ -3,6 +3,17 @@
 A message is one sentence that names the thing, the reason and the fix; the command line prints it as it is.
 """
 
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
 
 class CarsegError(Exception):
     """Base of all of them: ``except carseg.CarsegError`` catches whatever carseg raises on purpose.
@@ -37,11 +48,11 @@ class MissingExtraError(CarsegError, ImportError):
         return f"{purpose} needs {package}: pip install {wanted}"
 
 
-class PictureError(CarsegError, ValueError):
+class ImageError(CarsegError, ValueError):
     """A picture cannot be read: empty, truncated, not an image, or too large."""
 
 
-class PictureNotFoundError(PictureError, FileNotFoundError):
+class ImageNotFoundError(ImageError, FileNotFoundError):
     """There is no such picture, or a folder holds none."""
 
 
@@ -75,3 +86,17 @@ class TrainingError(CarsegError, RuntimeError):
 
 class ExportError(CarsegError, RuntimeError):
     """An exported model does not agree with the original closely enough; the message gives the figures."""
+
+
+def require_extra(package: str, extra: str, purpose: str) -> None:
+    """Raises MissingExtraError, which says what to install for ``purpose``, where the package is not there."""
+    if importlib.util.find_spec(package) is None:
+        raise MissingExtraError(package, extra, purpose)
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+    """The error for a name that does not exist: the nearest ones, or all where none is near."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
+    return UnknownNameError(f"no {kind} {name!r}; {hint}")

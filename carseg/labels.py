@@ -12,28 +12,18 @@ import itertools
 import re
 from dataclasses import dataclass
 
+from carseg._label_sets import (
+    BDD_COLORS,
+    CAMVID32_CLASSES,
+    CAMVID_COLORS,
+    CARPARTS_COLORS,
+    CARVANA_COLORS,
+    SPREAD_COLORS,
+)
+from carseg._label_sets import Color as Color
 from carseg.errors import OptionError
 
 IGNORE = 255  # the label of pixels that take no part in training or in any figure
-Color = tuple[int, int, int]
-
-# Pairs of a dark and a light colour, each pair as far as can be from those before it.
-_SPREAD: tuple[tuple[Color, Color], ...] = (
-    ((114, 136, 1), (196, 223, 112)),
-    ((143, 0, 74), (249, 114, 163)),
-    ((63, 90, 150), (152, 184, 252)),
-    ((13, 4, 163), (62, 106, 250)),
-    ((161, 186, 21), (226, 254, 111)),
-    ((79, 0, 115), (155, 91, 198)),
-    ((133, 82, 98), (243, 185, 201)),
-    ((108, 61, 1), (194, 142, 92)),
-    ((98, 20, 28), (186, 101, 101)),
-    ((90, 54, 115), (181, 143, 211)),
-    ((160, 75, 26), (254, 160, 114)),
-    ((86, 168, 150), (172, 255, 235)),
-    ((8, 121, 148), (134, 225, 254)),
-    ((98, 57, 184), (156, 122, 254)),
-)
 
 
 @dataclass(frozen=True)
@@ -109,14 +99,19 @@ def label_set(
     return LabelSet(name, classes, colors or spread_colors(classes, background), background, foreground)
 
 
+def plain_name(name: str) -> str:
+    """A name as names are compared: ``_background_`` is ``background``, ``Left-front door`` ``left_front_door``"""
+    return "_".join(name.lower().replace("-", " ").replace("_", " ").split())
+
+
 def spread_colors(classes: tuple[str, ...], background: int | None) -> tuple[Color, ...]:
     """Distinct colours for any class names: twins share a hue, the background is black.
 
     28 of them are chosen to be told apart with any colour vision; what comes after goes round the hues.
     """
     twins = (name for name in classes if "left" in _words(name) and _other_side(name) in classes)
-    tones = dict(zip(map(_without_side, twins), _SPREAD, strict=False))
-    free = list(enumerate(_SPREAD[len(tones) :]))
+    tones = dict(zip(map(_without_side, twins), SPREAD_COLORS, strict=False))
+    free = list(enumerate(SPREAD_COLORS[len(tones) :]))
     single = iter([pair[1 - i % 2] for i, pair in free] + [pair[i % 2] for i, pair in free])
     hues = map(_hue, itertools.count())
     colors: list[Color] = []
@@ -151,132 +146,15 @@ def _other_side(name: str) -> str:
     return name.replace("left", "right").replace("Left", "Right").replace("LEFT", "RIGHT")
 
 
-CARPARTS = label_set(
-    "carparts",
-    (
-        "background",
-        "back_bumper",
-        "back_glass",
-        "back_left_door",
-        "back_left_light",
-        "back_right_door",
-        "back_right_light",
-        "front_bumper",
-        "front_glass",
-        "front_left_door",
-        "front_left_light",
-        "front_right_door",
-        "front_right_light",
-        "hood",
-        "left_mirror",
-        "right_mirror",
-        "tailgate",
-        "trunk",
-        "wheel",
-    ),
-    colors=(
-        (0, 0, 0),  # background
-        (191, 43, 132),  # back_bumper
-        (9, 155, 195),  # back_glass
-        (8, 105, 96),  # back_left_door
-        (137, 1, 39),  # back_left_light
-        (114, 195, 184),  # back_right_door
-        (232, 103, 115),  # back_right_light
-        (131, 78, 187),  # front_bumper
-        (114, 255, 255),  # front_glass
-        (45, 24, 179),  # front_left_door
-        (134, 138, 0),  # front_left_light
-        (89, 99, 249),  # front_right_door
-        (244, 251, 140),  # front_right_light
-        (173, 228, 3),  # hood
-        (88, 37, 120),  # left_mirror
-        (212, 159, 252),  # right_mirror
-        (144, 85, 13),  # tailgate
-        (253, 204, 160),  # trunk
-        (240, 154, 54),  # wheel
-    ),
-)
+def _known(name: str, table: dict[str, Color], background: int | None, foreground: tuple[int, ...] | None) -> LabelSet:
+    colors = tuple(table.values())
+    return label_set(name, tuple(table), background=background, foreground=foreground, colors=colors)
 
-CARVANA = label_set("carvana", ("background", "car"), colors=((0, 0, 0), (230, 159, 0)))
 
-CAMVID = label_set(
-    "camvid",
-    (
-        "sky",
-        "building",
-        "pole",
-        "road",
-        "pavement",
-        "tree",
-        "sign_symbol",
-        "fence",
-        "car",
-        "pedestrian",
-        "bicyclist",
-    ),
-    background=None,
-    foreground=(8,),
-    colors=(
-        (169, 234, 255),  # sky
-        (140, 88, 92),  # building
-        (171, 177, 197),  # pole
-        (98, 1, 99),  # road
-        (194, 104, 214),  # pavement
-        (53, 82, 11),  # tree
-        (243, 251, 49),  # sign_symbol
-        (235, 180, 68),  # fence
-        (13, 61, 226),  # car
-        (255, 75, 23),  # pedestrian
-        (27, 164, 121),  # bicyclist
-    ),
-)
-
-# All 32 original classes, in the published order; readers map "void" to the ignore id unless asked for it.
-CAMVID32 = label_set(
-    "camvid32",
-    (
-        "animal",
-        "archway",
-        "bicyclist",
-        "bridge",
-        "building",
-        "car",
-        "cart_luggage_pram",
-        "child",
-        "column_pole",
-        "fence",
-        "lane_markings_driving",
-        "lane_markings_non_driving",
-        "misc_text",
-        "motorcycle_scooter",
-        "other_moving",
-        "parking_block",
-        "pedestrian",
-        "road",
-        "road_shoulder",
-        "sidewalk",
-        "sign_symbol",
-        "sky",
-        "suv_pickup_truck",
-        "traffic_cone",
-        "traffic_light",
-        "train",
-        "tree",
-        "truck_bus",
-        "tunnel",
-        "vegetation_misc",
-        "void",
-        "wall",
-    ),
-    background=None,
-    foreground=(5, 22, 27),
-)
-
-BDD = label_set(
-    "bdd",
-    ("direct_lane", "alternative_lane", "background"),
-    background=2,
-    colors=((0, 114, 178), (230, 159, 0), (0, 0, 0)),
-)
+CARPARTS = _known("carparts", CARPARTS_COLORS, 0, None)
+CARVANA = _known("carvana", CARVANA_COLORS, 0, None)
+CAMVID = _known("camvid", CAMVID_COLORS, None, (8,))
+CAMVID32 = label_set("camvid32", CAMVID32_CLASSES, background=None, foreground=(5, 22, 27))
+BDD = _known("bdd", BDD_COLORS, 2, None)
 
 LABEL_SETS = {labels.name: labels for labels in (CARPARTS, CARVANA, CAMVID, CAMVID32, BDD)}

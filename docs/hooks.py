@@ -16,7 +16,7 @@ sys.path[:0] = [str(DOCS.parent), str(DOCS)]  # the checkout, installed or not, 
 
 import zoo_pages  # noqa: E402
 
-from carseg.manifest import load_manifest  # noqa: E402
+from carseg.hub import load_manifest  # noqa: E402
 
 _OURS = re.compile(r"<!-- ours: (\S+) (\w+)( merged)? -->")
 _COLUMNS = 80  # as many letters as a block of text has room for
@@ -56,7 +56,7 @@ def command_line_page() -> str:
     """The help of every command, as the app prints it."""
     import typer
 
-    from carseg.cli.app import app
+    from carseg.cli import app
 
     root = typer.main.get_command(app)
     lines = ["# Command line", "", "Made from the program itself; `carseg COMMAND --help` prints the same.", ""]

@@ -14,10 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from scatter import Point, scatter
 
-from carseg import hub
-from carseg.benchmark_rows import Row, read_rows
-from carseg.card import model_card
-from carseg.manifest import ROOT, Entry, load_manifest
+from carseg.benchmarking import Row, read_rows
+from carseg.figures import FIGURES
+from carseg.hub import ROOT, ModelInfo, copies, load_manifest, model_card
 
 BENCHMARK = ROOT / "benchmarks" / "zoo.jsonl"
 PICTURE = ROOT / "examples" / "car.jpg"
@@ -27,7 +26,7 @@ _HEAD = (
     *("pictures", "licence", "commercial use", "in the package", "recipe"),
 )
 
-Models = Mapping[str, Entry]
+Models = Mapping[str, ModelInfo]
 Rows = Mapping[str, Row]
 
 
@@ -65,7 +64,7 @@ def zoo_page(models: Models, rows: Rows, pictures: Iterable[str] = ()) -> str:
     return _page(blocks)
 
 
-def weight_page(entry: Entry, row: Row | None = None, *, with_picture: bool) -> str:
+def weight_page(entry: ModelInfo, row: Row | None = None, *, with_picture: bool) -> str:
     """The model card without its metadata, with a picture of the result, the time if there is one, and the recipe."""
     path = ROOT / "weights" / entry.name / "README.md"
     card = path.read_text("utf-8") if path.exists() else model_card(entry)
@@ -109,7 +108,7 @@ def our_figure(models: Models, name: str, figure: str, merged: bool = False) -> 
 @functools.cache
 def drawn_result(name: str) -> bytes | None:
     """The overlay of the example picture as a JPEG file; None where the picture or the weights are not here."""
-    if not PICTURE.exists() or not hub.copies(load_manifest().models[name]):
+    if not PICTURE.exists() or not copies(load_manifest().models[name]):
         return None
     import carseg
 
@@ -120,12 +119,12 @@ def drawn_result(name: str) -> bytes | None:
     return file.getvalue()
 
 
-def _by_labels(models: Models) -> Iterator[tuple[str, list[Entry]]]:
+def _by_labels(models: Models) -> Iterator[tuple[str, list[ModelInfo]]]:
     for labels in sorted({entry.labels.name for entry in models.values()}):
         yield labels, [entry for _, entry in sorted(models.items()) if entry.labels.name == labels]
 
 
-def _points(entries: Iterable[Entry], rows: Rows) -> Iterator[Point]:
+def _points(entries: Iterable[ModelInfo], rows: Rows) -> Iterator[Point]:
     for entry in entries:
         if entry.name in rows and (metric := entry.metric):
             low, high = metric.miou_ci or (metric.miou, metric.miou)
@@ -142,7 +141,7 @@ def _setting(rows: Iterable[Row]) -> str:
     )
 
 
-def _cells(entry: Entry, rows: Rows) -> Iterator[str]:
+def _cells(entry: ModelInfo, rows: Rows) -> Iterator[str]:
     metric = entry.metric
     yield f"[{entry.name}]({entry.name}.md)"
     yield entry.labels.name
@@ -160,16 +159,16 @@ def _cells(entry: Entry, rows: Rows) -> Iterator[str]:
     yield f"[recipe]({entry.name}.md#recipe)" if (ROOT / entry.recipe).is_file() else entry.recipe
 
 
-def _class_table(entries: Iterable[Entry]) -> str:
+def _class_table(entries: Iterable[ModelInfo]) -> str:
     """One column a weight: the figures of the whole, then IoU by class."""
     measured = [(entry, metric) for entry in entries if (metric := entry.metric) and metric.per_class]
     if not measured:
         return "None were measured."
     rows = []
-    for title, figure in (("mIoU", "miou"), ("boundary F1", "boundary_f1"), ("side error rate", "side_error")):
-        values = [getattr(metric, figure) for _, metric in measured]
+    for figure in (FIGURES[key] for key in ("miou", "boundary_f1", "side_error")):
+        values = [getattr(metric, figure.key) for _, metric in measured]
         if any(value is not None for value in values):
-            rows.append([f"**{cell}**" for cell in (title, *map(_percent, values))])
+            rows.append([f"**{cell}**" for cell in (figure.title, *map(_percent, values))])
     for name in measured[0][0].labels.classes:
         rows.append([name, *(_percent(metric.per_class.get(name)) for _, metric in measured)])
     return _table(["", *(entry.name for entry, _ in measured)], rows)

@@ -12,11 +12,12 @@ from itertools import combinations
 from pathlib import Path
 
 import carseg
-from carseg import drawing, hub
+from carseg.hub import copies
+from carseg.images import draw
 
 picture = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("car.jpg")
 entries = map(carseg.info, carseg.list_models())
-models = sys.argv[2:] or [entry.name for entry in entries if entry.labels.name == "carparts" and hub.copies(entry)]
+models = sys.argv[2:] or [entry.name for entry in entries if entry.labels.name == "carparts" and copies(entry)]
 
 # With one runtime for all, what differs is the networks; and none is converted for another one first.
 results = {name: carseg.load(name, runtime="torch").predict(picture) for name in models}
@@ -26,5 +27,5 @@ for one, other in combinations(models, 2):
 
 first = results[models[0]]
 masks = {name: result.mask for name, result in results.items()}
-drawing.side_by_side(first.picture, masks, first.labels, columns=min(4, len(masks) + 1)).save("compared.png")
+draw.side_by_side(first.picture, masks, first.labels, columns=min(4, len(masks) + 1)).save("compared.png")
 print(f"compared.png shows {', '.join(models)}")

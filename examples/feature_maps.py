@@ -13,12 +13,14 @@ from pathlib import Path
 import torch
 
 import carseg
-from carseg import drawing, hub, image
+from carseg.hub import copies
+from carseg.images import decode, draw
+from carseg.inference import preprocess
 
 FIRST_BLOCK = {"unet": "inc", "fpn-mobilenetv2": "encoder.blocks.0"}  # by architecture
 
 picture, name, layer, *_ = [*sys.argv[1:], *[None] * 3]
-unet_is_here = "unet-carvana" in carseg.list_models() and hub.copies(carseg.info("unet-carvana"))
+unet_is_here = "unet-carvana" in carseg.list_models() and copies(carseg.info("unet-carvana"))
 name = name or ("unet-carvana" if unet_is_here else "fpn-mobilenetv2-carparts")
 model = carseg.load(name, device="cpu", runtime="torch", precision="float32")
 network = model.runtime.network
@@ -28,11 +30,11 @@ if layer is None:
 seen: list[torch.Tensor] = []
 network.get_submodule(layer).register_forward_hook(lambda module, inputs, output: seen.append(output))
 
-rgb = image.decode(picture or Path(__file__).with_name("car.jpg")).rgb
-x = image.to_input(rgb, model.entry.input)  # what the network gets: float32 (3, height, width)
+rgb = decode(picture or Path(__file__).with_name("car.jpg")).rgb
+x = preprocess(rgb, model.entry.input)  # what the network gets: float32 (3, height, width)
 with torch.inference_mode():
     network(torch.from_numpy(x)[None])
 
 features = seen[0][0].numpy()
-drawing.feature_maps(features).save("features.png")
+draw.feature_maps(features).save("features.png")
 print(f"{layer} of {model.name}: {features.shape[0]} maps of {features.shape[2]}x{features.shape[1]}, in features.png")

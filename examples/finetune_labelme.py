@@ -54,7 +54,7 @@ for seed in range(10):
 findings = carseg.data.check(DATA)
 print(f"{DATA}: {findings.format}, classes {', '.join(findings.labels.classes)}, {len(findings.problems)} problems")
 
-options = carseg.Options(epochs=15, size=(128, 192), lr=3e-3, val_fraction=0.2)
+options = carseg.TrainingConfig(epochs=15, size=(128, 192), lr=3e-3, val_fraction=0.2)
 best = carseg.finetune("fpn-mobilenetv2-carparts", DATA, RUN, options=options)
 
 model = carseg.load(best)

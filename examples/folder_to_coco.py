@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import carseg
-from carseg.result import Result, coco_document
+from carseg.data import coco_document
+from carseg.inference import Result
 
 folder = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent
 out = Path(sys.argv[2] if len(sys.argv) > 2 else "coco.json")

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import carseg
-from carseg import drawing
+from carseg.images import draw
 
 picture = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("car.jpg")
 result = carseg.load("fpn-mobilenetv2-carparts").predict(picture)
@@ -26,4 +26,4 @@ print(f"{len(names)} parts; {left} of the vehicle's left side, {right} of its ri
 folder = Path("report")
 folder.mkdir(exist_ok=True)
 result.overlay().save(folder / "overlay.png")
-drawing.part_crops(result.picture, result.mask, result.labels).save(folder / "parts.png")
+draw.part_crops(result.picture, result.mask, result.labels).save(folder / "parts.png")

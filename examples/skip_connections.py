@@ -15,12 +15,13 @@ from pathlib import Path
 import torch
 
 import carseg
-from carseg import drawing, hub
+from carseg.hub import copies
+from carseg.images import draw
 
 TRAINED = ("unet-carvana", "unet-noskip-carvana")
 
 picture = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("car.jpg")
-if all(name in carseg.list_models() and hub.copies(carseg.info(name)) for name in TRAINED):
+if all(name in carseg.list_models() and copies(carseg.info(name)) for name in TRAINED):
     on, off = (carseg.load(name).predict(picture) for name in TRAINED)
 else:
     model = carseg.load("fpn-mobilenetv2-carparts", device="cpu", runtime="torch")
@@ -30,6 +31,6 @@ else:
         lateral.register_forward_hook(lambda module, inputs, output: torch.zeros_like(output))
     off = model.predict(picture)
 
-drawing.side_by_side(on.picture, {"with skips": on.mask, "without": off.mask}, on.labels).save("skips.png")
+draw.side_by_side(on.picture, {"with skips": on.mask, "without": off.mask}, on.labels).save("skips.png")
 print(f"with skips {on.model}, without {off.model}")
 print(f"{(on.mask != off.mask).mean():.1%} of the pixels get another label; see skips.png")

@@ -9,14 +9,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from carseg.data.dataset import Dataset
-from carseg.data.opening import open as open_data
-from carseg.data.pooling import relabel
-from carseg.errors import OptionError
+from carseg.data import Dataset, remap_classes
+from carseg.data import load as open_data
+from carseg.errors import OptionError, unknown_name
+from carseg.hub import InputSpec, load_manifest
 from carseg.labels import LABEL_SETS, label_set
-from carseg.manifest import InputSpec, load_manifest
-from carseg.options import Options
-from carseg.registry import unknown
+from carseg.training import TrainingConfig
 from recipes.recipe import data_root
 
 FOLDER = Path(__file__).parent
@@ -49,7 +47,7 @@ class Pictures:
         if not self.classes:
             return open_data(data_root() / self.folder, split=split, labels=labels)
         own = label_set(self.folder, tuple(self.classes), background=None)
-        return relabel(open_data(data_root() / self.folder, split=split, labels=own), labels, self.classes)
+        return remap_classes(open_data(data_root() / self.folder, split=split, labels=own), labels, self.classes)
 
 
 @dataclass(frozen=True)
@@ -127,10 +125,10 @@ def read(name: str, folder: Path = FOLDER) -> Experiment:
     """
     path = folder / f"{name}.toml"
     if not path.exists():
-        raise unknown("experiment", name, names())
+        raise unknown_name("experiment", name, names())
     table = tomllib.loads(path.read_text("utf-8"))
     if table["measure"] not in MEASURES:
-        raise unknown("measure", table["measure"], MEASURES)
+        raise unknown_name("measure", table["measure"], MEASURES)
     experiment = Experiment(
         name=name,
         measure=table["measure"],
@@ -154,5 +152,5 @@ def _variant(row: dict[str, Any], table: dict[str, Any]) -> Variant:
     if "model" in row:
         return Variant(**row)
     options = {**table.get("options", {}), **row.get("options", {})}
-    Options(**options)  # says now what makes no sense
+    TrainingConfig(**options)  # says now what makes no sense
     return Variant(row["name"], row.get("start") or table["start"], options, theirs=row.get("theirs", ""))

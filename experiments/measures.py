@@ -12,10 +12,11 @@ import torch
 
 from carseg.benchmarking import benchmark, environment
 from carseg.errors import OptionError, TrainingError
-from carseg.manifest import Metric, load_manifest
-from carseg.metrics import Evaluation, Scores
-from carseg.runtimes.torch_ import pick_device
-from carseg.segmenter import Segmenter, load
+from carseg.evaluation import Evaluation, Scores
+from carseg.figures import Estimate
+from carseg.hub import Metric, load_manifest
+from carseg.inference import Segmenter, load
+from carseg.runtimes import pick_device
 from experiments.experiment import Experiment, Pictures
 from recipes import car_found
 
@@ -78,9 +79,9 @@ def inside(segmenter: Segmenter, pictures: Pictures) -> Measured:
 
 def _car_found(segmenter: Segmenter, pictures: Pictures, names: tuple[str, str], *, boxed: bool) -> Measured:
     found = car_found.measure(segmenter, pictures.open(pictures.split), boxed=boxed)
-    figures: dict[str, Figure] = {names[0]: (found.covered, *found.covered_ci)}
-    if found.spilled is not None and found.spilled_ci is not None:
-        figures[names[1]] = (found.spilled, *found.spilled_ci)
+    figures: dict[str, Figure] = {names[0]: _figure(found.covered)}
+    if found.spilled is not None:
+        figures[names[1]] = _figure(found.spilled)
     return Measured(figures, found.images)
 
 
@@ -105,12 +106,12 @@ def side_by_side(model: str, minutes: float, device: str) -> Measured:
 
 def _figures(scores: Scores | Metric) -> dict[str, Figure]:
     """mIoU, pixel accuracy and Dice with their intervals, those that could be measured."""
-    figures = {}
-    for name in ("miou", "pixel_acc", "dice"):
-        value, interval = getattr(scores, name), getattr(scores, f"{name}_ci")
-        if value is not None and not math.isnan(value):
-            figures[name] = (value, *(interval or ()))
-    return figures
+    estimates = {name: scores.figures[name] for name in ("miou", "pixel_acc", "dice") if name in scores.figures}
+    return {name: _figure(estimate) for name, estimate in estimates.items() if not math.isnan(estimate.value)}
+
+
+def _figure(estimate: Estimate) -> Figure:
+    return estimate.value, *(estimate.interval or ())
 
 
 def machine(device: str) -> str:

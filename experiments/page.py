@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from carseg.manifest import ROOT, load_manifest
+from carseg.hub import ROOT, load_manifest
 from experiments import results
 from experiments.experiment import Experiment, read
 from experiments.results import Row

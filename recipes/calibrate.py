@@ -18,19 +18,15 @@ from typing import Any
 
 import typer
 
-from carseg import image, runtimes
-from carseg.cli.process import prepare
-from carseg.data.dataset import Dataset
-from carseg.data.opening import open as open_data
-from carseg.data.pooling import evenly
+from carseg.data import Dataset, subsample
+from carseg.data import load as open_data
+from carseg.errors import require_extra
+from carseg.evaluation import Evaluation
 from carseg.exporting import agreement, calibrate, reference
-from carseg.extras import require
-from carseg.hub import Located, locate
-from carseg.manifest import Int8
-from carseg.metrics import Evaluation
-from carseg.runtimes.kept import onnx_model
-from carseg.runtimes.onnx_ import OnnxRuntime
-from carseg.segmenter import Segmenter
+from carseg.hub import Int8, ResolvedWeights, resolve
+from carseg.images import Uint8Array
+from carseg.inference import Segmenter
+from carseg.runtimes import FASTEST, OnnxRuntime, keep_memory, onnx_model, runs_here, start_runtime
 from recipes import recipe as recipes
 from recipes.entering import WEIGHTS, describe, enter
 from recipes.measure import FEW
@@ -39,9 +35,9 @@ CALIBRATING = 64  # training pictures
 
 
 def main(name: str) -> None:
-    prepare()
-    require("onnxruntime", "openvino", "int8")
-    recipe, located = recipes.read(name), locate(name)
+    keep_memory()
+    require_extra("onnxruntime", "openvino", "int8")
+    recipe, located = recipes.read(name), resolve(name)
     found = how_it_runs(located, recipe)
     entry = replace(located.entry, **found)
     describe(WEIGHTS / name, entry, recipe.notes)
@@ -50,16 +46,16 @@ def main(name: str) -> None:
     print(f"with seven bits {100 * found['int8'].miou_lost_seven_bits:.2f}")
 
 
-def how_it_runs(located: Located, recipe: recipes.Recipe) -> dict[str, Any]:
+def how_it_runs(located: ResolvedWeights, recipe: recipes.Recipe) -> dict[str, Any]:
     """The fields ``runtimes`` and ``int8`` of an entry, the latter None without ONNX Runtime."""
     train, test = (open_data(recipe.data, split=split, labels=recipe.labels) for split in ("train", recipe.test))
-    agreeing = measure_runtimes(located, [sample.load_picture() for sample in evenly(train, FEW)])
+    agreeing = measure_runtimes(located, [sample.load_picture() for sample in subsample(train, FEW)])
     if not importlib.util.find_spec("onnxruntime"):
         return {"runtimes": agreeing, "int8": None}
     return {"runtimes": agreeing, "int8": measure_int8(located, train, test, recipe.int8_reach)}
 
 
-def measure_runtimes(located: Located, pictures: Iterable[image.Array8]) -> dict[str, dict[str, float]]:
+def measure_runtimes(located: ResolvedWeights, pictures: Iterable[Uint8Array]) -> dict[str, dict[str, float]]:
     """``agreement`` of every runtime and precision of this machine, as ``Entry.runtimes`` states it.
 
     bfloat16 is left out where it gains no time, as with depthwise convolutions in torch.
@@ -69,11 +65,11 @@ def measure_runtimes(located: Located, pictures: Iterable[image.Array8]) -> dict
     """
     exact = reference(located)
     started = {
-        (name, precision): Segmenter(located.entry, runtimes.start(located, name, "cpu", precision, None))
-        for name, precision in runtimes.FASTEST
-        if runtimes.runs_here(name, precision)
+        (name, precision): Segmenter(located.entry, start_runtime(located, name, "cpu", precision, None))
+        for name, precision in FASTEST
+        if runs_here(name, precision)
     }
-    pairs: dict[tuple[str, str], list[tuple[image.Array8, image.Array8]]] = {way: [] for way in started}
+    pairs: dict[tuple[str, str], list[tuple[Uint8Array, Uint8Array]]] = {way: [] for way in started}
     times: dict[tuple[str, str], list[float]] = {way: [] for way in started}
     for rgb in pictures:  # each way in turn, so that other work on the machine slows all of them alike
         wanted = exact.predict(rgb).mask
@@ -90,12 +86,12 @@ def measure_runtimes(located: Located, pictures: Iterable[image.Array8]) -> dict
     return figures
 
 
-def measure_int8(located: Located, train: Dataset, test: Dataset, reach: float) -> Int8:
+def measure_int8(located: ResolvedWeights, train: Dataset, test: Dataset, reach: float) -> Int8:
     """Ranges seen on training pictures, and the mIoU that int8 loses with them on a split, on any processor."""
-    from carseg.calibration import INPUT, quantize
+    from carseg.runtimes import INPUT_PLACE, quantize
 
-    seen = calibrate(located, (sample.load_picture() for sample in evenly(train, CALIBRATING)))
-    reaches = {place: 1.0 if place == INPUT else reach for place in seen}  # black and white are not rare
+    seen = calibrate(located, (sample.load_picture() for sample in subsample(train, CALIBRATING)))
+    reaches = {place: 1.0 if place == INPUT_PLACE else reach for place in seen}  # black and white are not rare
     ranges = {place: (reaches[place] * low, reaches[place] * high) for place, (low, high) in seen.items()}
     model = onnx_model(located, "float32", "onnx")
     quantized = [quantize(model, ranges, seven_bits=fewer) for fewer in (False, True)]

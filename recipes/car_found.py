@@ -25,14 +25,15 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from carseg import rle
-from carseg.cli.process import prepare
-from carseg.data.dataset import Dataset
-from carseg.data.opening import open as open_data
+from carseg.data import Dataset
+from carseg.data import load as open_data
 from carseg.errors import DataError
+from carseg.evaluation import Floats, resamples
+from carseg.figures import Estimate
+from carseg.inference import Segmenter, load
 from carseg.labels import IGNORE
-from carseg.metrics import Floats, Interval, resamples
-from carseg.segmenter import Segmenter, load
+from carseg.masks import rle
+from carseg.runtimes import keep_memory
 from recipes.recipe import data_root
 
 Counts = tuple[int, int, int, int]
@@ -50,16 +51,14 @@ class CarFound:
     """
 
     images: int
-    covered: float
-    covered_ci: Interval
-    spilled: float | None
-    spilled_ci: Interval | None
+    covered: Estimate
+    spilled: Estimate | None
 
     def __str__(self) -> str:
-        covered = f"{_percent(self.covered, self.covered_ci)} of the labelled pixels are found"
+        covered = f"{_percent(self.covered)} of the labelled pixels are found"
         if self.spilled is None:
             return f"{covered}: no car was found at all ({self.images} pictures)"
-        spilled = f"{_percent(self.spilled, self.spilled_ci)} of what is found lies where no car is"
+        spilled = f"{_percent(self.spilled)} of what is found lies where no car is"
         return f"{covered}, {spilled} ({self.images} pictures, 95 % intervals)"
 
 
@@ -107,22 +106,20 @@ def summarise(counts: Iterable[Counts]) -> CarFound:
     labelled, covered, found, spilled = (int(total) for total in pixels.sum(0))
     return CarFound(
         images=len(pixels),
-        covered=covered / labelled,
-        covered_ci=_interval(drawn[:, 1], drawn[:, 0]),
-        spilled=spilled / found if found else None,
-        spilled_ci=_interval(drawn[:, 3], drawn[:, 2]) if found else None,
+        covered=Estimate(covered / labelled, *_interval(drawn[:, 1], drawn[:, 0])),
+        spilled=Estimate(spilled / found, *_interval(drawn[:, 3], drawn[:, 2])) if found else None,
     )
 
 
-def _interval(part: Floats, whole: Floats) -> Interval:
+def _interval(part: Floats, whole: Floats) -> tuple[float, float]:
     there = whole > 0  # a resample may consist of pictures without a predicted car
     low, high = np.percentile(part[there] / whole[there], (2.5, 97.5))
     return float(low), float(high)
 
 
-def _percent(value: float, interval: Interval | None) -> str:
-    low, high = interval or (value, value)
-    return f"{100 * value:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+def _percent(share: Estimate) -> str:
+    value, low, high = (100 * end for end in (share.value, *(share.interval or (share.value, share.value))))
+    return f"{value:.1f} % ({low:.1f} to {high:.1f})"
 
 
 def main(
@@ -131,7 +128,7 @@ def main(
     split: str = "test",
     device: str = "auto",
 ) -> None:
-    prepare()
+    keep_memory()
     pictures = open_data(data_root() / data, split=split, labels=data)
     print(f"{name}: {measure(load(name, device=device), pictures, boxed=data == 'carparts')}")
 

@@ -11,10 +11,11 @@ from typing import Annotated
 
 import typer
 
-from carseg.catalog import info
-from carseg.cli.process import prepare
-from carseg.data.opening import open as open_data
-from carseg.segmenter import load
+from carseg.data import load as open_data
+from carseg.figures import FIGURES
+from carseg.hub import info
+from carseg.inference import load
+from carseg.runtimes import keep_memory
 from recipes.measure import FEW, measure
 from recipes.recipe import read
 
@@ -25,22 +26,18 @@ def main(
     name: str,
     few: Annotated[bool, typer.Option("--few", help=f"only the first {FEW} pictures")] = False,
 ) -> None:
-    prepare()
+    keep_memory()
     recipe = read(name)
     data = open_data(recipe.data, split=recipe.test, labels=recipe.labels)
     found = measure(load(name, device="cpu", runtime="torch", precision="float32"), data, recipe.folder, few=few)
     stated = next(metric for metric in info(name).metrics if metric.images == found.images)
-    figures = {
-        "mIoU": (found.miou, stated.miou),
-        "pixel accuracy": (found.pixel_acc, stated.pixel_acc),
-        "Dice": (found.dice, stated.dice),
-        "side error": (found.side_error, stated.side_error),
-    }
     wrong = False
-    for title, (measured, claimed) in figures.items():
+    for key in found.figures.keys() | stated.figures.keys():
+        measured, claimed = getattr(found, key), getattr(stated, key)
         differs = measured != claimed and (measured is None or claimed is None or abs(measured - claimed) > TOLERANCE)
         wrong = wrong or differs
-        print(f"{title:>15}  measured {measured}  stated {claimed}{'  DIFFERS' if differs else ''}")
+        title = FIGURES[key].title
+        print(f"{title:>16}  measured {measured}  stated {claimed}{'  DIFFERS' if differs else ''}")
     raise typer.Exit(int(wrong))
 
 

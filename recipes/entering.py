@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from carseg.card import model_card
-from carseg.manifest import CONFIG, ROOT, Entry, Manifest, load_manifest, write_config
+from carseg.hub import CONFIG, ROOT, Manifest, ModelInfo, load_manifest, model_card, write_config
 from recipes import readme
 
 WEIGHTS = ROOT / "weights"
 
 
-def describe(folder: Path, entry: Entry, notes: str) -> None:
+def describe(folder: Path, entry: ModelInfo, notes: str) -> None:
     """Writes config.json and the model card beside the weights."""
     write_config(folder / CONFIG, entry)
     (folder / "README.md").write_text(model_card(entry, notes), "utf-8")
 
 
-def enter(entry: Entry) -> None:
+def enter(entry: ModelInfo) -> None:
     """Writes an entry of the project's own into the manifest and the README's table."""
     manifest = load_manifest(ROOT / "weights_manifest.json")  # as it is now
     models = {**manifest.models, entry.name: entry}

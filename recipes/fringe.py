@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageFilter
 
-from carseg.data.dataset import Label
+from carseg.data import Label
 from carseg.labels import IGNORE
 
 

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from carseg import image, packing
-from carseg.data.dataset import Dataset
-from carseg.manifest import Entry, Metric
-from carseg.metrics import Evaluation
+from carseg.data import Dataset
+from carseg.evaluation import Evaluation, to_metric
+from carseg.hub import Metric, ModelInfo
+from carseg.inference import Segmenter, preprocess
 from carseg.runtimes import Runtime
-from carseg.segmenter import Segmenter
 
 FEW = 20  # pictures of the quick check
 GOLDEN = "golden.json"
@@ -32,18 +31,18 @@ def measure(
     for sample in data[:FEW] if few else data:
         rgb, truth = sample.load()
         evaluation.add(segmenter.predict(rgb).mask, truth)
-    metric = packing.metric(evaluation.scores(), dataset, data.split)
+    metric = to_metric(evaluation.scores(), dataset, data.split)
     if merge:
         merged = ", ".join(f"{old} as {new}" for old, new in merge.items())
         metric = replace(metric, protocol=f"{merged}; {metric.protocol}", merged=dict(merge))
     return replace(metric, protocol=f"the first {FEW} pictures by name; {metric.protocol}") if few else metric
 
 
-def golden_logits(runtime: Runtime, entry: Entry) -> list[list[float]]:
+def golden_logits(runtime: Runtime, entry: ModelInfo) -> list[list[float]]:
     """Logits (classes, 9) on a 3x3 grid over a picture of smooth colours, for a test that needs no data."""
     y, x = np.mgrid[0:96, 0:128]
     rgb = np.stack([2 * x, 255 - 2 * y, (x + y) % 256], -1).astype(np.uint8)
-    logits = runtime(image.to_input(rgb, entry.input)[None])[0]
+    logits = runtime(preprocess(rgb, entry.input)[None])[0]
     rows, columns = (np.linspace(0, side - 1, 3).round().astype(int) for side in logits.shape[1:])
     return [[round(float(value), 4) for value in plane.ravel()] for plane in logits[:, rows][:, :, columns]]
 

@@ -5,26 +5,26 @@ python -m recipes.readme        writes it anew
 
 from __future__ import annotations
 
-from carseg.manifest import ROOT, Entry, load_manifest
+from carseg.hub import ROOT, ModelInfo, load_manifest
 
 README = ROOT / "README.md"
 BEGIN, END = "<!-- models: made by `python -m recipes.readme` -->\n", "<!-- models end -->"
 
 
-def with_table(text: str, models: dict[str, Entry]) -> str:
+def with_table(text: str, models: dict[str, ModelInfo]) -> str:
     """``text`` with the table between its two marks replaced."""
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     return before + BEGIN + "\n" + models_table(models) + "\n" + END + after
 
 
-def models_table(models: dict[str, Entry]) -> str:
+def models_table(models: dict[str, ModelInfo]) -> str:
     """One Markdown row a model."""
     head = "| model | classes | measured on | mIoU | 95 % interval | parameters | file | commercial use |\n"
     return head + "|---|---|---|---|---|---|---|---|\n" + "".join(_row(entry) for _, entry in sorted(models.items()))
 
 
-def _row(entry: Entry) -> str:
+def _row(entry: ModelInfo) -> str:
     metric = entry.metrics[0]
     low, high = metric.miou_ci or (metric.miou, metric.miou)
     cells = (

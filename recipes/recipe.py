@@ -8,15 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from carseg import finetuning
-from carseg.catalog import list_models
-from carseg.data.dataset import Dataset
-from carseg.data.opening import open as open_data
-from carseg.data.pooling import evenly, pool, relabel
+from carseg.data import Dataset, concat, remap_classes, subsample
+from carseg.data import load as open_data
 from carseg.errors import OptionError
+from carseg.hub import DataSource, InputSpec, list_models
 from carseg.labels import LABEL_SETS, LabelSet, label_set
-from carseg.manifest import DataSource, InputSpec
-from carseg.options import Options
+from carseg.training import TrainingConfig, open_splits
 from recipes.fringe import Fringed
 
 FOLDER = Path(__file__).parent
@@ -54,8 +51,8 @@ class Addition:
         if self.fringe:
             fringed = (replace(s, label=Fringed(s.label, own.background or 0, self.fringe)) for s in data)
             data = replace(data, samples=tuple(fringed))
-        data = relabel(data, labels, names)
-        return data if self.images is None else evenly(data, self.images)
+        data = remap_classes(data, labels, names)
+        return data if self.images is None else subsample(data, self.images)
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,7 @@ class Recipe:
     test: str
     merge: dict[str, str]
     input: InputSpec
-    rounds: tuple[Options, ...]
+    rounds: tuple[TrainingConfig, ...]
     sources: tuple[DataSource, ...]
     about: dict[str, Any]
     keep_float16: tuple[str, ...]
@@ -103,11 +100,11 @@ class Recipe:
         """The data set's folder."""
         return data_root() / self.folder
 
-    def open_splits(self, number: int, options: Options) -> tuple[Dataset, Dataset | None]:
+    def open_splits(self, number: int, options: TrainingConfig) -> tuple[Dataset, Dataset | None]:
         """The training pictures of a round, additions included, and those that choose the best state."""
-        train, val = finetuning.open_splits(self.data, options, labels=self.labels)
+        train, val = open_splits(self.data, options, labels=self.labels)
         more = [addition.open(self.labels) for addition in self.also if addition.from_round <= number]
-        return pool([train, *more]) if more else train, val
+        return concat([train, *more]) if more else train, val
 
 
 def exists(name: str) -> bool:
@@ -158,7 +155,7 @@ def read(name: str) -> Recipe:
         test=table.get("test", "test"),
         merge=table.get("merge", {}),
         input=InputSpec(**table["input"]),
-        rounds=tuple(Options(**options) for options in rounds),
+        rounds=tuple(TrainingConfig(**options) for options in rounds),
         sources=tuple(DataSource(**source) for source in table["sources"]),
         about=table["about"],
         keep_float16=tuple(table.get("keep_float16", ())),

@@ -10,8 +10,10 @@ schedules fit themselves to it.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
@@ -19,24 +21,19 @@ from typing import Annotated
 import torch
 import typer
 
-from carseg import finetuning, packing
-from carseg.architectures.network import Network
-from carseg.atomic import replacing_folder
-from carseg.cli.process import prepare
-from carseg.data.dataset import Dataset
-from carseg.data.opening import open as open_data
+from carseg.architectures import Network
+from carseg.data import Dataset
+from carseg.data import load as open_data
 from carseg.errors import OptionError
-from carseg.hub import locate
-from carseg.manifest import ROOT, Entry
-from carseg.metrics import Scores
-from carseg.options import Options
-from carseg.registry import create_model
-from carseg.runtimes import torch_
-from carseg.segmenter import load
-from carseg.training import STATE, Trainer, evaluate
-from recipes import backbones
+from carseg.evaluation import Scores, evaluate_network
+from carseg.hub import ROOT, ModelInfo, create_model, resolve, save_model
+from carseg.inference import load
+from carseg.runtimes import keep_memory, read_network
+from carseg.training import STATE, Trainer, TrainingConfig, start_network
+from recipes import backbones, growing
 from recipes import recipe as recipes
 from recipes.calibrate import how_it_runs
+from recipes.deep_stem import fit_pspnet
 from recipes.entering import WEIGHTS, describe, enter
 from recipes.measure import measure, write_golden
 
@@ -48,7 +45,7 @@ def main(
     runs: Annotated[Path, typer.Option(help="where the run folder goes")] = Path("runs"),
     weights: Annotated[Path, typer.Option(help="where the finished entry goes")] = WEIGHTS,
 ) -> None:
-    prepare()
+    keep_memory()
     recipe = recipes.read(name)
     share = 1.0 if minutes is None else minutes / budget(recipe)
     best, entry = train(recipe, runs, share, device)
@@ -60,7 +57,7 @@ def main(
         print(f"{name}: {recipe.folder} {recipe.test} ({figure.protocol}) mIoU {figure.miou:.4f} {figure.miou_ci}")
 
 
-def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tuple[Path, Entry]:
+def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tuple[Path, ModelInfo]:
     """All rounds, after those of the recipes that this one starts from, in ``share`` of their time.
 
     Returns:
@@ -71,12 +68,14 @@ def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tupl
         smaller = made(recipe.grow, runs, share, device) or recipe.grow
         start = grown(recipe, smaller, runs / f"{recipe.name}-grown")
     for number, options in enumerate(recipe.rounds, 1):
-        encoder = options.encoder and made(options.encoder, runs, share, device)
+        encoder = options.encoder and (made(options.encoder, runs, share, device) or options.encoder)
+        if encoder and recipe.start == "pspnet-resnet50":
+            encoder = with_deep_stem(recipe, encoder, runs / f"{recipe.name}-encoder")
         options = replace(
             options,
             device=device,
             minutes=options.minutes and options.minutes * share,
-            encoder=str(encoder) if encoder else options.encoder,
+            encoder=str(encoder) if encoder else None,
             teacher=str(start) if options.teacher == recipe.name else options.teacher,
         )
         start, entry = train_round(recipe, number, start, runs, options)
@@ -92,11 +91,22 @@ def made(name: str, runs: Path, share: float, device: str) -> Path | None:
 
 def grown(recipe: recipes.Recipe, smaller: str | Path, folder: Path) -> Path:
     """The folder of a network for the recipe that computes what the smaller one does."""
-    located = locate(smaller)
+    located = resolve(smaller)
     network = create_model(recipe.start, len(recipe.labels))
-    state = torch_.read_network(located).state_dict()
-    network.load_state_dict(network.grown(state, torch.Generator().manual_seed(recipe.rounds[0].seed)))
-    packing.pack(folder, network, replace(located.entry, architecture=recipe.start, storage="float32", embedded=False))
+    state = read_network(located).state_dict()
+    network.load_state_dict(growing.grown(network, state, torch.Generator().manual_seed(recipe.rounds[0].seed)))
+    save_model(folder, network, replace(located.entry, architecture=recipe.start, storage="float32", embedded=False))
+    return folder
+
+
+def with_deep_stem(recipe: recipes.Recipe, trained: str | Path, folder: Path) -> Path:
+    """The folder of a network for the recipe whose encoder computes what that of a trained one does."""
+    resolved = resolve(trained)
+    network = create_model(recipe.start, len(resolved.entry.labels))
+    encoder = read_network(resolved)
+    state = {encoder.timm_key(key): value for key, value in encoder.state_dict().items()}
+    fit_pspnet(network, state, str(trained))
+    save_model(folder, network, replace(resolved.entry, architecture=recipe.start, storage="float32", embedded=False))
     return folder
 
 
@@ -108,14 +118,14 @@ def budget(recipe: recipes.Recipe) -> float:
 
 
 def train_round(
-    recipe: recipes.Recipe, number: int, start: str | Path, runs: Path, options: Options
-) -> tuple[Path, Entry]:
+    recipe: recipes.Recipe, number: int, start: str | Path, runs: Path, options: TrainingConfig
+) -> tuple[Path, ModelInfo]:
     """One round, the first being 1: the folder of its best weights, and what is known about them."""
     run = runs / f"{recipe.name}-{number}"
     _begin(run, options)
     pictures, val = recipe.open_splits(number, options)
     torch.manual_seed(options.seed)
-    network, entry, _ = finetuning.start(start, recipe.labels, options)
+    network, entry, _ = start_network(start, recipe.labels, options)
     own = {(source.name, source.split) for source in recipe.sources}
     inherited = (source for source in entry.data if (source.name, source.split) not in own)
     entry = replace(
@@ -129,7 +139,7 @@ def train_round(
     )
 
     def write(folder: Path, trained: Network, scores: Scores | None) -> None:
-        packing.pack(folder, trained, entry)
+        save_model(folder, trained, entry)
 
     seen = replace(recipe.input, size=options.size or recipe.input.size)
     trainer = Trainer(network, seen, pictures, val, run, options, pack=write, report=_report)
@@ -139,7 +149,7 @@ def train_round(
     return run / "best", entry
 
 
-def _begin(run: Path, options: Options) -> None:
+def _begin(run: Path, options: TrainingConfig) -> None:
     """Makes a round's folder, or goes on with one of the same options.
 
     Raises:
@@ -152,12 +162,15 @@ def _begin(run: Path, options: Options) -> None:
     path.write_text(text, "utf-8")
 
 
-def publish(best: Path, recipe: recipes.Recipe, entry: Entry, test: Dataset, weights: Path) -> Entry:
+def publish(best: Path, recipe: recipes.Recipe, entry: ModelInfo, test: Dataset, weights: Path) -> ModelInfo:
     """Stores the best state of a run small, measures what is stored, and writes its card."""
-    trained = torch_.read_network(locate(best))
-    exact = evaluate(trained, test, recipe.input, torch.device("cpu"))
-    with replacing_folder(weights / recipe.name) as folder:  # measuring takes minutes, in which it may be stopped
-        stored = packing.pack(folder, trained, replace(entry, **recipe.about), keep_float16=recipe.keep_float16)
+    trained = read_network(resolve(best))
+    exact = evaluate_network(trained, test, recipe.input, torch.device("cpu"))
+    weights.mkdir(parents=True, exist_ok=True)
+    target = weights / recipe.name
+    with tempfile.TemporaryDirectory(dir=weights) as scratch:  # measuring takes minutes, in which it may be stopped
+        folder = Path(scratch, recipe.name)
+        stored = save_model(folder, trained, replace(entry, **recipe.about), keep_float16=recipe.keep_float16)
         segmenter = load(folder, device="cpu", runtime="torch", precision="float32")
         metrics = [measure(segmenter, test, recipe.folder, few=few) for few in (False, True)]
         if recipe.merge:
@@ -166,10 +179,12 @@ def publish(best: Path, recipe: recipes.Recipe, entry: Entry, test: Dataset, wei
             stored,
             metrics=tuple(metrics),
             quantization_loss=round(exact.miou - metrics[0].miou, 5),
-            **how_it_runs(locate(folder), recipe),
+            **how_it_runs(resolve(folder), recipe),
         )
         write_golden(folder, segmenter)
         describe(folder, finished, recipe.notes)
+        shutil.rmtree(target, ignore_errors=True)
+        folder.rename(target)
     if weights == WEIGHTS:
         enter(finished)
     return finished

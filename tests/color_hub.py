@@ -10,10 +10,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from carseg.architectures.network import Network
+from carseg.architectures.registry import register
+from carseg.hub.model_info import InputSpec, ModelInfo
+from carseg.hub.save import save_model
 from carseg.labels import label_set
-from carseg.manifest import Entry, InputSpec
-from carseg.packing import pack
-from carseg.registry import register
 
 LABELS = label_set("blocks", ("background", "left_door", "right_door", "wheel"))
 COLORS = ((0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255))
@@ -34,7 +34,7 @@ class NearestColor(Network):
 register("nearest-color")(NearestColor)
 
 
-def write_model(hub: Path, name: str = "blocks", commercial_use: str = "yes") -> Entry:
+def write_model(hub: Path, name: str = "blocks", commercial_use: str = "yes") -> ModelInfo:
     """Writes ``hub/name``; distances to the colours are linear in a pixel, but for a term all classes share."""
     network = NearestColor(len(LABELS))
     colors = torch.tensor(COLORS) / 255 * 2 - 1
@@ -43,7 +43,7 @@ def write_model(hub: Path, name: str = "blocks", commercial_use: str = "yes") ->
         network.body.bias.zero_()
         network.head.weight.copy_(20 * colors[:, :, None, None])
         network.head.bias.copy_(-10 * colors.square().sum(1))
-    entry = Entry(
+    entry = ModelInfo(
         name=name,
         architecture="nearest-color",
         labels=LABELS,
@@ -61,7 +61,7 @@ def write_model(hub: Path, name: str = "blocks", commercial_use: str = "yes") ->
         made_by="the tests",
         data=(),
     )
-    return pack(hub / name, network, entry)
+    return save_model(hub / name, network, entry)
 
 
 def blocks(width: int = 96, height: int = 64) -> Image.Image:

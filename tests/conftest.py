@@ -8,10 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from carseg import hub
-from carseg.hub import download
-
 from entries import CONTENT, FILE
+from modules import module
 from server import Server
 
 
@@ -28,8 +26,8 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("CARSEG_HUB", "CARSEG_OFFLINE", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(hub, "installed_from", list)
-    monkeypatch.setattr(download, "_DELAYS", (0.01, 0.01, 0.01))
+    monkeypatch.setattr(module("hub.resolve"), "installed_from", list)
+    monkeypatch.setattr(module("hub.http"), "_DELAYS", (0.01, 0.01, 0.01))
 
 
 @pytest.fixture

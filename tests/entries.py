@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from carseg.manifest import ROOT, Entry, write_config
+from carseg.hub.manifest import ROOT, write_config
+from carseg.hub.model_info import ModelInfo
 
 CONTENT = random.Random(0).randbytes(200_000)
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -49,8 +50,10 @@ def example() -> dict[str, Any]:
     }
 
 
-def entry_of(content: bytes = CONTENT, name: str = "my-unet") -> Entry:
-    return Entry.from_dict(name, {**example(), "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)})
+def entry_of(content: bytes = CONTENT, name: str = "my-unet") -> ModelInfo:
+    return ModelInfo.from_dict(
+        name, {**example(), "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    )
 
 
 def put(folder: Path, content: bytes = CONTENT, name: str = "my-unet") -> Path:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from carseg.architectures.network import Network
-from carseg.registry import create_model
+from carseg.hub.create import create_model
 
 
 def randomised(name: str) -> Network:

@@ -10,8 +10,10 @@ import torch
 from safetensors.torch import load, save
 
 from carseg.architectures.network import Network
+from carseg.architectures.registry import list_architectures, register
 from carseg.errors import OptionError, UnknownNameError
-from carseg.registry import create_model, find_builder, list_architectures, register
+from carseg.hub.create import create_model
+from recipes import growing
 
 from networks import randomised
 
@@ -102,7 +104,7 @@ def test_encoder_keys_are_timms(network: tuple[str, Network]) -> None:
     _, model = network
     if not model.timm_encoder:
         pytest.skip("no encoder of timm's in it")
-    theirs = model.fit_encoder(timm.create_model(model.timm_encoder).state_dict())
+    theirs = timm.create_model(model.timm_encoder).state_dict()
     ours = {k: v.shape for k, v in model.state_dict().items() if k.startswith(model.encoder_prefix)}
     assert ours
     assert ours == {key: theirs[model.timm_key(key)].shape for key in ours}
@@ -140,7 +142,7 @@ def test_light_networks_import_neither_timm_nor_torchvision() -> None:
     names = [name for name in list_architectures() if "mobilenetv2" in name] + ["unet", "u2net"]
     script = (
         "import sys, torch\n"
-        "from carseg.registry import create_model\n"
+        "from carseg.architectures import create_model\n"
         f"[create_model(name, 2) for name in {names}]\n"
         "print(sorted({'timm', 'torchvision'} & set(sys.modules)))"
     )
@@ -155,7 +157,6 @@ def test_unknown_names_and_numbers() -> None:
         create_model("unet", 0)
     with pytest.raises(OptionError, match="at least 1"):
         create_model("unet", 2, in_channels=0)
-    find_builder("unet")  # registers it
     with pytest.raises(OptionError, match="registered twice"):
         register("unet")(lambda num_classes, in_channels: create_model("unet", num_classes))
 
@@ -170,7 +171,7 @@ def test_unknown_names_and_numbers() -> None:
 )
 def test_a_grown_network_computes_the_same_with_channels_that_can_part(smaller: str, larger: str, reader: str) -> None:
     small, large = randomised(smaller), create_model(larger, 5).eval()
-    large.load_state_dict(large.grown(small.state_dict(), torch.Generator().manual_seed(1)))
+    large.load_state_dict(growing.grown(large, small.state_dict(), torch.Generator().manual_seed(1)))
     x = torch.randn(1, 3, 75, 96)
     torch.testing.assert_close(large(x), small(x), rtol=1e-4, atol=1e-4)
     copies = large.state_dict()[reader].chunk(2, 1)  # it reads two copies of every channel
@@ -179,4 +180,4 @@ def test_a_grown_network_computes_the_same_with_channels_that_can_part(smaller: 
 
 def test_networks_of_other_families_do_not_grow() -> None:
     with pytest.raises(OptionError, match="UNet cannot grow"):
-        create_model("unet", 2).grown({}, torch.Generator())
+        growing.grown(create_model("unet", 2), {}, torch.Generator())

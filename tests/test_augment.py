@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from carseg.data.augment import CHANGES, Augment, parse
+from carseg.data.augment import CHANGES, Augment, parse_augmentation
 from carseg.errors import OptionError, UnknownNameError
 from carseg.labels import CAMVID, CARPARTS
 
@@ -95,11 +95,11 @@ def test_output_has_the_networks_size() -> None:
 
 
 def test_names() -> None:
-    assert parse("none") == frozenset() and parse("all") == frozenset(CHANGES)
-    assert parse("flip+jitter") == {"flip", "jitter"}
-    assert parse("all+paste") == {*CHANGES, "paste"}
+    assert parse_augmentation("none") == frozenset() and parse_augmentation("all") == frozenset(CHANGES)
+    assert parse_augmentation("flip+jitter") == {"flip", "jitter"}
+    assert parse_augmentation("all+paste") == {*CHANGES, "paste"}
     with pytest.raises(UnknownNameError, match="did you mean flip"):
-        parse("flp")
+        parse_augmentation("flp")
 
 
 def test_jitter_keeps_a_picture_recognisable() -> None:

@@ -17,16 +17,22 @@ import torch
 from PIL import Image
 
 import carseg
-from carseg import benchmark_rows, benchmarking, image, measuring, packing
-from carseg.benchmark_report import FORMATS, format_differences, format_rows
-from carseg.benchmark_rows import KEYS
+from carseg.architectures.registry import list_architectures
+from carseg.benchmarking import timing
+from carseg.benchmarking.benchmark import environment
+from carseg.benchmarking.page import write_benchmark_page
+from carseg.benchmarking.rows import KEYS, compare_rows, failures, parse_limits, read_rows
+from carseg.benchmarking.tables import FORMATS, format_differences, format_rows
 from carseg.errors import DataError, OptionError, UnknownNameError
+from carseg.hub.create import create_model
+from carseg.hub.model_info import InputSpec, ModelInfo
+from carseg.hub.save import save_model
+from carseg.images import encode_jpeg
 from carseg.labels import label_set
-from carseg.manifest import Entry, InputSpec
-from carseg.registry import create_model, list_architectures
 
 from drawn_data import draw_picture, index_folder
 from entries import example
+from modules import module
 
 jaccard_score = pytest.importorskip("sklearn.metrics").jaccard_score
 
@@ -35,10 +41,10 @@ ARCHITECTURE = "lraspp-mobilenetv2"
 QUICK = {"device": "cpu", "runtime": "torch", "threads": 1, "seconds": 0.05}
 
 
-def entry_of(name: str, architecture: str = ARCHITECTURE, size: tuple[int, int] = (64, 64)) -> Entry:
+def entry_of(name: str, architecture: str = ARCHITECTURE, size: tuple[int, int] = (64, 64)) -> ModelInfo:
     spec = InputSpec(size=size, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
     changes = {"architecture": architecture, "labels": LABELS, "storage": "float32", "input": spec, "metrics": ()}
-    return replace(Entry.from_dict(name, example()), **changes)
+    return replace(ModelInfo.from_dict(name, example()), **changes)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +53,7 @@ def hub(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hub")
     torch.manual_seed(0)
     for name in ("doors", "damaged"):
-        packing.pack(folder / name, create_model(ARCHITECTURE, len(LABELS)), entry_of(name))
+        save_model(folder / name, create_model(ARCHITECTURE, len(LABELS)), entry_of(name))
     (folder / "damaged" / "model.safetensors").write_bytes(b"no weights")
     return folder
 
@@ -112,7 +118,7 @@ def test_a_class_map_changes_no_other_class(rows, hub, data):
 
 def test_speed_and_size_make_sense(rows, hub):
     row = rows[0]
-    parts = sum(row[f"ms_{part}"] for part in measuring.PARTS)
+    parts = sum(row[f"ms_{part}"] for part in timing.PARTS)
     assert 0 < parts < 2 * row["ms_p50"]
     assert row["ms_p50"] <= row["ms_p95"]
     assert row["images_per_s"] > 0
@@ -127,28 +133,31 @@ def test_speed_and_size_make_sense(rows, hub):
 
 def test_what_is_timed_is_what_predict_does(hub):
     model = carseg.load("doors", hub=str(hub), device="cpu")
-    picture = measuring.encode(draw_picture(np.tile(np.arange(3, dtype=np.uint8), (40, 20))))
+    picture = encode_jpeg(draw_picture(np.tile(np.arange(3, dtype=np.uint8), (40, 20))))
     steps = []
 
-    class Recorded:
-        def __getattr__(self, name):
-            def call(*arguments, **options):
-                result = getattr(image, name)(*arguments, **options)
-                steps.append((name, result))
-                return result
+    def recorded(function):
+        def call(*arguments, **options):
+            steps.append((function.__name__, function(*arguments, **options)))
+            return steps[-1][1]
 
-            return call
+        return call
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measuring, "image", Recorded())
-        assert len(measuring._timed(model, picture)) == len(measuring.PARTS)
-    assert [name for name, _ in steps] == ["decode", "to_input", "to_mask", "class_scores"]
+        for name in ("decode", "preprocess", "to_mask", "class_scores"):
+            patch.setattr(timing, name, recorded(getattr(timing, name)))
+        assert len(timing._timed(model, picture)) == len(timing.PARTS)
+    assert [name for name, _ in steps] == ["decode", "preprocess", "to_mask", "class_scores"]
     assert np.array_equal(steps[2][1], model.predict(picture).mask)
 
 
 def test_a_second_run_takes_what_is_there_and_repeats_what_failed(rows, hub, data, out, monkeypatch):
     measured = []
-    monkeypatch.setattr(benchmarking, "_measure", lambda job, report: (measured.append(job["model"]), ({}, "again"))[1])
+    monkeypatch.setattr(
+        module("benchmarking.benchmark"),
+        "_measure",
+        lambda job, report: (measured.append(job["model"]), ({}, "again"))[1],
+    )
     again = carseg.benchmark(["doors"], data, hub=str(hub), out=out, **QUICK)
     assert (again, measured) == ([rows[0]], [])
     carseg.benchmark(["doors"], data, hub=str(hub), out=out, resume=False, **QUICK)
@@ -158,11 +167,11 @@ def test_a_second_run_takes_what_is_there_and_repeats_what_failed(rows, hub, dat
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "SSE41")  # what limits the processor from outside
     carseg.benchmark(["doors"], data, hub=hub, out=out, **QUICK)
     assert measured == ["doors"] * 4
-    assert len(benchmark_rows.read_rows(out / "results.jsonl")) == 5
+    assert len(read_rows(out / "results.jsonl")) == 5
 
 
 def keys_before_and_after(change, data, hub, monkeypatch, out=None):
-    monkeypatch.setattr(benchmarking, "_measure", lambda job, report: ({}, None))
+    monkeypatch.setattr(module("benchmarking.benchmark"), "_measure", lambda job, report: ({}, None))
     keys = []
     for act in (lambda: None, change):
         act()
@@ -219,9 +228,9 @@ def test_rows_that_another_process_adds_meanwhile_are_kept(tmp_path, hub, monkey
             carseg.benchmark("doors", hub=str(hub), out=tmp_path, **QUICK | {"runtime": "auto"})
         return {}, None
 
-    monkeypatch.setattr(benchmarking, "_measure", measure)
+    monkeypatch.setattr(module("benchmarking.benchmark"), "_measure", measure)
     carseg.benchmark("doors", hub=str(hub), out=tmp_path, **QUICK)
-    assert [row["runtime"] for row in benchmark_rows.read_rows(tmp_path / "results.jsonl")] == ["auto", "torch"]
+    assert [row["runtime"] for row in read_rows(tmp_path / "results.jsonl")] == ["auto", "torch"]
 
 
 def test_a_coco_file_is_measured_anew_when_a_picture_changes(tmp_path, hub, monkeypatch):
@@ -232,7 +241,7 @@ def test_a_coco_file_is_measured_anew_when_a_picture_changes(tmp_path, hub, monk
         "annotations": [note],
     }
     (tmp_path / "notes.json").write_text(json.dumps(described))
-    monkeypatch.setattr(benchmarking, "_measure", lambda job, report: ({}, None))
+    monkeypatch.setattr(module("benchmarking.benchmark"), "_measure", lambda job, report: ({}, None))
     keys = []
     for side in (48, 48, 60):
         if not keys or side == 60:
@@ -248,7 +257,9 @@ def test_the_split_is_chosen_from_what_data_yaml_names(tmp_path, hub, monkeypatc
     Image.new("RGB", (64, 48)).save(tmp_path / "images" / "val" / "a.png")
     (tmp_path / "labels" / "val" / "a.txt").write_text("0 0.1 0.1 0.9 0.1 0.9 0.9\n")
     (tmp_path / "data.yaml").write_text("val: images/val\nnames: [left_door]\n")
-    monkeypatch.setattr(benchmarking, "_measure", lambda job, report: ({"split": job["split"]}, None))
+    monkeypatch.setattr(
+        module("benchmarking.benchmark"), "_measure", lambda job, report: ({"split": job["split"]}, None)
+    )
     [row] = carseg.benchmark("doors", tmp_path / "data.yaml", hub=str(hub), **QUICK)
     assert row["split"] == "val"
 
@@ -272,7 +283,7 @@ def test_without_data_only_speed_is_measured(hub):
     ],
 )
 def test_a_process_that_dies_is_a_row(code, error, hub, monkeypatch):
-    monkeypatch.setattr(benchmarking, "_START", code.replace("{", "{{").replace("}", "}}"))
+    monkeypatch.setattr(module("benchmarking.benchmark"), "_START", code.replace("{", "{{").replace("}", "}}"))
     [row] = carseg.benchmark("doors", hub=str(hub), **QUICK)
     assert error in row["error"]
     assert row["gmacs"] == (7 if "gmacs" in code else None)
@@ -344,7 +355,7 @@ def test_the_page_is_whole_and_needs_nothing_else(rows, out, data):
         def handle_endtag(self, tag):
             assert self.open.pop() == tag
 
-    benchmarking.write_page(rows, out / "page.html", details=out / "details")
+    write_benchmark_page(rows, out / "page.html", details=out / "details")
     page = (out / "page.html").read_text()
     reader = Reader()
     reader.feed(page)
@@ -369,73 +380,73 @@ def test_details_hold_every_figure(rows, out):
 def test_comparing(rows):
     other = rows[0] | {"miou": 0.5, "miou_ci": [0.4, 0.7], "ms_p50": 10.0}
     now = rows[0] | {"miou": 0.6, "miou_ci": [0.5, 0.65], "ms_p50": 8.0}
-    differences = {d["figure"]: d for d in benchmark_rows.compare([now, rows[1]], [other])}
+    differences = {d["figure"]: d for d in compare_rows([now, rows[1]], [other])}
     assert differences["miou"]["difference"] == pytest.approx(0.1)
     assert differences["miou"]["interval"] == pytest.approx([0.1 - np.hypot(0.1, 0.2), 0.1 + np.hypot(0.05, 0.1)])
     assert differences["ms_p50"]["difference"] == pytest.approx(-2)
     assert differences["ms_p50"]["interval"] is None
     assert "+0.1" in format_differences(list(differences.values()))
-    assert benchmark_rows.compare([now | {"split": "val"}], [other]) == []
+    assert compare_rows([now | {"split": "val"}], [other]) == []
     merged = other | {"per_class": {"background": 0.9, "door": 0.8}}
-    assert "miou" not in {d["figure"] for d in benchmark_rows.compare([now], [merged])}
+    assert "miou" not in {d["figure"] for d in compare_rows([now], [merged])}
     fewer = other | {"images": 1}
-    assert {d["figure"] for d in benchmark_rows.compare([now], [fewer])} & {"miou", "ms_p50"} == {"ms_p50"}
+    assert {d["figure"] for d in compare_rows([now], [fewer])} & {"miou", "ms_p50"} == {"ms_p50"}
 
 
 def test_rows_are_compared_with_those_of_the_same_setting(rows):
     slow = rows[0] | {"runtime": "onnx", "ms_p50": 50.0}
     fast = rows[0] | {"ms_p50": 10.0}
     for others in ([fast, slow], [slow, fast]):
-        [time] = [d for d in benchmark_rows.compare([fast], others) if d["figure"] == "ms_p50"]
+        [time] = [d for d in compare_rows([fast], others) if d["figure"] == "ms_p50"]
         assert time["difference"] == 0
-    [time] = [d for d in benchmark_rows.compare([fast], [slow]) if d["figure"] == "ms_p50"]
+    [time] = [d for d in compare_rows([fast], [slow]) if d["figure"] == "ms_p50"]
     assert (time["difference"], time["against"][:4]) == (-40, "onnx")
 
 
 def test_limits(rows):
-    limits = benchmark_rows.parse_limits(["miou=0.5", "side_error=0.2"])
+    limits = parse_limits(["miou=0.5", "side_error=0.2"])
     good = rows[0] | {"miou": 0.5, "side_error": 0.2}
-    assert benchmark_rows.failures([good], limits) == []
-    bad = benchmark_rows.failures([good | {"miou": 0.49, "side_error": 0.3}, rows[2]], limits)
+    assert failures([good], limits) == []
+    bad = failures([good | {"miou": 0.49, "side_error": 0.3}, rows[2]], limits)
     assert "miou is 0.4900, below 0.5" in bad[0]
     assert "side_error is 0.3000, above 0.2" in bad[1]
     assert len(bad) == 4
     for wrong in ("miou", "miou=high", "miou=nan"):
         with pytest.raises(OptionError, match=r"miou=0\.5"):
-            benchmark_rows.parse_limits([wrong])
+            parse_limits([wrong])
     with pytest.raises(UnknownNameError, match="miou"):
-        benchmark_rows.parse_limits(["mio=0.5"])
+        parse_limits(["mio=0.5"])
 
 
 def test_rows_are_read_from_lines_and_lists(rows, tmp_path):
     path = tmp_path / "rows.json"
     for text in (format_rows(rows, "json"), json.dumps(rows)):
         path.write_text(text)
-        assert benchmark_rows.read_rows(path) == rows
+        assert read_rows(path) == rows
     path.write_text('{"miou": 0.5}')
     with pytest.raises(DataError, match="'model' is missing"):
-        benchmark_rows.read_rows(path)
+        read_rows(path)
 
 
 def test_multiplications_are_counted_as_by_hand():
     x, convolutions = torch.zeros(1, 3, 64, 96), []
     network = create_model("unet", 3).eval()
-    for module in network.modules():
-        if isinstance(module, (torch.nn.Conv2d, torch.nn.ConvTranspose2d)):
+    for layer in network.modules():
+        if isinstance(layer, (torch.nn.Conv2d, torch.nn.ConvTranspose2d)):
 
             def count(module, inputs, output):
                 pixels = (inputs[0] if isinstance(module, torch.nn.ConvTranspose2d) else output).shape[2:].numel()
                 convolutions.append(module.weight.numel() * pixels)
 
-            module.register_forward_hook(count)
+            layer.register_forward_hook(count)
     with torch.no_grad():
         network(x)
-    assert measuring.count_gmacs(entry_of("unet", "unet", (64, 96))) == pytest.approx(sum(convolutions) / 1e9)
+    assert timing.count_gmacs(entry_of("unet", "unet", (64, 96))) == pytest.approx(sum(convolutions) / 1e9)
 
 
 @pytest.mark.parametrize("architecture", [n for n in list_architectures() if not re.search("-b[1-5]|101|200", n)])
 def test_multiplications_of_every_architecture_can_be_counted(architecture):
-    assert 0 < measuring.count_gmacs(entry_of("any", architecture, (128, 128))) < 200
+    assert 0 < timing.count_gmacs(entry_of("any", architecture, (128, 128))) < 200
 
 
 def test_merged_classes_count_as_one(hub, data):
@@ -450,10 +461,14 @@ def test_a_class_to_merge_that_is_none_is_told_before_time_is_measured(hub, data
 
 
 def test_rows_of_another_machine_are_not_taken_and_a_model_given_twice_is_one(hub, tmp_path, monkeypatch):
-    measured, here = [], benchmarking.environment()
-    monkeypatch.setattr(benchmarking, "_measure", lambda job, report: (measured.append(job["model"]), ({}, None))[1])
+    measured, here = [], environment()
+    monkeypatch.setattr(
+        module("benchmarking.benchmark"), "_measure", lambda job, report: (measured.append(job["model"]), ({}, None))[1]
+    )
     for processor in ("one", "one", "another"):
-        monkeypatch.setattr(benchmarking, "environment", lambda p=processor: here | {"processor": p})
+        monkeypatch.setattr(
+            module("benchmarking.benchmark"), "environment", lambda p=processor: here | {"processor": p}
+        )
         assert len(carseg.benchmark(["doors", "doors"], hub=str(hub), out=tmp_path, **QUICK)) == 1
     assert measured == ["doors"] * 2
 
@@ -464,7 +479,7 @@ def test_whoever_is_interrupted_leaves_no_process_behind(hub, tmp_path, monkeypa
 
     code = "import time; print('{\"progress\": [\"latency\", 1, 2]}', flush=True); time.sleep(5); open(PATH, 'w')"
     code = code.replace("PATH", repr(str(tmp_path / "still there")))
-    monkeypatch.setattr(benchmarking, "_START", code.replace("{", "{{").replace("}", "}}"))
+    monkeypatch.setattr(module("benchmarking.benchmark"), "_START", code.replace("{", "{{").replace("}", "}}"))
     with pytest.raises(KeyboardInterrupt):
         carseg.benchmark("doors", hub=str(hub), report=interrupt, **QUICK)
     assert not (tmp_path / "still there").exists()

@@ -10,8 +10,8 @@ import pytest
 
 from carseg.data.cache import build_cache
 from carseg.data.dataset import Sample
-from carseg.data.opening import open as open_data
-from carseg.errors import PictureError
+from carseg.data.load import load as open_data
+from carseg.errors import ImageError
 
 from drawn_data import index_folder
 
@@ -54,7 +54,7 @@ def test_training_cannot_change_what_is_on_the_disk(data: Path, tmp_path: Path) 
 
 def test_a_broken_picture_leaves_nothing_half_done(data: Path, tmp_path: Path) -> None:
     (data / "images" / "picture2.png").write_bytes(b"broken")
-    with pytest.raises(PictureError, match="picture2"):
+    with pytest.raises(ImageError, match="picture2"):
         build_cache(open_data(data), (12, 20), tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 

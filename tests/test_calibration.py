@@ -10,10 +10,15 @@ import pytest
 import torch
 
 import carseg
-from carseg import OptionError, packing
-from carseg.manifest import Int8
-from carseg.registry import create_model
-from carseg.runtimes import cpu, installed
+from carseg import OptionError
+from carseg.hub.create import create_model
+from carseg.hub.model_info import Int8
+from carseg.hub.save import save_model
+from carseg.runtimes import cpu
+from carseg.runtimes.choose import installed
+from carseg.runtimes.convert import to_onnx
+from carseg.runtimes.onnx import OnnxRuntime
+from carseg.runtimes.quantize import observe, quantize
 
 from entries import entry_of
 
@@ -21,9 +26,6 @@ onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
-from carseg import calibration  # noqa: E402
-from carseg.runtimes.conversion import to_onnx  # noqa: E402
-from carseg.runtimes.onnx_ import OnnxRuntime  # noqa: E402
 
 NETWORKS = ("fpn-mobilenetv2", "unet")  # ReLU6 and sums; concatenations and transposed convolutions
 SIDES = 64, 96
@@ -40,7 +42,7 @@ def made(request: pytest.FixtureRequest) -> tuple[str, bytes, dict[str, tuple[fl
     """An architecture, the ONNX file of its random weights, and their ranges."""
     torch.manual_seed(0)
     model = to_onnx(create_model(request.param, 5))
-    return request.param, model, calibration.observe(model, pictures(4))
+    return request.param, model, observe(model, pictures(4))
 
 
 def run(model: bytes, x: np.ndarray, *, exact: bool = False) -> np.ndarray:
@@ -55,7 +57,7 @@ def constants(model: bytes) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("seven_bits", [False, True])
 def test_logits_stay_close(made, seven_bits: bool) -> None:
     _, model, ranges = made
-    quantized = calibration.quantize(model, ranges, seven_bits=seven_bits)
+    quantized = quantize(model, ranges, seven_bits=seven_bits)
     x = pictures(5)[-1]
     wanted, found = run(model, x), run(quantized, x, exact=True)
     assert np.abs(found - wanted).mean() < 0.05 * wanted.std()
@@ -64,7 +66,7 @@ def test_logits_stay_close(made, seven_bits: bool) -> None:
 
 def test_this_processor_computes_what_is_made_for_it(made) -> None:
     _, model, ranges = made
-    quantized = calibration.quantize(model, ranges, seven_bits=not cpu.native_int8())
+    quantized = quantize(model, ranges, seven_bits=not cpu.native_int8())
     x = pictures(5)[-1]
     exact, found = run(quantized, x, exact=True), run(quantized, x)
     assert np.abs(found - exact).mean() < 0.02 * exact.std()
@@ -80,7 +82,7 @@ def test_the_ranges_name_places_of_the_network(made) -> None:
 
 def test_rounding_errors_of_a_weight_cancel(made) -> None:
     _, model, ranges = made
-    exact, stored = constants(model), constants(calibration.quantize(model, ranges))
+    exact, stored = constants(model), constants(quantize(model, ranges))
     checked = 0
     for name, weight in exact.items():
         if f"{name}_quantized" in stored and weight.ndim == 4 and stored[f"{name}_scale"].size == weight.shape[0]:
@@ -94,9 +96,7 @@ def test_rounding_errors_of_a_weight_cancel(made) -> None:
 
 def test_a_bit_of_the_activations_can_be_left_unused(made) -> None:
     _, model, ranges = made
-    full, fewer = (
-        constants(calibration.quantize(model, ranges, seven_bits=seven_bits)) for seven_bits in (False, True)
-    )
+    full, fewer = (constants(quantize(model, ranges, seven_bits=seven_bits)) for seven_bits in (False, True))
     scales = [name for name in full if name.endswith("_scale") and full[name].size == 1]
     assert len(scales) > 10
     np.testing.assert_allclose([fewer[name] for name in scales], [2 * full[name] for name in scales], rtol=1e-5)
@@ -105,17 +105,17 @@ def test_a_bit_of_the_activations_can_be_left_unused(made) -> None:
 def test_ranges_of_another_network_are_refused(made) -> None:
     _, model, ranges = made
     with pytest.raises(OptionError, match="not those of this network, which lacks elsewhere:Conv"):
-        calibration.quantize(model, {**ranges, "elsewhere:Conv": (0.0, 1.0)})
+        quantize(model, {**ranges, "elsewhere:Conv": (0.0, 1.0)})
 
 
 def test_stored_ranges_make_int8_without_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
     torch.manual_seed(0)
     network = create_model("unet", 2)
-    ranges = calibration.observe(to_onnx(create_model("unet", 2).eval()), pictures(2))
+    ranges = observe(to_onnx(create_model("unet", 2).eval()), pictures(2))
     entry = replace(entry_of(), name="new", architecture="unet", metrics=(), storage="int8")
-    packing.pack(tmp_path / "new", network, replace(entry, int8=Int8(ranges, 0.0, 0.0)))
-    packing.pack(tmp_path / "without", network, entry)
+    save_model(tmp_path / "new", network, replace(entry, int8=Int8(ranges, 0.0, 0.0)))
+    save_model(tmp_path / "without", network, entry)
     for runtime in filter(installed, ("onnx", "openvino")):
         segmenter = carseg.load(tmp_path / "new", runtime=runtime, precision="int8", device="cpu")
         assert (segmenter.runtime.name, segmenter.runtime.precision) == (runtime, "int8")

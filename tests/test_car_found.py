@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from carseg.data.opening import open as open_data
+from carseg.data.load import load as open_data
 from carseg.errors import DataError
-from carseg.segmenter import load
+from carseg.inference.segmenter import load
 from recipes.car_found import box, count, measure, summarise
 
 from color_hub import blocks, write_model
@@ -37,19 +37,19 @@ def test_the_figures_are_sums_over_all_pictures() -> None:
     perfect = count(*masks(np.s_[:5], np.s_[:5]))
     missed = count(*masks(np.s_[8:], np.s_[:5]))
     figures = summarise([perfect, missed])
-    assert (figures.images, figures.covered, figures.spilled) == (2, 0.5, 20 / 70)
-    assert figures.covered_ci == (0, 1) and figures.spilled_ci == (0, 1)
+    assert (figures.images, figures.covered.value, figures.spilled.value) == (2, 0.5, 20 / 70)
+    assert figures.covered.interval == figures.spilled.interval == (0, 1)
 
 
 def test_calling_everything_car_covers_all_and_spills() -> None:
     figures = summarise([count(*masks(np.s_[:], np.s_[:5]))] * 3)
-    assert figures.covered == 1 and figures.spilled == 0.5
+    assert figures.covered.value == 1 and figures.spilled.value == 0.5
     assert "100.0 % (100.0 to 100.0)" in str(figures) and "50.0 %" in str(figures)
 
 
 def test_no_predicted_car_has_no_second_figure() -> None:
     figures = summarise([count(*masks(np.s_[:0], np.s_[:5]))])
-    assert figures.covered == 0 and figures.spilled is None and "no car was found" in str(figures)
+    assert figures.covered.value == 0 and figures.spilled is None and "no car was found" in str(figures)
 
 
 def test_pictures_without_parts_count_for_nothing() -> None:
@@ -69,5 +69,5 @@ def test_a_network_is_measured_on_labelled_pictures(tmp_path: Path) -> None:
     save(tmp_path / "data" / "masks" / "a.png", truth)
     pictures, network = open_data(tmp_path / "data", labels="carvana"), load(tmp_path / "hub" / "blocks", device="cpu")
     figures = [measure(network, pictures, boxed=boxed) for boxed in (True, False)]
-    assert [each.covered for each in figures] == pytest.approx([40 / 48] * 2, abs=0.03)
-    assert [each.spilled for each in figures] == pytest.approx([64 / 128, 88 / 128], abs=0.03)
+    assert [each.covered.value for each in figures] == pytest.approx([40 / 48] * 2, abs=0.03)
+    assert [each.spilled.value for each in figures] == pytest.approx([64 / 128, 88 / 128], abs=0.03)

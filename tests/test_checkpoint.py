@@ -11,10 +11,10 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from carseg import checkpoint
 from carseg.architectures.network import Network
 from carseg.errors import OptionError, WeightsError
-from carseg.manifest import ROOT
+from carseg.hub.checkpoint import decode, encode, load_into, read_state, replace_head, save_state
+from carseg.hub.manifest import ROOT
 
 
 class Tiny(Network):
@@ -51,9 +51,9 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_float32_comes_back_bit_for_bit(model: Tiny, path: Path) -> None:
-    checkpoint.save(path, model, storage="float32")
+    save_state(path, model, storage="float32")
     other = Tiny().eval()
-    checkpoint.load_into(other, path)
+    load_into(other, path)
     own = {key: value for key, value in model.state_dict().items() if not key.startswith("aux.")}
     assert other.state_dict().keys() == own.keys()
     assert all(torch.equal(value, other.state_dict()[key]) for key, value in own.items())
@@ -64,8 +64,8 @@ def test_float32_comes_back_bit_for_bit(model: Tiny, path: Path) -> None:
 
 @pytest.mark.parametrize("storage", ["int8", "float16"])
 def test_encodings_are_near_and_small(model: Tiny, path: Path, storage: str) -> None:
-    state = checkpoint.encode(model, storage)
-    decoded = checkpoint.decode(state)
+    state = encode(model, storage)
+    decoded = decode(state)
     for key, value in decoded.items():
         exact = model.state_dict()[key]
         if exact.ndim < 2:
@@ -79,7 +79,7 @@ def test_encodings_are_near_and_small(model: Tiny, path: Path, storage: str) -> 
 
 
 def test_int8_has_a_scale_for_each_output_channel(model: Tiny) -> None:
-    state = checkpoint.encode(model, "int8")
+    state = encode(model, "int8")
     assert state["conv.weight.int8_scale"].shape == (8, 1, 1, 1)
     assert state["up.weight.int8_scale"].shape == (1, 6, 1, 1)
     assert state["linear.weight.int8_scale"].shape == (6, 1)
@@ -89,35 +89,35 @@ def test_int8_has_a_scale_for_each_output_channel(model: Tiny) -> None:
 def test_channel_of_zeros_stays_zero(model: Tiny) -> None:
     with torch.no_grad():
         model.conv.weight[2] = 0
-    assert checkpoint.decode(checkpoint.encode(model, "int8"))["conv.weight"][2].eq(0).all()
+    assert decode(encode(model, "int8"))["conv.weight"][2].eq(0).all()
 
 
 def test_some_tensors_in_float16(model: Tiny) -> None:
-    state = checkpoint.encode(model, "int8", keep_float16=("head.*", "linear.weight"))
+    state = encode(model, "int8", keep_float16=("head.*", "linear.weight"))
     assert state["head.weight"].dtype == state["linear.weight"].dtype == torch.float16
     assert state["head.bias"].dtype == torch.float32
     assert "head.weight.int8_scale" not in state
     with pytest.raises(OptionError, match=r"no tensor is called 'haed\.\*'"):
-        checkpoint.encode(model, "int8", keep_float16=("haed.*",))
+        encode(model, "int8", keep_float16=("haed.*",))
     with pytest.raises(OptionError, match="no storage 'int4'"):
-        checkpoint.encode(model, "int4")
+        encode(model, "int4")
 
 
 def test_broken_weights_are_not_stored(model: Tiny, path: Path) -> None:
     with torch.no_grad():
         model.linear.weight[0, 0] = 1e6
     with pytest.raises(WeightsError, match=r"'linear\.weight' holds .* too large for torch\.float16"):
-        checkpoint.save(path, model, storage="float16")
+        save_state(path, model, storage="float16")
     for storage in ("int8", "float32"):
         with torch.no_grad():
             model.linear.weight[0, 0] = float("nan")
         with pytest.raises(WeightsError, match=r"'linear\.weight' holds NaN"):
-            checkpoint.save(path, model, storage=storage)
+            save_state(path, model, storage=storage)
     assert not any(path.parent.iterdir())
 
 
 def test_failed_write_leaves_the_old_file(model: Tiny, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    checkpoint.save(path, model)
+    save_state(path, model)
     before = path.read_bytes()
 
     def fail(self: Path, data: bytes) -> int:
@@ -127,34 +127,34 @@ def test_failed_write_leaves_the_old_file(model: Tiny, path: Path, monkeypatch: 
 
     monkeypatch.setattr(Path, "write_bytes", fail)
     with pytest.raises(OSError, match="No space left"):
-        checkpoint.save(path, Tiny())
+        save_state(path, Tiny())
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
 
 
 def test_metadata_is_stored(model: Tiny, path: Path) -> None:
-    checkpoint.save(path, model, metadata={"name": "tiny"})
+    save_state(path, model, metadata={"name": "tiny"})
     with safetensors.safe_open(path, "pt") as file:
         assert file.metadata() == {"format": "pt", "name": "tiny"}
 
 
 def test_training_heads_follow_the_file(model: Tiny, path: Path) -> None:
-    checkpoint.save(path, model)
-    assert not any(key.startswith("aux") for key in checkpoint.read_state(path))
+    save_state(path, model)
+    assert not any(key.startswith("aux") for key in read_state(path))
     without = Tiny()
-    checkpoint.load_into(without, path)
+    load_into(without, path)
     assert without.aux is None
     safetensors.torch.save_file(dict(model.state_dict()), path)
     with_head = Tiny()
-    checkpoint.load_into(with_head, path)
+    load_into(with_head, path)
     assert torch.equal(with_head.aux.weight, model.aux.weight)
 
 
 def test_model_on_the_meta_device_is_filled(model: Tiny, path: Path) -> None:
-    checkpoint.save(path, model, storage="float32")
+    save_state(path, model, storage="float32")
     with torch.device("meta"):
         empty = Tiny().eval()
-    checkpoint.load_into(empty, path)
+    load_into(empty, path)
     picture = torch.randn(1, 3, 8, 8)
     assert torch.equal(model(picture), empty(picture))
 
@@ -166,7 +166,7 @@ def test_file_for_another_network_is_refused(model: Tiny, path: Path) -> None:
     safetensors.torch.save_file(state, path)
     before = {key: value.clone() for key, value in model.state_dict().items()}
     with pytest.raises(WeightsError) as caught:
-        checkpoint.load_into(model, path)
+        load_into(model, path)
     assert str(caught.value) == (
         f"{path} was made for another network: it lacks bn.weight, bn.bias, bn.running_mean and 2 more; "
         "it has, but should not, extra; it has in another shape head.weight (5, 6, 1, 1) instead of (3, 6, 1, 1)"
@@ -176,15 +176,15 @@ def test_file_for_another_network_is_refused(model: Tiny, path: Path) -> None:
 
 def test_files_that_cannot_be_read(model: Tiny, path: Path) -> None:
     with pytest.raises(WeightsError, match="no such file"):
-        checkpoint.read_state(path)
-    checkpoint.save(path, model)
+        read_state(path)
+    save_state(path, model)
     whole = path.read_bytes()
     for content in (whole[:-1], whole[:50], b"", b"\x80\x04 a pickle under another name", whole + b"more"):
         path.write_bytes(content)
         with pytest.raises(WeightsError, match=r"model\.safetensors is not a whole safetensors file"):
-            checkpoint.read_state(path)
+            read_state(path)
     with pytest.raises(WeightsError, match="is a pickle"):
-        checkpoint.read_state(path.with_suffix(".pth"))
+        read_state(path.with_suffix(".pth"))
 
 
 @pytest.mark.parametrize(
@@ -201,24 +201,24 @@ def test_files_that_cannot_be_read(model: Tiny, path: Path) -> None:
 def test_int8_without_a_fitting_scale(path: Path, state: dict[str, Tensor], said: str) -> None:
     safetensors.torch.save_file(state, path)
     with pytest.raises(WeightsError) as caught:
-        checkpoint.read_state(path)
+        read_state(path)
     assert str(caught.value) == f"{path}: {said}"
 
 
 def test_other_classes_get_a_new_head(model: Tiny) -> None:
     other = Tiny(num_classes=5)
     fresh = other.head.weight.clone()
-    new = checkpoint.replace_head(other, model.state_dict())
+    new = replace_head(other, model.state_dict())
     assert new == ["head.weight", "head.bias", "aux.weight", "aux.bias"]
     assert torch.equal(other.head.weight, fresh)
     assert torch.equal(other.conv.weight, model.conv.weight)
     with pytest.raises(WeightsError, match="another architecture"):
-        checkpoint.replace_head(other, {"something.weight": torch.zeros(1)})
+        replace_head(other, {"something.weight": torch.zeros(1)})
 
 
 def test_loading_the_compact_network_imports_neither_timm_nor_torchvision(path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from carseg import checkpoint; from carseg.registry import create_model;"
+        "import sys; from pathlib import Path; from carseg import checkpoint; from carseg.architectures import create_model;"
         f"path = Path({str(path)!r}); checkpoint.save(path, create_model('unet-mobilenetv2', 2));"
         "checkpoint.load_into(create_model('unet-mobilenetv2', 2), path);"
         "print(sorted({'timm', 'torchvision', 'requests', 'huggingface_hub'} & sys.modules.keys()))"
@@ -229,10 +229,10 @@ def test_loading_the_compact_network_imports_neither_timm_nor_torchvision(path: 
 
 def test_a_pickle_is_refused_however_its_name_is_written(path: Path) -> None:
     with pytest.raises(WeightsError, match="is a pickle"):
-        checkpoint.read_state(path.with_suffix(".PTH"))
+        read_state(path.with_suffix(".PTH"))
 
 
 def test_a_scale_of_other_dimensions_does_not_fit(path: Path) -> None:
     state = {"a": torch.zeros(2, 2, dtype=torch.int8), "a.int8_scale": torch.ones(1)}
     with pytest.raises(WeightsError, match="does not fit its tensor"):
-        checkpoint.decode(state)
+        decode(state)

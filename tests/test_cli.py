@@ -13,15 +13,19 @@ import pytest
 import torch
 
 import carseg
-from carseg import catalog, hub, packing
-from carseg.cli import main, process
-from carseg.cli.terminal import Progress, short, table
-from carseg.manifest import ROOT, Entry, Manifest
-from carseg.registry import create_model
+from carseg.cli import process
+from carseg.cli.main import main
+from carseg.cli.terminal import ProgressBar, short, table
+from carseg.hub.catalog import DEFAULT_MODEL
+from carseg.hub.create import create_model
+from carseg.hub.manifest import ROOT, Manifest
+from carseg.hub.model_info import ModelInfo
+from carseg.hub.save import save_model
 
 from color_hub import LABELS, photo, write_model
 from drawn_data import index_folder
 from entries import entry_of
+from modules import module
 
 
 @pytest.fixture(autouse=True)
@@ -37,11 +41,11 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: None) -> Pa
 
 
 @pytest.fixture
-def zoo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Entry]:
+def zoo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, ModelInfo]:
     """A manifest with a model that the hub has and one that nobody has."""
     models = {"blocks": write_model(tmp_path / "hub"), "far-unet": entry_of(name="far-unet")}
-    for module in (catalog, hub):
-        monkeypatch.setattr(module, "load_manifest", lambda: Manifest(hubs=(), models=models))
+    for name in ("hub.catalog", "hub.resolve"):
+        monkeypatch.setattr(module(name), "load_manifest", lambda: Manifest(hubs=(), models=models))
     return models
 
 
@@ -79,7 +83,7 @@ def test_as_a_program():
 def test_the_default_model_is_one_for_car_parts_in_the_package():
     if not carseg.list_models():
         pytest.skip("this version has no weights")
-    entry = carseg.info(catalog.DEFAULT_MODEL)
+    entry = carseg.info(DEFAULT_MODEL)
     assert entry.embedded
     assert entry.labels.name == "carparts"
 
@@ -92,7 +96,7 @@ def test_models_and_info(zoo, capsys):
     assert run("models --commercial --format json") == 0
     [document] = map(json.loads, capsys.readouterr().out.splitlines())
     assert document["name"] == "blocks"
-    assert Entry.from_dict(document.pop("name"), document) == zoo["blocks"]
+    assert ModelInfo.from_dict(document.pop("name"), document) == zoo["blocks"]
     assert run("models far*") == 0
     assert "blocks" not in capsys.readouterr().out
     assert run("models no*") == 0
@@ -197,7 +201,7 @@ def test_finetune_names_what_it_leaves_out(capsys):
 def test_benchmark(capsys, tmp_path):
     # Measured in a process of its own, which has the networks of the zoo only.
     entry = replace(write_model(tmp_path / "hub", "small"), architecture="lraspp-mobilenetv2")
-    packing.pack(tmp_path / "hub" / "small", create_model(entry.architecture, len(LABELS)), entry)
+    save_model(tmp_path / "hub" / "small", create_model(entry.architecture, len(LABELS)), entry)
     command = "benchmark --model small --seconds 0.05 --device cpu --runtime torch --out runs"
     assert run(f"{command} --format json") == 0
     [row] = map(json.loads, capsys.readouterr().out.splitlines())
@@ -228,11 +232,11 @@ def test_lengths_of_time():
 
 
 def test_a_bar_is_drawn_on_a_terminal_only(capsys, monkeypatch):
-    with Progress("quiet") as bar:
+    with ProgressBar("quiet") as bar:
         bar.count(1, 2)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with Progress("loud") as bar:
+    with ProgressBar("loud") as bar:
         bar.count(1, 2)
     err = capsys.readouterr().err
     assert "50%" in err

@@ -19,8 +19,9 @@ import pytest
 import torch
 from PIL import Image
 
-from carseg.cli import main, process
-from carseg.segmenter import Segmenter
+from carseg.cli import process
+from carseg.cli.main import main
+from carseg.inference.segmenter import Segmenter
 
 from color_hub import blocks, photo, write_model
 

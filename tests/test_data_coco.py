@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import carseg.data
-from carseg import rle
 from carseg.errors import DataError, MissingExtraError
 from carseg.labels import CARPARTS, IGNORE
+from carseg.masks import rle
 
 from drawn_data import save
 
@@ -53,7 +53,7 @@ def test_smaller_areas_lie_on_top_ties_go_to_the_later_id(folder: Path) -> None:
         note(8, 3, [square(20, 20, 10)], 100),
     ]
     write_coco(folder / "annotations.json", notes, {2: "door", 3: "wheel"})
-    dataset = carseg.data.open(folder)
+    dataset = carseg.data.load(folder)
     assert dataset.labels.classes == ("background", "door", "wheel")
     mask = dataset[0].load()[1]
     assert (mask[6:14, 6:14] == 2).all()
@@ -64,7 +64,7 @@ def test_smaller_areas_lie_on_top_ties_go_to_the_later_id(folder: Path) -> None:
 def test_rings_are_united_and_degenerate_rings_cover_nothing(folder: Path) -> None:
     notes = [note(1, 1, [square(2, 2, 10), square(20, 20, 10), square(5, 5, 10), [1, 1, 2, 2]], 300), note(2, 1, [], 0)]
     write_coco(folder / "annotations.json", notes, {1: "door"})
-    mask = carseg.data.open(folder)[0].load()[1]
+    mask = carseg.data.load(folder)[0].load()[1]
     assert mask[8, 8] == mask[4, 4] == mask[13, 13] == mask[25, 25] == 1  # an overlap of rings is no hole
     assert mask[17, 17] == 0
 
@@ -80,7 +80,7 @@ def test_run_lengths_of_both_kinds_need_no_extra(folder: Path, monkeypatch: pyte
         [note(1, 1, plain, 96), note(2, 2, rle.encode(np.rot90(drawn)), 96)],
         {1: "door", 2: "wheel"},
     )
-    mask = carseg.data.open(folder)[0].load()[1]
+    mask = carseg.data.load(folder)[0].load()[1]
     np.testing.assert_array_equal(mask == 2, np.rot90(drawn))
     np.testing.assert_array_equal(mask == 1, drawn & ~np.rot90(drawn))
 
@@ -89,20 +89,20 @@ def test_polygons_without_pycocotools_name_the_extra(folder: Path, monkeypatch: 
     write_coco(folder / "annotations.json", [note(1, 1, [square(2, 2, 10)], 100)], {1: "door"})
     monkeypatch.setitem(sys.modules, "pycocotools", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'carseg\[coco\]'"):
-        carseg.data.open(folder).verified(skip_bad=True)
+        carseg.data.load(folder).verified(skip_bad=True)
 
 
 def test_the_car_part_categories_are_the_known_set_and_their_ids_are_shifted_by_one(folder: Path) -> None:
     names = {i + 1: "_background_" if i == 0 else name for i, name in enumerate(CARPARTS.classes)}
     write_coco(folder / "annotations.json", [note(1, 19, [square(2, 2, 10)], 100)], names)
-    dataset = carseg.data.open(folder)
+    dataset = carseg.data.load(folder)
     assert dataset.labels is CARPARTS
     assert dataset[0].load()[1][5, 5] == CARPARTS.classes.index("wheel")
 
 
 def test_a_category_called_ignore_is_ignored(folder: Path) -> None:
     write_coco(folder / "annotations.json", [note(1, 2, [square(2, 2, 10)], 100)], {1: "door", 2: "ignore"})
-    dataset = carseg.data.open(folder)
+    dataset = carseg.data.load(folder)
     assert dataset.labels.classes == ("background", "door")
     assert dataset[0].load()[1][5, 5] == IGNORE
 
@@ -112,17 +112,17 @@ def test_annotations_folder_with_a_file_a_split(tmp_path: Path) -> None:
         save(tmp_path / split / f"{split}.jpg", np.zeros((40, 40, 3), np.uint8))
         file = tmp_path / "annotations" / f"instances_{split}.json"
         write_coco(file, [note(1, 1, [square(2, 2, 10)], 100)], {1: "door"}, (f"{split}.jpg",))
-    assert [sample.name for sample in carseg.data.open(tmp_path, split="val")] == ["val2017"]
-    assert carseg.data.open(file)[0].load()[1][5, 5] == 1
+    assert [sample.name for sample in carseg.data.load(tmp_path, split="val")] == ["val2017"]
+    assert carseg.data.load(file)[0].load()[1][5, 5] == 1
     write_coco(tmp_path / "annotations" / "captions.json", [], {1: "door"})
     with pytest.raises(DataError, match="several COCO files"):
-        carseg.data.open(tmp_path)
+        carseg.data.load(tmp_path)
 
 
 def test_a_file_called_as_fiftyone_calls_it_beside_what_macos_leaves(folder: Path) -> None:
     write_coco(folder / "labels.json", [note(1, 2, [square(0, 0, 40)], 1600)], {2: "door"})
     (folder / "._annotations.json").write_bytes(b"\x00\x05\x16\x07")
-    dataset = carseg.data.open(folder)
+    dataset = carseg.data.load(folder)
     assert dataset.labels.classes == ("background", "door")
     assert (dataset[0].load()[1] == 1).all()
 
@@ -131,29 +131,29 @@ def test_each_split_has_its_own_pictures_of_a_name(tmp_path: Path) -> None:
     for split, value in (("train", 10), ("val", 200)):
         save(tmp_path / "images" / split / "a.png", np.full((40, 40, 3), value, np.uint8))
         write_coco(tmp_path / "annotations" / f"instances_{split}.json", [], {1: "door"})
-    assert [carseg.data.open(tmp_path, split=s)[0].load()[0].max() for s in ("train", "val")] == [10, 200]
+    assert [carseg.data.load(tmp_path, split=s)[0].load()[0].max() for s in ("train", "val")] == [10, 200]
 
 
 def test_boxes_are_refused(folder: Path) -> None:
     write_coco(folder / "annotations.json", [note(1, 1, [], 100) | {"bbox": [2, 2, 10, 10]}], {1: "door"})
     with pytest.raises(DataError, match="a has a box, not a polygon"):
-        carseg.data.open(folder)[0].load()
+        carseg.data.load(folder)[0].load()
 
 
 def test_file_names_of_windows_and_of_elsewhere(folder: Path) -> None:
     write_coco(folder / "annotations.json", [], {1: "door"}, ("images\\a.png",))
-    assert carseg.data.open(folder)[0].name == "images/a"
+    assert carseg.data.load(folder)[0].name == "images/a"
     write_coco(folder / "annotations.json", [], {1: "door"}, (str(folder / "images" / "a.png"),))
-    name = carseg.data.open(folder)[0].name
+    name = carseg.data.load(folder)[0].name
     assert not Path(name).is_absolute()
     write_coco(folder / "annotations.json", [], {1: "door"}, ("../../a.png",))
-    assert carseg.data.open(folder)[0].name == "a"
+    assert carseg.data.load(folder)[0].name == "a"
 
 
 def test_missing_and_unlisted_pictures_are_named(folder: Path) -> None:
     save(folder / "images" / "extra.png", np.zeros((40, 40, 3), np.uint8))
     write_coco(folder / "annotations.json", [], {1: "door"}, ("a.png", "gone.png"))
-    dataset = carseg.data.open(folder)
+    dataset = carseg.data.load(folder)
     assert [sample.name for sample in dataset] == ["a"]
     assert set(dataset.problems) == {"gone", "extra"}
     assert not dataset[0].load()[1].any()  # listed without annotations: nothing but background
@@ -173,20 +173,20 @@ def test_missing_and_unlisted_pictures_are_named(folder: Path) -> None:
 def test_broken_segmentations_name_the_picture(folder: Path, segmentation: Any) -> None:
     write_coco(folder / "annotations.json", [note(1, 1, segmentation, 1)], {1: "door"})
     with pytest.raises(DataError, match=r"^a"):
-        carseg.data.open(folder)[0].load()
+        carseg.data.load(folder)[0].load()
 
 
 @pytest.mark.parametrize("size", [-5, 0, 10**7])
 def test_a_size_that_no_picture_has_is_named(folder: Path, size: int) -> None:
     write_coco(folder / "annotations.json", [note(1, 1, [square(2, 2, 10)], 1)], {1: "door"}, size=size)
     with pytest.raises(DataError, match=f"^a is for a picture of {size}x{size}"):
-        carseg.data.open(folder)[0].load()
+        carseg.data.load(folder)[0].load()
 
 
 def test_annotations_of_no_picture_are_named(folder: Path) -> None:
     notes = [note(1, 1, [square(2, 2, 10)], 1), note(2, 1, [square(2, 2, 10)], 1, image="1")]
     write_coco(folder / "annotations.json", notes, {1: "door"})
-    dataset = carseg.data.open(folder)
+    dataset = carseg.data.load(folder)
     assert "image_id '1'" in dataset.problems["annotations.json"]
     assert dataset[0].load()[1].any()
 
@@ -194,10 +194,10 @@ def test_annotations_of_no_picture_are_named(folder: Path) -> None:
 def test_broken_files_name_the_file(folder: Path) -> None:
     write_coco(folder / "annotations.json", [note(1, 44, [square(2, 2, 10)], 1)], {1: "door"})
     with pytest.raises(DataError, match=r"annotations\.json is no valid COCO"):
-        carseg.data.open(folder)
+        carseg.data.load(folder)
     (folder / "annotations.json").write_text('{"images": [')
     with pytest.raises(DataError, match=r"annotations\.json is no valid JSON"):
-        carseg.data.open(folder)
+        carseg.data.load(folder)
 
 
 def test_a_picture_that_is_missing_is_not_taken_from_another_folder(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_a_picture_that_is_missing_is_not_taken_from_another_folder(tmp_path: Pa
     write_coco(tmp_path / "annotations.json", [note(1, 1, [square(2, 2, 10)], 100)], {1: "door"}, files)
     for place in ("cam1/a.png", "cam1/b.png", "cam2/c.png", "d.png", "d.jpg"):  # b without the folder it lies in
         save(tmp_path / "images" / place, np.zeros((40, 40, 3), np.uint8))
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert [sample.name for sample in dataset] == ["b", "cam1/a", "d.jpg", "d.png"]
     assert dataset[1].load()[1][5, 5] == 1
     assert "cam2/a.png, which is not there" in dataset.problems["cam2/a"]
@@ -215,13 +215,13 @@ def test_a_picture_that_is_missing_is_not_taken_from_another_folder(tmp_path: Pa
 def test_more_categories_than_a_label_takes_are_refused(folder: Path) -> None:
     write_coco(folder / "annotations.json", [], {i: f"part {i}" for i in range(255)})
     with pytest.raises(DataError, match="254 at most"):
-        carseg.data.open(folder)
+        carseg.data.load(folder)
 
 
 def test_annotations_need_no_area(folder: Path) -> None:
     bare = {key: value for key, value in note(1, 1, [square(2, 2, 10)], 1).items() if key != "area"}
     write_coco(folder / "annotations.json", [bare], {1: "door"})
-    assert carseg.data.open(folder)[0].load()[1][5, 5] == 1
+    assert carseg.data.load(folder)[0].load()[1][5, 5] == 1
 
 
 @pytest.mark.parametrize("form", ["instances-{}.json", "{}.coco.json"])
@@ -229,11 +229,11 @@ def test_splits_are_found_in_names_with_any_separator(tmp_path: Path, form: str)
     for split in ("train", "val"):
         save(tmp_path / split / f"{split}.jpg", np.zeros((40, 40, 3), np.uint8))
         write_coco(tmp_path / "annotations" / form.format(split), [], {1: "door"}, (f"{split}.jpg",))
-    assert [sample.name for sample in carseg.data.open(tmp_path, split="val")] == ["val"]
+    assert [sample.name for sample in carseg.data.load(tmp_path, split="val")] == ["val"]
 
 
 def test_a_name_without_folders_means_the_picture_of_its_own_split(tmp_path: Path) -> None:
     for split, value in (("train", 10), ("val", 200)):
         save(tmp_path / "images" / split / "a.png", np.full((40, 40, 3), value, np.uint8))
         write_coco(tmp_path / "annotations" / f"{split}.json", [], {1: "door"}, ("elsewhere/a.png",))
-    assert [carseg.data.open(tmp_path, split=s)[0].load()[0].max() for s in ("train", "val")] == [10, 200]
+    assert [carseg.data.load(tmp_path, split=s)[0].load()[0].max() for s in ("train", "val")] == [10, 200]

@@ -26,8 +26,8 @@ def test_round_trip(tmp_path: Path, format: str, labels: LabelSet) -> None:
     masks["a"][:6] = IGNORE
     save(source / "train" / "masks" / "a.png", masks["a"])
     for split in ("train", "val"):
-        written = carseg.data.convert(carseg.data.open(source, labels=labels, split=split), tmp_path / "out", format)
-        read = carseg.data.open(tmp_path / "out", split=split)
+        written = carseg.data.convert(carseg.data.load(source, labels=labels, split=split), tmp_path / "out", format)
+        read = carseg.data.load(tmp_path / "out", split=split)
         assert read.labels == labels
         assert [s.name for s in read] == [s.name for s in written]
         assert read.problems == {}
@@ -43,15 +43,15 @@ def test_ignored_pixels_stay_ignored_though_no_picture_has_the_class(tmp_path: P
     mask = draw_mask(0, classes=2) * IGNORE
     save(tmp_path / "in" / "masks" / "a.png", mask)
     (tmp_path / "in" / "labels.json").write_text('{"0": "background", "1": "car"}')
-    carseg.data.convert(carseg.data.open(tmp_path / "in"), tmp_path / "out", format)
-    np.testing.assert_array_equal(carseg.data.open(tmp_path / "out")[0].load()[1], mask)
+    carseg.data.convert(carseg.data.load(tmp_path / "in"), tmp_path / "out", format)
+    np.testing.assert_array_equal(carseg.data.load(tmp_path / "out")[0].load()[1], mask)
 
 
 def test_masks_carry_the_palette(tmp_path: Path) -> None:
     index_folder(tmp_path / "in", ["a"])
     colors = tuple(tuple(int(c) for c in color) for color in PALETTE[:3])
     labels = label_set("parts", ["background", "door", "wheel"], colors=colors)
-    carseg.data.convert(carseg.data.open(tmp_path / "in", labels=labels), tmp_path / "out")
+    carseg.data.convert(carseg.data.load(tmp_path / "in", labels=labels), tmp_path / "out")
     with Image.open(tmp_path / "out" / "masks" / "a.png") as mask:
         np.testing.assert_array_equal(np.asarray(mask.convert("RGB")), draw_picture(draw_mask(0)))
 
@@ -64,7 +64,7 @@ def test_pictures_turned_by_exif_are_written_upright_the_others_are_copied(tmp_p
     save(tmp_path / "in" / "images" / "a.jpg", turned, exif=exif, quality=95)
     for name in ("a", "b"):
         save(tmp_path / "in" / "masks" / f"{name}.png", mask)
-    dataset = carseg.data.open(tmp_path / "in")
+    dataset = carseg.data.load(tmp_path / "in")
     carseg.data.convert(dataset, tmp_path / "out", "coco")
     assert (tmp_path / "out" / "images" / "b.jpg").read_bytes() == copied.read_bytes()
     with Image.open(tmp_path / "out" / "images" / "a.png") as picture:
@@ -73,8 +73,8 @@ def test_pictures_turned_by_exif_are_written_upright_the_others_are_copied(tmp_p
 
 def test_names_may_end_like_files(tmp_path: Path) -> None:
     masks = index_folder(tmp_path / "in", ["a.png"])
-    carseg.data.convert(carseg.data.open(tmp_path / "in"), tmp_path / "out")
-    again = carseg.data.open(tmp_path / "out")
+    carseg.data.convert(carseg.data.load(tmp_path / "in"), tmp_path / "out")
+    again = carseg.data.load(tmp_path / "out")
     assert [sample.name for sample in again] == ["a.png"]
     np.testing.assert_array_equal(again[0].load()[1], masks["a.png"])
 
@@ -82,17 +82,17 @@ def test_names_may_end_like_files(tmp_path: Path) -> None:
 def test_broken_samples_stop_it_or_are_left_out_and_named(tmp_path: Path) -> None:
     index_folder(tmp_path / "in", ["a", "b"])
     (tmp_path / "in" / "images" / "b.png").write_bytes(b"")
-    dataset = carseg.data.open(tmp_path / "in", labels="bdd")
+    dataset = carseg.data.load(tmp_path / "in", labels="bdd")
     with pytest.raises(DataError, match="b"):
         carseg.data.convert(dataset, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert set(carseg.data.convert(dataset, tmp_path / "out", skip_bad=True).broken) == {"b"}
-    assert [s.name for s in carseg.data.open(tmp_path / "out")] == ["a"]
+    assert [s.name for s in carseg.data.load(tmp_path / "out")] == ["a"]
 
 
 def test_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
     index_folder(tmp_path / "in", ["0"])
-    dataset = carseg.data.open(tmp_path / "in")
+    dataset = carseg.data.load(tmp_path / "in")
     with pytest.raises(DataError, match="belong to several pictures, 0 for one"):
         carseg.data.convert(replace(dataset, samples=dataset.samples * 2), tmp_path / "out")
     assert not (tmp_path / "out").exists()
@@ -100,7 +100,7 @@ def test_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
 
 def test_nothing_is_overwritten_and_formats_are_checked(tmp_path: Path) -> None:
     index_folder(tmp_path / "in", ["a"])
-    dataset = carseg.data.open(tmp_path / "in", labels="bdd")
+    dataset = carseg.data.load(tmp_path / "in", labels="bdd")
     carseg.data.convert(dataset, tmp_path / "out")
     with pytest.raises(DataError, match="already"):
         carseg.data.convert(dataset, tmp_path / "out", "coco")

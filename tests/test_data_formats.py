@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 import carseg.data
-from carseg.data.opening import open_all
-from carseg.data.shapes import fill, paint
+from carseg.data.formats._rasterize import fill, paint
+from carseg.data.load import load_splits
 from carseg.errors import DataError
 from carseg.labels import BDD, CAMVID, CAMVID32, CARVANA, IGNORE, label_set
 
@@ -42,7 +42,7 @@ def test_carvana(tmp_path: Path, top: int, pictures: str, labels: str) -> None:
     for name, mask in masks.items():
         save(tmp_path / pictures / f"{name}.jpg", draw_picture(mask))
         save(tmp_path / labels / f"{name}_mask.gif", mask * top)
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert (dataset.format, dataset.labels) == ("carvana", CARVANA)
     assert {sample.name for sample in dataset} == set(masks)
     assert not dataset.problems
@@ -57,7 +57,7 @@ def test_palette_pngs_count_by_index_not_by_colour(tmp_path: Path) -> None:
     mask = draw_mask(1)
     save(tmp_path / "images" / "a.jpg", draw_picture(mask))
     save_palette(tmp_path / "masks" / "a.png", mask, [9, 9, 9, 9, 9, 9, 255, 0, 0])
-    np.testing.assert_array_equal(carseg.data.open(tmp_path)[0].load()[1], mask)
+    np.testing.assert_array_equal(carseg.data.load(tmp_path)[0].load()[1], mask)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_colour_tables_name_colours(tmp_path: Path, file: str, text: str) -> Non
     save(tmp_path / "images" / "a.jpg", draw_picture(mask))
     save(tmp_path / "masks" / "a.png", draw_picture(mask))
     (tmp_path / file).write_text(text, "utf-8")
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert dataset.labels.classes == ("rest", "door", "wheel")
     assert dataset.labels.colors == ((20, 30, 40), (200, 60, 30), (40, 180, 60))
     np.testing.assert_array_equal(dataset[0].load()[1], mask)
@@ -87,10 +87,10 @@ def test_a_colour_of_no_class_is_named(tmp_path: Path) -> None:
     save(tmp_path / "masks" / "a.png", coloured)
     (tmp_path / "class_dict.csv").write_text("name,r,g,b\nrest,20,30,40\ndoor,200,60,30\nwheel,40,180,60\n")
     with pytest.raises(DataError, match=r"#010203 \(3 pixels\)"):
-        carseg.data.open(tmp_path)[0].load()
+        carseg.data.load(tmp_path)[0].load()
     (tmp_path / "class_dict.csv").unlink()
     with pytest.raises(DataError, match=r"class_dict\.csv"):
-        carseg.data.open(tmp_path)[0].load()
+        carseg.data.load(tmp_path)[0].load()
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
@@ -99,7 +99,7 @@ def test_lossy_labels_are_refused(tmp_path: Path, ending: str) -> None:
     (tmp_path / "masks").mkdir()
     Image.fromarray(draw_mask(2)).save(tmp_path / "masks" / f"a.{ending}", format="JPEG")
     with pytest.raises(DataError, match="JPEG"):
-        carseg.data.open(tmp_path)[0].load()
+        carseg.data.load(tmp_path)[0].load()
 
 
 def test_palettes_that_each_label_has_for_itself_are_refused(tmp_path: Path) -> None:
@@ -109,9 +109,9 @@ def test_palettes_that_each_label_has_for_itself_are_refused(tmp_path: Path) -> 
         save_palette(tmp_path / "masks" / f"{name}.png", draw_mask(1, classes=last), [])
         coloured.convert("P", palette=Image.Palette.ADAPTIVE, colors=last).save(tmp_path / "masks" / f"{name}.png")
     with pytest.raises(DataError, match=r"palettes of the labels differ.*class_dict\.csv"):
-        carseg.data.open(tmp_path)
+        carseg.data.load(tmp_path)
     (tmp_path / "class_dict.csv").write_text("rest,20,30,40\ndoor,200,60,30\nwheel,40,180,60\n")
-    for sample in carseg.data.open(tmp_path):
+    for sample in carseg.data.load(tmp_path):
         np.testing.assert_array_equal(sample.load()[1], draw_mask(1, classes=3 if sample.name == "a" else 2))
 
 
@@ -122,7 +122,7 @@ def test_roboflow_leaves_pictures_and_labels_in_one_folder(tmp_path: Path, endin
             save(tmp_path / split / f"{name}.{ending}", draw_picture(draw_mask(3)))
             save(tmp_path / split / f"{name}_mask.png", draw_mask(3))
         (tmp_path / split / "_classes.csv").write_text("Pixel Value, Class\n0, background\n1, door\n2, wheel\n")
-    dataset = carseg.data.open(tmp_path, split="val")
+    dataset = carseg.data.load(tmp_path, split="val")
     assert dataset.labels.classes == ("background", "door", "wheel")
     assert ([sample.name for sample in dataset], dataset.problems) == (["a", "b_mask_of_c"], {})
     np.testing.assert_array_equal(dataset[1].load()[1], draw_mask(3))
@@ -141,7 +141,7 @@ def test_camvid_32_classes(tmp_path: Path, layout: tuple[str, str]) -> None:
     classes = draw_mask(4, classes=7)
     save(tmp_path / layout[0] / "f1.png", CAMVID_COLORS[classes])
     save(tmp_path / layout[1] / "f1_L.png", CAMVID_COLORS[classes])
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert dataset.labels == CAMVID32
     names = ["sky", "road", "sidewalk", "lane_markings_driving", "car", "suv_pickup_truck"]
     expected = np.array([*(CAMVID32.classes.index(name) for name in names), IGNORE], np.uint8)[classes]
@@ -152,12 +152,12 @@ def test_camvid_32_classes_merge_to_11_and_give_void_when_asked(tmp_path: Path) 
     classes = draw_mask(4, classes=7)
     save(tmp_path / "images" / "f1.png", CAMVID_COLORS[classes])
     save(tmp_path / "labels" / "f1_L.png", CAMVID_COLORS[classes])
-    merged = carseg.data.open(tmp_path, labels="camvid")
+    merged = carseg.data.load(tmp_path, labels="camvid")
     names = ["sky", "road", "pavement", "road", "car", "car"]
     expected = np.array([*(CAMVID.classes.index(name) for name in names), IGNORE], np.uint8)[classes]
     assert merged.labels is CAMVID
     np.testing.assert_array_equal(merged[0].load()[1], expected)
-    void = carseg.data.open(tmp_path, labels="camvid32", mapping={"void": "void"})[0].load()[1]
+    void = carseg.data.load(tmp_path, labels="camvid32", mapping={"void": "void"})[0].load()[1]
     assert (void[classes == 6] == CAMVID32.classes.index("void")).all()
 
 
@@ -171,7 +171,7 @@ def test_camvid_11_classes_in_colour_and_as_segnet_indices(tmp_path: Path) -> No
     save(tmp_path / "segnet" / "valannot" / "f1.png", indices)
     expected = np.where(indices == 11, IGNORE, indices)
     for folder in ("colour", "segnet"):
-        dataset = carseg.data.open(tmp_path / folder)
+        dataset = carseg.data.load(tmp_path / folder)
         assert dataset.labels is CAMVID
         np.testing.assert_array_equal(dataset[0].load()[1], expected)
     assert dataset.split == "val"
@@ -187,7 +187,7 @@ def test_a_folder_that_names_its_colours_or_values_is_not_taken_for_camvid(tmp_p
     save(tmp_path / "indices" / "trainannot" / "f1.png", classes)
     (tmp_path / "indices" / "classes.txt").write_text("rest\ndoor\nwheel\n")
     for folder in ("colour", "indices"):
-        dataset = carseg.data.open(tmp_path / folder)
+        dataset = carseg.data.load(tmp_path / folder)
         assert dataset.labels.classes == ("rest", "door", "wheel")
         np.testing.assert_array_equal(dataset[0].load()[1], classes)
 
@@ -203,7 +203,7 @@ def test_bdd100k_drivable_maps(tmp_path: Path, folder: str, ending: str, stored:
     mask = draw_mask(6)
     save(tmp_path / "images" / "100k" / "val" / "b1.jpg", draw_picture(mask))
     save(tmp_path / folder / "val" / f"b1{ending}.png", np.array(stored, np.uint8)[mask])
-    dataset = carseg.data.open(tmp_path, split="val", labels="bdd" if ending else None)
+    dataset = carseg.data.load(tmp_path, split="val", labels="bdd" if ending else None)
     assert dataset.labels is BDD
     np.testing.assert_array_equal(dataset[0].load()[1], mask)
 
@@ -216,7 +216,7 @@ def test_cityscapes(tmp_path: Path, ending: str, stored: tuple[int, ...]) -> Non
     save(tmp_path / "leftImg8bit" / "val" / "bonn" / "bonn_1_leftImg8bit.png", draw_picture(classes))
     save(tmp_path / "gtFine" / "val" / "bonn" / f"bonn_1_gtFine_{ending}.png", np.array(stored, np.uint8)[classes])
     save(tmp_path / "gtFine" / "val" / "bonn" / "bonn_1_gtFine_color.png", draw_picture(classes))
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert (dataset.labels.classes[0], dataset.labels.classes[13]) == ("road", "car")
     assert len(dataset.labels) == 19
     assert dataset.problems == {}
@@ -235,7 +235,7 @@ def test_pascal_voc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lists.mkdir(parents=True)
     (lists / "train.txt").write_text("2007_1\n2007_2\n")
     (lists / "val.txt").write_text("\ufeffmy car 3\n\n2007_4\n", "utf-8")
-    dataset = carseg.data.open(root, split="val")
+    dataset = carseg.data.load(root, split="val")
     assert [sample.name for sample in dataset] == ["my car 3"]
     assert list(dataset.problems) == ["2007_4"]
     expected = draw_mask(2) * 7
@@ -243,9 +243,9 @@ def test_pascal_voc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.testing.assert_array_equal(dataset[0].load()[1], expected)
     assert dataset.labels.classes[7] == "car"
     monkeypatch.chdir(root)
-    assert carseg.data.open(".", split="val").labels == dataset.labels
+    assert carseg.data.load(".", split="val").labels == dataset.labels
     (root / "classes.txt").write_text("\n".join(f"part{i}" for i in range(15)))
-    assert carseg.data.open(root, split="val").labels.classes[7] == "part7"
+    assert carseg.data.load(root, split="val").labels.classes[7] == "part7"
 
 
 # Polygons: labelme and YOLO
@@ -295,7 +295,7 @@ def test_labelme_polygons_rectangles_circles_and_bit_masks(tmp_path: Path) -> No
     shapes[5]["mask"] = base64.b64encode(bits.getvalue()).decode()
     save(tmp_path / "a.jpg", np.zeros((48, 64, 3), np.uint8))
     write_labelme(tmp_path / "a.json", shapes, imagePath="a.jpg")
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert dataset.labels.classes == ("background", "door", "light", "plate", "wheel")
     mask = dataset[0].load()[1]
     np.testing.assert_array_equal(mask == 1, SQUARE_MASK == 1)
@@ -317,7 +317,7 @@ def test_labelme_pictures_elsewhere_embedded_missing_and_unlabelled(tmp_path: Pa
     Image.new("RGB", (64, 48), (9, 8, 7)).save(encoded, "PNG")
     data = base64.b64encode(encoded.getvalue()).decode()
     write_labelme(tmp_path / "annotations" / "inside.json", shape, imagePath="inside.jpg", imageData=data)
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert [sample.name for sample in dataset] == ["far", "inside"]
     assert set(dataset.problems) == {"gone", "broken", "lonely"}
     rgb, mask = dataset[1].load()
@@ -330,7 +330,7 @@ def test_labelme_classes_may_come_from_a_file_and_then_a_typing_error_is_found(t
         save(tmp_path / f"{name}.png", np.zeros((48, 64, 3), np.uint8))
         write_labelme(tmp_path / f"{name}.json", [{"label": label, "points": SQUARE}], imagePath=f"{name}.png")
     (tmp_path / "labels.txt").write_text("__ignore__\n_background_\nwheel\ndoor\n")
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert dataset.labels.classes == ("background", "wheel", "door")
     np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK * 2)
     assert "'dor'" in dataset.verify()["b"]
@@ -341,7 +341,7 @@ def test_labelme_shapes_without_area_are_named(tmp_path: Path) -> None:
     shape = {"label": "door", "points": SQUARE[:2], "shape_type": "line"}
     write_labelme(tmp_path / "a.json", [shape], imagePath="a.png")
     with pytest.raises(DataError, match=r"a\.json has a line of 2 points"):
-        carseg.data.open(tmp_path)[0].load()
+        carseg.data.load(tmp_path)[0].load()
 
 
 def test_labelme_labels_that_are_numbers_and_sizes_that_no_picture_has(tmp_path: Path) -> None:
@@ -349,7 +349,7 @@ def test_labelme_labels_that_are_numbers_and_sizes_that_no_picture_has(tmp_path:
         save(tmp_path / f"{name}.png", np.zeros((48, 64, 3), np.uint8))
         shapes = [{"label": label, "points": SQUARE}]
         write_labelme(tmp_path / f"{name}.json", shapes, imagePath=f"{name}.png", imageHeight=height)
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert dataset.labels.classes == ("background", "3", "None")
     np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK)
     with pytest.raises(DataError, match=r"b\.json is for a picture of 64x1000000000"):
@@ -363,7 +363,7 @@ def test_a_labelme_bit_mask_may_begin_outside_the_picture(tmp_path: Path) -> Non
     save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
     shapes = [{**stamp, "mask": base64.b64encode(bits.getvalue()).decode()}]
     write_labelme(tmp_path / "a.json", shapes, imagePath="a.png")
-    mask = carseg.data.open(tmp_path)[0].load()[1]
+    mask = carseg.data.load(tmp_path)[0].load()[1]
     assert mask[:3, :4].all() and mask.sum() == 12
 
 
@@ -371,7 +371,7 @@ def test_labelme_files_may_hold_a_long_picture_before_the_shapes(tmp_path: Path)
     save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
     note = {"imageData": "A" * 100_000, "imagePath": "a.png", "shapes": [{"label": "door", "points": SQUARE}]}
     (tmp_path / "a.json").write_text(json.dumps(note))
-    np.testing.assert_array_equal(carseg.data.open(tmp_path)[0].load()[1], SQUARE_MASK)
+    np.testing.assert_array_equal(carseg.data.load(tmp_path)[0].load()[1], SQUARE_MASK)
 
 
 def test_opening_labelme_files_holds_one_picture_at_a_time(tmp_path: Path) -> None:
@@ -382,7 +382,7 @@ def test_opening_labelme_files_holds_one_picture_at_a_time(tmp_path: Path) -> No
     for i in range(30):
         write_labelme(tmp_path / f"{i}.json", [shape], imageData=data, imageHeight=size, imageWidth=size)
     tracemalloc.start()
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < limit
@@ -413,7 +413,7 @@ def test_yolo(tmp_path: Path, description: str | None) -> None:
         (tmp_path / "data.yaml").write_text(description)
     else:
         (tmp_path / "classes.txt").write_text("door\nwheel\n")
-    dataset = carseg.data.open(tmp_path / "data.yaml" if description else tmp_path, split="val")
+    dataset = carseg.data.load(tmp_path / "data.yaml" if description else tmp_path, split="val")
     assert dataset.labels.classes == ("background", "door", "wheel")
     assert [sample.name for sample in dataset] == ["a", "empty"]
     assert list(dataset.problems) == ["missing"]
@@ -431,13 +431,13 @@ def test_yolo_splits_may_be_lists_of_pictures(tmp_path: Path, before: str) -> No
     (tmp_path / "data.yaml").write_text("names: {0: door, 1: wheel}\npath: .\ntrain: train.txt\nval: val.txt\n")
     (tmp_path / "train.txt").write_text(f"{before}images/train/a.jpg\n{before}images/train/missing.jpg\n")
     (tmp_path / "val.txt").write_text(f"{before}images/train/b.jpg\n")
-    train, val = (carseg.data.open(tmp_path, split=split) for split in ("train", "val"))
+    train, val = (carseg.data.load(tmp_path, split=split) for split in ("train", "val"))
     assert [sample.name for sample in (*train, *val)] == ["images/train/a", "images/train/b"]
     assert list(train.problems) == ["images/train/missing"]
     np.testing.assert_array_equal(train[0].load()[1], SQUARE_MASK * 2)
     (tmp_path / "val.txt").write_text("images/train/gone.jpg\n")
     with pytest.raises(DataError, match=r"val\.txt lists images/train/gone\.jpg"):
-        carseg.data.open(tmp_path)
+        carseg.data.load(tmp_path)
 
 
 def yolo_folder(images: Path, *names: str) -> None:
@@ -453,19 +453,19 @@ def test_the_yaml_file_that_is_opened_is_the_one_that_is_read(tmp_path: Path) ->
     yolo_folder(tmp_path / "images" / "train", "a")
     (tmp_path / "data.yaml").write_text("train: images/train\nnames: [person]\n")
     (tmp_path / "parts.yaml").write_text("train: images/train\nnames: [door]\n")
-    assert carseg.data.open(tmp_path / "parts.yaml").labels.classes == ("background", "door")
+    assert carseg.data.load(tmp_path / "parts.yaml").labels.classes == ("background", "door")
     (tmp_path / "parts.yaml").write_text("train: images/train\n")
     with pytest.raises(DataError, match=r"parts\.yaml names no classes"):
-        carseg.data.open(tmp_path / "parts.yaml")
+        carseg.data.load(tmp_path / "parts.yaml")
     with pytest.raises(DataError, match=r"there is no .*nosuch\.yaml"):
-        carseg.data.open(tmp_path / "nosuch.yaml")
+        carseg.data.load(tmp_path / "nosuch.yaml")
 
 
 def test_pictures_of_several_folders_have_names_of_their_own(tmp_path: Path) -> None:
     for folder in ("cam1", "cam2"):
         yolo_folder(tmp_path / folder / "images", "a")
     (tmp_path / "data.yaml").write_text("train: [./cam1/images, cam2/images]\nnames: [door]\n")
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert [sample.name for sample in dataset] == ["cam1/images/a", "cam2/images/a"]
     (tmp_path / "cam1" / "labels" / "a.txt").write_text("broken")
     assert [sample.name for sample in dataset.verified(skip_bad=True)] == ["cam2/images/a"]
@@ -477,7 +477,7 @@ def test_folders_that_data_yaml_names_and_that_are_not_there_are_reported(tmp_pa
     (tmp_path / "data.yaml").write_text(
         "train: [images/train, images/mroe]\nval: images/bare\ntest: gone\nnames: [door]\n"
     )
-    found = open_all(tmp_path)
+    found = load_splits(tmp_path)
     assert list(found) == ["train", "val"]
     assert "images/mroe" in found["train"].problems["images/mroe"]
     assert list(found["val"].problems) == ["b"]
@@ -488,25 +488,25 @@ def test_yolo_labels_lie_beside_the_links_to_the_pictures(tmp_path: Path) -> Non
     (tmp_path / "set" / "images" / "train").rename(tmp_path / "elsewhere")
     (tmp_path / "set" / "images" / "train").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "set" / "data.yaml").write_text("train: images/train\nnames: [door]\n")
-    np.testing.assert_array_equal(carseg.data.open(tmp_path / "set")[0].load()[1], SQUARE_MASK)
+    np.testing.assert_array_equal(carseg.data.load(tmp_path / "set")[0].load()[1], SQUARE_MASK)
 
 
 def test_yolo_classes_of_a_class_file_keep_their_numbers(tmp_path: Path) -> None:
     yolo_folder(tmp_path / "images", "a")
     (tmp_path / "labels" / "a.txt").write_text(yolo_line(1, SQUARE))
     (tmp_path / "labels.json").write_text('{"1": "door", "2": "ignore"}')
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert dataset.labels.classes == ("background", "door")
     np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK)
     (tmp_path / "labels" / "a.txt").write_text(yolo_line(2, SQUARE))
-    np.testing.assert_array_equal(carseg.data.open(tmp_path)[0].load()[1], SQUARE_MASK * IGNORE)
+    np.testing.assert_array_equal(carseg.data.load(tmp_path)[0].load()[1], SQUARE_MASK * IGNORE)
 
 
 def test_yolo_classes_without_names_are_numbered(tmp_path: Path) -> None:
     save(tmp_path / "images" / "a.jpg", np.zeros((48, 64, 3), np.uint8))
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "a.txt").write_text("\ufeff" + yolo_line(2, SQUARE) + "\r\nno numbers\r\n", "utf-8")
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert dataset.labels.classes == ("background", "class_0", "class_1", "class_2")
     (tmp_path / "labels" / "a.txt").write_text("\ufeff" + yolo_line(2, SQUARE) + "\r\n", "utf-8")
     np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK * 3)
@@ -519,7 +519,7 @@ def test_yolo_names_that_are_no_list_are_refused(tmp_path: Path, names: str) -> 
     (tmp_path / "labels" / "a.txt").write_text(yolo_line(0, SQUARE))
     (tmp_path / "data.yaml").write_text(f"train: images\nnames: {names}\n")
     with pytest.raises(DataError, match=r"data\.yaml"):
-        carseg.data.open(tmp_path)
+        carseg.data.load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -538,7 +538,7 @@ def test_yolo_lines_that_are_no_polygons_are_named(tmp_path: Path, line: str, re
     (tmp_path / "labels" / "a.txt").write_text(line)
     (tmp_path / "data.yaml").write_text("train: images\nnames: [door]\n")
     with pytest.raises(DataError, match=reason):
-        carseg.data.open(tmp_path)[0].load()
+        carseg.data.load(tmp_path)[0].load()
 
 
 # numpy stacks
@@ -549,7 +549,7 @@ STACK = np.stack([draw_mask(i) for i in range(4)])
 def test_numpy_images_and_labels(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", draw_picture(STACK))
     np.save(tmp_path / "labels.npy", STACK.astype(np.int64))
-    dataset = carseg.data.open(tmp_path, labels=label_set("three", ["a", "b", "c"]))
+    dataset = carseg.data.load(tmp_path, labels=label_set("three", ["a", "b", "c"]))
     rgb, mask = dataset[2].load()
     assert len(dataset) == 4
     np.testing.assert_array_equal(mask, STACK[2])
@@ -562,7 +562,7 @@ def test_numpy_splits_float_pictures_and_one_hot_labels(tmp_path: Path) -> None:
     for split, part in (("train", slice(0, 3)), ("val", slice(3, 4))):
         np.save(tmp_path / f"x_{split}.npy", (draw_picture(STACK[part]) / 255).astype(np.float32))
         np.save(tmp_path / f"y_{split}.npy", one_hot[part])
-    dataset = carseg.data.open(tmp_path, split="train")
+    dataset = carseg.data.load(tmp_path, split="train")
     rgb, mask = dataset[1].load()
     assert len(dataset) == 3
     np.testing.assert_array_equal(rgb, draw_picture(STACK[1]))
@@ -574,26 +574,26 @@ def test_numpy_grey_pictures_and_labels_read_as_pictures(tmp_path: Path) -> None
     np.save(tmp_path / "labels.npy", np.repeat(STACK[..., None], 3, axis=3))  # as OpenCV reads a grey file
     for grey in (STACK[..., None] * 90, STACK * 90):
         np.save(tmp_path / "images.npy", grey)
-        rgb, mask = carseg.data.open(tmp_path)[1].load()
+        rgb, mask = carseg.data.load(tmp_path)[1].load()
         np.testing.assert_array_equal(rgb, np.repeat(STACK[1][..., None] * 90, 3, axis=2))
         np.testing.assert_array_equal(mask, STACK[1])
     np.save(tmp_path / "labels.npy", draw_picture(STACK))
     with pytest.raises(DataError, match="neither one number a pixel nor one-hot"):
-        carseg.data.open(tmp_path, labels="bdd")[1].load()
+        carseg.data.load(tmp_path, labels="bdd")[1].load()
 
 
 def test_a_numpy_file_that_was_written_anew_is_read_anew(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", draw_picture(STACK))
     np.save(tmp_path / "labels.npy", STACK.astype(np.int64))
-    carseg.data.open(tmp_path)[3].load()
+    carseg.data.load(tmp_path)[3].load()
     np.save(tmp_path / "labels.npy", STACK[..., ::-1])
-    np.testing.assert_array_equal(carseg.data.open(tmp_path)[3].load()[1], STACK[3][:, ::-1])
+    np.testing.assert_array_equal(carseg.data.load(tmp_path)[3].load()[1], STACK[3][:, ::-1])
 
 
 def test_numpy_archives_and_channels_first(tmp_path: Path) -> None:
     np.savez(tmp_path / "set.npz", images=draw_picture(STACK).transpose(0, 3, 1, 2), masks=STACK)
     for path in (tmp_path, tmp_path / "set.npz"):
-        rgb, mask = carseg.data.open(path)[3].load()
+        rgb, mask = carseg.data.load(path)[3].load()
         np.testing.assert_array_equal(mask, STACK[3])
         np.testing.assert_array_equal(rgb, draw_picture(STACK[3]))
 
@@ -601,7 +601,7 @@ def test_numpy_archives_and_channels_first(tmp_path: Path) -> None:
 def test_what_is_neither_a_picture_nor_a_label_is_passed_over(tmp_path: Path) -> None:
     names = np.array([f"p{i}" for i in range(len(STACK))])
     np.savez(tmp_path / "set.npz", images=draw_picture(STACK), masks=STACK, names=names)
-    assert len(carseg.data.open(tmp_path)) == len(STACK)
+    assert len(carseg.data.load(tmp_path)) == len(STACK)
 
 
 @pytest.mark.parametrize(("missing", "told"), [("masks", "no labels array"), ("images", "no pictures array")])
@@ -611,10 +611,10 @@ def test_numpy_arrays_come_in_pairs(tmp_path: Path, missing: str, told: str) -> 
         np.save(tmp_path / f"{split}_masks.npy", STACK)
     (tmp_path / f"val_{missing}.npy").unlink()
     with pytest.raises(DataError, match=told):
-        carseg.data.open(tmp_path, split="train")
+        carseg.data.load(tmp_path, split="train")
     np.save(tmp_path / f"val_{missing}.npy", STACK[:, 0, 0])  # labels of whole pictures, as for classification
     with pytest.raises(DataError, match=told):
-        carseg.data.open(tmp_path, split="train")
+        carseg.data.load(tmp_path, split="train")
 
 
 @pytest.mark.parametrize("stacked", [True, False])
@@ -625,26 +625,26 @@ def test_numpy_with_the_label_as_fourth_channel_and_sparse_values(tmp_path: Path
     else:
         for i, one in enumerate(whole):
             np.save(tmp_path / f"photo_{i}.npy", one)
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert dataset.labels.classes == ("class_0", "class_10", "class_20")
     np.testing.assert_array_equal(dataset[1].load()[1], STACK[1])
     (tmp_path / "labels.json").write_text('{"0": "background", "10": "hood", "20": "front_door"}')
-    assert carseg.data.open(tmp_path).labels.classes == ("background", "hood", "front_door")
+    assert carseg.data.load(tmp_path).labels.classes == ("background", "hood", "front_door")
 
 
 def test_numpy_stacks_of_pictures_and_labels_are_one_a_split(tmp_path: Path) -> None:
     whole = np.concatenate([draw_picture(STACK), STACK[..., None]], axis=-1)
     np.save(tmp_path / "train.npy", whole[:3])
     np.save(tmp_path / "val.npy", whole[3:])
-    assert [len(carseg.data.open(tmp_path, split=split)) for split in ("train", "val")] == [3, 1]
+    assert [len(carseg.data.load(tmp_path, split=split)) for split in ("train", "val")] == [3, 1]
     np.savez(tmp_path / "parts.npz", first=whole[:3], second=whole[3:])
     with pytest.raises(DataError, match=r"parts\.npz first and .*parts\.npz second"):
-        carseg.data.open(tmp_path / "parts.npz")
+        carseg.data.load(tmp_path / "parts.npz")
     (tmp_path / "parts.npz").unlink()
     for more in ({"both": whole}, {"images": whole[..., :3], "masks": STACK}):
         np.savez(tmp_path / "val_more.npz", **more)
         with pytest.raises(DataError, match=r"val\.npy and .*val_more\.npz"):
-            carseg.data.open(tmp_path, split="train")
+            carseg.data.load(tmp_path, split="train")
 
 
 def test_numpy_pictures_in_an_unknown_range_and_broken_files_are_named(tmp_path: Path) -> None:
@@ -652,7 +652,7 @@ def test_numpy_pictures_in_an_unknown_range_and_broken_files_are_named(tmp_path:
     np.save(tmp_path / "a.npy", whole[0])
     np.save(tmp_path / "b.npy", whole[1].astype(np.float32))
     (tmp_path / "c.npy").write_bytes(b"\x93NUMPY")
-    dataset = carseg.data.open(tmp_path, labels="bdd")
+    dataset = carseg.data.load(tmp_path, labels="bdd")
     broken = dataset.verify()
     assert set(broken) == {"b", "c"}
     assert "0..1" in broken["b"]
@@ -661,7 +661,7 @@ def test_numpy_pictures_in_an_unknown_range_and_broken_files_are_named(tmp_path:
 def test_yolo_polygons_may_reach_a_little_beyond_the_picture(tmp_path: Path) -> None:
     yolo_folder(tmp_path / "images", "a")
     (tmp_path / "labels" / "a.txt").write_text("0 -0.005 -0.005 1.005 -0.005 1.005 1.005 -0.005 1.005\n")
-    assert (carseg.data.open(tmp_path)[0].load()[1] == 1).all()
+    assert (carseg.data.load(tmp_path)[0].load()[1] == 1).all()
 
 
 @pytest.mark.parametrize(
@@ -671,27 +671,27 @@ def test_yolo_lines_of_no_class_or_half_a_point(tmp_path: Path, line: str, reaso
     yolo_folder(tmp_path / "images", "a")
     (tmp_path / "labels" / "a.txt").write_text(line)
     with pytest.raises(DataError, match=reason):
-        carseg.data.open(tmp_path)[0].load()
+        carseg.data.load(tmp_path)[0].load()
 
 
 def test_roboflow_calls_the_validation_split_valid(tmp_path: Path) -> None:
     yolo_folder(tmp_path / "train" / "images", "a")
     yolo_folder(tmp_path / "valid" / "images", "b")
     (tmp_path / "data.yaml").write_text("train: ../train/images\nvalid: ../valid/images\nnames: [door]\n")
-    assert [sample.name for sample in carseg.data.open(tmp_path, split="val")] == ["b"]
+    assert [sample.name for sample in carseg.data.load(tmp_path, split="val")] == ["b"]
 
 
 def test_pictures_to_be_tested_on_may_come_without_labels(tmp_path: Path) -> None:
     yolo_folder(tmp_path / "images" / "train", "a")
     save(tmp_path / "images" / "test" / "b.jpg", np.zeros((48, 64, 3), np.uint8))
     (tmp_path / "data.yaml").write_text("train: images/train\ntest: images/test\nnames: [door]\n")
-    assert list(open_all(tmp_path)) == ["train"]
+    assert list(load_splits(tmp_path)) == ["train"]
 
 
 def test_data_yaml_says_where_its_paths_begin(tmp_path: Path) -> None:
     yolo_folder(tmp_path / "cars" / "images" / "train", "a")
     (tmp_path / "data.yaml").write_text("path: cars\ntrain: images/train\nnames: [door]\n")
-    assert [sample.name for sample in carseg.data.open(tmp_path)] == ["a"]
+    assert [sample.name for sample in carseg.data.load(tmp_path)] == ["a"]
 
 
 def test_yolo_labels_replace_the_last_folder_called_images(tmp_path: Path) -> None:
@@ -700,13 +700,13 @@ def test_yolo_labels_replace_the_last_folder_called_images(tmp_path: Path) -> No
     (root / "labels" / "train").mkdir(parents=True)
     (root / "labels" / "train" / "a.txt").write_text(yolo_line(0, SQUARE))
     (root / "data.yaml").write_text("train: images/train\nnames: [door]\n")
-    np.testing.assert_array_equal(carseg.data.open(root)[0].load()[1], SQUARE_MASK)
+    np.testing.assert_array_equal(carseg.data.load(root)[0].load()[1], SQUARE_MASK)
 
 
 def test_classes_txt_among_the_labels_names_the_classes_and_is_no_label(tmp_path: Path) -> None:
     yolo_folder(tmp_path / "images", "a")
     (tmp_path / "labels" / "classes.txt").write_text("door\n")
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert (dataset.labels.classes, dataset.problems) == (("background", "door"), {})
 
 
@@ -715,19 +715,19 @@ def test_a_split_alone_is_named_by_the_data_yaml_above_it(tmp_path: Path, monkey
     (tmp_path / "data.yaml").write_text("train: train/images\nnames: [door]\n")
     monkeypatch.chdir(tmp_path / "train")
     for folder in (tmp_path / "train", "."):
-        assert carseg.data.open(folder).labels.classes == ("background", "door")
+        assert carseg.data.load(folder).labels.classes == ("background", "door")
 
 
 def test_data_yaml_chooses_between_two_folders_of_one_split(tmp_path: Path) -> None:
     yolo_folder(tmp_path / "val" / "images", "a")
     yolo_folder(tmp_path / "valid" / "images", "b")
     (tmp_path / "data.yaml").write_text("val: valid/images\nnames: [door]\n")
-    assert [sample.name for sample in carseg.data.open(tmp_path / "data.yaml")] == ["b"]
+    assert [sample.name for sample in carseg.data.load(tmp_path / "data.yaml")] == ["b"]
 
 
 def test_labels_json_beside_labelme_files_gives_the_order_of_the_classes(tmp_path: Path) -> None:
     save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
     write_labelme(tmp_path / "a.json", [{"label": "door", "points": SQUARE}], imagePath="a.png")
     (tmp_path / "labels.json").write_text('["background", "wheel", "door"]')
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert (dataset.labels.classes, dataset.problems) == (("background", "wheel", "door"), {})

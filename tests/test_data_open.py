@@ -15,8 +15,8 @@ import pytest
 from PIL import Image
 
 import carseg.data
-from carseg.data.opening import open_all
-from carseg.data.unlabelled import open_unlabelled
+from carseg.data.load import load_splits
+from carseg.data.unlabeled import load_unlabeled
 from carseg.errors import CarsegError, DataError, OptionError, UnknownNameError
 from carseg.labels import CARVANA, IGNORE, label_set
 
@@ -25,7 +25,7 @@ from drawn_data import draw_mask, draw_picture, index_folder, save
 
 def test_pictures_and_masks_pair_by_name_and_names_may_be_in_folders(tmp_path: Path) -> None:
     masks = index_folder(tmp_path, ["b", "a", "street/a"])
-    dataset = carseg.data.open(tmp_path, labels=label_set("mine", ["background", "door", "wheel"]))
+    dataset = carseg.data.load(tmp_path, labels=label_set("mine", ["background", "door", "wheel"]))
     assert [sample.name for sample in dataset] == ["a", "b", "street/a"]
     for sample in dataset:
         rgb, mask = sample.load()
@@ -40,26 +40,26 @@ def test_pictures_are_found_under_every_suffix_that_predict_takes(tmp_path: Path
     index_folder(tmp_path, ["a", "b"])
     for picture in (tmp_path / "images").iterdir():
         picture.rename(picture.with_suffix(suffix))
-    assert [sample.name for sample in carseg.data.open(tmp_path)] == ["a", "b"]
+    assert [sample.name for sample in carseg.data.load(tmp_path)] == ["a", "b"]
 
 
 def test_samples_can_be_sent_to_worker_processes(tmp_path: Path) -> None:
     masks = index_folder(tmp_path, ["a"])
-    sample = pickle.loads(pickle.dumps(carseg.data.open(tmp_path)[0]))
+    sample = pickle.loads(pickle.dumps(carseg.data.load(tmp_path)[0]))
     np.testing.assert_array_equal(sample.load()[1], masks["a"])
 
 
 def test_a_split_is_named_or_is_the_folder_itself(tmp_path: Path) -> None:
     index_folder(tmp_path / "set" / "train", ["a", "b"])
     index_folder(tmp_path / "set" / "valid", ["c"], start=9)
-    assert [s.name for s in carseg.data.open(tmp_path / "set", split="val")] == ["c"]
-    assert len(carseg.data.open(tmp_path / "set", split="train")) == 2
-    inner = carseg.data.open(tmp_path / "set" / "valid")
+    assert [s.name for s in carseg.data.load(tmp_path / "set", split="val")] == ["c"]
+    assert len(carseg.data.load(tmp_path / "set", split="train")) == 2
+    inner = carseg.data.load(tmp_path / "set" / "valid")
     assert (inner.name, inner.split) == ("set", "val")
     with pytest.raises(DataError, match="train, val"):
-        carseg.data.open(tmp_path / "set")
+        carseg.data.load(tmp_path / "set")
     with pytest.raises(DataError, match="test"):
-        carseg.data.open(tmp_path / "set", split="test")
+        carseg.data.load(tmp_path / "set", split="test")
 
 
 @pytest.mark.parametrize("inner", [".", "images", "masks"])
@@ -68,14 +68,14 @@ def test_two_folders_of_one_split_are_refused(tmp_path: Path, inner: str) -> Non
         index_folder(tmp_path / split if inner == "." else tmp_path, ["a" if inner == "." else f"{split}/a"])
     shutil.copytree(tmp_path / inner / "val", tmp_path / inner / "valid")
     with pytest.raises(DataError, match="two folders of one split, val and valid"):
-        carseg.data.open(tmp_path, split="train")
+        carseg.data.load(tmp_path, split="train")
 
 
 def test_a_folder_is_the_same_from_inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index_folder(tmp_path / "set" / "train", ["a"])
     (tmp_path / "set" / "classes.txt").write_text("background\ndoor\nwheel\n")
     monkeypatch.chdir(tmp_path / "set" / "train")
-    for dataset in (carseg.data.open("."), carseg.data.open("..", split="train")):
+    for dataset in (carseg.data.load("."), carseg.data.load("..", split="train")):
         assert (dataset.name, dataset.split) == ("set", "train")
         assert dataset.labels.classes == ("background", "door", "wheel")
     monkeypatch.chdir(tmp_path)
@@ -86,17 +86,17 @@ def test_a_linked_folder_is_what_it_is_called(tmp_path: Path) -> None:
     index_folder(tmp_path / "elsewhere", ["a"])
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "val").symlink_to(tmp_path / "elsewhere")
-    dataset = carseg.data.open(tmp_path / "set" / "val")
+    dataset = carseg.data.load(tmp_path / "set" / "val")
     assert (dataset.name, dataset.split) == ("set", "val")
 
 
 def test_a_name_may_begin_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     index_folder(tmp_path / "~set", ["a"])
     monkeypatch.chdir(tmp_path)
-    assert carseg.data.open("~set").name == "~set"
-    assert len(open_unlabelled("~set/images", CARVANA)) == 1
+    assert carseg.data.load("~set").name == "~set"
+    assert len(load_unlabeled("~set/images", CARVANA)) == 1
     monkeypatch.setenv("HOME", str(tmp_path / "~set"))
-    assert carseg.data.open("~").name == "~set"
+    assert carseg.data.load("~").name == "~set"
 
 
 def test_splits_inside_images_and_masks(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_splits_inside_images_and_masks(tmp_path: Path) -> None:
         mask = draw_mask(1)
         save(tmp_path / "images" / split / "x.png", draw_picture(mask))
         save(tmp_path / "masks" / split / "x_mask.png", mask)
-    dataset = carseg.data.open(tmp_path, split="train")
+    dataset = carseg.data.load(tmp_path, split="train")
     assert [s.name for s in dataset] == ["x"]
     np.testing.assert_array_equal(dataset[0].load()[1], draw_mask(1))
 
@@ -127,7 +127,7 @@ def test_validation_pictures_without_labels_are_reported_in_every_layout(
     save(tmp_path / labels / f"a{ending}.png", mask)
     save(tmp_path / pictures.replace("train", "val") / "b.png", draw_picture(mask))
     save(tmp_path / pictures.replace("train", "test") / "c.png", draw_picture(mask))  # a test split may have none
-    found = open_all(tmp_path)
+    found = load_splits(tmp_path)
     assert {split: list(dataset.problems) for split, dataset in found.items()} == {"train": [], "val": ["b"]}
 
 
@@ -136,13 +136,13 @@ def test_two_values_need_two_names(tmp_path: Path) -> None:
     save(tmp_path / "masks" / "a.png", draw_mask(0, classes=2) * 255)
     (tmp_path / "classes.txt").write_text("car\n")
     with pytest.raises(DataError, match="name both"):
-        carseg.data.open(tmp_path)
+        carseg.data.load(tmp_path)
 
 
 def test_unnamed_values_become_classes_shared_by_all_splits(tmp_path: Path) -> None:
     index_folder(tmp_path / "train", ["a"], classes=2)
     index_folder(tmp_path / "val", ["b"], classes=4)
-    train, val = (carseg.data.open(tmp_path, split=split) for split in ("train", "val"))
+    train, val = (carseg.data.load(tmp_path, split=split) for split in ("train", "val"))
     assert train.labels == val.labels
     assert train.labels.classes == ("class_0", "class_1", "class_2", "class_3")
 
@@ -151,9 +151,9 @@ def test_unnamed_values_keep_their_classes_under_the_set_they_made(tmp_path: Pat
     mask = draw_mask(0) * 10  # 0, 10 and 20
     save(tmp_path / "images" / "a.png", draw_picture(draw_mask(0)))
     save(tmp_path / "masks" / "a.png", mask)
-    made = carseg.data.open(tmp_path).labels
+    made = carseg.data.load(tmp_path).labels
     assert made.classes == ("class_0", "class_10", "class_20")
-    again = carseg.data.open(tmp_path, labels=made)
+    again = carseg.data.load(tmp_path, labels=made)
     assert again.labels == made
     np.testing.assert_array_equal(again[0].load()[1], draw_mask(0))
 
@@ -172,7 +172,7 @@ def test_class_files_name_the_values(tmp_path: Path, file: str, text: str) -> No
     index_folder(tmp_path / "train", ["a"])
     (tmp_path / file).write_text(text, "utf-8")
     for folder in (tmp_path, tmp_path / "train"):
-        labels = carseg.data.open(folder, split="train").labels
+        labels = carseg.data.load(folder, split="train").labels
         assert (labels.classes, labels.background) == (("background", "door", "wheel"), 0)
 
 
@@ -180,7 +180,7 @@ def test_a_label_set_file_keeps_background_and_colours(tmp_path: Path) -> None:
     index_folder(tmp_path, ["a"], classes=2)
     document = {"name": "lanes", "classes": ["lane", "rest"], "background": 1, "colors": [[1, 2, 3], [4, 5, 6]]}
     (tmp_path / "labels.json").write_text(json.dumps(document))
-    labels = carseg.data.open(tmp_path).labels
+    labels = carseg.data.load(tmp_path).labels
     assert (labels.name, labels.background, labels.foreground) == ("lanes", 1, (0,))
     assert labels.colors == ((1, 2, 3), (4, 5, 6))
 
@@ -188,37 +188,37 @@ def test_a_label_set_file_keeps_background_and_colours(tmp_path: Path) -> None:
 def test_names_of_a_known_set_give_the_known_set(tmp_path: Path) -> None:
     index_folder(tmp_path, ["a"], classes=2)
     (tmp_path / "classes.txt").write_text("_background_\nCar\n")
-    assert carseg.data.open(tmp_path).labels is CARVANA
+    assert carseg.data.load(tmp_path).labels is CARVANA
 
 
 def test_named_classes_are_matched_to_a_label_set_by_name(tmp_path: Path) -> None:
     masks = index_folder(tmp_path, ["a"])
     (tmp_path / "classes.txt").write_text("background\ndoor\nwheel\n")
     target = label_set("other", ["background", "wheel", "hood", "door"])
-    dataset = carseg.data.open(tmp_path, labels=target)
+    dataset = carseg.data.load(tmp_path, labels=target)
     assert dataset.labels is target
     np.testing.assert_array_equal(dataset[0].load()[1], np.array([0, 3, 1], np.uint8)[masks["a"]])
     with pytest.raises(DataError, match=r"lacks: door, wheel"):
-        carseg.data.open(tmp_path, labels="carvana")
+        carseg.data.load(tmp_path, labels="carvana")
 
 
 def test_class_maps_merge_rename_and_ignore(tmp_path: Path) -> None:
     masks = index_folder(tmp_path, ["a"], classes=4)
     (tmp_path / "classes.txt").write_text("background\nfront_left_door\nwheel\nfront_right_door\n")
     doors = {"front_left_door": "door", "front_right_door": "door"}
-    dataset = carseg.data.open(tmp_path, mapping=doors)
+    dataset = carseg.data.load(tmp_path, mapping=doors)
     assert dataset.labels.classes == ("background", "door", "wheel")  # where the first of them was
     np.testing.assert_array_equal(dataset[0].load()[1], np.array([0, 1, 2, 1], np.uint8)[masks["a"]])
-    dataset = carseg.data.open(tmp_path, mapping={**doors, "wheel": ""})
+    dataset = carseg.data.load(tmp_path, mapping={**doors, "wheel": ""})
     assert dataset.labels.classes == ("background", "door")
     np.testing.assert_array_equal(dataset[0].load()[1], np.array([0, 1, IGNORE, 1], np.uint8)[masks["a"]])
     with pytest.raises(UnknownNameError, match="front_left_door"):
-        carseg.data.open(tmp_path, mapping={"front_left_dor": "door"})
+        carseg.data.load(tmp_path, mapping={"front_left_dor": "door"})
 
 
 def test_a_class_map_also_applies_to_values_named_by_a_label_set(tmp_path: Path) -> None:
     masks = index_folder(tmp_path, ["a"])
-    dataset = carseg.data.open(tmp_path, labels="bdd", mapping={"alternative_lane": "lane", "direct_lane": "lane"})
+    dataset = carseg.data.load(tmp_path, labels="bdd", mapping={"alternative_lane": "lane", "direct_lane": "lane"})
     assert (dataset.labels.classes, dataset.labels.background) == (("lane", "background"), 1)
     np.testing.assert_array_equal(dataset[0].load()[1], np.array([0, 0, 1], np.uint8)[masks["a"]])
 
@@ -239,11 +239,11 @@ def test_0_and_255_are_two_classes_only_where_nothing_else_occurs(tmp_path: Path
         mask[:5] = IGNORE
         save(ignoring / "images" / f"{i}.png", draw_picture(mask))
         save(ignoring / "masks" / f"{i}.png", mask)
-    np.testing.assert_array_equal(carseg.data.open(binary, labels="carvana")[1].load()[1], draw_mask(1, classes=2))
-    assert len(carseg.data.open(binary).labels) == 2
+    np.testing.assert_array_equal(carseg.data.load(binary, labels="carvana")[1].load()[1], draw_mask(1, classes=2))
+    assert len(carseg.data.load(binary).labels) == 2
     (binary / "classes.txt").write_text("background\ncar\n")
-    np.testing.assert_array_equal(carseg.data.open(binary)[1].load()[1], draw_mask(1, classes=2))
-    assert set(np.unique(carseg.data.open(ignoring, labels="carvana")[1].load()[1])) == {0, 1, IGNORE}
+    np.testing.assert_array_equal(carseg.data.load(binary)[1].load()[1], draw_mask(1, classes=2))
+    assert set(np.unique(carseg.data.load(ignoring, labels="carvana")[1].load()[1])) == {0, 1, IGNORE}
 
 
 def test_pictures_are_upright_and_labels_of_the_unturned_picture_are_refused(tmp_path: Path) -> None:
@@ -253,7 +253,7 @@ def test_pictures_are_upright_and_labels_of_the_unturned_picture_are_refused(tmp
     for name, label in (("good", mask), ("bad", np.rot90(mask))):
         save(tmp_path / "images" / f"{name}.png", np.ascontiguousarray(np.rot90(draw_picture(mask))), exif=exif)
         save(tmp_path / "masks" / f"{name}.png", np.ascontiguousarray(label))
-    bad, good = carseg.data.open(tmp_path)
+    bad, good = carseg.data.load(tmp_path)
     rgb, read = good.load()
     np.testing.assert_array_equal(rgb, draw_picture(mask))
     np.testing.assert_array_equal(read, mask)
@@ -263,7 +263,7 @@ def test_pictures_are_upright_and_labels_of_the_unturned_picture_are_refused(tmp
 
 def test_values_outside_the_label_set_are_an_error_not_a_class(tmp_path: Path) -> None:
     index_folder(tmp_path, ["a"], classes=4)
-    dataset = carseg.data.open(tmp_path, labels=label_set("three", ["background", "door", "wheel"]))
+    dataset = carseg.data.load(tmp_path, labels=label_set("three", ["background", "door", "wheel"]))
     with pytest.raises(DataError, match=r"no class of the data set: 3"):
         dataset[0].load()
 
@@ -279,7 +279,7 @@ def test_everything_broken_is_named_at_once_or_dropped(tmp_path: Path) -> None:
     (masks / "badlabel.png").write_bytes(b"\x89PNG")
     save(masks / "small.png", draw_mask(0, 24, 32))
     save(masks / "value.png", draw_mask(0, classes=5))
-    dataset = carseg.data.open(tmp_path, labels=label_set("three", ["background", "door", "wheel"]))
+    dataset = carseg.data.load(tmp_path, labels=label_set("three", ["background", "door", "wheel"]))
     broken = dataset.verify()
     assert set(broken) == {"truncated", "empty", "text", "nolabel", "nopicture", "badlabel", "small", "value"}
     with pytest.raises(DataError) as error:
@@ -295,7 +295,7 @@ def test_a_data_set_without_one_good_picture_is_refused_even_when_skipping(tmp_p
     index_folder(tmp_path, ["a"])
     (tmp_path / "images" / "a.png").write_bytes(b"")
     with pytest.raises(DataError, match="no picture"):
-        carseg.data.open(tmp_path, labels="bdd").verified(skip_bad=True)
+        carseg.data.load(tmp_path, labels="bdd").verified(skip_bad=True)
 
 
 def test_validation_pictures_that_lost_their_labels_are_named(tmp_path: Path) -> None:
@@ -303,19 +303,19 @@ def test_validation_pictures_that_lost_their_labels_are_named(tmp_path: Path) ->
         index_folder(tmp_path / split, ["a", "b"])
     for split in ("val", "test"):
         shutil.rmtree(tmp_path / split / "masks")
-    splits = open_all(tmp_path)
+    splits = load_splits(tmp_path)
     assert list(splits) == ["train", "val"]  # pictures to be tested on often come without
     assert list(splits["val"].problems) == ["images/a", "images/b"]
     with pytest.raises(DataError, match=r"(?s)2 of the pictures of .* val cannot be used.*has no label"):
         splits["val"].verified()
-    assert len(carseg.data.open(tmp_path, split="train").verified()) == 2
+    assert len(carseg.data.load(tmp_path, split="train").verified()) == 2
 
 
 def test_no_pictures_at_all_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", np.zeros((0, 8, 8, 3), np.uint8))
     np.save(tmp_path / "labels.npy", np.zeros((0, 8, 8), np.uint8))
     with pytest.raises(DataError, match="holds no pictures"):
-        carseg.data.open(tmp_path)
+        carseg.data.load(tmp_path)
 
 
 def test_a_folder_that_cannot_be_looked_into_is_refused(tmp_path: Path, forbid: Callable[[str], None]) -> None:
@@ -323,18 +323,18 @@ def test_a_folder_that_cannot_be_looked_into_is_refused(tmp_path: Path, forbid: 
     (tmp_path / "images" / "more").mkdir()
     forbid("more")
     with pytest.raises(DataError, match="more cannot be looked into"):
-        carseg.data.open(tmp_path)
+        carseg.data.load(tmp_path)
 
 
 def test_an_unknown_folder_says_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(DataError, match=r"(?s)labelme.*coco.*masks"):
-        carseg.data.open(tmp_path)
+        carseg.data.load(tmp_path)
     with pytest.raises(DataError, match="there is no folder"):
-        carseg.data.open(tmp_path / "nowhere")
+        carseg.data.load(tmp_path / "nowhere")
     with pytest.raises(CarsegError, match="carvana"):
         index_folder(tmp_path, ["a"])
-        carseg.data.open(tmp_path, labels="carvanna")
+        carseg.data.load(tmp_path, labels="carvanna")
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:
@@ -350,7 +350,7 @@ def test_255_is_ignored_though_the_first_picture_has_no_car(tmp_path: Path) -> N
         mask[:5] = IGNORE
         save(tmp_path / "images" / f"{name}.png", draw_picture(mask))
         save(tmp_path / "masks" / f"{name}.png", mask)
-    first, second = (sample.load()[1] for sample in carseg.data.open(tmp_path, labels="carvana"))
+    first, second = (sample.load()[1] for sample in carseg.data.load(tmp_path, labels="carvana"))
     assert (set(np.unique(first)), set(np.unique(second))) == ({0, IGNORE}, {0, 1, IGNORE})
 
 
@@ -367,7 +367,7 @@ def test_255_is_ignored_where_a_class_file_states_the_values(tmp_path: Path, fil
     index_folder(tmp_path / "val", ["b"], classes=2)
     save(tmp_path / "val" / "masks" / "b.png", draw_mask(1, classes=2) * IGNORE)
     (tmp_path / file).write_text(text)
-    for dataset in (carseg.data.open(tmp_path, split="val"), carseg.data.open(tmp_path / "val")):
+    for dataset in (carseg.data.load(tmp_path, split="val"), carseg.data.load(tmp_path / "val")):
         assert dataset.labels.classes == ("background", "car")
         np.testing.assert_array_equal(dataset[0].load()[1], draw_mask(1, classes=2) * IGNORE)
 
@@ -382,7 +382,7 @@ def test_255_is_ignored_though_hardly_a_picture_has_the_class(tmp_path: Path, te
         save(tmp_path / "masks" / f"{i:03}.png", mask)
     if text:
         (tmp_path / "labels.json").write_text(text)
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert dataset.labels.classes == ("class_0", "class_7")
     assert [set(np.unique(dataset[i].load()[1])) for i in (0, 1)] == [{0, IGNORE}, {0, 1, IGNORE}]
 
@@ -390,6 +390,6 @@ def test_255_is_ignored_though_hardly_a_picture_has_the_class(tmp_path: Path, te
 def test_a_broken_label_stops_no_set_without_names_from_opening(tmp_path: Path) -> None:
     index_folder(tmp_path, ["a", "b", "c"])
     (tmp_path / "masks" / "b.png").write_bytes(b"")
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     assert dataset.labels.classes == ("class_0", "class_1", "class_2")
     assert list(dataset.verify()) == ["b"]

@@ -28,8 +28,8 @@ pytestmark = pytest.mark.skipif("CARSEG_DATA" not in os.environ, reason="needs t
 )
 def test_the_data_sets_open_by_split_and_by_folder(name: str, split: str, count: int, labels: object) -> None:
     wanted = None if name == "carparts" else name
-    by_split = carseg.data.open(DATA / name, split=split, labels=wanted)
-    by_folder = carseg.data.open(DATA / name / split, labels=wanted)
+    by_split = carseg.data.load(DATA / name, split=split, labels=wanted)
+    by_folder = carseg.data.load(DATA / name / split, labels=wanted)
     for dataset in (by_split, by_folder):
         assert (len(dataset), dataset.name, dataset.split, dataset.problems) == (count, name, split, {})
         assert dataset.labels is labels
@@ -42,7 +42,7 @@ def test_the_data_sets_open_by_split_and_by_folder(name: str, split: str, count:
 def test_car_parts_painted_from_the_top_down_are_the_same() -> None:
     pycocotools = pytest.importorskip("pycocotools.mask")
     document = json.loads((DATA / "carparts" / "test" / "annotations.json").read_text())
-    dataset = {sample.name: sample for sample in carseg.data.open(DATA / "carparts" / "test")}
+    dataset = {sample.name: sample for sample in carseg.data.load(DATA / "carparts" / "test")}
     for image in document["images"][::4]:
         height, width = image["height"], image["width"]
         notes = [note for note in document["annotations"] if note["image_id"] == image["id"]]
@@ -58,7 +58,7 @@ def test_car_parts_painted_from_the_top_down_are_the_same() -> None:
 
 
 def test_the_six_near_twins_of_the_car_parts_stay_together() -> None:
-    train, val = carseg.data.split_train_val(carseg.data.open(DATA / "carparts", split="train"), 0.15, seed=0)
+    train, val = carseg.data.split_train_val(carseg.data.load(DATA / "carparts", split="train"), 0.15, seed=0)
     sides = {sample.name: side for side, part in enumerate((train, val)) for sample in part}
     assert len(val) == 60
     for one, other in (("train11", "train109"), ("train33", "train67"), ("train162", "train201")):

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import carseg.data
-from carseg.data.twins import fingerprint, twin_groups
+from carseg.data.near_duplicates import fingerprint, near_duplicate_groups
 from carseg.errors import DataError, OptionError
 
 from drawn_data import draw_picture, index_folder, save
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_two_sides_are_complete_disjoint_and_the_same_for_the_same_seed(folder: Path) -> None:
-    dataset = carseg.data.open(folder)
+    dataset = carseg.data.load(folder)
     train, val = carseg.data.split_train_val(dataset, 0.25, seed=3)
     assert sorted(names(train) + names(val)) == names(dataset)
     assert len(val) == round(0.25 * 22)
@@ -40,7 +40,7 @@ def test_the_two_sides_are_complete_disjoint_and_the_same_for_the_same_seed(fold
 
 
 def test_twins_stay_together(folder: Path) -> None:
-    dataset = carseg.data.open(folder)
+    dataset = carseg.data.load(folder)
     twins = {"00", "00_again", "00_once_more"}
     sides = set()
     for seed in range(12):
@@ -52,12 +52,12 @@ def test_twins_stay_together(folder: Path) -> None:
 
 def test_something_is_left_to_learn_from(tmp_path: Path) -> None:
     index_folder(tmp_path, ["a", "b", "c"])
-    assert [len(part) for part in carseg.data.split_train_val(carseg.data.open(tmp_path), 0.95)] == [1, 2]
+    assert [len(part) for part in carseg.data.split_train_val(carseg.data.load(tmp_path), 0.95)] == [1, 2]
 
 
 def test_too_few_pictures_and_senseless_shares_are_refused(tmp_path: Path) -> None:
     index_folder(tmp_path, ["a"])
-    dataset = carseg.data.open(tmp_path)
+    dataset = carseg.data.load(tmp_path)
     with pytest.raises(DataError, match="too few"):
         carseg.data.split_train_val(dataset)
     with pytest.raises(OptionError, match="between 0 and 1"):
@@ -70,5 +70,5 @@ def test_fingerprints_survive_scaling_and_compression_but_not_another_picture() 
     pictures = [np.asarray(Image.fromarray(c).resize((320, 240), Image.Resampling.BICUBIC)) for c in coarse]
     copy = np.asarray(Image.fromarray(pictures[1]).resize((200, 150), Image.Resampling.BILINEAR))
     noisy = np.clip(pictures[2] + rng.normal(0, 8, pictures[2].shape), 0, 255).astype(np.uint8)
-    groups = twin_groups(np.array([fingerprint(picture) for picture in (*pictures, copy, noisy)]))
+    groups = near_duplicate_groups(np.array([fingerprint(picture) for picture in (*pictures, copy, noisy)]))
     assert groups == [[0], [1, 3], [2, 4]]

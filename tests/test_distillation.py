@@ -7,16 +7,18 @@ import pytest
 import torch
 from PIL import Image
 
-from carseg import Options, finetune, load, packing
-from carseg.checkpoint import read_state
-from carseg.distillation import Teacher
+from carseg import TrainingConfig, finetune, load
 from carseg.errors import DataError, OptionError
-from carseg.finetuning import open_splits, start
-from carseg.image import to_input
+from carseg.hub.checkpoint import read_state
+from carseg.hub.create import create_model
+from carseg.hub.manifest import read_config, write_config
+from carseg.hub.model_info import DataSource, InputSpec
+from carseg.hub.save import save_model
+from carseg.inference.preprocess import normalize_batch, preprocess
 from carseg.labels import label_set
-from carseg.manifest import DataSource, InputSpec, read_config, write_config
-from carseg.normalising import normalise
-from carseg.registry import create_model
+from carseg.training.distillation import Teacher
+from carseg.training.splits import open_splits
+from carseg.training.start import start_network
 
 from drawn_data import draw_mask, draw_picture, index_folder
 from entries import entry_of
@@ -24,7 +26,7 @@ from entries import entry_of
 NETWORK = "lraspp-mobilenetv2"
 LABELS = label_set("drawn", ("ground", "door", "wheel"))
 SOURCE = DataSource("earlier pictures", "train", 7, "CC0-1.0", "training")
-QUICK = Options(epochs=1, batch_size=4, size=(32, 32), augment="none", val_fraction=0.25, precision="float32")
+QUICK = TrainingConfig(epochs=1, batch_size=4, size=(32, 32), augment="none", val_fraction=0.25, precision="float32")
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def teacher(tmp_path: Path) -> Path:
         data=(SOURCE,),
         input=InputSpec(size=(64, 64), mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7), scale="max"),
     )
-    packing.pack(tmp_path / "teacher", network, entry)
+    save_model(tmp_path / "teacher", network, entry)
     return tmp_path / "teacher"
 
 
@@ -54,7 +56,7 @@ def data(tmp_path: Path) -> Path:
 def test_its_opinion_is_what_it_predicts(teacher: Path) -> None:
     picture = draw_picture(draw_mask(1, 64, 64))
     segmenter = load(teacher, device="cpu", runtime="torch", precision="float32")
-    expected = torch.from_numpy(segmenter.runtime(to_input(picture, segmenter.entry.input)[None])).softmax(1)
+    expected = torch.from_numpy(segmenter.runtime(preprocess(picture, segmenter.entry.input)[None])).softmax(1)
     batch = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
     torch.testing.assert_close(
         Teacher(str(teacher), LABELS, torch.device("cpu"), torch.float32)(batch), expected, atol=1e-4, rtol=0
@@ -67,7 +69,7 @@ def test_it_sees_small_pictures_enlarged_up_to_its_own_size(teacher: Path) -> No
     for side, seen in ((20, 40), (40, 64), (96, 96)):
         small = torch.nn.functional.interpolate(large, (side, side), mode="area")
         wanted = torch.nn.functional.interpolate(small, (seen, seen), mode="bilinear", align_corners=False)
-        bypassed = opinion.network(normalise(wanted, opinion.spec)).softmax(1)
+        bypassed = opinion.network(normalize_batch(wanted, opinion.spec)).softmax(1)
         torch.testing.assert_close(opinion(small), bypassed, atol=1e-5, rtol=0)
 
 
@@ -128,14 +130,14 @@ def test_what_is_learned_is_no_freer_than_what_it_is_learned_from(teacher: Path,
     config = read_config(teacher / "config.json")
     write_config(teacher / "config.json", replace(config, commercial_use=before))
     for model, options in ((teacher, QUICK), (NETWORK, replace(QUICK, teacher=str(teacher)))):
-        assert start(model, LABELS, options)[1].commercial_use == after
+        assert start_network(model, LABELS, options)[1].commercial_use == after
 
 
 def test_what_a_teacher_began_with_reaches_its_pupil_through_it(teacher: Path) -> None:
     config = read_config(teacher / "config.json")
     began, chosen = (replace(SOURCE, name=role, role=role) for role in ("pretraining", "validation"))
     write_config(teacher / "config.json", replace(config, data=(SOURCE, began, chosen)))
-    pupil = start(NETWORK, LABELS, replace(QUICK, teacher=str(teacher)))[1]
+    pupil = start_network(NETWORK, LABELS, replace(QUICK, teacher=str(teacher)))[1]
     assert [(s.name, s.role) for s in pupil.data] == [
         (SOURCE.name, "distillation"),
         ("pretraining", "distillation"),
@@ -145,9 +147,9 @@ def test_what_a_teacher_began_with_reaches_its_pupil_through_it(teacher: Path) -
 
 def test_an_encoder_replaces_that_of_the_weights_it_starts_from(teacher: Path) -> None:
     entry, other = read_config(teacher / "config.json"), teacher.with_name("other")
-    packing.pack(other, create_model(NETWORK, len(LABELS)), entry)
+    save_model(other, create_model(NETWORK, len(LABELS)), entry)
     encoder, rest = (read_state(folder / "model.safetensors") for folder in (teacher, other))
-    state = start(other, LABELS, replace(QUICK, encoder=str(teacher)))[0].state_dict()
+    state = start_network(other, LABELS, replace(QUICK, encoder=str(teacher)))[0].state_dict()
     for key, value in state.items():
         assert torch.equal(value, (encoder if key.startswith("encoder.") else rest)[key]), key
 

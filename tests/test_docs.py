@@ -11,7 +11,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,12 +21,14 @@ import typer
 from PIL import Image
 
 import carseg
-from carseg import hub
-from carseg.benchmark_rows import KEYS, Row
-from carseg.catalog import DEFAULT_MODEL
-from carseg.cli import main, process
-from carseg.cli.app import app
-from carseg.manifest import ROOT, Entry, Metric, load_manifest
+from carseg.benchmarking.rows import KEYS, Row
+from carseg.cli import app, process
+from carseg.cli.main import main
+from carseg.figures import FIGURES
+from carseg.hub.catalog import DEFAULT_MODEL
+from carseg.hub.manifest import ROOT, load_manifest
+from carseg.hub.model_info import ModelInfo
+from carseg.hub.resolve import copies
 
 from drawn_data import draw_mask, draw_picture, save
 from entries import example
@@ -42,7 +43,7 @@ _INCLUDE = re.compile(r'^ *--8<-- "([^":]+)(?::\w+)?"$', re.MULTILINE)
 
 _ENTRY = load_manifest().models.get(DEFAULT_MODEL)
 with_weights = pytest.mark.skipif(
-    _ENTRY is None or not hub.copies(_ENTRY), reason=f"the weights {DEFAULT_MODEL} are not in this checkout"
+    _ENTRY is None or not copies(_ENTRY), reason=f"the weights {DEFAULT_MODEL} are not in this checkout"
 )
 
 
@@ -277,17 +278,17 @@ def pages(hooks: ModuleType) -> ModuleType:
     return hooks.zoo_pages
 
 
-def zoo(count: int) -> dict[str, Entry]:
+def zoo(count: int) -> dict[str, ModelInfo]:
     """Made-up weights."""
     models = {}
     for i in range(count):
         data = example() | {"sha256": f"{i:064x}"}
         data["metrics"] = [data["metrics"][0] | {"miou": 0.9 + i / 1000, "miou_ci": [0.89 + i / 1000, 0.91 + i / 1000]}]
-        models[f"model-{i:02}"] = Entry.from_dict(f"model-{i:02}", data)
+        models[f"model-{i:02}"] = ModelInfo.from_dict(f"model-{i:02}", data)
     return models
 
 
-def timed(models: dict[str, Entry]) -> dict[str, Row]:
+def timed(models: dict[str, ModelInfo]) -> dict[str, Row]:
     """Rows of a benchmark, each model twice as slow as the one before."""
     facts = {"runtime": "torch", "precision": "float32", "device": "cpu", "threads": 2}
     facts["environment"] = {"processor": "a processor"}
@@ -338,7 +339,7 @@ def test_a_time_of_an_earlier_file_is_not_shown(pages: ModuleType, tmp_path: Pat
 
 
 def test_a_weights_page_is_its_card(pages: ModuleType):
-    models = {"a-model": Entry.from_dict("a-model", example())}
+    models = {"a-model": ModelInfo.from_dict("a-model", example())}
     page = pages.weight_page(models["a-model"], with_picture=True)
     assert page.startswith("# a-model\n\n![") and "research only" in page and "## Time" not in page
     page = pages.weight_page(models["a-model"], timed(models)["a-model"], with_picture=False)
@@ -355,14 +356,14 @@ def test_a_weights_page_shows_what_made_it(pages: ModuleType):
 def test_figures_in_pages_are_those_of_the_manifest(hooks: ModuleType, pages: ModuleType):
     data = example()
     merged = data["metrics"][0] | {"miou": 0.99, "merged": {"car": "thing"}, "per_class": {}}
-    models = {"a-model": Entry.from_dict("a-model", data | {"metrics": [*data["metrics"], merged]})}
+    models = {"a-model": ModelInfo.from_dict("a-model", data | {"metrics": [*data["metrics"], merged]})}
     assert pages.our_figure(models, "a-model", "miou") == "[a-model](zoo/a-model.md) 98.00 (97.00 to 99.00)"
     assert "99.00 (97.00" in pages.our_figure(models, "a-model", "miou", merged=True)
     assert pages.our_figure(models, "another", "miou") == "-"
     page = (DOCS / "public-projects.md").read_text("utf-8")
     names, figures = zip(*re.findall(r"<!-- ours: (\S+) (\S+)", page), strict=True)
     assert set(names) <= {path.stem for path in (ROOT / "recipes").glob("*.toml")}
-    assert set(figures) <= {field.name for field in fields(Metric)}
+    assert set(figures) <= FIGURES.keys()
     assert "<!-- ours" in page and "<!-- ours" not in hooks.on_page_markdown(page)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carseg import drawing
 from carseg.errors import OptionError
+from carseg.images import draw
 from carseg.labels import BDD, CAMVID, CARPARTS, CARVANA, LabelSet, label_set
 
 # Linear RGB as seen by protanopes, deuteranopes and tritanopes (Machado, Oliveira and Fernandes 2009, severity 1).
@@ -89,7 +89,7 @@ def scene(height, width, classes=CLASSES):
 
 def test_overlay_tints_parts_and_leaves_the_rest():
     picture, mask = scene(60, 200)
-    tinted = np.asarray(drawing.overlay(picture, mask, CARPARTS, alpha=0.25, legend=False)).astype(int)
+    tinted = np.asarray(draw.overlay(picture, mask, CARPARTS, alpha=0.25, legend=False)).astype(int)
     assert (tinted[mask == 0] == 128).all()
     hood = CARPARTS.classes.index("hood")
     inside, border = np.flatnonzero(mask[0] == hood)[[5, 0]]
@@ -100,18 +100,18 @@ def test_overlay_tints_parts_and_leaves_the_rest():
 def test_ignored_pixels_stay_and_no_part_no_legend():
     picture, mask = scene(20, 30)
     mask[:] = 255
-    assert np.array_equal(np.asarray(drawing.overlay(picture, mask, CAMVID)), picture)
+    assert np.array_equal(np.asarray(draw.overlay(picture, mask, CAMVID)), picture)
     mask[:] = 0
-    assert np.array_equal(np.asarray(drawing.overlay(picture, mask, CARPARTS)), picture)
-    assert not np.array_equal(np.asarray(drawing.overlay(picture, mask, CAMVID, legend=False)), picture)  # sky
+    assert np.array_equal(np.asarray(draw.overlay(picture, mask, CARPARTS)), picture)
+    assert not np.array_equal(np.asarray(draw.overlay(picture, mask, CAMVID, legend=False)), picture)  # sky
 
 
 @pytest.mark.parametrize("size", [(192, 256), (2160, 3840), (500, 40), (2, 17), (30, 900)])
 def test_the_legend_names_what_is_present_and_covers_nothing(size):
     height, width = size
     picture, mask = scene(height, width)
-    image = drawing.overlay(picture, mask, CARPARTS)
-    plain = drawing.overlay(picture, mask, CARPARTS, legend=False)
+    image = draw.overlay(picture, mask, CARPARTS)
+    plain = draw.overlay(picture, mask, CARPARTS, legend=False)
     left = (image.width - width) // 2
     assert image.crop((left, 0, left + width, height)).tobytes() == plain.tobytes()
     strip = np.asarray(image)[height:].reshape(-1, 3)
@@ -125,73 +125,73 @@ def test_the_legend_names_what_is_present_and_covers_nothing(size):
 
 
 def test_text_grows_with_the_picture():
-    assert drawing.text_size(256, 192) == 12
-    assert drawing.text_size(3840, 2160) > 40
+    assert draw.text_size(256, 192) == 12
+    assert draw.text_size(3840, 2160) > 40
 
 
 def test_legend_text_stays_on_the_sheet():
     picture, mask = scene(192, 256)
-    image = np.asarray(drawing.overlay(picture, mask, CARPARTS))
+    image = np.asarray(draw.overlay(picture, mask, CARPARTS))
     assert (image[192:, -3:] == 255).all()
     assert (image[-3:] == 255).all()
 
 
 def test_side_by_side_shows_every_mask_above_one_legend():
     picture, mask = scene(100, 150)
-    image = drawing.side_by_side(picture, {"prediction": mask, "truth": np.zeros_like(mask)}, CARPARTS)
+    image = draw.side_by_side(picture, {"prediction": mask, "truth": np.zeros_like(mask)}, CARPARTS)
     assert image.width > 3 * 150
     pixels = np.asarray(image)
     hood = (pixels == CARPARTS.colors[CARPARTS.classes.index("hood")]).all(axis=2)
     assert hood[:, 170:310].any()  # the outline in the prediction
     assert not hood[:130, 330:].any()  # none in the truth
-    below = drawing.side_by_side(picture, {"prediction": mask}, CARPARTS, columns=1)
+    below = draw.side_by_side(picture, {"prediction": mask}, CARPARTS, columns=1)
     assert below.width < below.height
 
 
 def test_part_crops_show_each_part_once():
     picture, mask = scene(300, 400, ["hood", "wheel"])
-    image = drawing.part_crops(picture, mask, CARPARTS, columns=2, side=200)
+    image = draw.part_crops(picture, mask, CARPARTS, columns=2, side=200)
     pixels = np.asarray(image)
     hood, wheel = (
         np.flatnonzero((pixels == CARPARTS.colors[CARPARTS.classes.index(name)]).all(axis=2).any(axis=0))
         for name in ("hood", "wheel")
     )
     assert hood.max() < image.width / 2 < wheel.min()
-    assert drawing.part_crops(picture, np.zeros_like(mask), CARPARTS).height < 20  # nothing to show
+    assert draw.part_crops(picture, np.zeros_like(mask), CARPARTS).height < 20  # nothing to show
 
 
 def test_crops_at_the_border_and_of_one_pixel():
     picture, mask = scene(50, 70, [])
     mask[0, 0] = CARPARTS.classes.index("left_mirror")
     mask[49, 10:70] = CARPARTS.classes.index("wheel")
-    assert drawing.part_crops(picture, mask, CARPARTS).width > 160
+    assert draw.part_crops(picture, mask, CARPARTS).width > 160
 
 
 def test_heatmap_goes_from_dark_to_light_and_takes_anything():
-    pixels = np.asarray(drawing.heatmap(np.arange(64.0).reshape(8, 8) - 20))
+    pixels = np.asarray(draw.heatmap(np.arange(64.0).reshape(8, 8) - 20))
     assert (np.diff(oklab(pixels.reshape(-1, 3))[:, 0]) > 0).all()
-    flat = np.asarray(drawing.heatmap(np.full((2, 2), 7.0)))
+    flat = np.asarray(draw.heatmap(np.full((2, 2), 7.0)))
     assert (flat == flat[0, 0]).all()
-    odd = np.asarray(drawing.heatmap(np.array([[np.nan, -np.inf, 0.0, 1.0]])))
+    odd = np.asarray(draw.heatmap(np.array([[np.nan, -np.inf, 0.0, 1.0]])))
     assert odd[0, 0].tolist() == odd[0, 1].tolist() == odd[0, 2].tolist()
     spiked = np.arange(10000.0).reshape(100, 100)
     spiked[0, 0] = 1e9
-    assert np.unique(np.asarray(drawing.heatmap(spiked)).reshape(-1, 3), axis=0).shape[0] == 2
-    assert np.unique(np.asarray(drawing.heatmap(spiked, outliers=0.01)).reshape(-1, 3), axis=0).shape[0] > 100
+    assert np.unique(np.asarray(draw.heatmap(spiked)).reshape(-1, 3), axis=0).shape[0] == 2
+    assert np.unique(np.asarray(draw.heatmap(spiked, outliers=0.01)).reshape(-1, 3), axis=0).shape[0] > 100
 
 
 def test_feature_maps_are_enlarged_and_numbered():
     features = np.random.default_rng(0).normal(size=(6, 15, 20)).astype(np.float32)
-    image = drawing.feature_maps(features, columns=3, side=100)
+    image = draw.feature_maps(features, columns=3, side=100)
     assert image.width >= 3 * 100
     assert image.height >= 2 * 75
     with pytest.raises(OptionError, match="channels, height, width"):
-        drawing.feature_maps(features[0])
+        draw.feature_maps(features[0])
 
 
 def test_a_title_that_is_too_long_is_shortened():
     images = [Image.new("RGB", (60, 40))] * 2
-    sheet = np.asarray(drawing.grid(images, ["a very long title indeed", ""], columns=2))
+    sheet = np.asarray(draw.grid(images, ["a very long title indeed", ""], columns=2))
     ink = np.flatnonzero((sheet.astype(int).sum(axis=2) < 200)[:15].any(axis=0))
     assert ink.size
     assert ink.max() < 70
@@ -200,10 +200,10 @@ def test_a_title_that_is_too_long_is_shortened():
 def test_wrong_arguments_are_refused():
     picture, mask = scene(20, 30)
     with pytest.raises(OptionError, match=r"alpha is 1\.5"):
-        drawing.overlay(picture, mask, CARVANA, alpha=1.5)
+        draw.overlay(picture, mask, CARVANA, alpha=1.5)
     with pytest.raises(OptionError, match="its mask"):
-        drawing.overlay(picture, mask[1:], CARPARTS)
+        draw.overlay(picture, mask[1:], CARPARTS)
     with pytest.raises(OptionError, match="1 pictures have 2 titles"):
-        drawing.grid([Image.new("RGB", (2, 2))], ["a", "b"])
+        draw.grid([Image.new("RGB", (2, 2))], ["a", "b"])
     with pytest.raises(OptionError, match="columns is 0"):
-        drawing.grid([], [], columns=0)
+        draw.grid([], [], columns=0)

@@ -13,12 +13,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from carseg.checkpoint import read_state
+from carseg.architectures.registry import list_architectures
 from carseg.errors import OptionError, UnknownNameError
+from carseg.evaluation.metrics import Evaluation
+from carseg.hub.checkpoint import read_state
+from carseg.hub.create import create_model
+from carseg.hub.manifest import Manifest, load_manifest
 from carseg.labels import LABEL_SETS
-from carseg.manifest import Manifest, load_manifest
-from carseg.metrics import Evaluation
-from carseg.registry import create_model, list_architectures
 from experiments import page, results
 from experiments.experiment import Experiment, Pictures, names, read
 from experiments.measures import quality

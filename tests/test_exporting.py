@@ -14,15 +14,23 @@ from PIL import Image
 
 import carseg
 import carseg.data
-from carseg import ExportError, OptionError, UnknownNameError, exporting, hub, runtimes
-from carseg.cli import main, process
-from carseg.errors import PictureError
-from carseg.exporting import export
-from carseg.manifest import Int8, Metric, write_config
-from carseg.runtimes import cpu, kept
-from recipes import calibrate
+from carseg import ExportError, OptionError, UnknownNameError
+from carseg.cli import process
+from carseg.cli.main import main
+from carseg.errors import ImageError
+from carseg.exporting.acceptance import INT8_AGREEMENT, INT8_LOSS, comparison_images
+from carseg.exporting.anylabeling import anylabeling_config
+from carseg.exporting.export import _WRITERS, calibrate, export
+from carseg.figures import Estimate
+from carseg.hub.manifest import write_config
+from carseg.hub.model_info import Int8, Metric
+from carseg.hub.resolve import ResolvedWeights, resolve
+from carseg.runtimes import cpu, start_runtime
+from carseg.runtimes.artifacts import int8_ranges
+from recipes import calibrate as recipe_calibrate
 
 from color_hub import LABELS, SIDE, blocks, photo, write_model
+from modules import module
 
 pytest.importorskip("onnxscript")
 onnx = pytest.importorskip("onnx")
@@ -106,7 +114,7 @@ def test_the_x_anylabeling_file_names_model_and_classes(tmp_path: Path):
 
 def test_int8_is_then_what_load_runs(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     made = export("blocks", tmp_path, precision="int8", calib=folder / "pictures")
-    assert made.value >= exporting.INT8_AGREEMENT
+    assert made.value >= INT8_AGREEMENT
     kinds = {node.op_type for node in onnx.load(str(made.files[0])).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
     picture = folder / "pictures" / "0.png"
@@ -114,20 +122,22 @@ def test_int8_is_then_what_load_runs(folder: Path, tmp_path: Path, monkeypatch: 
     fast = carseg.load("blocks", runtime="onnx", precision="int8")
     assert (fast.runtime.name, fast.runtime.precision) == ("onnx", "int8")
     assert (fast.predict(picture).mask == wanted).mean() > 0.99
-    ranges = kept.int8_ranges(fast.entry)
-    monkeypatch.setattr(kept, "__version__", "99")  # a release takes nothing away that only the user could make
-    assert kept.int8_ranges(fast.entry) == ranges
+    ranges = int8_ranges(fast.entry)
+    monkeypatch.setattr(
+        module("runtimes.artifacts"), "__version__", "99"
+    )  # a release takes nothing away that only the user could make
+    assert int8_ranges(fast.entry) == ranges
 
 
 def test_int8_as_it_was_published_is_judged_by_what_it_was_measured_to_cost(folder: Path, tmp_path: Path):
     entry = write_model(tmp_path / "hub", "stated")
-    located = hub.locate("stated", hub=str(tmp_path / "hub"))
-    ranges = exporting.calibrate(located, [np.asarray(blocks())])
+    located = resolve("stated", hub=str(tmp_path / "hub"))
+    ranges = calibrate(located, [np.asarray(blocks())])
     for lost in (0.004, 0.006):
-        metric = Metric("blocks", "test", 128, "by hand", miou=0.9)
+        metric = Metric("blocks", "test", 128, "by hand", {"miou": Estimate(0.9)})
         stated = replace(entry, int8=Int8(ranges, lost, lost), metrics=(metric,))
         write_config(tmp_path / "hub" / "stated" / "config.json", stated)
-        if lost < exporting.INT8_LOSS:
+        if lost < INT8_LOSS:
             made = export("stated", tmp_path / "out", precision="int8", hub=str(tmp_path / "hub"))
             assert (made.figure, made.value, made.pictures, made.generated) == ("mIoU lost", lost, 128, False)
         else:
@@ -146,8 +156,8 @@ class Wrong:
 
 @pytest.fixture
 def wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    write = exporting._WRITERS["onnx"]
-    monkeypatch.setitem(exporting._WRITERS, "onnx", lambda *arguments: (write(*arguments)[0], Wrong()))
+    write = _WRITERS["onnx"]
+    monkeypatch.setitem(_WRITERS, "onnx", lambda *arguments: (write(*arguments)[0], Wrong()))
 
 
 def test_what_does_not_agree_is_refused_and_leaves_nothing(wrong: None, folder: Path, tmp_path: Path):
@@ -176,7 +186,7 @@ def test_pictures_that_cannot_be_read_are_not_counted(tmp_path: Path) -> None:
     (pictures / "broken.jpg").write_bytes(b"no picture")
     assert export("blocks", tmp_path / "out", pictures=pictures).pictures == 1
     (pictures / "sound.png").unlink()
-    with pytest.raises(PictureError, match=r"no picture to compare or calibrate with: .*broken\.jpg"):
+    with pytest.raises(ImageError, match=r"no picture to compare or calibrate with: .*broken\.jpg"):
         export("blocks", tmp_path / "out", pictures=pictures)
 
 
@@ -194,8 +204,8 @@ def test_the_command_prints_the_files(tmp_path: Path, capsys: pytest.CaptureFixt
         ({"format": "tflite"}, OptionError, "onnx, openvino, torch-export"),
         ({"precision": "int8"}, OptionError, "--calib DIR"),
         ({"precision": "bfloat16"}, OptionError, "onnx cannot be exported as bfloat16"),
-        ({"pictures": "nowhere/*.jpg"}, carseg.PictureNotFoundError, "matches no file"),
-        ({"precision": "int8", "calib": "nowhere"}, carseg.PictureNotFoundError, "no such file or folder"),
+        ({"pictures": "nowhere/*.jpg"}, carseg.ImageNotFoundError, "matches no file"),
+        ({"precision": "int8", "calib": "nowhere"}, carseg.ImageNotFoundError, "no such file or folder"),
     ],
 )
 def test_wrong_usage(
@@ -214,11 +224,11 @@ def test_wrong_usage(
 
 
 def test_bfloat16_that_is_no_faster_is_not_stated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    located, now = hub.locate("blocks"), 0.0
-    exact = runtimes.start(located, "torch", "cpu", "float32", None)
+    located, now = resolve("blocks"), 0.0
+    exact = start_runtime(located, "torch", "cpu", "float32", None)
     costs = {"torch": {"float32": 2.0, "bfloat16": 3.0}, "openvino": {"float32": 2.0, "bfloat16": 1.0}}
 
-    def start(located: hub.Located, name: str, device: str, precision: str, threads: None) -> Any:
+    def start(located: ResolvedWeights, name: str, device: str, precision: str, threads: None) -> Any:
         def run(batch: np.ndarray) -> np.ndarray:
             nonlocal now
             now += costs[name][precision]
@@ -226,11 +236,11 @@ def test_bfloat16_that_is_no_faster_is_not_stated(folder: Path, monkeypatch: pyt
 
         return run
 
-    monkeypatch.setattr(runtimes, "start", start)
-    monkeypatch.setattr(runtimes, "installed", lambda name: name in costs)
+    monkeypatch.setattr(recipe_calibrate, "start_runtime", start)
+    monkeypatch.setattr(module("runtimes.choose"), "installed", lambda name: name in costs)
     monkeypatch.setattr(cpu, "native_bfloat16", lambda: True)
-    monkeypatch.setattr(calibrate.time, "perf_counter", lambda: now)
-    found = calibrate.measure_runtimes(located, [np.asarray(blocks(96, 64))] * 2)
+    monkeypatch.setattr(recipe_calibrate.time, "perf_counter", lambda: now)
+    found = recipe_calibrate.measure_runtimes(located, [np.asarray(blocks(96, 64))] * 2)
     assert found == {"openvino": {"bfloat16": 1.0, "float32": 1.0}, "torch": {"float32": 1.0}}
 
 
@@ -245,18 +255,18 @@ def test_int8_is_judged_by_the_miou_that_it_costs_on_labelled_pictures(
     options = {
         "precision": "int8",
         "calib": folder / "pictures",
-        "data": carseg.data.open(tmp_path / "data", labels=LABELS),
+        "data": carseg.data.load(tmp_path / "data", labels=LABELS),
     }
     made = export("blocks", tmp_path / "out", **options)
     assert (made.figure, made.pictures, made.generated) == ("mIoU lost", 1, False)
-    assert abs(made.value) <= exporting.INT8_LOSS
+    assert abs(made.value) <= INT8_LOSS
     request.getfixturevalue("wrong")
     with pytest.raises(ExportError, match=r"int8 has mIoU 0\.\d+ on 1 pictures where float32 has"):
         export("blocks", tmp_path / "refused", **options)
 
 
 def test_float32_must_agree_better_than_int8(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "agreement", lambda masks: (0.995, len(list(masks))))
+    monkeypatch.setattr(module("exporting.acceptance"), "agreement", lambda masks: (0.995, len(list(masks))))
     with pytest.raises(ExportError, match=r"99\.9% must"):
         export("blocks", tmp_path)
     assert export("blocks", tmp_path, precision="int8", calib=folder / "pictures").value == 0.995
@@ -266,10 +276,10 @@ def test_what_int8_costs_depends_on_the_processor_and_on_its_ranges(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = write_model(tmp_path / "hub", "stated")
-    located = hub.locate("stated", hub=str(tmp_path / "hub"))
-    found = exporting.calibrate(located, [np.asarray(blocks())])
+    located = resolve("stated", hub=str(tmp_path / "hub"))
+    found = calibrate(located, [np.asarray(blocks())])
     ranges = {place: (2 * low, 2 * high) for place, (low, high) in found.items()}  # others than pictures give here
-    metric = Metric("blocks", "test", 128, "by hand", miou=0.9)
+    metric = Metric("blocks", "test", 128, "by hand", {"miou": Estimate(0.9)})
     stated = replace(entry, int8=Int8(ranges, 0.004, 0.006), metrics=(metric,))
     write_config(tmp_path / "hub" / "stated" / "config.json", stated)
     monkeypatch.setenv("CARSEG_HUB", str(tmp_path / "hub"))
@@ -296,12 +306,12 @@ def test_openvino_keeps_float32_weights(tmp_path: Path) -> None:
 
 def test_the_x_anylabeling_file_knows_height_from_width() -> None:
     yaml = pytest.importorskip("yaml")
-    entry = hub.locate("blocks").entry
+    entry = resolve("blocks").entry
     wide = replace(entry, input=replace(entry.input, size=(24, 40)))
-    settings = yaml.safe_load(exporting._anylabeling(wide, "blocks.onnx"))
+    settings = yaml.safe_load(anylabeling_config(wide, "blocks.onnx"))
     assert (settings["input_height"], settings["input_width"]) == (24, 40)
 
 
 def test_some_pictures_are_spread_over_all_of_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exporting, "_MOST_PICTURES", 2)
-    assert [path.name for path in exporting._find(folder / "pictures")] == ["0.png", "2.png"]
+    monkeypatch.setattr(module("exporting.acceptance"), "_MOST_PICTURES", 2)
+    assert [path.name for path in comparison_images(folder / "pictures")] == ["0.png", "2.png"]

@@ -12,29 +12,25 @@ from typing import Any
 import pytest
 import torch
 
-from carseg import Options, finetune, load, packing, training, training_log
-from carseg.atomic import repair_folder
-from carseg.data.opening import open as open_data
-from carseg.errors import (
-    DataError,
-    MissingExtraError,
-    OptionError,
-    TrainingError,
-    UnknownNameError,
-    WeightsError,
-)
-from carseg.finetuning import open_splits, start
+from carseg import TrainingConfig, finetune, load
+from carseg._files import repair_folder
+from carseg.data.load import load as open_data
+from carseg.errors import DataError, MissingExtraError, OptionError, TrainingError, UnknownNameError, WeightsError
+from carseg.hub.create import create_model
+from carseg.hub.model_info import Int8, ModelInfo
+from carseg.hub.save import save_model
 from carseg.labels import label_set
-from carseg.manifest import Entry, Int8
-from carseg.registry import create_model
-from carseg.training import Trainer
-from carseg.training_log import COLUMNS, TrainingLog, read_log
+from carseg.training.log import COLUMNS, TrainingLog, read_log
+from carseg.training.splits import open_splits
+from carseg.training.start import start_network
+from carseg.training.trainer import Trainer
 
 from drawn_data import index_folder
 from entries import entry_of
+from modules import module
 
 NETWORK = "lraspp-mobilenetv2"
-QUICK = Options(epochs=1, batch_size=4, size=(32, 32), augment="none", val_fraction=0.25, precision="float32")
+QUICK = TrainingConfig(epochs=1, batch_size=4, size=(32, 32), augment="none", val_fraction=0.25, precision="float32")
 OLD = label_set("old", ("ground", "left_door", "right_door"))
 NEW = label_set("new", ("right_door", "ground", "hood", "wheel"))
 
@@ -46,7 +42,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def old_entry(architecture: str) -> Entry:
+def old_entry(architecture: str) -> ModelInfo:
     return replace(entry_of(name="old"), architecture=architecture, labels=OLD, storage="float32", metrics=())
 
 
@@ -113,7 +109,7 @@ def test_the_log_goes_back_to_a_step_and_is_whole_on_a_full_disk(
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(training_log, "replacing", full)
+    monkeypatch.setattr(module("training.log"), "replacing", full)
     with pytest.raises(OSError, match="No space"):
         log.add(dict.fromkeys(COLUMNS, 12.0))
     assert [row["step"] for row in read_log(tmp_path)] == [row["step"] for row in log.rows] == [3, 6]
@@ -153,8 +149,8 @@ def test_an_encoders_file_that_is_not_there_is_named(data: Path, tmp_path: Path)
 
 def test_an_encoder_brings_its_normalisation(tmp_path: Path) -> None:
     seen = replace(old_entry(NETWORK).input, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), scale="max")
-    packing.pack(tmp_path / "old", create_model(NETWORK, len(OLD)), replace(old_entry(NETWORK), input=seen))
-    _, entry, _ = start(NETWORK, NEW, replace(QUICK, encoder=str(tmp_path / "old")))
+    save_model(tmp_path / "old", create_model(NETWORK, len(OLD)), replace(old_entry(NETWORK), input=seen))
+    _, entry, _ = start_network(NETWORK, NEW, replace(QUICK, encoder=str(tmp_path / "old")))
     assert (entry.input.mean, entry.input.std, entry.input.scale) == (seen.mean, seen.std, "max")
 
 
@@ -180,8 +176,8 @@ def test_a_network_that_needs_several_pictures_a_step_says_so(data: Path, tmp_pa
 @pytest.mark.parametrize("architecture", [NETWORK, "u2netp"])
 def test_classes_of_the_same_name_keep_their_part_of_the_head(architecture: str, tmp_path: Path) -> None:
     network = create_model(architecture, len(OLD))
-    packing.pack(tmp_path / "old", network, old_entry(architecture))
-    other, found, new = start(tmp_path / "old", NEW, QUICK)
+    save_model(tmp_path / "old", network, old_entry(architecture))
+    other, found, new = start_network(tmp_path / "old", NEW, QUICK)
     assert found.labels == NEW
     x = torch.rand(1, 3, 64, 64)
     if architecture == "u2netp":  # its last layer sees the logits of all classes: those of new ones must not matter
@@ -195,7 +191,7 @@ def test_classes_of_the_same_name_keep_their_part_of_the_head(architecture: str,
     torch.testing.assert_close(after[:, [1, 0]], before[:, [0, 2]])
     assert new
     assert not any(name.startswith("encoder") for name in new)
-    _, _, none = start(tmp_path / "old", label_set("fewer", ("Ground", "right door")), QUICK)
+    _, _, none = start_network(tmp_path / "old", label_set("fewer", ("Ground", "right door")), QUICK)
     assert none == []
 
 
@@ -215,14 +211,14 @@ def test_what_was_measured_of_the_old_weights_is_forgotten(tmp_path: Path) -> No
         int8=Int8({"pictures": (-1.0, 1.0)}, 0.0, 0.0),
         quantization_loss=0.0,
     )
-    packing.pack(tmp_path / "old", create_model(NETWORK, len(OLD)), measured)
-    _, entry, _ = start(tmp_path / "old", OLD, QUICK)
+    save_model(tmp_path / "old", create_model(NETWORK, len(OLD)), measured)
+    _, entry, _ = start_network(tmp_path / "old", OLD, QUICK)
     assert (entry.runtimes, entry.int8, entry.quantization_loss) == ({}, None, None)
 
 
 def test_an_entry_survives_a_kill_while_it_is_replaced(tmp_path: Path) -> None:
     network, folder = create_model(NETWORK, len(OLD)), tmp_path / "best"
-    first = packing.pack(folder, network, old_entry(NETWORK))
+    first = save_model(folder, network, old_entry(NETWORK))
     folder.rename(tmp_path / ".best-replaced")  # killed between the two renames
     (tmp_path / ".best-new").mkdir()
     repair_folder(folder)
@@ -230,7 +226,7 @@ def test_an_entry_survives_a_kill_while_it_is_replaced(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
 
 
-def trainer_of(data: Path, run: Path, options: Options) -> Trainer:
+def trainer_of(data: Path, run: Path, options: TrainingConfig) -> Trainer:
     entry = old_entry(NETWORK)
     spec = replace(entry.input, size=(32, 32))
     return Trainer(
@@ -286,7 +282,7 @@ def test_validation_takes_a_tenth_of_a_budget_of_time_at_most(data: Path, tmp_pa
 def test_plateau_halves_the_rate_when_validation_no_longer_improves(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "PLATEAU_PATIENCE", 2)
+    monkeypatch.setattr(module("training.trainer"), "PLATEAU_PATIENCE", 2)
     options = replace(QUICK, epochs=6, lr=1e-12, schedule="plateau", freeze=("bn",))
     finetune(NETWORK, data, tmp_path / "run", options=options)
     rates = [row["lr"] for row in read_log(tmp_path / "run")]

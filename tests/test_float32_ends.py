@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 import carseg
-from carseg import registry, runtimes
+from carseg import runtimes
 from carseg.architectures.network import Network
+from carseg.architectures.registry import _BUILDERS, list_architectures
+from carseg.hub.create import create_model
+from carseg.hub.save import save_model
 from carseg.labels import label_set
-from carseg.packing import pack
-from carseg.registry import create_model, list_architectures
 
 from color_hub import SIDE, write_model
 
@@ -62,9 +63,9 @@ def test_neither_the_picture_nor_the_logits_are_rounded(
     if not runtimes.installed(runtime):
         pytest.skip(f"{runtime} is not installed")
     monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(registry._BUILDERS, "difference", Difference)
+    monkeypatch.setitem(_BUILDERS, "difference", Difference)
     entry = replace(write_model(tmp_path), architecture="difference", labels=label_set("two", ("background", "car")))
-    pack(tmp_path / "difference", Difference(2, 3), entry)
+    save_model(tmp_path / "difference", Difference(2, 3), entry)
     picture = np.ones((1, 3, SIDE, SIDE), np.float32)
     picture[:, 0] += 65 * STEP
     logits = carseg.load(tmp_path / "difference", device="cpu", runtime=runtime, precision="bfloat16").runtime(picture)

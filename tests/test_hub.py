@@ -18,26 +18,31 @@ from typing import Any
 import pytest
 
 import carseg
-from carseg import hub
+from carseg._env import is_offline
 from carseg.errors import HubError, ManifestError, OfflineError, OptionError, UnknownNameError, WeightsError
-from carseg.hub import download
-from carseg.hub.places import origin_places, parse_place
-from carseg.manifest import Entry, Manifest
+from carseg.hub.cache import cache_dir
+from carseg.hub.http import read_url
+from carseg.hub.licence import first_use
+from carseg.hub.manifest import Manifest
+from carseg.hub.model_info import ModelInfo
+from carseg.hub.origins import origins_of, parse_origin
+from carseg.hub.resolve import ResolvedWeights, copies, resolve
 
 from entries import COMMIT, CONTENT, FILE, entry_of, put, start
+from modules import module
 from server import Server
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture
-def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Entry]:
+def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModelInfo]:
     """Makes ``my-unet`` a model of the manifest, with these hubs and facts."""
 
-    def make(*hubs: str, content: bytes = CONTENT, **facts: Any) -> Entry:
+    def make(*hubs: str, content: bytes = CONTENT, **facts: Any) -> ModelInfo:
         entry = replace(entry_of(content), **facts)
         manifest = Manifest(hubs=hubs, models={entry.name: entry})
-        monkeypatch.setattr(hub, "load_manifest", lambda: manifest)
+        monkeypatch.setattr(module("hub.resolve"), "load_manifest", lambda: manifest)
         return entry
 
     return make
@@ -58,108 +63,110 @@ def files_in_cache(tmp_path: Path) -> list[str]:
 
 
 class TestDownload:
-    def test_once_then_from_the_cache(self, server: Server, known: Callable[..., Entry], tmp_path: Path) -> None:
+    def test_once_then_from_the_cache(self, server: Server, known: Callable[..., ModelInfo], tmp_path: Path) -> None:
         entry = known(f"{server.url}/hub")
         seen: list[tuple[int, int]] = []
-        located = hub.locate("my-unet", progress=lambda *at: seen.append(at))
+        located = resolve("my-unet", progress=lambda *at: seen.append(at))
         assert located.entry == entry
         assert located.path.read_bytes() == CONTENT
         assert seen[-1] == (len(CONTENT), len(CONTENT))
-        assert hub.locate("my-unet").path == located.path
+        assert resolve("my-unet").path == located.path
         assert server.starts(FILE) == [0]
         assert files_in_cache(tmp_path) == [f"{entry.sha256}.safetensors"]
 
     @pytest.mark.parametrize("fault", [500, 503, 429, "cut"])
-    def test_recovers_from_a_passing_fault(self, server: Server, known: Callable[..., Entry], fault: int | str) -> None:
+    def test_recovers_from_a_passing_fault(
+        self, server: Server, known: Callable[..., ModelInfo], fault: int | str
+    ) -> None:
         server.faults[FILE] = [fault, fault]
         known(f"{server.url}/hub")
-        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert resolve("my-unet").path.read_bytes() == CONTENT
         assert len(server.starts(FILE)) == 3
 
-    def test_goes_on_where_it_broke_off(self, server: Server, known: Callable[..., Entry]) -> None:
+    def test_goes_on_where_it_broke_off(self, server: Server, known: Callable[..., ModelInfo]) -> None:
         server.faults[FILE] = ["cut", 500]
         known(f"{server.url}/hub")
-        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert resolve("my-unet").path.read_bytes() == CONTENT
         first, second, third = server.starts(FILE)
         assert first == 0 < second == third
 
-    def test_a_poor_line_is_no_reason_to_give_up(self, server: Server, known: Callable[..., Entry]) -> None:
+    def test_a_poor_line_is_no_reason_to_give_up(self, server: Server, known: Callable[..., ModelInfo]) -> None:
         server.files[FILE] = large = CONTENT * 20
         server.faults[FILE] = ["cut"] * 4  # one more than it tries where nothing comes
         known(f"{server.url}/hub", content=large)
-        assert hub.locate("my-unet").path.read_bytes() == large
+        assert resolve("my-unet").path.read_bytes() == large
         assert len(server.starts(FILE)) == 5
 
     @pytest.mark.parametrize("longer", [0, 10])
     def test_what_an_earlier_try_left_may_be_whole_or_too_long(
-        self, server: Server, known: Callable[..., Entry], tmp_path: Path, longer: int
+        self, server: Server, known: Callable[..., ModelInfo], tmp_path: Path, longer: int
     ) -> None:
         entry = known(f"{server.url}/hub")
         part = tmp_path / "cache" / "weights" / f"{entry.sha256}.part"
         part.parent.mkdir(parents=True)
         part.write_bytes(CONTENT + b"x" * longer)
-        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert resolve("my-unet").path.read_bytes() == CONTENT
         assert len(server.starts(FILE)) == (2 if longer else 0)
 
     def test_what_is_larger_than_it_should_be_is_not_read_to_its_end(
-        self, server: Server, known: Callable[..., Entry]
+        self, server: Server, known: Callable[..., ModelInfo]
     ) -> None:
         server.files[FILE] = CONTENT * 2
         known(f"{server.url}/hub")
         with pytest.raises(HubError, match="what it has under this name is too large"):
-            hub.locate("my-unet")
+            resolve("my-unet")
 
-    def test_goes_on_in_the_next_process(self, server: Server, known: Callable[..., Entry], tmp_path: Path) -> None:
+    def test_goes_on_in_the_next_process(self, server: Server, known: Callable[..., ModelInfo], tmp_path: Path) -> None:
         server.faults[FILE] = ["cut", 500, 500, 500, 500]
         known(f"{server.url}/hub")
         with pytest.raises(HubError, match="500"):
-            hub.locate("my-unet")
-        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+            resolve("my-unet")
+        assert resolve("my-unet").path.read_bytes() == CONTENT
         assert server.starts(FILE)[-1] > 0
 
-    def test_server_without_ranges(self, server: Server, known: Callable[..., Entry]) -> None:
+    def test_server_without_ranges(self, server: Server, known: Callable[..., ModelInfo]) -> None:
         server.faults[FILE] = ["cut", "whole"]
         known(f"{server.url}/hub")
-        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert resolve("my-unet").path.read_bytes() == CONTENT
 
     def test_silent_server_is_given_up(
-        self, server: Server, known: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch
+        self, server: Server, known: Callable[..., ModelInfo], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(download, "_TIMEOUT", (0.2, 0.2))
+        monkeypatch.setattr(module("hub.http"), "_TIMEOUT", (0.2, 0.2))
         server.faults[FILE] = ["hang"]
         known(f"{server.url}/hub")
-        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert resolve("my-unet").path.read_bytes() == CONTENT
 
-    def test_missing_then_mirror(self, server: Server, known: Callable[..., Entry]) -> None:
+    def test_missing_then_mirror(self, server: Server, known: Callable[..., ModelInfo]) -> None:
         server.files["/mirror/my-unet/model.safetensors"] = server.files.pop(FILE)
         known(f"{server.url}/hub", f"{server.url}/mirror/")
-        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert resolve("my-unet").path.read_bytes() == CONTENT
         assert server.starts(FILE) == [0]
 
     @pytest.mark.parametrize("wrong", [b"x" * len(CONTENT), b"<html>", CONTENT + b"x", b""])
-    def test_wrong_bytes_then_mirror(self, server: Server, known: Callable[..., Entry], wrong: bytes) -> None:
+    def test_wrong_bytes_then_mirror(self, server: Server, known: Callable[..., ModelInfo], wrong: bytes) -> None:
         server.files["/bad/my-unet/model.safetensors"] = wrong
         known(f"{server.url}/bad", f"{server.url}/hub")
-        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert resolve("my-unet").path.read_bytes() == CONTENT
 
     def test_wrong_half_of_one_mirror_does_not_spoil_the_next(
-        self, server: Server, known: Callable[..., Entry]
+        self, server: Server, known: Callable[..., ModelInfo]
     ) -> None:
         bad = "/bad/my-unet/model.safetensors"
         server.files[bad] = b"x" * len(CONTENT)
         server.faults[bad] = ["cut", 404]
         known(f"{server.url}/bad", f"{server.url}/hub")
-        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert resolve("my-unet").path.read_bytes() == CONTENT
         assert server.starts(FILE)[0] > 0
         assert server.starts(FILE)[1:] == [0]
 
     def test_one_sentence_says_what_is_wrong_with_each_place(
-        self, server: Server, known: Callable[..., Entry], tmp_path: Path
+        self, server: Server, known: Callable[..., ModelInfo], tmp_path: Path
     ) -> None:
         server.files["/bad/my-unet/model.safetensors"] = b"x" * len(CONTENT)
         known(f"{server.url}/bad", f"{server.url}/none", "http://127.0.0.1:9/refused")
         with pytest.raises(HubError) as caught:
-            hub.locate("my-unet")
+            resolve("my-unet")
         message = str(caught.value)
         assert "'my-unet'" in message
         assert f"{server.url}/bad: what it has under this name is another file" in message
@@ -169,18 +176,18 @@ class TestDownload:
         assert files_in_cache(tmp_path) == []
 
     def test_corrupt_file_in_the_cache_is_replaced(
-        self, server: Server, known: Callable[..., Entry], tmp_path: Path
+        self, server: Server, known: Callable[..., ModelInfo], tmp_path: Path
     ) -> None:
         known(f"{server.url}/hub")
-        path = hub.locate("my-unet").path
+        path = resolve("my-unet").path
         path.write_bytes(CONTENT[:-1] + b"?")
-        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert resolve("my-unet").path.read_bytes() == CONTENT
         assert server.starts(FILE) == [0, 0]
 
-    def test_given_hub_comes_first(self, server: Server, known: Callable[..., Entry]) -> None:
+    def test_given_hub_comes_first(self, server: Server, known: Callable[..., ModelInfo]) -> None:
         server.files["/mine/my-unet/model.safetensors"] = CONTENT
         known(f"{server.url}/hub")
-        hub.locate("my-unet", hub=f"{server.url}/mine")
+        resolve("my-unet", hub=f"{server.url}/mine")
         assert server.starts(FILE) == []
 
     def test_two_processes_fetch_once(self, server: Server, tmp_path: Path) -> None:
@@ -198,7 +205,7 @@ class TestDownload:
 
 class TestDiskTrouble:
     def test_cache_that_cannot_be_written(
-        self, server: Server, known: Callable[..., Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+        self, server: Server, known: Callable[..., ModelInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (tmp_path / "file").write_text("in the way")
         monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "file"))
@@ -206,14 +213,14 @@ class TestDiskTrouble:
         with pytest.raises(
             HubError, match=r"the cache .*file cannot be written .*: free some space, or set CARSEG_CACHE"
         ):
-            hub.locate("my-unet")
+            resolve("my-unet")
 
     def test_full_disk_leaves_nothing_behind(self, server: Server, tmp_path: Path) -> None:
         put(tmp_path / "local")
         server.files["/hub/my-unet/config.json"] = (tmp_path / "local/my-unet/config.json").read_bytes()
         code = (
             "import resource, carseg.hub; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
-            f"carseg.hub.locate('my-unet', hub='{server.url}/hub')"
+            f"carseg.hub.resolve('my-unet', hub='{server.url}/hub')"
         )
         process = start(code)
         told = process.communicate(timeout=30)[1].strip().splitlines()
@@ -224,40 +231,40 @@ class TestDiskTrouble:
 class TestOffline:
     @pytest.mark.parametrize("variable", ["CARSEG_OFFLINE", "HF_HUB_OFFLINE"])
     def test_says_what_to_do(
-        self, known: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch, no_sockets: None, variable: str
+        self, known: Callable[..., ModelInfo], monkeypatch: pytest.MonkeyPatch, no_sockets: None, variable: str
     ) -> None:
         monkeypatch.setenv(variable, "1")
         entry = known("http://127.0.0.1:9/hub", f"hf://me/cars@{COMMIT}")
         with pytest.raises(OfflineError, match="carseg download my-unet") as caught:
-            hub.locate("my-unet")
+            resolve("my-unet")
         assert f"{entry.sha256}.safetensors" in str(caught.value)
         with pytest.raises(OfflineError):
-            hub.read_url("http://127.0.0.1:9/car.jpg")
+            read_url("http://127.0.0.1:9/car.jpg")
         with pytest.raises(OfflineError):
-            hub.locate("other", hub="http://127.0.0.1:9/hub")
+            resolve("other", hub="http://127.0.0.1:9/hub")
 
     def test_file_copied_as_it_says_is_used(
-        self, known: Callable[..., Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_sockets: None
+        self, known: Callable[..., ModelInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_sockets: None
     ) -> None:
         monkeypatch.setenv("CARSEG_OFFLINE", "1")
         entry = known()
         copied = tmp_path / "cache/weights" / f"{entry.sha256}.safetensors"
         copied.parent.mkdir(parents=True)
         copied.write_bytes(CONTENT)
-        assert hub.locate("my-unet").path == copied
+        assert resolve("my-unet").path == copied
 
-    def test_a_damaged_copy_is_named(self, known: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_damaged_copy_is_named(self, known: Callable[..., ModelInfo], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CARSEG_OFFLINE", "1")
         entry = known()
-        copied = hub.cache_dir() / "weights" / f"{entry.sha256}.safetensors"
+        copied = cache_dir() / "weights" / f"{entry.sha256}.safetensors"
         copied.parent.mkdir(parents=True)
         copied.write_bytes(b"half")
         with pytest.raises(OfflineError, match=rf"{entry.sha256[:8]}.*sha256.*carseg download my-unet"):
-            hub.locate("my-unet")
+            resolve("my-unet")
 
     def test_zero_means_online(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CARSEG_OFFLINE", "0")
-        assert not hub.offline()
+        assert not is_offline()
 
     def test_name_of_a_hub_once_asked_works_offline(
         self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -265,144 +272,146 @@ class TestOffline:
         put(tmp_path / "local")
         server.files["/hub/my-unet/config.json"] = (tmp_path / "local/my-unet/config.json").read_bytes()
         address = f"{server.url}/hub"
-        online = hub.locate("my-unet", hub=address)
+        online = resolve("my-unet", hub=address)
         server.files["/hub/my-unet/config.json"] = b"<html>log in</html>"  # a network that wants to be asked first
-        assert hub.locate("my-unet", hub=address) == online
+        assert resolve("my-unet", hub=address) == online
         server.close()
-        assert hub.locate("my-unet", hub=address) == online
+        assert resolve("my-unet", hub=address) == online
         monkeypatch.setenv("CARSEG_OFFLINE", "1")
-        assert hub.locate("my-unet", hub=address) == online
+        assert resolve("my-unet", hub=address) == online
 
 
 class TestOnThisMachine:
     def test_folder_as_a_hub_without_sockets_or_copies(self, tmp_path: Path, no_sockets: None) -> None:
         file = put(tmp_path / "hub")
-        assert hub.locate("my-unet", hub=tmp_path / "hub") == hub.Located(entry_of(), file)
+        assert resolve("my-unet", hub=tmp_path / "hub") == ResolvedWeights(entry_of(), file)
         assert not (tmp_path / "cache").exists()
 
     def test_hub_from_the_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         file = put(tmp_path / "hub")
         monkeypatch.setenv("CARSEG_HUB", (tmp_path / "hub").as_uri())
-        assert hub.locate("my-unet").path == file
+        assert resolve("my-unet").path == file
 
     def test_folder_of_something_else_hides_no_model(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         file = put(tmp_path / "hub")
         (tmp_path / "my-unet").mkdir()
         monkeypatch.chdir(tmp_path)
-        assert hub.locate("my-unet", hub="hub").path.resolve() == file
+        assert resolve("my-unet", hub="hub").path.resolve() == file
         with pytest.raises(WeightsError, match="my-unet holds no weights"):
-            hub.locate("my-unet")
+            resolve("my-unet")
 
     def test_manifest_counts_for_its_names_whatever_the_hub_says(
-        self, server: Server, known: Callable[..., Entry], tmp_path: Path
+        self, server: Server, known: Callable[..., ModelInfo], tmp_path: Path
     ) -> None:
         put(tmp_path / "hub", b"other weights")
         entry = known(f"{server.url}/hub")
-        located = hub.locate("my-unet", hub=tmp_path / "hub")
+        located = resolve("my-unet", hub=tmp_path / "hub")
         assert located.entry == entry
         assert located.path.read_bytes() == CONTENT
 
     def test_corrupt_file_of_a_hub_is_refused(self, tmp_path: Path) -> None:
         put(tmp_path / "hub").write_bytes(CONTENT[:1000])
         with pytest.raises(HubError, match="sha256 differs"):
-            hub.locate("my-unet", hub=tmp_path / "hub")
+            resolve("my-unet", hub=tmp_path / "hub")
 
     def test_checkout_it_was_installed_from(
-        self, known: Callable[..., Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_sockets: None
+        self, known: Callable[..., ModelInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_sockets: None
     ) -> None:
         known()
         file = put(tmp_path / "checkout/weights")
         record = {"url": (tmp_path / "checkout").as_uri(), "dir_info": {"editable": True}}
-        monkeypatch.setattr(hub, "installed_from", lambda: origin_places(record))
-        assert hub.locate("my-unet").path == file
-        assert hub.copies(entry_of()) == [file]
+        monkeypatch.setattr(module("hub.resolve"), "installed_from", lambda: origins_of(record))
+        assert resolve("my-unet").path == file
+        assert copies(entry_of()) == [file]
 
     def test_file_that_came_with_the_package(
-        self, known: Callable[..., Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_sockets: None
+        self, known: Callable[..., ModelInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_sockets: None
     ) -> None:
         known()
-        monkeypatch.setattr(hub, "ROOT", tmp_path)
+        monkeypatch.setattr(module("hub.resolve"), "ROOT", tmp_path)
         file = put(tmp_path / "weights")
-        assert hub.locate("my-unet").path == file
+        assert resolve("my-unet").path == file
 
-    def test_unknown_name(self, known: Callable[..., Entry], tmp_path: Path) -> None:
+    def test_unknown_name(self, known: Callable[..., ModelInfo], tmp_path: Path) -> None:
         known()
         with pytest.raises(UnknownNameError, match="no model 'my-net'; did you mean my-unet"):
-            hub.locate("my-net")
+            resolve("my-net")
         put(tmp_path / "hub", name="your-unet")
         with pytest.raises(UnknownNameError, match="did you mean your-unet"):
-            hub.locate("your-net", hub=tmp_path / "hub")
+            resolve("your-net", hub=tmp_path / "hub")
 
     def test_name_cannot_leave_the_hub(self, tmp_path: Path, server: Server) -> None:
         put(tmp_path, name="outside")
         (tmp_path / "hub").mkdir()
         for place in (tmp_path / "hub", f"{server.url}/hub"):
             with pytest.raises(UnknownNameError):
-                hub.locate("../outside", hub=place)
+                resolve("../outside", hub=place)
         assert server.log == []
 
     def test_config_of_another_model(self, tmp_path: Path) -> None:
         put(tmp_path / "hub")
         (tmp_path / "hub/my-unet").rename(tmp_path / "hub/other")
         with pytest.raises(ManifestError, match="says that it is 'my-unet'"):
-            hub.locate("other", hub=tmp_path / "hub")
+            resolve("other", hub=tmp_path / "hub")
 
     def test_hub_that_is_none(self, tmp_path: Path) -> None:
         with pytest.raises(OptionError, match="no such folder"):
-            hub.locate("my-unet", hub=tmp_path / "nowhere")
+            resolve("my-unet", hub=tmp_path / "nowhere")
         with pytest.raises(OptionError, match="40 hexadecimal digits"):
-            hub.locate("my-unet", hub="hf://me/cars@main")
+            resolve("my-unet", hub="hf://me/cars@main")
 
 
 class TestGivenWeights:
     def test_folder(self, tmp_path: Path) -> None:
         file = put(tmp_path)
-        assert hub.locate("anything", weights=file.parent).path == file
-        assert hub.locate(file.parent).entry.name == "my-unet"
-        assert hub.locate("anything", weights=file).entry == entry_of()
+        assert resolve("anything", weights=file.parent).path == file
+        assert resolve(file.parent).entry.name == "my-unet"
+        assert resolve("anything", weights=file).entry == entry_of()
 
     def test_folder_of_a_training_run_means_its_best_weights(self, tmp_path: Path) -> None:
         put(tmp_path, name="last")
         file = put(tmp_path, name="best")
-        assert hub.locate(tmp_path).path == file
+        assert resolve(tmp_path).path == file
 
-    def test_lone_file_takes_the_facts_of_the_named_model(self, known: Callable[..., Entry], tmp_path: Path) -> None:
+    def test_lone_file_takes_the_facts_of_the_named_model(
+        self, known: Callable[..., ModelInfo], tmp_path: Path
+    ) -> None:
         entry = known(runtimes={"torch": {"bfloat16": 1.0}})
         file = tmp_path / "mine.safetensors"
         file.write_bytes(b"mine")
         (tmp_path / "config.json").write_text('{"model_type": "segformer"}')  # of another program
-        located = hub.locate("my-unet", weights=file)
+        located = resolve("my-unet", weights=file)
         assert located.path == file
         assert located.entry.input == entry.input
         assert located.entry.sha256 == hashlib.sha256(b"mine").hexdigest()
         assert (located.entry.metrics, located.entry.runtimes) == ((), {})  # nobody measured these weights
 
     def test_a_file_beside_the_config_of_another_is_a_lone_file(
-        self, known: Callable[..., Entry], tmp_path: Path
+        self, known: Callable[..., ModelInfo], tmp_path: Path
     ) -> None:
         known()
         file = put(tmp_path).with_name("other.safetensors")
         file.write_bytes(b"mine")
-        located = hub.locate("my-unet", weights=file)
+        located = resolve("my-unet", weights=file)
         assert located.path == file
         assert located.entry.sha256 == hashlib.sha256(b"mine").hexdigest()
 
-    def test_what_cannot_be_used(self, known: Callable[..., Entry], tmp_path: Path) -> None:
+    def test_what_cannot_be_used(self, known: Callable[..., ModelInfo], tmp_path: Path) -> None:
         known()
         (tmp_path / "empty").mkdir()
         with pytest.raises(WeightsError, match="no such file or folder"):
-            hub.locate("my-unet", weights=tmp_path / "none.safetensors")
+            resolve("my-unet", weights=tmp_path / "none.safetensors")
         with pytest.raises(WeightsError, match=r"there is no config\.json in it"):
-            hub.locate("my-unet", weights=tmp_path / "empty")
+            resolve("my-unet", weights=tmp_path / "empty")
         put(tmp_path).write_bytes(b"changed")
         with pytest.raises(WeightsError, match="sha256 differs"):
-            hub.locate("my-unet", weights=tmp_path / "my-unet")
+            resolve("my-unet", weights=tmp_path / "my-unet")
 
     @pytest.mark.parametrize("suffix", [".pt", ".pth", ".ckpt", ".bin", ".pkl"])
     def test_pickle_is_refused(self, tmp_path: Path, suffix: str) -> None:
         (tmp_path / f"old{suffix}").write_bytes(b"")
         with pytest.raises(WeightsError, match=r"is a pickle.*convert it first: python -c"):
-            hub.locate("my-unet", weights=tmp_path / f"old{suffix}")
+            resolve("my-unet", weights=tmp_path / f"old{suffix}")
 
     def test_command_that_converts_a_pickle_works(self, tmp_path: Path) -> None:
         import torch
@@ -410,7 +419,7 @@ class TestGivenWeights:
 
         torch.save({"weight": torch.arange(3.0)}, tmp_path / "old.pth")
         with pytest.raises(WeightsError) as caught:
-            hub.locate("my-unet", weights=tmp_path / "old.pth")
+            resolve("my-unet", weights=tmp_path / "old.pth")
         command = str(caught.value).split("convert it first: ")[1]
         subprocess.run(command.replace("python", sys.executable, 1), shell=True, check=True)
         assert load_file(tmp_path / "old.safetensors")["weight"].tolist() == [0.0, 1.0, 2.0]
@@ -463,60 +472,60 @@ class TestOrigin:
         ],
     )
     def test_raw_files_of_a_forge_at_the_commit(self, url: str, expected: list[str]) -> None:
-        assert origin_places({"url": url, "vcs_info": {"vcs": "git", "commit_id": COMMIT}}) == expected
+        assert origins_of({"url": url, "vcs_info": {"vcs": "git", "commit_id": COMMIT}}) == expected
 
-    def test_own_forge(self, server: Server, known: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_own_forge(self, server: Server, known: Callable[..., ModelInfo], monkeypatch: pytest.MonkeyPatch) -> None:
         """Which software it runs is not known, so each form of address is tried."""
         known()
         record = {"url": f"{server.url}/me/carseg.git", "vcs_info": {"vcs": "git", "commit_id": COMMIT}}
-        monkeypatch.setattr(hub, "installed_from", lambda: origin_places(record))
+        monkeypatch.setattr(module("hub.resolve"), "installed_from", lambda: origins_of(record))
         server.files[f"/me/carseg/raw/commit/{COMMIT}/weights/my-unet/model.safetensors"] = CONTENT
-        assert hub.locate("my-unet").path.read_bytes() == CONTENT
+        assert resolve("my-unet").path.read_bytes() == CONTENT
 
     def test_folder_below_the_repository(self) -> None:
         record = {"url": "file:///home/me/my%20repo", "subdirectory": "python", "dir_info": {}}
-        assert origin_places(record) == [Path("/home/me/my repo/python/weights")]
+        assert origins_of(record) == [Path("/home/me/my repo/python/weights")]
 
     def test_package_index_leads_nowhere(self) -> None:
-        assert origin_places({"url": "https://example.org/carseg-0.1.0.whl", "archive_info": {}}) == []
+        assert origins_of({"url": "https://example.org/carseg-0.1.0.whl", "archive_info": {}}) == []
 
     def test_places(self, tmp_path: Path) -> None:
-        assert parse_place("https://example.org/w/") == "https://example.org/w"
-        assert parse_place(f"hf://me/cars@{COMMIT}") == f"hf://me/cars@{COMMIT}"
-        assert parse_place((tmp_path / "a b").as_uri()) == tmp_path / "a b"
+        assert parse_origin("https://example.org/w/") == "https://example.org/w"
+        assert parse_origin(f"hf://me/cars@{COMMIT}") == f"hf://me/cars@{COMMIT}"
+        assert parse_origin((tmp_path / "a b").as_uri()) == tmp_path / "a b"
 
 
 class TestReadUrl:
     def test_content_or_reason(self, server: Server) -> None:
         server.files["/car.jpg"] = CONTENT
         server.faults["/car.jpg"] = ["cut", 500]
-        assert hub.read_url(f"{server.url}/car.jpg") == CONTENT
+        assert read_url(f"{server.url}/car.jpg") == CONTENT
         with pytest.raises(HubError, match=r"none.jpg cannot be fetched: 404 Not Found"):
-            hub.read_url(f"{server.url}/none.jpg")
+            read_url(f"{server.url}/none.jpg")
 
     @pytest.mark.parametrize("host", ["a..b", "[bad", f"{'long' * 16}.org"])
     def test_what_is_no_address_is_said(self, host: str) -> None:
         with pytest.raises(HubError, match="cannot be fetched"):
-            hub.read_url(f"http://{host}/car.jpg")
+            read_url(f"http://{host}/car.jpg")
 
     def test_endless_content_is_given_up(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(download, "_LARGEST", 1000)
+        monkeypatch.setattr(module("hub.http"), "_LARGEST", 1000)
         server.files["/car.jpg"] = CONTENT
         with pytest.raises(HubError, match="too large"):
-            hub.read_url(f"{server.url}/car.jpg")
+            read_url(f"{server.url}/car.jpg")
 
 
 def test_licence_is_told_once_on_a_machine() -> None:
     entry = entry_of()
-    assert hub.first_use(entry)
-    assert not hub.first_use(entry)
-    assert not hub.first_use(dataclasses.replace(entry_of(b"free"), commercial_use="yes"))
+    assert first_use(entry)
+    assert not first_use(entry)
+    assert not first_use(dataclasses.replace(entry_of(b"free"), commercial_use="yes"))
 
 
 def test_a_cache_that_cannot_be_looked_into_or_placed_stops_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert hub.first_use(entry_of())
+    assert first_use(entry_of())
     look = os.stat
 
     def refuse(path: Any, *arguments: Any, **keywords: Any) -> os.stat_result:
@@ -525,7 +534,7 @@ def test_a_cache_that_cannot_be_looked_into_or_placed_stops_nothing(
         return look(path, *arguments, **keywords)
 
     monkeypatch.setattr(os, "stat", refuse)
-    assert hub.first_use(entry_of())
+    assert first_use(entry_of())
     monkeypatch.undo()
     monkeypatch.delenv("CARSEG_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
@@ -534,14 +543,14 @@ def test_a_cache_that_cannot_be_looked_into_or_placed_stops_nothing(
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "home", homeless)
-    assert hub.cache_dir().is_absolute()
+    assert cache_dir().is_absolute()
 
 
 def test_broken_config_names_the_field(tmp_path: Path) -> None:
     file = put(tmp_path).parent / "config.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "storage": "int3"}))
     with pytest.raises(ManifestError, match="storage: must be one of"):
-        hub.locate("my-unet", hub=tmp_path)
+        resolve("my-unet", hub=tmp_path)
 
 
 def test_nothing_else_in_the_package_imports_what_opens_sockets() -> None:
@@ -556,23 +565,25 @@ def test_nothing_else_in_the_package_imports_what_opens_sockets() -> None:
 
 
 def test_unclear_terms_are_told_too() -> None:
-    assert hub.first_use(dataclasses.replace(entry_of(), commercial_use="unclear"))
+    assert first_use(dataclasses.replace(entry_of(), commercial_use="unclear"))
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="of other systems")
 def test_the_cache_is_where_the_system_keeps_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("CARSEG_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert hub.cache_dir() == tmp_path / "xdg" / "carseg"
+    assert cache_dir() == tmp_path / "xdg" / "carseg"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert hub.cache_dir() == tmp_path / ".cache" / "carseg"
+    assert cache_dir() == tmp_path / ".cache" / "carseg"
 
 
-def test_a_copy_is_listed_once(known: Callable[..., Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_is_listed_once(
+    known: Callable[..., ModelInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     known()
     file = put(tmp_path / "hub")
-    monkeypatch.setattr(hub, "ROOT", tmp_path)
+    monkeypatch.setattr(module("hub.resolve"), "ROOT", tmp_path)
     (tmp_path / "weights").symlink_to(tmp_path / "hub")
-    [copy] = hub.copies(entry_of(), tmp_path / "hub")
+    [copy] = copies(entry_of(), tmp_path / "hub")
     assert copy.samefile(file)

@@ -14,10 +14,13 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
 
-from carseg import image
-from carseg.errors import PictureError, PictureNotFoundError
-from carseg.manifest import InputSpec
-from carseg.segmenter import find_pictures
+from carseg.errors import ImageError, ImageNotFoundError
+from carseg.hub.model_info import InputSpec
+from carseg.images.decode import decode
+from carseg.inference.postprocess import class_scores, to_mask
+from carseg.inference.preprocess import input_size, preprocess
+from carseg.inference.sources import find_images
+from carseg.inference.tiles import tiles
 
 SPEC = InputSpec(size=(32, 48), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
 RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
@@ -36,20 +39,20 @@ def test_every_way_to_give_the_same_picture(tmp_path: Path) -> None:
     with path.open("rb") as file:
         ways = [path, str(path), path.read_bytes(), file, Image.fromarray(RGB), RGB, chw, chw / 255]
         for way in ways:
-            np.testing.assert_array_equal(image.decode(way).rgb, RGB)
-    assert image.decode(path).source == str(path)
-    assert image.decode(RGB).source == ""
+            np.testing.assert_array_equal(decode(way).rgb, RGB)
+    assert decode(path).source == str(path)
+    assert decode(RGB).source == ""
 
 
 def test_a_dark_float_tensor_is_not_scaled_by_its_maximum() -> None:
     dark = torch.full((3, 4, 4), 1 / 255)
-    assert image.decode(dark).rgb.max() == 1
+    assert decode(dark).rgb.max() == 1
 
 
 def test_exif_orientation_is_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # turned by 90 degrees
-    upright = image.decode(encoded(Image.fromarray(RGB), "PNG", exif=exif)).rgb
+    upright = decode(encoded(Image.fromarray(RGB), "PNG", exif=exif)).rgb
     np.testing.assert_array_equal(upright, np.rot90(RGB, -1))
 
 
@@ -61,16 +64,16 @@ def test_odd_tags_beside_an_orientation_do_no_harm(orientation: int) -> None:
     expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(turned))))
     directory = struct.pack("<HHHIIHHI4sI", 2, 0x0112, 3, 1, orientation, 0x011A, 2, 3, b"72", 0)
     odd = b"Exif\0\0II*\0\x08\0\0\0" + directory  # the resolution as text, which should be a fraction
-    np.testing.assert_array_equal(image.decode(encoded(Image.fromarray(RGB), exif=odd)).rgb, expected)
+    np.testing.assert_array_equal(decode(encoded(Image.fromarray(RGB), exif=odd)).rgb, expected)
 
 
 def test_an_image_is_the_frame_that_it_is_at() -> None:
     frames = [Image.fromarray(np.full((4, 6, 3), value, np.uint8)) for value in (10, 200)]
     file = encoded(frames[0], "TIFF", save_all=True, append_images=frames[1:])
-    assert (image.decode(file).rgb == 10).all()
+    assert (decode(file).rgb == 10).all()
     opened = Image.open(io.BytesIO(file))
     opened.seek(1)
-    assert (image.decode(opened).rgb == 200).all()
+    assert (decode(opened).rgb == 200).all()
     assert opened.tell() == 1
 
 
@@ -88,12 +91,12 @@ AAZFeGlmAABNTQAqAAAACAABARIAAwAAAAEABgAAAAAAAA==
 
 def test_pictures_of_an_iphone() -> None:
     pytest.importorskip("pi_heif", reason="pip install 'carseg[heif]' to read HEIF")
-    rgb = image.decode(HEIC).rgb
+    rgb = decode(HEIC).rgb
     assert rgb.shape == (64, 48, 3)
     np.testing.assert_allclose(rgb[16, 24], (20, 40, 200), atol=4)
     np.testing.assert_allclose(rgb[48, 24], (200, 30, 30), atol=4)
-    with pytest.raises(PictureError, match="the given bytes"):
-        image.decode(HEIC[:-40])
+    with pytest.raises(ImageError, match="the given bytes"):
+        decode(HEIC[:-40])
 
 
 def test_what_pictures_of_an_iphone_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -102,10 +105,10 @@ def test_what_pictures_of_an_iphone_need(monkeypatch: pytest.MonkeyPatch, tmp_pa
     path = tmp_path / "car.HEIC"
     path.write_bytes(HEIC)
     with pytest.raises(
-        PictureError, match=re.escape("car.HEIC: a HEIF picture needs pi-heif: pip install 'carseg[heif]'")
+        ImageError, match=re.escape("car.HEIC: a HEIF picture needs pi-heif: pip install 'carseg[heif]'")
     ):
-        image.decode(path)
-    assert list(find_pictures(tmp_path)) == [path]
+        decode(path)
+    assert list(find_images(tmp_path)) == [path]
 
 
 def test_a_file_that_cannot_be_rewound() -> None:
@@ -118,58 +121,58 @@ def test_a_file_that_cannot_be_rewound() -> None:
         def readinto(self, buffer: bytearray) -> int:
             return self.rest.readinto(buffer)
 
-    np.testing.assert_array_equal(image.decode(Pipe()).rgb, RGB)
+    np.testing.assert_array_equal(decode(Pipe()).rgb, RGB)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "HSV"])
 def test_modes_become_rgb(mode: str) -> None:
     picture = Image.fromarray(RGB).convert(mode)
-    np.testing.assert_array_equal(image.decode(picture).rgb, np.asarray(picture.convert("RGB")))
+    np.testing.assert_array_equal(decode(picture).rgb, np.asarray(picture.convert("RGB")))
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
 def test_transparency_is_laid_over_white(mode: str) -> None:
-    assert image.decode(Image.new(mode, (4, 4))).rgb.min() == 255  # black, with an opacity of 0
+    assert decode(Image.new(mode, (4, 4))).rgb.min() == 255  # black, with an opacity of 0
 
 
 def test_a_palette_with_a_transparent_colour_is_laid_over_white() -> None:
     picture = Image.new("P", (4, 4), 3)
     picture.putpalette([0] * 768)
-    assert image.decode(encoded(picture, transparency=3)).rgb.min() == 255
+    assert decode(encoded(picture, transparency=3)).rgb.min() == 255
 
 
 def test_sixteen_bits_are_scaled_to_eight() -> None:
     wide = Image.fromarray(np.array([[0, 257, 65535]], np.uint16))
-    np.testing.assert_array_equal(image.decode(encoded(wide)).rgb[0, :, 0], [0, 1, 255])
-    np.testing.assert_array_equal(image.decode(encoded(wide, "TIFF")).rgb[0, :, 0], [0, 1, 255])
+    np.testing.assert_array_equal(decode(encoded(wide)).rgb[0, :, 0], [0, 1, 255])
+    np.testing.assert_array_equal(decode(encoded(wide, "TIFF")).rgb[0, :, 0], [0, 1, 255])
 
 
 def test_the_first_frame_of_an_animation() -> None:
     frames = [Image.new("RGB", (4, 4), color) for color in ("red", "blue")]
     data = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
-    np.testing.assert_array_equal(image.decode(data).rgb[0, 0], [255, 0, 0])
+    np.testing.assert_array_equal(decode(data).rgb[0, 0], [255, 0, 0])
 
 
 def test_bad_pictures_are_named_with_the_reason(tmp_path: Path) -> None:
     whole = encoded(Image.fromarray(RGB), "JPEG")
     for name, content in (("empty.jpg", b""), ("text.png", b"hello"), ("cut.jpg", whole[: len(whole) // 2])):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(PictureError, match=name):
-            image.decode(tmp_path / name)
-    with pytest.raises(PictureNotFoundError, match=r"none\.jpg"):
-        image.decode(tmp_path / "none.jpg")
+        with pytest.raises(ImageError, match=name):
+            decode(tmp_path / name)
+    with pytest.raises(ImageNotFoundError, match=r"none\.jpg"):
+        decode(tmp_path / "none.jpg")
     with pytest.raises(FileNotFoundError):
-        image.decode(tmp_path / "none.jpg")
-    with pytest.raises(PictureError, match="folder"):
-        image.decode(tmp_path)
-    with pytest.raises(PictureError, match="no pixels"):
-        image.decode(Image.new("RGB", (0, 7)))
+        decode(tmp_path / "none.jpg")
+    with pytest.raises(ImageError, match="folder"):
+        decode(tmp_path)
+    with pytest.raises(ImageError, match="no pixels"):
+        decode(Image.new("RGB", (0, 7)))
 
 
 def test_a_decompression_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(PictureError, match="bomb"):
-        image.decode(encoded(Image.fromarray(RGB)))
+    with pytest.raises(ImageError, match="bomb"):
+        decode(encoded(Image.fromarray(RGB)))
 
 
 @pytest.mark.parametrize(
@@ -186,12 +189,12 @@ def test_a_decompression_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     ],
 )
 def test_what_is_no_picture_is_refused(wrong: object) -> None:
-    with pytest.raises(PictureError):
-        image.decode(wrong)
+    with pytest.raises(ImageError):
+        decode(wrong)
 
 
 def test_input_is_what_the_rule_says() -> None:
-    x = image.to_input(RGB, SPEC)
+    x = preprocess(RGB, SPEC)
     resized = np.asarray(Image.fromarray(RGB).resize((48, 32), Image.Resampling.BILINEAR), np.float64)
     expected = (resized / 255 - SPEC.mean) / SPEC.std
     assert x.dtype == np.float32 and x.flags.c_contiguous
@@ -200,8 +203,8 @@ def test_input_is_what_the_rule_says() -> None:
 
 def test_scale_by_the_pictures_own_maximum() -> None:
     spec = InputSpec(size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1), scale="max")
-    assert image.to_input(np.full((4, 4, 3), 50, np.uint8), spec).max() == pytest.approx(1)
-    assert image.to_input(np.zeros((4, 4, 3), np.uint8), spec).max() == 0
+    assert preprocess(np.full((4, 4, 3), 50, np.uint8), spec).max() == pytest.approx(1)
+    assert preprocess(np.zeros((4, 4, 3), np.uint8), spec).max() == 0
 
 
 @pytest.mark.parametrize(
@@ -209,7 +212,7 @@ def test_scale_by_the_pictures_own_maximum() -> None:
 )
 def test_fit_keeps_the_aspect(size: tuple[int, int], expected: tuple[int, int]) -> None:
     spec = InputSpec(size=(320, 320), mean=(0, 0, 0), std=(1, 1, 1), resize="fit", multiple=32)
-    assert image.input_size(size, spec) == expected
+    assert input_size(size, spec) == expected
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (20, 30), (61, 97), (200, 3)])
@@ -217,7 +220,7 @@ def test_fit_keeps_the_aspect(size: tuple[int, int], expected: tuple[int, int]) 
 def test_mask_equals_the_argmax_of_full_size_logits(size: tuple[int, int], grid: tuple[int, int]) -> None:
     logits = np.random.default_rng(1).normal(size=(5, *grid)).astype(np.float32)
     full = F.interpolate(torch.from_numpy(logits)[None], size=size, mode="bilinear", align_corners=False)[0]
-    mask = image.to_mask(logits, size)
+    mask = to_mask(logits, size)
     best = full.max(0).values.numpy()
     chosen = full.numpy()[mask, np.arange(size[0])[:, None], np.arange(size[1])]
     assert mask.shape == size and mask.dtype == np.uint8
@@ -228,29 +231,29 @@ def test_mask_equals_the_argmax_of_full_size_logits(size: tuple[int, int], grid:
 def test_threshold_turns_unsure_pixels_into_background() -> None:
     logits = np.zeros((3, 2, 2), np.float32)
     logits[1, :, 0], logits[2, :, 1] = 0.1, 10
-    assert set(np.unique(image.to_mask(logits, (2, 2), threshold=0.9, background=0))) == {0, 2}
-    assert set(np.unique(image.to_mask(logits, (2, 2), threshold=0.9))) == {2, 255}
+    assert set(np.unique(to_mask(logits, (2, 2), threshold=0.9, background=0))) == {0, 2}
+    assert set(np.unique(to_mask(logits, (2, 2), threshold=0.9))) == {2, 255}
 
 
 def test_between_two_sure_pixels_of_two_classes_a_threshold_finds_neither_sure() -> None:
     rng = np.random.default_rng(2)
     logits, size = rng.normal(scale=4, size=(4, 5, 6)).astype(np.float32), (40, 49)
-    mask = image.to_mask(logits, size)
+    mask = to_mask(logits, size)
     probability = F.interpolate(torch.from_numpy(logits)[None].softmax(1), size=size, mode="bilinear")[0].numpy()
     unsure = probability[mask, np.arange(size[0])[:, None], np.arange(size[1])] < 0.6
     assert 0.1 < unsure.mean() < 0.9
-    np.testing.assert_array_equal(image.to_mask(logits, size, threshold=0.6), np.where(unsure, 255, mask))
+    np.testing.assert_array_equal(to_mask(logits, size, threshold=0.6), np.where(unsure, 255, mask))
 
 
 def test_scores_are_mean_probabilities() -> None:
     logits = np.log(np.array([[[0.9, 0.2]], [[0.1, 0.8]]], np.float32))
-    total, count = image.class_scores(logits)
+    total, count = class_scores(logits)
     np.testing.assert_allclose(total / count, [0.9, 0.8], atol=1e-6)
 
 
 def test_scores_are_of_the_pixels_that_a_threshold_leaves() -> None:
     logits = np.log(np.array([[[0.9, 0.6, 0.3]], [[0.1, 0.4, 0.7]]], np.float32))
-    total, count = image.class_scores(logits, threshold=0.8)
+    total, count = class_scores(logits, threshold=0.8)
     np.testing.assert_allclose(total / count, [0.9, 0.7], atol=1e-6)  # of the second class its best pixel
 
 
@@ -259,7 +262,7 @@ def test_scores_are_of_the_pixels_that_a_threshold_leaves() -> None:
 )
 def test_tiles_decide_every_pixel_once(size: tuple[int, int], side: int) -> None:
     decided = np.zeros(size, int)
-    for tile in image.tiles(size, side):
+    for tile in tiles(size, side):
         top, left, bottom, right = tile.window
         y0, x0, y1, x1 = tile.keep
         assert 0 <= top <= y0 < y1 <= bottom <= size[0] and 0 <= left <= x0 < x1 <= right <= size[1]
@@ -270,35 +273,35 @@ def test_tiles_decide_every_pixel_once(size: tuple[int, int], side: int) -> None
 
 def test_a_side_is_rounded_to_the_nearest_multiple() -> None:
     spec = InputSpec(size=(320, 320), mean=(0, 0, 0), std=(1, 1, 1), resize="fit", multiple=32)
-    assert image.input_size((480, 640), spec) == (256, 320)  # 240 lies between 224 and 256
-    assert image.input_size((430, 640), spec) == (224, 320)
+    assert input_size((480, 640), spec) == (256, 320)  # 240 lies between 224 and 256
+    assert input_size((430, 640), spec) == (224, 320)
 
 
 def test_fit_goes_by_the_longest_side_of_the_rule() -> None:
     spec = InputSpec(size=(192, 320), mean=(0, 0, 0), std=(1, 1, 1), resize="fit", multiple=32)
-    assert image.input_size((600, 1000), spec) == (192, 320)
-    assert image.input_size((1000, 600), spec) == (320, 192)
+    assert input_size((600, 1000), spec) == (192, 320)
+    assert input_size((1000, 600), spec) == (320, 192)
 
 
 def test_floating_point_pixels_have_no_known_range() -> None:
-    with pytest.raises(PictureError, match="floating-point pixels"):
-        image.decode(Image.fromarray(np.zeros((4, 4), np.float32)))
+    with pytest.raises(ImageError, match="floating-point pixels"):
+        decode(Image.fromarray(np.zeros((4, 4), np.float32)))
 
 
 def test_numbers_beyond_sixteen_bits_are_cut_off() -> None:
     wide = Image.fromarray(np.array([[-5, 70000]], np.int32))
-    assert image.decode(wide).rgb[0, :, 0].tolist() == [0, 255]
+    assert decode(wide).rgb[0, :, 0].tolist() == [0, 255]
 
 
 def test_tensors_and_arrays_of_other_kinds() -> None:
     grey = RGB[:, :, 0]
     expected = np.repeat(grey[:, :, None], 3, 2)
-    np.testing.assert_array_equal(image.decode(grey).rgb, expected)
-    np.testing.assert_array_equal(image.decode(torch.from_numpy(grey)[None]).rgb, expected)
-    half = image.decode((torch.from_numpy(RGB).permute(2, 0, 1) / 255).bfloat16()).rgb
+    np.testing.assert_array_equal(decode(grey).rgb, expected)
+    np.testing.assert_array_equal(decode(torch.from_numpy(grey)[None]).rgb, expected)
+    half = decode((torch.from_numpy(RGB).permute(2, 0, 1) / 255).bfloat16()).rgb
     np.testing.assert_allclose(half.astype(int), RGB, atol=1)
     see_through = np.dstack([RGB, np.zeros_like(grey)])
-    assert image.decode(see_through).rgb.min() == 255
+    assert decode(see_through).rgb.min() == 255
 
 
 def test_a_file_that_is_read_asynchronously_is_refused() -> None:
@@ -306,24 +309,24 @@ def test_a_file_that_is_read_asynchronously_is_refused() -> None:
         async def read(self) -> bytes:
             return b""
 
-    with pytest.raises(PictureError, match="await"):
-        image.decode(Upload())
+    with pytest.raises(ImageError, match="await"):
+        decode(Upload())
 
 
 def test_a_name_that_no_file_can_have_is_named() -> None:
-    with pytest.raises(PictureError, match="cannot be read"):
-        image.decode("a\0b.jpg")
+    with pytest.raises(ImageError, match="cannot be read"):
+        decode("a\0b.jpg")
 
 
 def test_a_file_object_keeps_its_name(tmp_path: Path) -> None:
     path = tmp_path / "car.png"
     path.write_bytes(encoded(Image.fromarray(RGB)))
     with path.open("rb") as file:
-        assert image.decode(file).source == str(path)
+        assert decode(file).source == str(path)
 
 
 def test_tiles_overlap_and_a_pixel_is_kept_from_the_one_whose_middle_is_nearest() -> None:
-    found = list(image.tiles((64, 400), 64))
+    found = list(tiles((64, 400), 64))
     for one, other in pairwise(found):
         assert one.window[3] - other.window[1] >= 16  # a quarter
         assert one.keep[3] == other.keep[1] == (one.window[3] + other.window[1]) // 2

@@ -4,9 +4,10 @@ import pytest
 import timm
 import torch
 
-from carseg.architectures.imagenet import load_encoder
 from carseg.errors import HubError, OfflineError, OptionError, WeightsError
-from carseg.registry import create_model
+from carseg.hub.create import create_model
+from carseg.hub.pretrained import load_encoder
+from recipes.deep_stem import fit_pspnet
 
 REAL = timm.create_model
 
@@ -34,8 +35,6 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     [
         ("fcn-resnet50", "resnet50", "backbone.layer4.2.conv3.weight", "layer4.2.conv3.weight"),
         ("deeplabv3plus-resnet50", "resnet50", "backbone.bn1.running_var", "bn1.running_var"),
-        ("pspnet-resnet50", "resnet50", "layer3.0.conv1.weight", "layer3.0.conv1.weight"),
-        ("pspnet-resnet50", "resnet50", "layer0.4.weight", "bn1.weight"),
         ("resnest50-unet", "resnest50d", "encoder.layer1.0.conv2.conv.weight", "layer1.0.conv2.conv.weight"),
     ],
 )
@@ -103,7 +102,7 @@ def test_a_stem_of_three_convolutions_computes_what_one_of_seven_by_seven_does()
     for norm in (trained.bn1, trained.layer1[0].bn1):
         for value, low in ((norm.weight, 0.5), (norm.bias, -1.0), (norm.running_mean, -1.0), (norm.running_var, 0.5)):
             torch.nn.init.uniform_(value, low, 1.5)
-    load_encoder(model, trained.state_dict(), "a ResNet-50")
+    fit_pspnet(model, trained.state_dict(), "a ResNet-50")
     pictures = torch.randn(2, 3, 70, 101)
     trained.eval()
     model.eval()
@@ -115,4 +114,4 @@ def test_a_stem_of_three_convolutions_computes_what_one_of_seven_by_seven_does()
 
 def test_a_resnet_of_other_blocks_does_not_fit() -> None:
     with pytest.raises(WeightsError, match="a ResNet-18 does not fit PSPNet"):
-        load_encoder(create_model("pspnet-resnet50", 2), REAL("resnet18").state_dict(), "a ResNet-18")
+        fit_pspnet(create_model("pspnet-resnet50", 2), REAL("resnet18").state_dict(), "a ResNet-18")

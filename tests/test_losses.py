@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from carseg.errors import UnknownNameError
-from carseg.losses import LOSSES, inverse_frequency, make_loss, soft_cross_entropy, supervise
+from carseg.training.losses import LOSSES, deep_supervision, inverse_frequency, make_loss, soft_cross_entropy
 
 torch.manual_seed(0)
 LOGITS = torch.randn(2, 4, 6, 5)
@@ -81,7 +81,7 @@ def test_supervision_weighs_outputs_of_any_size() -> None:
     small = F.avg_pool2d(LOGITS, 2)
     upsampled = F.interpolate(small, size=(6, 5), mode="bilinear", align_corners=False)
     expected = F.cross_entropy(LOGITS, TARGET) + 0.4 * F.cross_entropy(upsampled, TARGET)
-    torch.testing.assert_close(supervise(LOSSES["ce"], (LOGITS, small), (1.0, 0.4), TARGET), expected)
+    torch.testing.assert_close(deep_supervision(LOSSES["ce"], (LOGITS, small), (1.0, 0.4), TARGET), expected)
 
 
 def test_certain_probabilities_cost_what_labels_cost() -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from carseg.errors import ManifestError
+from carseg.hub.manifest import ROOT, Manifest, load_manifest, read_config, write_config
+from carseg.hub.model_info import ModelInfo
 from carseg.labels import CARVANA, label_set
-from carseg.manifest import ROOT, Entry, Manifest, load_manifest, read_config, write_config
 
 from entries import example
 
@@ -30,7 +31,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 
 def test_json_becomes_typed_values_and_back():
-    entry = Entry.from_dict("unet-carvana", example())
+    entry = ModelInfo.from_dict("unet-carvana", example())
     assert entry.labels is CARVANA
     assert entry.input.size == (320, 480)
     assert entry.input.std == (1.0, 1.0, 1.0)
@@ -38,12 +39,12 @@ def test_json_becomes_typed_values_and_back():
     assert entry.metrics[0].per_class["car"] is None
     assert entry.data[0].role == "training"
     assert not entry.embedded
-    assert Entry.from_dict("unet-carvana", json.loads(json.dumps(entry.to_dict()))) == entry
+    assert ModelInfo.from_dict("unet-carvana", json.loads(json.dumps(entry.to_dict()))) == entry
 
 
 def test_config_is_the_entry_with_its_name(tmp_path: Path):
     mine = label_set("doors", ("background", "left_door", "right_door"))
-    entry = dataclasses.replace(Entry.from_dict("my-unet", example()), labels=mine, metrics=())
+    entry = dataclasses.replace(ModelInfo.from_dict("my-unet", example()), labels=mine, metrics=())
     write_config(tmp_path / "config.json", entry)
     assert read_config(tmp_path / "config.json") == entry
     assert json.loads((tmp_path / "config.json").read_text())["name"] == "my-unet"
@@ -52,8 +53,8 @@ def test_config_is_the_entry_with_its_name(tmp_path: Path):
 
 def test_label_set_under_a_known_name_but_with_other_classes_survives():
     mine = label_set("carvana", ("background", "van"))
-    entry = dataclasses.replace(Entry.from_dict("x", example()), labels=mine, metrics=())
-    assert Entry.from_dict("x", entry.to_dict()).labels == mine
+    entry = dataclasses.replace(ModelInfo.from_dict("x", example()), labels=mine, metrics=())
+    assert ModelInfo.from_dict("x", entry.to_dict()).labels == mine
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_label_set_under_a_known_name_but_with_other_classes_survives():
 )
 def test_error_names_model_field_and_reason(path: str, value: Any, said: str):
     with pytest.raises(ManifestError) as caught:
-        Entry.from_dict("unet-carvana", changed(path, value))
+        ModelInfo.from_dict("unet-carvana", changed(path, value))
     assert str(caught.value).startswith("model 'unet-carvana': ")
     assert said in str(caught.value)
 
@@ -100,24 +101,26 @@ def test_missing_field_is_named():
     data = example()
     del data["licence"]
     with pytest.raises(ManifestError, match="model 'x': licence: missing"):
-        Entry.from_dict("x", data)
+        ModelInfo.from_dict("x", data)
 
 
 @pytest.mark.parametrize("name", ["../x", "", "a/b", ".hidden", "a b"])
 def test_name_that_could_leave_its_folder_is_refused(name: str):
     with pytest.raises(ManifestError, match="name: may have letters"):
-        Entry.from_dict(name, example())
+        ModelInfo.from_dict(name, example())
 
 
 def test_objects_made_in_python_are_checked_too():
-    entry = Entry.from_dict("x", example())
+    entry = ModelInfo.from_dict("x", example())
     with pytest.raises(ManifestError, match="bytes: must be a whole number"):
         dataclasses.replace(entry, bytes="1000")
 
 
 def test_manifest_file_round_trip(tmp_path: Path):
     path = tmp_path / "weights_manifest.json"
-    manifest = Manifest(hubs=("https://example.org/w",), models={n: Entry.from_dict(n, example()) for n in ("b", "a")})
+    manifest = Manifest(
+        hubs=("https://example.org/w",), models={n: ModelInfo.from_dict(n, example()) for n in ("b", "a")}
+    )
     manifest.save(path)
     again = load_manifest(path)
     assert again == manifest
@@ -154,7 +157,7 @@ def test_own_manifest_is_valid_and_names_files_that_exist():
 
 def test_reading_it_imports_the_standard_library_only():
     code = (
-        "import sys, carseg.manifest as m; m.load_manifest();"
+        "import sys, carseg.hub as m; m.load_manifest();"
         "print(sorted({n.split('.')[0] for n in sys.modules} - sys.stdlib_module_names - {'carseg', '__main__'}))"
     )
     command = [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {code}"]
@@ -174,18 +177,18 @@ def test_reading_it_imports_the_standard_library_only():
 )
 def test_numbers_that_make_no_sense_are_named(path: str, value: Any, said: str):
     with pytest.raises(ManifestError) as caught:
-        Entry.from_dict("unet-carvana", changed(path, value))
+        ModelInfo.from_dict("unet-carvana", changed(path, value))
     assert said in str(caught.value)
 
 
 def test_other_weights_come_with_no_package():
-    entry = dataclasses.replace(Entry.from_dict("x", example()), embedded=True)
+    entry = dataclasses.replace(ModelInfo.from_dict("x", example()), embedded=True)
     assert not entry.unmeasured().embedded
 
 
 def test_a_config_is_whole_or_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "config.json"
-    write_config(path, Entry.from_dict("x", example()))
+    write_config(path, ModelInfo.from_dict("x", example()))
     before, write = path.read_text(), Path.write_text
 
     def fail(self: Path, text: str, *arguments: Any) -> int:
@@ -194,6 +197,6 @@ def test_a_config_is_whole_or_the_old_one(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(Path, "write_text", fail)
     with pytest.raises(OSError, match="No space left"):
-        write_config(path, Entry.from_dict("y", example()))
+        write_config(path, ModelInfo.from_dict("y", example()))
     assert path.read_text() == before
     assert list(tmp_path.iterdir()) == [path]

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from carseg.errors import DataError, OptionError, UnknownNameError
+from carseg.evaluation.boundary import boundary_f1
+from carseg.evaluation.metrics import Evaluation
 from carseg.labels import BDD, CARPARTS, CARVANA, label_set
-from carseg.metrics import Evaluation, boundary_f1
 
 sklearn = pytest.importorskip("sklearn.metrics")
 

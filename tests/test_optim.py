@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from carseg import optim
 from carseg.architectures.network import Network
+from carseg.architectures.registry import list_architectures
 from carseg.errors import OptionError, UnknownNameError
-from carseg.registry import create_model, list_architectures
+from carseg.hub.create import create_model
+from carseg.training import optim
 
 
 class Small(Network):

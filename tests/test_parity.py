@@ -13,9 +13,9 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from carseg.architectures.public import convert_public_state_dict
+from carseg.architectures.convert import convert_public_state_dict
 from carseg.errors import UnknownNameError
-from carseg.registry import create_model
+from carseg.hub.create import create_model
 
 # Number of classes, and for it the reference's number of parameters and a digest of its state dict's keys and shapes.
 PUBLISHED = {

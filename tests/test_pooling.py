@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from carseg.data.concat import concat, remap_classes, subsample
 from carseg.data.dataset import Dataset
-from carseg.data.opening import open as open_data
-from carseg.data.pooling import evenly, pool, relabel
+from carseg.data.load import load as open_data
 from carseg.errors import DataError, UnknownNameError
 from carseg.labels import label_set
 
@@ -24,7 +24,7 @@ def opened(folder: Path, labels: object, count: int = 3) -> Dataset:
 
 def test_relabelled_pictures_keep_what_is_ignored(tmp_path: Path) -> None:
     road = opened(tmp_path / "road", ROAD)
-    cars = relabel(road, CARS, {"road": "ground", "sky": "ignore", "car": "car"})
+    cars = remap_classes(road, CARS, {"road": "ground", "sky": "ignore", "car": "car"})
     assert cars.labels is CARS
     for before, after in zip(road, cars, strict=True):
         old, new = before.load()[1], after.load()[1]
@@ -34,19 +34,21 @@ def test_relabelled_pictures_keep_what_is_ignored(tmp_path: Path) -> None:
 
 def test_a_value_that_is_no_class_stays_an_error(tmp_path: Path) -> None:
     index_folder(tmp_path / "road", ["a"], classes=4)
-    cars = relabel(open_data(tmp_path / "road", labels=ROAD), CARS, {"road": "ground", "sky": "ground", "car": "car"})
+    cars = remap_classes(
+        open_data(tmp_path / "road", labels=ROAD), CARS, {"road": "ground", "sky": "ground", "car": "car"}
+    )
     with pytest.raises(DataError, match="no class"):
         cars[0].load()
 
 
 def test_a_class_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="lorry"):
-        relabel(opened(tmp_path / "road", ROAD), CARS, {"road": "ground", "sky": "ground", "car": "lorry"})
+        remap_classes(opened(tmp_path / "road", ROAD), CARS, {"road": "ground", "sky": "ground", "car": "lorry"})
 
 
 def test_a_pool_has_every_picture_once_under_a_name_of_its_own(tmp_path: Path) -> None:
     parts = [opened(tmp_path / name, ROAD, count) for name, count in (("one", 2), ("two", 3))]
-    pooled = pool(parts)
+    pooled = concat(parts)
     assert [sample.name for sample in pooled] == [f"one/picture{i}" for i in (0, 1)] + [
         f"two/picture{i}" for i in range(3)
     ]
@@ -56,12 +58,12 @@ def test_a_pool_has_every_picture_once_under_a_name_of_its_own(tmp_path: Path) -
 def test_what_cannot_be_one_is_refused(tmp_path: Path) -> None:
     road, other = opened(tmp_path / "road", ROAD), opened(tmp_path / "other", ROAD)
     with pytest.raises(DataError, match="relabel"):
-        pool([road, relabel(other, CARS, {"road": "ground", "sky": "ground", "car": "car"})])
+        concat([road, remap_classes(other, CARS, {"road": "ground", "sky": "ground", "car": "car"})])
     with pytest.raises(DataError, match="same name"):
-        pool([road, road])
+        concat([road, road])
 
 
 def test_a_part_is_spread_over_the_whole(tmp_path: Path) -> None:
     road = opened(tmp_path / "road", ROAD, 9)
-    assert [sample.name for sample in evenly(road, 3)] == ["picture0", "picture4", "picture8"]
-    assert len(evenly(road, 20)) == 9
+    assert [sample.name for sample in subsample(road, 3)] == ["picture0", "picture4", "picture8"]
+    assert len(subsample(road, 20)) == 9

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from carseg import hub
 from carseg.errors import HubError, OfflineError, OptionError
-from carseg.hub import publishing
-from carseg.manifest import Manifest, load_manifest
+from carseg.hub.manifest import Manifest, load_manifest
+from carseg.hub.publish import mirror, publish
+from carseg.hub.resolve import ResolvedWeights, resolve
 
 from entries import COMMIT, CONTENT, entry_of, put, start
+from modules import module
 from server import Server
 
 pytestmark = pytest.mark.usefixtures("own_cache")
@@ -31,37 +32,37 @@ def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         put(tmp_path / "checkout/weights", name=name)
     path = tmp_path / "checkout/weights_manifest.json"
     Manifest(hubs=(), models={name: entry_of(name=name) for name in NAMES}).save(path)
-    for module in (hub, publishing):
-        monkeypatch.setattr(module, "ROOT", path.parent)
-        monkeypatch.setattr(module, "load_manifest", lambda given=path: load_manifest(given))
+    for name in ("hub.resolve", "hub.publish"):
+        monkeypatch.setattr(module(name), "ROOT", path.parent)
+        monkeypatch.setattr(module(name), "load_manifest", lambda given=path: load_manifest(given))
     return path
 
 
 def test_mirror_is_a_hub(manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (manifest.parent / "weights/my-unet/README.md").write_text("# A card of its own\n")
-    written = publishing.mirror(tmp_path / "mirror")
+    written = mirror(tmp_path / "mirror")
     assert [path.relative_to(tmp_path / "mirror").as_posix() for path in written] == [
         f"{name}/model.safetensors" for name in NAMES
     ]
     assert (tmp_path / "mirror/my-unet/README.md").read_text() == "# A card of its own\n"
     assert "# your-unet" in (tmp_path / "mirror/your-unet/README.md").read_text()
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path / "mirror", check=True)
-    monkeypatch.setattr(hub, "load_manifest", lambda: Manifest(hubs=(), models={}))
-    assert hub.locate("my-unet", hub=tmp_path / "mirror") == hub.Located(entry_of(), written[0])
+    monkeypatch.setattr(module("hub.resolve"), "load_manifest", lambda: Manifest(hubs=(), models={}))
+    assert resolve("my-unet", hub=tmp_path / "mirror") == ResolvedWeights(entry_of(), written[0])
 
 
 def test_mirror_repairs_what_is_broken_and_keeps_the_rest(manifest: Path, tmp_path: Path) -> None:
-    first, second = publishing.mirror(tmp_path / "mirror")
+    first, second = mirror(tmp_path / "mirror")
     first.write_bytes(b"broken")
     kept = second.stat().st_mtime_ns
-    publishing.mirror(tmp_path / "mirror", ["my-unet", "your-unet"])
+    mirror(tmp_path / "mirror", ["my-unet", "your-unet"])
     assert first.read_bytes() == CONTENT
     assert second.stat().st_mtime_ns == kept
 
 
 def test_a_mirror_can_be_made_in_steps(manifest: Path, tmp_path: Path) -> None:
     for name in NAMES:
-        publishing.mirror(tmp_path / "mirror", [name])
+        mirror(tmp_path / "mirror", [name])
     sums, card = ((tmp_path / "mirror" / file).read_text() for file in ("SHA256SUMS", "README.md"))
     for name in NAMES:
         assert f"  {name}/model.safetensors\n" in sums and f"[{name}]" in card
@@ -71,23 +72,23 @@ def test_a_mirror_leaves_alone_what_is_none_of_its_own(manifest: Path, tmp_path:
     folder = tmp_path / "work"
     (folder / "bert").mkdir(parents=True)
     (folder / "bert/config.json").write_text('{"model_type": "bert"}')
-    publishing.mirror(folder)
+    mirror(folder)
     assert "bert" not in (folder / "SHA256SUMS").read_text()
     (folder / "SHA256SUMS").unlink()
     (folder / "README.md").write_text("# Notes\n")
     with pytest.raises(OptionError, match="is no hub"):
-        publishing.mirror(folder)
+        mirror(folder)
     assert (folder / "README.md").read_text() == "# Notes\n"
 
 
 def test_folder_with_its_address(manifest: Path, tmp_path: Path) -> None:
-    assert publishing.publish(str(tmp_path / "site"), manifest=manifest) is None
+    assert publish(str(tmp_path / "site"), manifest=manifest) is None
     assert load_manifest(manifest).hubs == ()
-    assert publishing.publish(str(tmp_path / "site"), address="https://example.org/w", manifest=manifest)
+    assert publish(str(tmp_path / "site"), address="https://example.org/w", manifest=manifest)
     assert load_manifest(manifest).hubs == ("https://example.org/w",)
     assert load_manifest(manifest).models["my-unet"] == entry_of()
     with pytest.raises(OptionError, match="give a folder or hf://ORG/REPO"):
-        publishing.publish("https://example.org/w", manifest=manifest)
+        publish("https://example.org/w", manifest=manifest)
 
 
 @pytest.mark.parametrize(
@@ -98,14 +99,14 @@ def test_an_address_that_cannot_be_the_hubs_is_refused_before_anything_is_writte
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(OptionError, match="must be https"):
-        publishing.publish(destination, address=address, manifest=manifest)
+        publish(destination, address=address, manifest=manifest)
     assert load_manifest(manifest).hubs == () and not Path("site").exists()
 
 
 def test_assets_of_a_release_and_down_again(manifest: Path, tmp_path: Path, server: Server) -> None:
     address = f"{server.url}/releases/v1/{{asset}}"
     for _ in range(2):  # what is there already is replaced
-        assert publishing.publish(str(tmp_path / "assets"), address=address, manifest=manifest) == address
+        assert publish(str(tmp_path / "assets"), address=address, manifest=manifest) == address
     assert load_manifest(manifest).hubs == (address,)
     names = {path.name for path in (tmp_path / "assets").iterdir()}
     assert {"my-unet.model.safetensors", "my-unet.config.json", "your-unet.README.md", "SHA256SUMS"} <= names
@@ -113,7 +114,7 @@ def test_assets_of_a_release_and_down_again(manifest: Path, tmp_path: Path, serv
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path / "assets", check=True)
 
     server.files = {f"/releases/v1/{name}": (tmp_path / "assets" / name).read_bytes() for name in names}
-    code = f"from carseg import hub; print(hub.locate('your-unet', hub='{address}').path)"
+    code = f"from carseg import hub; print(hub.resolve('your-unet', hub='{address}').path)"
     told, errors = start(code).communicate(timeout=60)
     assert Path(told.strip()).read_bytes() == CONTENT, errors
 
@@ -143,17 +144,17 @@ class TestHuggingFace:
 
     def test_up_and_down_again(self, manifest: Path, uploaded: dict[str, bytes], server: Server) -> None:
         Manifest(("hf://me/cars@" + "f" * 40, "https://example.org"), load_manifest(manifest).models).save(manifest)
-        address = publishing.publish("hf://me/cars", manifest=manifest)
+        address = publish("hf://me/cars", manifest=manifest)
         assert address == f"hf://me/cars@{COMMIT}"
         assert load_manifest(manifest).hubs == (address, "https://example.org")
 
         server.files = {f"/me/cars/resolve/{COMMIT}/{name}": content for name, content in uploaded.items()}
-        code = f"from carseg import hub; print(hub.locate('your-unet', hub='{address}').path)"
+        code = f"from carseg import hub; print(hub.resolve('your-unet', hub='{address}').path)"
         told, errors = start(code, HF_ENDPOINT=server.url, HF_HUB_DISABLE_XET="1").communicate(timeout=60)
         assert Path(told.strip()).read_bytes() == CONTENT, errors
 
     def test_card_has_what_the_hub_reads(self, manifest: Path, uploaded: dict[str, bytes]) -> None:
-        publishing.publish("hf://me/cars", manifest=manifest)
+        publish("hf://me/cars", manifest=manifest)
         _, front, text = uploaded["README.md"].decode().split("---\n", 2)
         facts = {key: json.loads(value) for key, value in (line.split(": ", 1) for line in front.splitlines())}
         assert facts["library_name"] == "carseg"
@@ -177,8 +178,8 @@ class TestHuggingFace:
         with pytest.raises(
             HubError, match=r"cannot publish to hf://me/cars: OSError 401 Unauthorized; is there a token"
         ):
-            publishing.publish("hf://me/cars", manifest=manifest)
+            publish("hf://me/cars", manifest=manifest)
         monkeypatch.setenv("CARSEG_OFFLINE", "1")
         with pytest.raises(OfflineError):
-            publishing.publish("hf://me/cars", manifest=manifest)
+            publish("hf://me/cars", manifest=manifest)
         assert manifest.read_bytes() == before

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from carseg import load, packing
-from carseg.architectures.imagenet import copy_encoder, load_encoder
+from carseg import load
+from carseg.architectures.registry import list_architectures
 from carseg.errors import OptionError
-from carseg.manifest import read_config
-from carseg.registry import create_model, list_architectures
+from carseg.hub.create import create_model
+from carseg.hub.manifest import read_config
+from carseg.hub.pretrained import copy_encoder, load_encoder
+from carseg.hub.save import save_model
 from recipes import backbones, run
 from recipes import recipe as recipes
 from recipes.fringe import Fringed
@@ -91,7 +93,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "recipes" / "step.toml").write_text(STEP)
     (tmp_path / "recipes" / "final.toml").write_text(FINAL)
     monkeypatch.setattr(recipes, "FOLDER", tmp_path / "recipes")
-    monkeypatch.setattr(run, "prepare", lambda: None)  # settings of a process, which the tests share
+    monkeypatch.setattr(run, "keep_memory", lambda: None)  # settings of a process, which the tests share
     monkeypatch.setenv("CARSEG_DATA", str(tmp_path / "data"))
     return tmp_path
 
@@ -158,7 +160,7 @@ def test_a_grown_network_begins_as_the_one_that_it_grew_from(tmp_path: Path) -> 
     torch.manual_seed(0)
     recipe = recipes.read("u2net-carparts")
     narrow = replace(entry_of(), architecture="u2netp", labels=recipe.labels, input=recipe.input, metrics=())
-    packing.pack(tmp_path / "narrow", create_model("u2netp", len(recipe.labels)), replace(narrow, storage="float32"))
+    save_model(tmp_path / "narrow", create_model("u2netp", len(recipe.labels)), replace(narrow, storage="float32"))
     grown = run.grown(recipe, tmp_path / "narrow", tmp_path / "grown")
     one, other = (load(folder, device="cpu", runtime="torch") for folder in (tmp_path / "narrow", grown))
     assert (other.entry.architecture, other.entry.data) == ("u2net", one.entry.data)

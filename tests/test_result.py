@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carseg import rle
-from carseg.errors import MissingExtraError, OptionError, OutputError, PictureError
+from carseg.data.formats.coco import coco_document
+from carseg.errors import ImageError, MissingExtraError, OptionError, OutputError
+from carseg.inference.result import Result
 from carseg.labels import BDD, CAMVID, CARPARTS, label_set
-from carseg.result import Result, coco_document
+from carseg.masks import rle
 
 HOOD, WHEEL = CARPARTS.classes.index("hood"), CARPARTS.classes.index("wheel")
 
@@ -132,7 +133,7 @@ def test_cutout_on_a_background(result, background):
 def test_a_background_one_can_see_through_is_white(result):
     pixels = np.asarray(result.cutout(Image.new("RGBA", (5, 5), (255, 0, 0, 0))))
     assert (pixels[result.mask == 0] == 255).all()
-    with pytest.raises(PictureError, match="must be uint8"):
+    with pytest.raises(ImageError, match="must be uint8"):
         result.cutout(np.zeros((5, 5, 3)))
 
 

@@ -7,8 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from carseg import polygons, rle
 from carseg.errors import DataError
+from carseg.masks import polygons, rle
 
 coco = pytest.importorskip("pycocotools.mask")
 

@@ -13,13 +13,15 @@ import torch
 from torch import nn
 
 import carseg
-from carseg import MissingExtraError, OptionError, runtimes
-from carseg.manifest import Entry
-from carseg.runtimes import choose, cpu
-from carseg.runtimes.folding import fold
+from carseg import MissingExtraError, OptionError
+from carseg.hub.model_info import ModelInfo
+from carseg.runtimes import cpu
+from carseg.runtimes.choose import choose
+from carseg.runtimes.fuse import fuse_conv_bn
 
 from color_hub import SIDE, blocks, photo, write_model
 from entries import entry_of, start
+from modules import module
 from networks import randomised
 
 FAST = ("openvino", "onnx")
@@ -94,7 +96,7 @@ def test_openvino_reports_nothing_to_its_makers(tmp_path: Path):
     code = """
 import sys, time
 sys.addaudithook(lambda event, arguments: event.startswith("socket.") and print(event, arguments, flush=True))
-from carseg.runtimes.openvino_ import library
+from carseg.runtimes.openvino import library
 library()
 time.sleep(1)  # it would be a process of its own
 """
@@ -155,7 +157,7 @@ def test_folding_leaves_the_logits_as_they_are(name: str, left: int, last: str):
     network = randomised(name)
     x = torch.randn(1, 3, 64, 96)
     before = network(x)
-    assert fold(network) is network.get_submodule(last)
+    assert fuse_conv_bn(network) is network.get_submodule(last)
     assert sum(isinstance(module, nn.BatchNorm2d) for module in network.modules()) == left
     torch.testing.assert_close(network(x), before, rtol=1e-4, atol=1e-4)
 
@@ -183,7 +185,7 @@ def test_only_what_may_be_folded_is():
     x = torch.randn(1, 3, 8, 8)
     with torch.no_grad():
         before = network(x)
-        fold(network)
+        fuse_conv_bn(network)
         assert torch.equal(network(x), before)
 
 
@@ -193,11 +195,11 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     installed = {"torch", "openvino", "onnx"}
     monkeypatch.setattr(cpu, "native_bfloat16", lambda: True)
     monkeypatch.setattr(cpu, "may_have_accelerator", lambda: False)
-    monkeypatch.setattr(runtimes, "installed", installed.__contains__)
+    monkeypatch.setattr(module("runtimes.choose"), "installed", installed.__contains__)
     return installed
 
 
-def measured(**agreement: dict[str, float]) -> Entry:
+def measured(**agreement: dict[str, float]) -> ModelInfo:
     return replace(entry_of(), runtimes=agreement)
 
 

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carseg.errors import CarsegError, OptionError, PictureError, PictureNotFoundError, UnknownNameError
+from carseg.errors import CarsegError, ImageError, ImageNotFoundError, OptionError, UnknownNameError
+from carseg.hub.model_info import InputSpec, ModelInfo
+from carseg.inference.segmenter import Segmenter, load
+from carseg.inference.sources import find_images
 from carseg.labels import CARPARTS, label_set
-from carseg.manifest import Entry, InputSpec
-from carseg.segmenter import Segmenter, find_pictures, load
 
 SPEC = InputSpec(size=(32, 64), mean=(0, 0, 0), std=(1, 1, 1))
 LABELS = label_set("lights", ("dark", "left_red", "green", "right_blue"))
-ENTRY = Entry(
+ENTRY = ModelInfo(
     name="brightest",
     architecture="none",
     labels=LABELS,
@@ -125,7 +126,7 @@ def test_a_folder_that_cannot_be_looked_into_is_named(
     forbid("sub")
     *rest, closed = segmenter.stream(folder, on_error="yield")
     assert len(rest) == 2
-    assert isinstance(closed, PictureError) and "Permission denied" in str(closed)
+    assert isinstance(closed, ImageError) and "Permission denied" in str(closed)
 
 
 def test_stream_gives_what_predict_gives_whatever_the_batch(segmenter: Segmenter) -> None:
@@ -141,9 +142,9 @@ def test_stream_gives_what_predict_gives_whatever_the_batch(segmenter: Segmenter
 def test_a_broken_picture_ends_the_stream_or_takes_its_place(segmenter: Segmenter, folder: Path) -> None:
     (folder / "aa.png").write_bytes(b"broken")
     outcomes = list(segmenter.stream(folder, on_error="yield", batch_size=2))
-    assert [isinstance(outcome, PictureError) for outcome in outcomes] == [False, True, False, False]
+    assert [isinstance(outcome, ImageError) for outcome in outcomes] == [False, True, False, False]
     assert outcomes[1].source == folder / "aa.png"
-    with pytest.raises(PictureError, match=r"aa\.png"):
+    with pytest.raises(ImageError, match=r"aa\.png"):
         list(segmenter.stream(folder))
 
 
@@ -176,9 +177,9 @@ def test_stream_is_lazy(segmenter: Segmenter) -> None:
 
 def test_nothing_to_go_through(segmenter: Segmenter, tmp_path: Path) -> None:
     for sources in (tmp_path, str(tmp_path / "*.jpg"), tmp_path / "none.jpg"):
-        with pytest.raises(PictureNotFoundError):
+        with pytest.raises(ImageNotFoundError):
             segmenter.stream(sources)
-    assert list(find_pictures([])) == []
+    assert list(find_images([])) == []
 
 
 def test_load_names_what_is_wrong() -> None:

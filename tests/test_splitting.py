@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from carseg.registry import create_model
+from carseg.hub.create import create_model
 from carseg.runtimes import cpu
-from carseg.runtimes.splitting import PART, SplitConv2d, split_for_amx
+from carseg.runtimes.split import PART, SplitConv2d, split_for_amx
 
 WIDE = 2 * PART + 7
 CPU = torch.device("cpu")

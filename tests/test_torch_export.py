@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.export import Dim
 
-from carseg.registry import create_model, list_architectures
+from carseg.architectures.registry import list_architectures
+from carseg.hub.create import create_model
 
 # The same code as a smaller network of the family, with more of it.
 LARGER = {"u2net", "resnest101-unet", "resnest200-unet", *(f"segformer-b{i}" for i in range(1, 6))}

@@ -20,16 +20,17 @@ import torch
 from safetensors.torch import load_file
 
 import carseg
-from carseg import Options, finetune, load, training
-from carseg.data.opening import open as open_data
+from carseg import TrainingConfig, finetune, load
+from carseg.data.load import load as open_data
 from carseg.errors import DataError, OptionError, TrainingError
-from carseg.training_log import COLUMNS, TrainingLog
+from carseg.training.log import COLUMNS, TrainingLog
 
 from drawn_data import index_folder
+from modules import module
 
 ROOT = Path(carseg.__file__).parent.parent
 NETWORK = "lraspp-mobilenetv2"
-QUICK = Options(
+QUICK = TrainingConfig(
     epochs=3,
     batch_size=4,
     lr=5e-3,
@@ -92,7 +93,7 @@ def test_a_resumed_run_goes_where_an_uninterrupted_one_goes(
     finetune(NETWORK, data, whole, options=options)
     # Before the first epoch's end and state, in the middle of an epoch, after a state within an epoch.
     for steps, seconds in ((2, 120), (5, 120), (6, 0), (8, 120)):
-        monkeypatch.setattr(training, "SAVE_SECONDS", seconds)
+        monkeypatch.setattr(module("training.trainer"), "SAVE_SECONDS", seconds)
         with pytest.raises(Killed):
             finetune(NETWORK, data, broken, options=options, resume=broken.exists(), report=interrupt_after(steps))
         log = TrainingLog(broken)
@@ -275,4 +276,4 @@ def test_minutes_are_a_budget(data: Path, tmp_path: Path) -> None:
 )
 def test_senseless_options_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(OptionError):
-        Options(**wrong)
+        TrainingConfig(**wrong)

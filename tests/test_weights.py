@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from carseg import load
-from carseg.catalog import DEFAULT_MODEL
-from carseg.cli import main
-from carseg.hub import locate
-from carseg.manifest import CONFIG, ROOT, load_manifest, read_config
-from carseg.registry import create_model
+from carseg.cli.main import main
+from carseg.hub.catalog import DEFAULT_MODEL
+from carseg.hub.create import create_model
+from carseg.hub.manifest import CONFIG, ROOT, load_manifest, read_config
+from carseg.hub.resolve import resolve
 from recipes import readme
 from recipes.measure import GOLDEN, golden_logits
 from recipes.recipe import FOLDER
@@ -32,7 +32,7 @@ def test_nothing_lies_there_that_the_manifest_does_not_name() -> None:
 @pytest.mark.parametrize("name", HERE)
 def test_file_and_network_are_what_the_manifest_says(name: str) -> None:
     entry = MODELS[name]
-    located = locate(name)  # checks the sha256
+    located = resolve(name)  # checks the sha256
     assert read_config(ROOT / "weights" / name / CONFIG) == entry
     assert located.path.stat().st_size == entry.bytes < 80_000_000
     network = create_model(entry.architecture, len(entry.labels))

@@ -1,1 +1,23 @@
-"""Published network architectures, one a file; `carseg.registry` finds them by name."""
+"""Published network architectures, one per file, and their registry; no weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from carseg._lazy import lazy_names
+from carseg.architectures.registry import find_builder, list_architectures, register
+
+if TYPE_CHECKING:
+    from carseg.architectures.convert import convert_public_state_dict
+    from carseg.architectures.network import Network, State
+
+__all__ = ["Network", "State", "convert_public_state_dict", "find_builder", "list_architectures", "register"]
+
+# What needs torch.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "carseg.architectures.convert": ("convert_public_state_dict",),
+        "carseg.architectures.network": ("Network", "State"),
+    },
+)

@@ -10,13 +10,11 @@ from torchvision.models.segmentation import deeplabv3_resnet50
 
 from carseg.architectures.blocks import TorchvisionNetwork
 from carseg.architectures.network import Network
-from carseg.registry import register
 
 
 class DeepLabV3ResNet50(TorchvisionNetwork):
     """Input (N, in_channels, H, W), logits (N, num_classes, H, W); the auxiliary output has that size too."""
 
 
-@register("deeplabv3-resnet50")
 def build(num_classes: int, in_channels: int) -> Network:
     return DeepLabV3ResNet50(deeplabv3_resnet50, num_classes, in_channels)

@@ -13,7 +13,6 @@ from torchvision.models.segmentation.deeplabv3 import ASPP
 
 from carseg.architectures.blocks import conv_bn_relu, upsample
 from carseg.architectures.network import Network
-from carseg.registry import register
 
 
 class Head(nn.Module):
@@ -53,8 +52,3 @@ class DeepLabV3Plus(Network):
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         logits = upsample(self.classifier(*self.backbone(x)), x)
         return (logits,) if self.training else logits
-
-
-@register("deeplabv3plus-resnet50")
-def build(num_classes: int, in_channels: int) -> Network:
-    return DeepLabV3Plus(num_classes, in_channels)

@@ -9,13 +9,11 @@ from torchvision.models.segmentation import fcn_resnet50
 
 from carseg.architectures.blocks import TorchvisionNetwork
 from carseg.architectures.network import Network
-from carseg.registry import register
 
 
 class FCNResNet50(TorchvisionNetwork):
     """Input (N, in_channels, H, W), logits (N, num_classes, H, W); the auxiliary output has that size too."""
 
 
-@register("fcn-resnet50")
 def build(num_classes: int, in_channels: int) -> Network:
     return FCNResNet50(fcn_resnet50, num_classes, in_channels)

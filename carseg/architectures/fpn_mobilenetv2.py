@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from carseg.architectures.blocks import conv_bn_relu, upsample
 from carseg.architectures.mobilenetv2 import CHANNELS, MobileNetV2
 from carseg.architectures.network import Network
-from carseg.registry import register
 
 
 class Merge(nn.Module):
@@ -56,6 +55,5 @@ class FPNMobileNetV2(Network):
         return (logits,) if self.training else logits
 
 
-@register("fpn-mobilenetv2")
 def fpn_mobilenetv2(num_classes: int, in_channels: int) -> Network:
     return FPNMobileNetV2(num_classes, in_channels)

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from carseg.architectures.blocks import conv_bn_relu, upsample
 from carseg.architectures.mobilenetv2 import CHANNELS, MobileNetV2
 from carseg.architectures.network import Network
-from carseg.registry import register
 
 
 class LRASPPMobileNetV2(Network):
@@ -35,6 +34,5 @@ class LRASPPMobileNetV2(Network):
         return (logits,) if self.training else logits
 
 
-@register("lraspp-mobilenetv2")
 def lraspp_mobilenetv2(num_classes: int, in_channels: int) -> Network:
     return LRASPPMobileNetV2(num_classes, in_channels)

@@ -14,9 +14,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from torch import Generator, Tensor, nn
-
-from carseg.errors import OptionError
+from torch import Tensor, nn
 
 State = dict[str, Tensor]  # a state dict
 
@@ -42,31 +40,12 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor | tuple[Tensor, ...]:
         raise NotImplementedError
 
-    def grown(self, smaller: State, generator: Generator) -> State:
-        """Weights for this network with which it computes what a smaller one does (Chen et al. 2016, Net2Net,
-        https://arxiv.org/abs/1511.05641); `carseg.architectures.growing` has the means.
-
-        Args:
-            smaller: state dict of a network of the same family, classes and input.
-
-        Raises:
-            OptionError: networks of this family do not grow.
-        """
-        raise OptionError(f"{type(self).__name__} cannot grow from a smaller network")
-
     def drop_training_heads(self) -> None:
         """Removes the submodules that prediction never uses; training then goes on with the main output alone."""
         for name in self.training_only:
             setattr(self, name, None)
             self.loss_weights = self.loss_weights[:1]
 
-    def fit_encoder(self, trained: State) -> State:
-        """Weights of a trained encoder under timm's names, for this network's own where that is built otherwise.
-
-        What cannot be changed so that it fits comes back as it is.
-        """
-        return trained
-
     def timm_key(self, key: str) -> str:
-        """What timm calls the encoder's parameter ``key``; see `imagenet.load_imagenet_encoder`."""
+        """What timm calls the encoder's parameter ``key``; see `carseg.hub.pretrained`."""
         return key.removeprefix(self.encoder_prefix)

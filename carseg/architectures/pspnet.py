@@ -15,9 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from carseg.architectures.blocks import conv_bn_relu, fit_to
-from carseg.architectures.deep_stem import deepen, has_plain_stem
-from carseg.architectures.network import Network, State
-from carseg.registry import register
+from carseg.architectures.network import Network
 
 _BINS = (1, 2, 3, 6)
 
@@ -64,7 +62,6 @@ class PSPNet(Network):
     """Input (N, in_channels, H, W), logits (N, num_classes, H, W); the auxiliary output has that size too."""
 
     encoder_prefix = "layer"
-    timm_encoder = "resnet50"  # of the other stem, which ``fit_encoder`` translates
     training_only = ("aux",)
     loss_weights = (1.0, 0.4)
 
@@ -91,11 +88,6 @@ class PSPNet(Network):
             return (logits,)
         return logits, fit_to(_stretch(self.aux(third), *native), height, width)
 
-    def fit_encoder(self, trained: State) -> State:
-        if not has_plain_stem(trained):
-            return trained
-        return deepen(trained, {self.timm_key(key): value for key, value in self.state_dict().items()})
-
     def timm_key(self, key: str) -> str:
         if key.startswith("layer0.7."):
             return key.replace("layer0.7.", "bn1.")
@@ -116,8 +108,3 @@ def _dilate(stage: Any, dilation: int) -> Any:
 
 def _stretch(x: Tensor, height: int, width: int) -> Tensor:
     return F.interpolate(x, size=(height, width), mode="bilinear", align_corners=True)
-
-
-@register("pspnet-resnet50")
-def build(num_classes: int, in_channels: int) -> Network:
-    return PSPNet(num_classes, in_channels)

@@ -11,12 +11,10 @@ from typing import Any
 
 import timm
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from carseg.architectures.blocks import DoubleConv, upsample
-from carseg.architectures.growing import widen
-from carseg.architectures.network import Network, State
-from carseg.registry import register
+from carseg.architectures.network import Network
 
 _WIDTHS = (256, 128, 64, 32, 16)  # of the decoder, at strides 16, 8, 4, 2, 1
 
@@ -46,34 +44,14 @@ class ResNestUNet(Network):
         logits = self.classifier(last(upsample(out, x)))
         return (logits,) if self.training else logits
 
-    def grown(self, smaller: State, generator: Generator) -> State:
-        """Deeper, and wider in the stem: blocks that the smaller network lacks add nothing to their input at first."""
-        state = self.state_dict()
-        for key, tensor in state.items():
-            if key in smaller:
-                state[key] = widen(smaller[key], tensor.shape, generator, self._reads(key, smaller[key], tensor))
-            elif key.endswith("bn3.weight"):  # the last layer of a residual branch
-                state[key] = torch.zeros_like(tensor)
-        return state
 
-    def _reads(self, key: str, tensor: Tensor, like: Tensor) -> list[tuple[int, int]]:
-        """As `widen` has it: the decoder reads its own features beside those of the stem, which alone are wider."""
-        if key != "decoder.3.double_conv.0.weight":
-            return []
-        own = _WIDTHS[2]
-        return [(own, own), (tensor.shape[1] - own, like.shape[1] - own)]
-
-
-@register("resnest50-unet")
 def resnest50_unet(num_classes: int, in_channels: int) -> Network:
     return ResNestUNet("resnest50d", num_classes, in_channels)
 
 
-@register("resnest101-unet")
 def resnest101_unet(num_classes: int, in_channels: int) -> Network:
     return ResNestUNet("resnest101e", num_classes, in_channels)
 
 
-@register("resnest200-unet")
 def resnest200_unet(num_classes: int, in_channels: int) -> Network:
     return ResNestUNet("resnest200e", num_classes, in_channels)

@@ -8,6 +8,7 @@ the spatial reduction, as the checkpoints were trained; transformers has 1e-5 th
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import NamedTuple
 
@@ -18,7 +19,6 @@ from torch import Tensor, nn
 
 from carseg.architectures.blocks import pad_small, upsample
 from carseg.architectures.network import Network, State
-from carseg.registry import register
 
 _HEADS = (1, 2, 5, 8)
 _REDUCTIONS = (8, 4, 2, 1)  # of keys and values, a side
@@ -269,11 +269,6 @@ def convert_public(state: State) -> State:
     return renamed
 
 
-def _register(variant: str) -> None:
-    @register(f"segformer-{variant}")
-    def build(num_classes: int, in_channels: int) -> Network:
-        return SegFormer(variant, num_classes, in_channels)
-
-
-for _variant in _VARIANTS:
-    _register(_variant)
+segformer_b0, segformer_b1, segformer_b2, segformer_b3, segformer_b4, segformer_b5 = (
+    functools.partial(SegFormer, variant) for variant in ("b0", "b1", "b2", "b3", "b4", "b5")
+)

@@ -8,19 +8,14 @@ ends in a sigmoid; here the outputs are logits. Its public weights expect the pi
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
 from carseg.architectures.blocks import upsample
-from carseg.architectures.growing import widen
-from carseg.architectures.network import Network, State
-from carseg.registry import register
-
-_JOINS = re.compile(r"rebnconv\dd\.|stage\dd\.rebnconvin\.")  # what reads two tensors, one after the other
+from carseg.architectures.network import Network
 
 
 class Stage(NamedTuple):
@@ -108,21 +103,11 @@ class U2Net(Network):
         fused = self.outconv(torch.cat(sides, 1))
         return (fused, *sides) if self.training else fused
 
-    def grown(self, smaller: State, generator: Generator) -> State:
-        """Wider: its widths are multiples of the smaller network's."""
-        return {key: _widened(key, smaller[key], tensor, generator) for key, tensor in self.state_dict().items()}
-
-
-def _widened(key: str, tensor: Tensor, like: Tensor, generator: Generator) -> Tensor:
-    reads = [(tensor.shape[1] // 2, like.shape[1] // 2)] * 2 if _JOINS.search(key) and tensor.ndim > 1 else []
-    return widen(tensor, like.shape, generator, reads)
-
 
 def _pool(x: Tensor) -> Tensor:
     return F.max_pool2d(x, 2, stride=2, ceil_mode=True)
 
 
-@register("u2net")
 def u2net(num_classes: int, in_channels: int) -> U2Net:
     down = (
         Stage(7, in_channels, 32, 64),
@@ -142,7 +127,6 @@ def u2net(num_classes: int, in_channels: int) -> U2Net:
     return U2Net(num_classes, down, up)
 
 
-@register("u2netp")
 def u2netp(num_classes: int, in_channels: int) -> U2Net:
     """The small one: 1.1 million parameters."""
     levels = ((7, False), (6, False), (5, False), (4, False), (4, True), (4, True))

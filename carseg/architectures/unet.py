@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from carseg.architectures.blocks import DoubleConv, pad_small
 from carseg.architectures.network import Network, State
-from carseg.registry import register
 
 _WIDTHS = (64, 128, 256, 512, 1024)
 _LEAST_SIDE = 16  # four poolings leave nothing of a smaller picture
@@ -77,12 +76,10 @@ def convert_public(state: State) -> State:
     return {key: value for key, value in state.items() if key != "mask_values"}
 
 
-@register("unet")
 def unet(num_classes: int, in_channels: int) -> UNet:
     return UNet(num_classes, in_channels)
 
 
-@register("unet-noskip")
 def unet_noskip(num_classes: int, in_channels: int) -> UNet:
     """Without the copy-and-crop connections, to show what they are worth."""
     return UNet(num_classes, in_channels, skip=False)

@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from carseg.architectures.blocks import conv_bn_relu, upsample
 from carseg.architectures.mobilenetv2 import CHANNELS, MobileNetV2
 from carseg.architectures.network import Network
-from carseg.registry import register
 
 
 class Context(nn.Module):
@@ -66,6 +65,5 @@ class UNetMobileNetV2(Network):
         return (logits,) if self.training else logits
 
 
-@register("unet-mobilenetv2")
 def unet_mobilenetv2(num_classes: int, in_channels: int) -> Network:
     return UNetMobileNetV2(num_classes, in_channels)

@@ -1,100 +1,18 @@
 """The command line: argv and printing, nothing that a Python caller could not do.
 
-Commands import what is heavy when they run.
-
 Exit status: 0 done; 1 inputs failed, or a check was not met; 2 wrong usage; 130 interrupted.
 """
 
 from __future__ import annotations
 
-import os
-import signal
-import sys
-import threading
-from contextlib import suppress
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING
 
-from carseg import __version__
-from carseg.errors import CarsegError, OptionError, PictureNotFoundError, UnknownNameError
+from carseg._lazy import lazy_names
+from carseg.cli.main import entry, main
 
-_WRONG_USAGE = (OptionError, UnknownNameError, PictureNotFoundError)
-_INTERRUPTED = 130
-_FINISH_SECONDS = 10.0  # so long a file that is being written may still take
+if TYPE_CHECKING:
+    from carseg.cli.commands import app
 
+__all__ = ["app", "entry", "main"]
 
-def entry() -> NoReturn:
-    """The process ``carseg``. It ends as it is: to take torch apart costs Python most of a second.
-
-    It may be asked to end, as ``docker stop`` and batch systems do: nothing half-written stays then either.
-    """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    status = main()
-    if status == _INTERRUPTED:
-        _let_threads_finish()
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):  # nobody reads it any more
-            stream.flush()
-    os._exit(status)
-
-
-def _let_threads_finish() -> None:
-    """A pool that was interrupted as it grew does not wait for its last thread, which may be writing a file."""
-    for thread in threading.enumerate():
-        if not thread.daemon and thread is not threading.main_thread():
-            with suppress(RuntimeError):  # it was not even started
-                thread.join(_FINISH_SECONDS)
-
-
-def _nowhere() -> TextIO:
-    """What stands for a stream that was closed by whoever started the process."""
-    return open(os.devnull, "w", encoding="utf-8")
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Runs ``carseg`` with the given arguments, or with those of the process.
-
-    Returns:
-        The exit status.
-    """
-    arguments = sys.argv[1:] if argv is None else argv
-    if arguments == ["--version"]:  # before anything is imported
-        print(f"carseg {__version__}")
-        return 0
-    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # names of files need not be valid text
-    from carseg.cli.terminal import fail, say
-
-    try:
-        status = _run(arguments or ["--help"])
-    except KeyboardInterrupt:
-        status = _INTERRUPTED
-    except BrokenPipeError:  # whoever reads stdout has had enough, as in `carseg models | head -1`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except (CarsegError, OSError) as error:
-        if "--debug" in arguments:
-            raise
-        fail(error)
-        return 2 if isinstance(error, _WRONG_USAGE) else 1
-    if status == _INTERRUPTED:
-        say("carseg: interrupted")
-    return status
-
-
-def _run(arguments: list[str]) -> int:
-    import typer
-
-    from carseg.cli.app import app
-    from carseg.cli.terminal import fail
-
-    usage_error: Any = typer.BadParameter.__base__  # the base of all wrong usage, which typer itself does not export
-    try:
-        status: int | None = app(arguments, prog_name="carseg", standalone_mode=False)
-        sys.stdout.flush()
-    except usage_error as error:
-        command = error.ctx.command_path if error.ctx else "carseg"
-        fail(f"{error.format_message()} (see {command} --help)")
-        return 2
-    return status or 0
+__getattr__, __dir__ = lazy_names(__name__, {"carseg.cli.commands": ("app",)})

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from carseg.catalog import list_models
 from carseg.cli.options import (
     DeviceOption,
     HubOption,
@@ -17,10 +16,11 @@ from carseg.cli.options import (
     PrecisionOption,
     RuntimeOption,
     ThreadsOption,
-    locate,
+    resolve_with_progress,
 )
-from carseg.cli.terminal import Progress, emit, fail, say
+from carseg.cli.terminal import ProgressBar, echo, err, fail
 from carseg.errors import HubError, WeightsError
+from carseg.hub import list_models
 
 
 class Form(StrEnum):
@@ -69,21 +69,21 @@ def benchmark(
 
     Without --model those in the package are measured, without --data only their speed, on generated pictures.
     """
-    from carseg import benchmark_report, benchmark_rows
     from carseg.benchmarking import benchmark as measure
+    from carseg.benchmarking import compare_rows, failures, format_differences, format_rows, parse_limits, read_rows
     from carseg.cli.process import prepare
     from carseg.data import parse_mapping
 
     if everything and models:
         raise typer.BadParameter("--all takes no --model")
     names = list_models() if everything else models
-    limits = benchmark_rows.parse_limits(fail_under or ())
-    earlier = benchmark_rows.read_rows(compare) if compare else None
+    limits = parse_limits(fail_under or ())
+    earlier = read_rows(compare) if compare else None
     prepare()
     for name in names or ():
         with suppress(HubError, WeightsError):  # becomes a row that says so
-            locate(name, hub=hub)
-    with Progress("measuring") as bar:
+            resolve_with_progress(name, hub=hub)
+    with ProgressBar("measuring") as bar:
         rows = measure(
             names,
             data,
@@ -101,18 +101,18 @@ def benchmark(
             report=lambda model, stage, done, total: bar.show(done / max(total, 1), f"{model}: {stage}"),
         )
     if earlier is None:
-        text = benchmark_report.format_rows(rows, format)
+        text = format_rows(rows, format)
     else:
-        differences = benchmark_rows.compare(rows, earlier)
-        text = benchmark_report.format_differences(differences, format)
+        differences = compare_rows(rows, earlier)
+        text = format_differences(differences, format)
         if not differences:
-            say(f"carseg: {compare} has no figure of the same model, data and split")
+            err(f"carseg: {compare} has no figure of the same model, data and split")
     if text:
-        emit(text.rstrip("\n"))
+        echo(text.rstrip("\n"))
     if out:
-        say(f"carseg: rows and report.html are in {out}")
+        err(f"carseg: rows and report.html are in {out}")
     broken = [f"{row['model']}: {row['error']}" for row in rows if row["error"]]
-    unmet = benchmark_rows.failures(rows, limits)
+    unmet = failures(rows, limits)
     for sentence in [*broken, *unmet]:
         fail(sentence)
     raise typer.Exit(int(bool(broken or unmet)))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carseg.cli.options import Format, FormatOption, LabelsOption, MapOption
-from carseg.cli.terminal import Progress, emit, say, table
+from carseg.cli.terminal import ProgressBar, echo, err, table
 
 if TYPE_CHECKING:
     from carseg.data import Findings
@@ -35,9 +35,9 @@ def check(
     from carseg.data import check as examine
     from carseg.data import parse_mapping
 
-    with Progress("reading") as bar:
+    with ProgressBar("reading") as bar:
         findings = examine(data, labels=labels, mapping=parse_mapping(map or ()), progress=bar.count)
-    emit(json.dumps(findings.to_dict()) if format is Format.json else "\n".join(_report(findings)))
+    echo(json.dumps(findings.to_dict()) if format is Format.json else "\n".join(_report(findings)))
     raise typer.Exit(int(not findings.ok))
 
 
@@ -51,14 +51,14 @@ def convert(
 ) -> None:
     """Write labelled pictures in another format."""
     from carseg.data import convert as write
-    from carseg.data import open_all, parse_mapping
+    from carseg.data import load_splits, parse_mapping
 
-    for split, dataset in open_all(data, labels=labels, mapping=parse_mapping(map or ())).items():
-        with Progress(f"writing {split}".strip()) as bar:
+    for split, dataset in load_splits(data, labels=labels, mapping=parse_mapping(map or ())).items():
+        with ProgressBar(f"writing {split}".strip()) as bar:
             written = write(dataset, out, to.value, skip_bad=skip_bad, progress=bar.count)
         for name, reason in written.broken.items():
-            say(f"carseg: left out {name}: {reason}")
-        emit(f"{out / split}: {len(written)} pictures, {len(written.labels)} classes")
+            err(f"carseg: left out {name}: {reason}")
+        echo(f"{out / split}: {len(written)} pictures, {len(written.labels)} classes")
 
 
 def _report(findings: Findings) -> Iterator[str]:

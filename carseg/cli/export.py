@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from carseg.cli.options import HubOption, WeightsOption, locate
-from carseg.cli.terminal import emit, say
+from carseg.cli.options import HubOption, WeightsOption, resolve_with_progress
+from carseg.cli.terminal import echo, err
 
 
 class Kind(StrEnum):
@@ -49,10 +49,10 @@ def export(
     if split is not None and data is None:
         raise typer.BadParameter("--split is a part of --data, which is missing")
     prepare()
-    entry = locate(name, weights, hub).entry
+    entry = resolve_with_progress(name, weights, hub).entry
     labelled = None
     if data is not None:
-        from carseg.data import open as open_data
+        from carseg.data import load as open_data
 
         labelled = open_data(data, labels=entry.labels, split=split)
     made = write(
@@ -67,7 +67,7 @@ def export(
         hub=hub,
     )
     for file in made.files:
-        emit(str(file))
+        echo(str(file))
     kind = "generated pictures (--pictures DIR takes real ones)" if made.generated else "pictures"
     figure = f"{made.value:.4f}" if made.figure == "mIoU lost" else f"{made.value:.3%}"
-    say(f"carseg: {made.figure} {figure} against PyTorch in float32, on {made.pictures} {kind}")
+    err(f"carseg: {made.figure} {figure} against PyTorch in float32, on {made.pictures} {kind}")

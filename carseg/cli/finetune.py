@@ -1,9 +1,8 @@
-"""``carseg finetune``: one option for each field of ``carseg.Options``."""
+"""``carseg finetune``: one option for each field of ``carseg.TrainingConfig``."""
 
 from __future__ import annotations
 
 import inspect
-import os
 import re
 from collections.abc import Callable
 from dataclasses import Field, fields, replace
@@ -12,17 +11,18 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from carseg.cli.options import HubOption, LabelsOption, MapOption, locate
-from carseg.cli.terminal import Progress, emit, say
-from carseg.options import Options
+from carseg._env import rank
+from carseg.cli.options import HubOption, LabelsOption, MapOption, resolve_with_progress
+from carseg.cli.terminal import ProgressBar, echo, err
+from carseg.training import TrainingConfig
 
 
 def _with_options(command: Callable[..., None]) -> Callable[..., None]:
     """Gives a command an option for each field of ``Options``, with the field's type, default and description."""
     signature = inspect.signature(command, eval_str=True)
     own = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
-    kinds = get_type_hints(Options)
-    added = [_parameter(field, kinds[field.name]) for field in fields(Options)]
+    kinds = get_type_hints(TrainingConfig)
+    added = [_parameter(field, kinds[field.name]) for field in fields(TrainingConfig)]
     command.__signature__ = signature.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *added)}
     return command
@@ -43,7 +43,7 @@ def _parameter(field: Field[Any], kind: Any) -> inspect.Parameter:
 
 def _descriptions() -> dict[str, str]:
     """What the docstring of ``Options`` says about each field."""
-    found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", Options.__doc__ or "", re.MULTILINE)
+    found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", TrainingConfig.__doc__ or "", re.MULTILINE)
     return {name: " ".join(text.replace("``", "").split()) for name, text in found}
 
 
@@ -69,24 +69,24 @@ def finetune(
     Prints the folder of the best weights, RUN/best, which every command takes as a model. `carseg data check DATA`
     shows beforehand what the data is.
     """
+    from carseg.architectures import list_architectures
     from carseg.cli.process import prepare
     from carseg.data import parse_mapping
-    from carseg.finetuning import finetune as train
-    from carseg.finetuning import read_start
-    from carseg.manifest import CONFIG, read_config
-    from carseg.registry import list_architectures
+    from carseg.hub import CONFIG, read_config
+    from carseg.training import finetune as train
+    from carseg.training import read_start
 
     settings |= {"size": _size(settings["size"]), "freeze": tuple(settings["freeze"] or ())}
     sources = {name: context.get_parameter_source(name) for name in settings}
     given = {name: settings[name] for name, source in sources.items() if source and source.name != "DEFAULT"}
-    options = replace(read_start(out)["options"] if resume else Options(), **given)
+    options = replace(read_start(out)["options"] if resume else TrainingConfig(), **given)
     prepare()
     if model not in list_architectures():
-        locate(model, hub=hub)
-    leads = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started one talks
-    if leads:
-        say(f"carseg: reading the pictures in {data}")
-    with Progress("training") as bar:
+        resolve_with_progress(model, hub=hub)
+    is_main_process = rank() == 0  # of the processes that torchrun started one talks
+    if is_main_process:
+        err(f"carseg: reading the pictures in {data}")
+    with ProgressBar("training") as bar:
 
         def report(state: dict[str, float]) -> None:
             if state["step"] == 1:
@@ -103,23 +103,23 @@ def finetune(
             mapping=parse_mapping(map or ()),
             hub=hub,
             resume=resume,
-            report=report if leads else None,
+            report=report if is_main_process else None,
         )
-    if leads:
-        emit(str(best))
+    if is_main_process:
+        echo(str(best))
         reached = "".join(f"; validation mIoU {m.miou:.3f}" for m in read_config(best / CONFIG).metrics)
-        say(f"carseg: done{reached}; {out / 'report.html'} shows how it went")
-        say(f"carseg: try `carseg predict PICTURE --model {best}`")
+        err(f"carseg: done{reached}; {out / 'report.html'} shows how it went")
+        err(f"carseg: try `carseg predict PICTURE --model {best}`")
 
 
 def _say_what_is_new(started: dict[str, Any]) -> None:
     """On which pictures a training begins, and which of the weights do not come from where it starts."""
     data, new = started["data"], started["new_tensors"]
     choosing = f"{data['val'] or 'none'} to choose the best state"
-    say(f"carseg: {len(data['classes'])} classes; pictures: {data['train']} to learn from, {choosing}")
+    err(f"carseg: {len(data['classes'])} classes; pictures: {data['train']} to learn from, {choosing}")
     if new:
         parts = ", ".join(dict.fromkeys(name.partition(".")[0] for name in new))
-        say(f"carseg: {len(new)} tensors begin, at least in part, with random weights: those of {parts}")
+        err(f"carseg: {len(new)} tensors begin, at least in part, with random weights: those of {parts}")
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

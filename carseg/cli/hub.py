@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from carseg.cli.options import HubOption
-from carseg.cli.terminal import Progress, emit, say
+from carseg.cli.terminal import ProgressBar, echo, err
 
 
 def mirror(
@@ -17,12 +17,12 @@ def mirror(
     hub: HubOption = None,
 ) -> None:
     """Copy weights into a folder that serves as a hub: --hub DEST, or CARSEG_HUB=DEST, without a network."""
-    from carseg.hub.publishing import mirror as copy
+    from carseg.hub import mirror as copy
 
-    with Progress("fetching weights") as bar:
+    with ProgressBar("fetching weights") as bar:
         files = copy(folder, names or (), hub=hub, progress=bar.bytes)
     for file in files:
-        emit(str(file))
+        echo(str(file))
 
 
 def publish(
@@ -33,11 +33,11 @@ def publish(
     ] = None,
 ) -> None:
     """Put all weights on a hub, and note its address in the manifest."""
-    from carseg.hub.publishing import publish as upload
+    from carseg.hub import publish as upload
 
-    with Progress("fetching weights") as bar:
+    with ProgressBar("fetching weights") as bar:
         written = upload(destination, address=address, progress=bar.bytes)
     if written:
-        emit(written)
+        echo(written)
     else:
-        say(f"carseg: {destination} is a hub now; --address puts the place where it is served into the manifest")
+        err(f"carseg: {destination} is a hub now; --address puts the place where it is served into the manifest")

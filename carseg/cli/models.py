@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from carseg import catalog
-from carseg.cli.options import Format, FormatOption, HubOption, locate
-from carseg.cli.terminal import emit, fail, say, table
+from carseg.cli.options import Format, FormatOption, HubOption, resolve_with_progress
+from carseg.cli.terminal import echo, err, fail, table
 from carseg.errors import HubError, UnknownNameError, WeightsError
-from carseg.manifest import Entry
+from carseg.figures import FIGURES
+from carseg.hub import ModelInfo, list_models
+from carseg.hub import info as find
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names of models.")]
 
@@ -24,16 +25,16 @@ def models(
     format: FormatOption = Format.table,
 ) -> None:
     """List the models."""
-    entries = [catalog.info(name) for name in catalog.list_models(pattern)]
+    entries = [find(name) for name in list_models(pattern)]
     entries = [entry for entry in entries if not commercial or entry.commercial_use == "yes"]
     if format is Format.json:
         for entry in entries:
-            emit(_json(entry))
+            echo(_json(entry))
     elif entries:
         header = ("name", "labels", "mIoU", "params", "file", "commercial", "in the package")
-        emit(table(header, [_row(entry) for entry in entries], "<<>>><<"))
+        echo(table(header, [_row(entry) for entry in entries], "<<>>><<"))
     else:
-        say("carseg: no such models" if pattern or commercial else "carseg: this version has no models")
+        err("carseg: no such models" if pattern or commercial else "carseg: this version has no models")
 
 
 def info(
@@ -43,12 +44,12 @@ def info(
 ) -> None:
     """Show all that is known about a model."""
     try:
-        entry = catalog.info(name)
+        entry = find(name)
     except UnknownNameError:
-        from carseg.hub import find_entry  # not needed for the names of the manifest
+        from carseg.hub import find_info  # not needed for the names of the manifest
 
-        entry = find_entry(name, hub)
-    emit(_json(entry) if format is Format.json else "\n".join(_description(entry)))
+        entry = find_info(name, hub)
+    echo(_json(entry) if format is Format.json else "\n".join(_description(entry)))
 
 
 def download(
@@ -60,9 +61,9 @@ def download(
     if everything == bool(names):
         raise typer.BadParameter("--all takes no names" if names else "give names, or --all")
     failed = 0
-    for name in names or catalog.list_models():
+    for name in names or list_models():
         try:
-            emit(str(locate(name, hub=hub).path))
+            echo(str(resolve_with_progress(name, hub=hub).path))
         except (HubError, WeightsError) as error:
             fail(error)
             failed += 1
@@ -71,35 +72,35 @@ def download(
 
 def verify(names: Names = None, hub: HubOption = None) -> None:
     """Check the weights on this machine by their sha256."""
-    from carseg.hub import copies, find_entry
-    from carseg.integrity import verify as check
+    from carseg.hub import copies, find_info
+    from carseg.hub import verify as check
 
     sound = failed = 0
-    for name in names or catalog.list_models():
-        entry = find_entry(name, hub)
+    for name in names or list_models():
+        entry = find_info(name, hub)
         found = copies(entry, hub)
         for path in found:
             try:
                 check(entry, path)
             except WeightsError as error:
-                emit(f"broken  {name}  {path}")
+                echo(f"broken  {name}  {path}")
                 fail(error)
                 failed += 1
             else:
-                emit(f"ok      {name}  {path}")
+                echo(f"ok      {name}  {path}")
                 sound += 1
         if names and not found:
             fail(f"{name} is not on this machine; `carseg download {name}` fetches it")
             failed += 1
-    say(f"carseg: {sound} files are what they should be, {failed} are not")
+    err(f"carseg: {sound} files are what they should be, {failed} are not")
     raise typer.Exit(int(failed > 0))
 
 
-def _json(entry: Entry) -> str:
+def _json(entry: ModelInfo) -> str:
     return json.dumps({"name": entry.name, **entry.to_dict()})
 
 
-def _row(entry: Entry) -> tuple[str, ...]:
+def _row(entry: ModelInfo) -> tuple[str, ...]:
     metric = entry.metric
     return (
         entry.name,
@@ -112,7 +113,7 @@ def _row(entry: Entry) -> tuple[str, ...]:
     )
 
 
-def _description(entry: Entry) -> list[str]:
+def _description(entry: ModelInfo) -> list[str]:
     height, width = entry.input.size
     fields = {
         "name": entry.name,
@@ -129,13 +130,9 @@ def _description(entry: Entry) -> list[str]:
     lines = [f"{key:<14}  {value}" for key, value in fields.items()]
     lines += [f"{'data':<14}  {d.name} {d.split}, {d.images} pictures, {d.role}: {d.licence}" for d in entry.data]
     for metric in entry.metrics:
-        figures = {
-            "mIoU": metric.miou,
-            "pixel accuracy": metric.pixel_acc,
-            "Dice": metric.dice,
-            "side error": metric.side_error,
-        }
-        told = ", ".join(f"{name} {value:.4f}" for name, value in figures.items() if value is not None)
+        told = ", ".join(
+            f"{FIGURES[key].title} {FIGURES[key].text(estimate.value)}" for key, estimate in metric.figures.items()
+        )
         lines.append(f"{'measured':<14}  {metric.dataset} {metric.split}, {metric.images} pictures: {told}")
     for runtime, shares in entry.runtimes.items():
         told = ", ".join(f"{precision} {share:.3%}" for precision, share in shares.items())

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carseg.cli.terminal import Progress, say
+from carseg.cli.terminal import ProgressBar, err
 
 if TYPE_CHECKING:
-    from carseg.hub import Located
+    from carseg.hub import ResolvedWeights
 
 
 class Format(StrEnum):
@@ -49,15 +49,17 @@ LabelsOption = Annotated[
 ]
 
 
-def locate(name: str | os.PathLike[str], weights: Path | None = None, hub: str | None = None) -> Located:
+def resolve_with_progress(
+    name: str | os.PathLike[str], weights: Path | None = None, hub: str | None = None
+) -> ResolvedWeights:
     """Weights on this machine, downloaded under a progress bar if they have to be; says what licence they have."""
     from carseg.hub import first_use
-    from carseg.hub import locate as find
+    from carseg.hub import resolve as find
 
-    with Progress(f"downloading {name}") as bar:
+    with ProgressBar(f"downloading {name}") as bar:
         located = find(name, weights=weights, hub=hub, progress=bar.bytes)
     if first_use(located.entry):
         entry = located.entry
         verdict = "are not for commercial use" if entry.commercial_use == "no" else "may not be for commercial use"
-        say(f"carseg: the weights {entry.name} {verdict} ({entry.licence}); see `carseg info {name}`")
+        err(f"carseg: the weights {entry.name} {verdict} ({entry.licence}); see `carseg info {name}`")
     return located

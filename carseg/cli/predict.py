@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from carseg.catalog import DEFAULT_MODEL
 from carseg.cli.options import (
     DeviceOption,
     Format,
@@ -22,14 +21,15 @@ from carseg.cli.options import (
     RuntimeOption,
     ThreadsOption,
     WeightsOption,
-    locate,
+    resolve_with_progress,
 )
-from carseg.cli.terminal import Progress, emit, fail, printable, say, short, table
+from carseg.cli.terminal import ProgressBar, echo, err, fail, printable, short, table
 from carseg.errors import CarsegError, OutputError
+from carseg.hub import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from carseg.cli.jobs import Job
-    from carseg.result import Result
+    from carseg.cli.outputs import Job
+    from carseg.inference import Result
 
 Document = dict[str, Any]
 
@@ -68,14 +68,15 @@ def predict(
     Prints the parts of each picture and writes PICTURE.mask.png (label ids, with a palette) and PICTURE.overlay.png
     below --out, where the tree below a given folder is mirrored.
     """
-    from carseg.cli.jobs import plan, refuse_overwriting
+    from carseg.cli.outputs import plan, refuse_overwriting
     from carseg.cli.process import prepare
-    from carseg.result import SUFFIXES
-    from carseg.segmenter import load
+    from carseg.inference import OUTPUT_SUFFIXES, load
 
     kinds = [kind.strip() for kind in save.split(",") if kind.strip()]
-    if strange := [kind for kind in kinds if kind not in SUFFIXES]:
-        raise typer.BadParameter(f"cannot save {strange[0]!r}; known: {', '.join(SUFFIXES)}", param_hint="--save")
+    if strange := [kind for kind in kinds if kind not in OUTPUT_SUFFIXES]:
+        raise typer.BadParameter(
+            f"cannot save {strange[0]!r}; known: {', '.join(OUTPUT_SUFFIXES)}", param_hint="--save"
+        )
     jobs, missing = plan(inputs, out)
     for error in missing:
         fail(error)
@@ -83,7 +84,7 @@ def predict(
         raise typer.Exit(2)
     refuse_overwriting(jobs, out, kinds)
     prepare()
-    locate(model, weights, hub)
+    resolve_with_progress(model, weights, hub)
     segmenter = load(
         model, weights=weights, hub=hub, device=device, runtime=runtime, precision=precision, threads=threads
     )
@@ -92,17 +93,17 @@ def predict(
     )
     failed = len(missing)
     began = time.monotonic()
-    with Progress("segmenting") as bar:
+    with ProgressBar("segmenting") as bar:
         for done, document in enumerate(_written(jobs, results, out, kinds), 1):
             if isinstance(document, Exception):
                 fail(document)
                 failed += 1
             else:
-                emit(json.dumps(document) if format is Format.json else _parts_table(document))
+                echo(json.dumps(document) if format is Format.json else _parts_table(document))
             bar.count(done, len(jobs))
     total = len(jobs) + len(missing)
     told = f"carseg: {total - failed} of {total} done in {short(time.monotonic() - began)} with {segmenter.name}"
-    say(f"{told}; results are in {out}" if kinds and failed < total else told)
+    err(f"{told}; results are in {out}" if kinds and failed < total else told)
     raise typer.Exit(int(failed > 0))
 
 
@@ -110,7 +111,7 @@ def _written(
     jobs: list[Job], results: Iterator[Result | CarsegError], out: Path, kinds: list[str]
 ) -> Iterator[Document | CarsegError]:
     """Saves results on threads beside the network; in order, what was found in each picture, or why nothing was."""
-    from carseg.segmenter import ahead
+    from carseg.inference import prefetch
 
     def write(pair: tuple[Job, Result | CarsegError]) -> Document | CarsegError:
         job, result = pair
@@ -124,7 +125,7 @@ def _written(
             return error
         return {**result.to_dict(), "files": {kind: str(path) for kind, path in files.items()}}
 
-    return ahead(write, zip(jobs, results, strict=True), _AHEAD)
+    return prefetch(write, zip(jobs, results, strict=True), _AHEAD)
 
 
 def _parts_table(document: Document) -> str:

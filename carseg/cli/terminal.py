@@ -13,27 +13,27 @@ _REDRAW_SECONDS = 0.1
 _CLEAR_LINE = "\r\x1b[K"
 
 
-def emit(text: str) -> None:
+def echo(text: str) -> None:
     """Data, for stdout."""
     if on_screen := sys.stdout.isatty():
-        Progress.clear()
+        ProgressBar.clear()
     print(text, flush=on_screen)
 
 
-def say(text: str) -> None:
+def err(text: str) -> None:
     """Talk, for stderr."""
-    Progress.clear()
+    ProgressBar.clear()
     print(printable(text), file=sys.stderr, flush=True)
 
 
 def fail(text: object) -> None:
     """Something that went wrong, in one sentence."""
-    say(f"carseg: error: {text}")
+    err(f"carseg: error: {text}")
 
 
 def warn(message: Warning | str, *_: Any) -> None:
     """A warning as a sentence; takes the place of ``warnings.showwarning``."""
-    say(f"carseg: warning: {message}")
+    err(f"carseg: warning: {message}")
 
 
 def printable(text: str) -> str:
@@ -62,14 +62,14 @@ def short(seconds: float) -> str:
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
 
 
-class Progress:
+class ProgressBar:
     """A bar on stderr with the time that is left; nothing at all where stderr is no terminal.
 
     Args:
         label: stands before the bar.
     """
 
-    _shown: ClassVar[Progress | None] = None  # what has to be wiped before anything else is printed
+    _shown: ClassVar[ProgressBar | None] = None  # what has to be wiped before anything else is printed
 
     def __init__(self, label: str) -> None:
         self.label = label
@@ -77,7 +77,7 @@ class Progress:
         self.began = time.monotonic()
         self.drawn = 0.0
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -100,7 +100,7 @@ class Progress:
         line = "  ".join(filter(None, (bar, note, left)))
         width = shutil.get_terminal_size().columns - 1
         print(_CLEAR_LINE + printable(line)[:width], end="", file=sys.stderr, flush=True)
-        Progress._shown = self
+        ProgressBar._shown = self
 
     def count(self, done: int, total: int) -> None:
         """Redraws the bar at ``done`` of ``total`` things."""

@@ -1,50 +1,55 @@
-"""Labelled pictures: ``carseg.data.open(path)`` recognises the format; names load on first use (PEP 562)."""
+"""Labeled images: ``carseg.data.load(path)`` recognizes the format."""
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from carseg._lazy import lazy_names
+from carseg.data.cache import build_cache
+from carseg.data.check import Findings, Problem, SplitFindings, check
+from carseg.data.classes import parse_mapping
+from carseg.data.concat import concat, remap_classes, subsample
+from carseg.data.convert import convert
+from carseg.data.dataset import Dataset, Label, Sample
+from carseg.data.formats._base import Found, absolute
+from carseg.data.formats.coco import coco_document
+from carseg.data.load import load, load_splits, recognize
+from carseg.data.split import split_train_val
+from carseg.data.unlabeled import load_unlabeled
 
 if TYPE_CHECKING:
-    from carseg.data.checking import Findings, check
-    from carseg.data.classes import parse_mapping
-    from carseg.data.converting import convert
-    from carseg.data.dataset import Dataset, Sample
-    from carseg.data.opening import open, open_all
-    from carseg.data.splitting import split_train_val
+    from carseg.data.augment import Augment, parse_augmentation
 
 __all__ = [
+    "Augment",
     "Dataset",
     "Findings",
+    "Found",
+    "Label",
+    "Problem",
     "Sample",
+    "SplitFindings",
+    "absolute",
+    "build_cache",
     "check",
+    "coco_document",
+    "concat",
     "convert",
-    "open",
-    "open_all",
+    "load",
+    "load_splits",
+    "load_unlabeled",
+    "parse_augmentation",
     "parse_mapping",
+    "recognize",
+    "remap_classes",
     "split_train_val",
+    "subsample",
 ]
 
-_HOMES = {
-    "Dataset": "dataset",
-    "Findings": "checking",
-    "Sample": "dataset",
-    "check": "checking",
-    "convert": "converting",
-    "open": "opening",
-    "open_all": "opening",
-    "parse_mapping": "classes",
-    "split_train_val": "splitting",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+# What needs torch.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "carseg.data.augment": ("Augment", "parse_augmentation"),
+    },
+)

@@ -13,15 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from carseg.errors import OptionError
+from carseg.errors import OptionError, unknown_name
 from carseg.labels import IGNORE, LabelSet
-from carseg.registry import unknown
 
 CHANGES = ("flip", "crop", "perspective", "affine", "jitter")  # of one picture by itself: what "all" means
 MIXES = ("paste",)  # of several pictures
 
 
-def parse(name: str) -> frozenset[str]:
+def parse_augmentation(name: str) -> frozenset[str]:
     """The changes that a name such as "none", "flip", "flip+affine", "all" or "all+paste" switches on.
 
     Raises:
@@ -32,7 +31,7 @@ def parse(name: str) -> frozenset[str]:
     groups = {change: (change,) for change in (*CHANGES, *MIXES)} | {"all": CHANGES}
     for part in name.split("+"):
         if part not in groups:
-            raise unknown("augmentation", part, groups if "+" in name else ("none", *groups))
+            raise unknown_name("augmentation", part, groups if "+" in name else ("none", *groups))
     return frozenset(change for part in name.split("+") for change in groups[part])
 
 
@@ -49,7 +48,7 @@ class Augment:
     """
 
     def __init__(self, name: str, labels: LabelSet) -> None:
-        self.changes = parse(name)
+        self.changes = parse_augmentation(name)
         self.background = labels.background
         if "paste" in self.changes and self.background is None:
             raise OptionError(f"augmentation 'paste' needs a background, which {labels.name!r} has not")

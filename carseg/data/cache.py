@@ -14,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from carseg.data.dataset import Sample
-from carseg.image import resize
+from carseg.images import resize
 
 
 class Cache(NamedTuple):
@@ -33,7 +33,7 @@ def build_cache(samples: Sequence[Sample], size: tuple[int, int], folder: Path, 
 
     Raises:
         OSError: there is no room for it.
-        PictureError, DataError: a sample cannot be used.
+        ImageError, DataError: a sample cannot be used.
     """
     identity = hashlib.sha256(repr(size).encode())
     for sample in samples:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from carseg.errors import CarsegError, DataError, MissingExtraError
-from carseg.image import decode
+from carseg.images import decode
 from carseg.labels import IGNORE, LabelSet
 
 INVALID = -1  # in a table of stored values: a value that is no class of the data set
@@ -31,7 +31,7 @@ class Label(Protocol):
         ...
 
 
-class PictureSource(Protocol):
+class ImageSource(Protocol):
     """A picture that is not a file of its own, such as one of a stack."""
 
     def read(self) -> np.ndarray:
@@ -51,7 +51,7 @@ class Sample:
     """
 
     name: str
-    picture: Path | PictureSource
+    picture: Path | ImageSource
     label: Label
     table: np.ndarray
 
@@ -59,7 +59,7 @@ class Sample:
         """The upright RGB uint8 (H, W, 3) picture and its uint8 (H, W) label ids.
 
         Raises:
-            PictureError: the picture is missing, broken or no picture.
+            ImageError: the picture is missing, broken or no picture.
             DataError: the label is missing, broken, of another size, or holds values that are no class.
         """
         rgb = self.load_picture()

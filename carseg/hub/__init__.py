@@ -1,320 +1,83 @@
-"""Weights by name: nothing outside this folder opens a socket or the cache.
+"""Names to verified files to networks: the only room with a socket or the cache.
 
 A hub is a place with the layout of ``weights/`` (NAME/model.safetensors, NAME/config.json): a folder, an ``http(s)://``
-base or ``hf://ORG/REPO@COMMIT``. A file is used only when its sha256 is the one in the manifest, or, for a name that
-only the given hub has, the one in its ``config.json``; so it does not matter where it comes from. Copies on this
-machine come before downloads. Order: the given hub, what came with the package, the cache, where the package was
-installed from, the manifest's own hubs.
-
-``CARSEG_HUB`` is the given hub where none is named, ``CARSEG_CACHE`` the folder of the cache; ``CARSEG_OFFLINE=1`` and
-``HF_HUB_OFFLINE=1`` mean that no socket is opened.
+base or ``hf://ORG/REPO@COMMIT``. ``CARSEG_HUB`` is the given hub where none is named, ``CARSEG_CACHE`` the folder of
+the cache; ``CARSEG_OFFLINE=1`` and ``HF_HUB_OFFLINE=1`` mean that no socket is opened.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from carseg.errors import (
-    CarsegError,
-    HubError,
-    ManifestError,
-    OfflineError,
-    OptionError,
-    UnknownNameError,
-    WeightsError,
+from carseg._lazy import lazy_names
+from carseg.hub._schema import Record, from_plain, to_plain
+from carseg.hub.cache import cache_dir, cached, read_cached, write_cached
+from carseg.hub.card import model_card
+from carseg.hub.catalog import DEFAULT_MODEL, info, list_models
+from carseg.hub.create import create_model
+from carseg.hub.http import read_url
+from carseg.hub.licence import first_use
+from carseg.hub.manifest import CONFIG, ROOT, Manifest, load_manifest, read_config, write_config
+from carseg.hub.model_info import DataSource, InputSpec, Int8, Metric, ModelInfo, Range
+from carseg.hub.publish import mirror, publish
+from carseg.hub.resolve import ResolvedWeights, copies, find_info, resolve
+from carseg.hub.verify import verify
+
+if TYPE_CHECKING:
+    from carseg.hub.checkpoint import load_into, read_state, rename_classes, replace_head
+    from carseg.hub.pretrained import copy_encoder, load_encoder, load_imagenet_encoder
+    from carseg.hub.save import save_model
+
+__all__ = [
+    "CONFIG",
+    "DEFAULT_MODEL",
+    "ROOT",
+    "DataSource",
+    "InputSpec",
+    "Int8",
+    "Manifest",
+    "Metric",
+    "ModelInfo",
+    "Range",
+    "Record",
+    "ResolvedWeights",
+    "cache_dir",
+    "cached",
+    "copies",
+    "copy_encoder",
+    "create_model",
+    "find_info",
+    "first_use",
+    "from_plain",
+    "info",
+    "list_models",
+    "load_encoder",
+    "load_imagenet_encoder",
+    "load_into",
+    "load_manifest",
+    "mirror",
+    "model_card",
+    "publish",
+    "read_cached",
+    "read_config",
+    "read_state",
+    "read_url",
+    "rename_classes",
+    "replace_head",
+    "resolve",
+    "save_model",
+    "to_plain",
+    "verify",
+    "write_cached",
+    "write_config",
+]
+
+# What needs torch.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "carseg.hub.checkpoint": ("load_into", "read_state", "rename_classes", "replace_head"),
+        "carseg.hub.pretrained": ("copy_encoder", "load_encoder", "load_imagenet_encoder"),
+        "carseg.hub.save": ("save_model",),
+    },
 )
-from carseg.hub import download
-from carseg.hub.download import Missing, Progress, Unavailable
-from carseg.hub.places import HUGGING_FACE, Place, installed_from, parse_place
-from carseg.integrity import hash_file, refuse_pickle, verify
-from carseg.manifest import CONFIG, ROOT, Entry, find_config, is_name, load_manifest, read_config
-from carseg.registry import unknown
-from carseg.switches import is_on
-
-
-@dataclass(frozen=True)
-class Located:
-    """Weights on this machine, verified.
-
-    Attributes:
-        entry: what is known about them.
-        path: the safetensors file.
-    """
-
-    entry: Entry
-    path: Path
-
-
-def locate(
-    name: str | os.PathLike[str],
-    *,
-    weights: str | os.PathLike[str] | None = None,
-    hub: str | os.PathLike[str] | None = None,
-    progress: Progress | None = None,
-) -> Located:
-    """The weights of a model, downloaded if they have to be.
-
-    Args:
-        name: a model of the manifest or of the given hub, or the folder of a fine-tuned network.
-        weights: a safetensors file, a folder with one and its ``config.json``, or the folder of a training run, to use
-            instead of the published file.
-        hub: where to look first; None: ``CARSEG_HUB``.
-        progress: called with (bytes done, bytes in all) as a download goes on.
-
-    Raises:
-        UnknownNameError: no such model.
-        HubError: the weights cannot be had.
-        WeightsError: the given file or folder cannot be used.
-        OptionError: ``hub`` is not a hub.
-    """
-    known = load_manifest().models
-    folder = weights is None and str(name) not in known and Path(name).is_dir()
-    if folder and (find_config(Path(name)) or _given_hub(hub) is None):  # another folder hides no model of a hub
-        weights = name
-    if weights is not None:
-        return _from_files(str(name), Path(weights))
-    entry = find_entry(str(name), hub)
-    return Located(entry, _obtain(entry, _given_hub(hub), progress))
-
-
-def find_entry(name: str, hub: str | os.PathLike[str] | None = None) -> Entry:
-    """The entry of a model of the manifest, or of the given hub.
-
-    Raises:
-        UnknownNameError: no such model.
-        HubError: the hub cannot be asked.
-        OptionError: ``hub`` is not a hub.
-    """
-    return load_manifest().models.get(name) or _entry_of_hub(name, _given_hub(hub))
-
-
-def copies(entry: Entry, hub: str | os.PathLike[str] | None = None) -> list[Path]:
-    """Where the weights lie on this machine already, in the order in which they are used; not verified."""
-    paths = (path for path in _candidates(entry, _given_hub(hub)) if os.path.isfile(path))
-    found: dict[Path, Path] = {}
-    for path in paths:
-        found.setdefault(path.resolve(), path)
-    return list(found.values())
-
-
-def cache_dir() -> Path:
-    """The folder of everything that carseg keeps from one run to the next; it need not exist."""
-    if folder := os.environ.get("CARSEG_CACHE"):
-        return Path(os.path.expanduser(folder))
-    try:
-        home = Path.home()
-    except RuntimeError:  # a user without an entry and without HOME, as containers have them
-        home = Path(os.sep)  # not a folder for everybody: others could put something there
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local") / "carseg"
-    if sys.platform == "darwin":
-        return home / "Library/Caches/carseg"
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "carseg"
-
-
-def offline() -> bool:
-    """Whether sockets are forbidden."""
-    return is_on("CARSEG_OFFLINE") or is_on("HF_HUB_OFFLINE")
-
-
-def first_use(entry: Entry) -> bool:
-    """Whether these weights are not for commercial use and nobody was told on this machine yet; from now on one is."""
-    if entry.commercial_use == "yes":
-        return False
-    mark = cache_dir() / "told" / entry.sha256
-    try:
-        mark.parent.mkdir(parents=True, exist_ok=True)
-        mark.open("x").close()
-    except FileExistsError:
-        return False
-    except OSError:  # a cache that cannot be written, or looked into: it is said every time
-        return not os.path.exists(mark)
-    return True
-
-
-def read_url(url: str) -> bytes:
-    """The picture at an ``http(s)`` address.
-
-    Raises:
-        OfflineError: sockets are forbidden.
-        HubError: it cannot be fetched, or has more than 256 MB.
-    """
-    if offline():
-        raise OfflineError(f"{url} cannot be fetched: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
-    try:
-        return download.read(url)
-    except Unavailable as error:
-        raise HubError(f"{url} cannot be fetched: {error}") from None
-
-
-def _from_files(name: str, path: Path) -> Located:
-    refuse_pickle(path)
-    if path.is_dir():
-        config = find_config(path)
-        if config is None:
-            raise WeightsError(f"{path} holds no weights: there is no {CONFIG} in it")
-        entry = read_config(config)
-        verify(entry, config.parent / entry.file)
-        return Located(entry, config.parent / entry.file)
-    if not path.exists():
-        raise WeightsError(f"{path}: no such file or folder")
-    with suppress(ManifestError):  # a config.json of something else
-        if (path.parent / CONFIG).exists() and read_config(path.parent / CONFIG).file == path.name:
-            return _from_files(name, path.parent)
-    known = load_manifest().models
-    if name not in known:
-        raise unknown("model", name, known)
-    return Located(replace(known[name].unmeasured(), sha256=hash_file(path), bytes=path.stat().st_size), path)
-
-
-def _given_hub(hub: str | os.PathLike[str] | None) -> Place | None:
-    hub = hub or os.environ.get("CARSEG_HUB")
-    if not hub:
-        return None
-    place = parse_place(os.fspath(hub))
-    if isinstance(place, Path) and not place.is_dir():
-        raise OptionError(f"hub {hub}: no such folder; a hub is a folder, an http(s):// base or hf://ORG/REPO@COMMIT")
-    return place
-
-
-def _further_places() -> list[Place]:
-    return [*installed_from(), *map(parse_place, load_manifest().hubs)]
-
-
-def _candidates(entry: Entry, given: Place | None) -> Iterator[Path]:
-    """Where the file may lie on this machine."""
-    file = Path(entry.name, entry.file)
-    if isinstance(given, Path):
-        yield given / file
-    yield ROOT / "weights" / file
-    yield _cached(entry)
-    yield from (place / file for place in _further_places() if isinstance(place, Path))
-
-
-def _cached(entry: Entry) -> Path:
-    return cache_dir() / "weights" / f"{entry.sha256}.safetensors"
-
-
-def _obtain(entry: Entry, given: Place | None, progress: Progress | None) -> Path:
-    reasons = []
-    for path in _candidates(entry, given):
-        if os.path.isfile(path):
-            try:
-                verify(entry, path)
-                return path
-            except WeightsError as error:
-                reasons.append(str(error))
-    if offline():
-        broken = f" ({'; '.join(reasons)})" if reasons else ""
-        raise OfflineError(
-            f"the weights of {entry.name!r} are not on this machine{broken}, and CARSEG_OFFLINE or HF_HUB_OFFLINE "
-            f"forbids to download them: run `carseg download {entry.name}` without it, or copy {entry.file} to "
-            f"{_cached(entry)}"
-        )
-    addresses = [place for place in (given, *_further_places()) if isinstance(place, str)]
-    if addresses and _download(entry, addresses, progress, reasons):
-        return _cached(entry)
-    told = "; ".join(reasons) or "nothing says where they are"
-    raise HubError(
-        f"the weights of {entry.name!r} cannot be had ({told}): check the network, name a hub that has them (hub=, "
-        "--hub, CARSEG_HUB), or give the file (weights=, --weights)"
-    )
-
-
-def _download(entry: Entry, addresses: list[str], progress: Progress | None, reasons: list[str]) -> bool:
-    """Puts the file into the cache, or a reason for each address into ``reasons``."""
-    with _writing_cache("weights", entry.sha256) as part:
-        if os.path.isfile(_cached(entry)) and hash_file(_cached(entry)) == entry.sha256:
-            return True  # another process was faster
-        for address in addresses:
-            try:
-                _fetch_verified(address, entry, part, progress)
-            except Unavailable as error:
-                reasons.append(f"{address}: {error}")
-            else:
-                part.replace(_cached(entry))
-                return True
-    return False
-
-
-def _fetch_verified(address: str, entry: Entry, part: Path, progress: Progress | None) -> None:
-    while True:
-        resumed = part.exists()
-        download.fetch(address, f"{entry.name}/{entry.file}", part, entry.bytes, progress)
-        if hash_file(part) == entry.sha256:
-            return
-        part.unlink()
-        if not resumed:  # else the half that was there before may be to blame
-            raise Unavailable("what it has under this name is another file (its sha256 differs)")
-
-
-def _entry_of_hub(name: str, hub: Place | None) -> Entry:
-    """The entry of a name that the manifest does not have."""
-    known = list(load_manifest().models)
-    if hub is None or not is_name(name):
-        raise unknown("model", name, known)
-    if isinstance(hub, str):
-        config = _config_of_hub(name, hub)
-    else:
-        config = hub / name / CONFIG
-        if not config.is_file():
-            raise unknown("model", name, {*known, *(path.parent.name for path in hub.glob(f"*/{CONFIG}"))})
-    entry = read_config(config)
-    if entry.name != name:
-        raise ManifestError(f"{hub}: the {CONFIG} of {name!r} says that it is {entry.name!r}")
-    return entry
-
-
-def _config_of_hub(name: str, address: str) -> Path:
-    """A copy in the cache: of an address that may change only the stand-in for when it cannot be asked."""
-    kept = cache_dir() / "configs" / f"{hashlib.sha256(f'{address}/{name}'.encode()).hexdigest()}.json"
-    if kept.exists() and (offline() or HUGGING_FACE.fullmatch(address)):
-        return kept
-    if offline():
-        raise OfflineError(f"{address} cannot be asked for {name!r}: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
-    with _writing_cache("configs", kept.stem) as part:
-        part.unlink(missing_ok=True)
-        try:
-            download.fetch(address, f"{name}/{CONFIG}", part)
-            read_config(part)  # an answer that is something else is none
-        except Missing:
-            raise UnknownNameError(f"no model {name!r} at {address}, nor in the manifest") from None
-        except (Unavailable, ManifestError) as error:
-            if not kept.exists():
-                raise HubError(f"{address} cannot be asked for {name!r}: {error}") from None
-        else:
-            part.replace(kept)
-    return kept
-
-
-@contextmanager
-def _writing_cache(kind: str, key: str) -> Iterator[Path]:
-    """A file to download to, for one process at a time; it outlives failed downloads, so that the next can go on."""
-    from filelock import FileLock
-
-    part = cache_dir() / kind / f"{key}.part"
-    try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(part.with_suffix(".lock")):
-            try:
-                yield part
-            finally:
-                if part.exists() and not part.stat().st_size:
-                    part.unlink()
-    except CarsegError:
-        raise
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
-        shutil.rmtree(part.with_suffix(".hf"), ignore_errors=True)
-        raise HubError(
-            f"the cache {cache_dir()} cannot be written ({error.strerror or error}): free some space, or set "
-            "CARSEG_CACHE to another folder"
-        ) from None

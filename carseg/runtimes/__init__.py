@@ -2,105 +2,60 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
-from carseg.errors import OptionError
-from carseg.registry import unknown
+from carseg._lazy import lazy_names
 from carseg.runtimes import cpu
+from carseg.runtimes.artifacts import int8_model, int8_ranges, onnx_model, put_int8_ranges
+from carseg.runtimes.choose import AGREEMENT, FASTEST, Runtime, check_runtime, installed, runs_here, start_runtime
+from carseg.runtimes.memory import keep_memory
+from carseg.runtimes.onnx import OnnxRuntime
+from carseg.runtimes.openvino import from_model, library, read
+from carseg.runtimes.quantize import INPUT_PLACE, observe, quantize
 
 if TYPE_CHECKING:
-    from carseg.hub import Located
-    from carseg.manifest import Entry
+    from carseg.runtimes.convert import to_program
+    from carseg.runtimes.fuse import fuse_conv_bn
+    from carseg.runtimes.split import split_for_amx
+    from carseg.runtimes.torch import TorchRuntime, native_bfloat16, pick_device, read_network
 
-PRECISIONS = ("auto", "float32", "bfloat16", "int8")
-AGREEMENT = 0.999  # share of labels equal to those of torch float32 below which a runtime is not taken by itself
-_HOMES = {"torch": "torch_", "openvino": "openvino_", "onnx": "onnx_"}
-_PACKAGES = {"torch": ("torch",), "openvino": ("openvino", "onnxscript"), "onnx": ("onnxruntime", "onnxscript")}
-FASTEST = (
-    ("openvino", "bfloat16"),
-    ("torch", "bfloat16"),
-    ("openvino", "float32"),
-    ("onnx", "float32"),
-    ("torch", "float32"),
+__all__ = [
+    "AGREEMENT",
+    "FASTEST",
+    "INPUT_PLACE",
+    "OnnxRuntime",
+    "Runtime",
+    "TorchRuntime",
+    "check_runtime",
+    "cpu",
+    "from_model",
+    "fuse_conv_bn",
+    "installed",
+    "int8_model",
+    "int8_ranges",
+    "keep_memory",
+    "library",
+    "native_bfloat16",
+    "observe",
+    "onnx_model",
+    "pick_device",
+    "put_int8_ranges",
+    "quantize",
+    "read",
+    "read_network",
+    "runs_here",
+    "split_for_amx",
+    "start_runtime",
+    "to_program",
+]
+
+# What needs torch.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "carseg.runtimes.convert": ("to_program",),
+        "carseg.runtimes.fuse": ("fuse_conv_bn",),
+        "carseg.runtimes.split": ("split_for_amx",),
+        "carseg.runtimes.torch": ("TorchRuntime", "native_bfloat16", "pick_device", "read_network"),
+    },
 )
-
-
-class Runtime(Protocol):
-    """A network on a device.
-
-    Attributes:
-        name: what runs it: torch, openvino or onnx.
-        precision: what it computes in.
-        device: "cpu", "cuda:0", ...
-        batch_size: pictures that go through it together when the caller does not say.
-    """
-
-    name: str
-    precision: str
-    device: str
-    batch_size: int
-
-    def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """float32 (N, 3, h, w), normalised, to float32 logits (N, C, h', w')."""
-        ...
-
-
-def check(name: str, precision: str, threads: int | None) -> None:
-    """Refuses what no runtime takes; the arguments are those of ``carseg.load``.
-
-    Raises:
-        UnknownNameError: there is no such runtime or precision.
-        OptionError: fewer than one thread.
-    """
-    if precision not in PRECISIONS:
-        raise unknown("precision", precision, PRECISIONS)
-    if threads is not None and threads < 1:
-        raise OptionError(f"threads must be at least 1, got {threads}")
-    if name != "auto" and name not in _HOMES:
-        raise unknown("runtime", name, ("auto", *_HOMES))
-
-
-def start(located: Located, name: str, device: str, precision: str, threads: int | None) -> Runtime:
-    """The network of located weights, ready to run; the arguments are those of ``carseg.load``."""
-    check(name, precision, threads)
-    name, precision = choose(located.entry, name, device, precision)
-    home = importlib.import_module(f"carseg.runtimes.{_HOMES[name]}")
-    runtime: Runtime = home.start(located, device, precision, threads)
-    return runtime
-
-
-def choose(entry: Entry, name: str, device: str, precision: str) -> tuple[str, str]:
-    """What "auto" stands for: the fastest that is installed and agrees with torch float32 for these weights.
-
-    The agreement was measured when the weights were published (``Entry.runtimes``). int8 is taken only when asked for.
-
-    Returns:
-        Runtime and precision.
-    """
-    if (name, precision) == ("auto", "int8") and device in ("auto", "cpu"):  # no other device runs int8
-        return ("openvino" if installed("openvino") or not installed("onnx") else "onnx"), precision
-    if device in ("auto", "cpu") and not (device == "auto" and cpu.may_have_accelerator()):
-        for fast, kind in FASTEST:
-            if name in ("auto", fast) and precision in ("auto", kind) and _suits(entry, fast, kind):
-                return fast, kind
-    return ("torch" if name == "auto" else name), ("float32" if precision == "auto" else precision)
-
-
-def _suits(entry: Entry, name: str, precision: str) -> bool:
-    agreement = entry.runtimes.get(name, {}).get(precision, 0.0)
-    return agreement >= AGREEMENT and runs_here(name, precision)
-
-
-def runs_here(name: str, precision: str) -> bool:
-    """Whether a runtime is installed and bfloat16, where it is asked for, is the processor's own."""
-    return installed(name) and (precision != "bfloat16" or cpu.native_bfloat16())
-
-
-def installed(name: str) -> bool:
-    """Whether everything is there that a runtime needs."""
-    return all(importlib.util.find_spec(package) for package in _PACKAGES[name])

@@ -8,6 +8,8 @@ import platform
 import sys
 from pathlib import Path
 
+from carseg._env import onednn_cap
+
 # Device files of NVIDIA's driver, of Windows' graphics inside WSL, and of AMD's driver.
 _ACCELERATORS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 _NVIDIA = Path("/proc/driver/nvidia")  # where NVIDIA's driver tells about itself
@@ -37,7 +39,7 @@ def native_int8() -> bool:
 
 def fingerprint() -> str:
     """A text that differs where compiled networks have to differ."""
-    return " ".join([platform.machine(), sys.platform, _cap(), *sorted(_features())])
+    return " ".join([platform.machine(), sys.platform, onednn_cap(), *sorted(_features())])
 
 
 def name() -> str:
@@ -60,14 +62,9 @@ def gpus() -> list[str]:
     return told
 
 
-def _cap() -> str:
-    """The instruction set that users of oneDNN (torch, OpenVINO) must not go beyond; "" for none."""
-    return (os.environ.get("ONEDNN_MAX_CPU_ISA") or os.environ.get("DNNL_MAX_CPU_ISA") or "").upper()
-
-
 def _may_use(*sets: str) -> bool:
     """Whether the cap leaves one of these instruction sets."""
-    cap = _cap()
+    cap = onednn_cap()
     return cap in ("", "ALL", "DEFAULT") or any(name in cap for name in sets)
 
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from carseg.architectures.network import Network
+from carseg.architectures import Network
 
 _RUN = 32  # weights that pass errors on to one another; runs are computed side by side
 

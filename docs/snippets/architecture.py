@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 import carseg
-from carseg.architectures.network import Network
+from carseg.architectures import Network
 
 
 class Small(Network):

@@ -1,6 +1,6 @@
 import carseg
 
-data = carseg.data.open("labelled")
+data = carseg.data.load("labelled")
 print(len(data), data.format, data.labels.classes)
 
 picture, mask = data[0].load()  # uint8 (height, width, 3) and uint8 (height, width)

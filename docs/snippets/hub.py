@@ -1,5 +1,5 @@
 import carseg
-from carseg.hub.publishing import mirror
+from carseg.hub import mirror
 
 mirror("hub", ["fpn-mobilenetv2-carparts"])
 model = carseg.load("fpn-mobilenetv2-carparts", hub="hub")

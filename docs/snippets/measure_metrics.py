@@ -1,8 +1,8 @@
 import carseg
-from carseg.metrics import Evaluation
+from carseg.evaluation import Evaluation
 
 model = carseg.load("fpn-mobilenetv2-carparts")
-data = carseg.data.open("labelled", labels=model.labels)
+data = carseg.data.load("labelled", labels=model.labels)
 
 evaluation = Evaluation(model.labels)
 for sample in data:

@@ -1,7 +1,7 @@
 import torch
 
 import carseg
-from carseg.architectures.public import convert_public_state_dict
+from carseg.architectures import convert_public_state_dict
 
 network = carseg.create_model("u2netp", num_classes=1)
 checkpoint = torch.load("u2netp.pth", weights_only=True, map_location="cpu")

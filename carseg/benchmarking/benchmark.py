@@ -1,0 +1,236 @@
+"""Quality, speed and size of models, side by side: ``benchmark`` gives one row a model, see ``benchmark_rows``.
+
+Each model is measured in a process of its own (``benchmark_worker``), so that a crash or a lack of memory is a row with
+an ``error`` and not the end, and so that no model's memory or start counts another's.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from carseg._env import timing_variables
+from carseg._files import replacing
+from carseg._version import __version__
+from carseg.benchmarking.page import write_benchmark_page
+from carseg.benchmarking.rows import KEYS, Row, read_rows
+from carseg.errors import CarsegError, OptionError
+from carseg.hub import load_manifest, resolve
+from carseg.runtimes import check_runtime, cpu
+
+if TYPE_CHECKING:
+    from carseg.data import Found
+
+RESULTS = "results.jsonl"
+REPORT = "report.html"
+_PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "openvino", "onnxruntime")
+# The worker imports from where this process does, whatever folder it is started in.
+_START = "import sys; sys.path[:] = {path!r}; from carseg.benchmarking.worker import main; main()"
+
+BenchmarkProgress = Callable[[str, str, int, int], None]  # (model, stage, done, of how many)
+
+
+def benchmark(
+    models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    data: str | os.PathLike[str] | None = None,
+    *,
+    split: str | None = None,
+    mapping: Mapping[str, str] | None = None,
+    merge: Mapping[str, str] | None = None,
+    hub: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    runtime: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+    seconds: float = 10.0,
+    out: str | os.PathLike[str] | None = None,
+    resume: bool = True,
+    report: BenchmarkProgress | None = None,
+) -> list[Row]:
+    """Measures models, one after another.
+
+    Args:
+        models: names or folders of fine-tuned networks, one or several; None takes those that came with the package.
+        data: labelled pictures, what ``carseg.data.load`` reads; None measures speed only, on generated pictures.
+        split: part of the data; None takes "test", else "val", else the only one.
+        mapping: class name to new name, as for ``carseg.data.load``.
+        merge: class name to new name, counted as one class in the figures only, see ``carseg.evaluation.Evaluation``.
+        hub: as for ``carseg.load``, like ``device``, ``runtime``, ``precision`` and ``threads``.
+        seconds: how long each measurement of time takes, at least; there are a few.
+        out: a folder for ``results.jsonl`` (one row a line), ``report.html`` and pictures.
+        resume: take rows that ``out`` already has for the same weights, data, settings and machine.
+        report: called with the model, the stage, and how much of the stage is done.
+
+    Returns:
+        One row a model, in the order given.
+
+    Raises:
+        OptionError: there is no model, ``seconds`` or ``threads`` is not positive, or ``split``, ``mapping`` or
+            ``merge`` lack data.
+        UnknownNameError: there is no such runtime or precision.
+        DataError: the data cannot be opened.
+    """
+    if not seconds > 0:
+        raise OptionError(f"seconds must be above 0, got {seconds}")
+    if data is None and (split or mapping or merge):
+        raise OptionError("split, mapping and merge are about data: name it")
+    names = _names(models)
+    check_runtime(runtime, precision, threads)
+    place, parts = _recognised(data) if data is not None else (None, {})
+    job = {
+        "data": place,
+        "split": split or next((name for name in ("test", "val") if name in parts), None),
+        "mapping": dict(mapping or {}),
+        "merge": dict(merge or {}),
+        "hub": None if hub is None else os.fspath(hub),
+        "device": device,
+        "runtime": runtime,
+        "precision": precision,
+        "threads": threads,
+        "seconds": seconds,
+    }
+    machine = environment()
+    limits = timing_variables()
+    identity = [job, machine, limits, _fingerprint(parts) if place else None]
+    folder = Path(out) if out is not None else None
+    saved = _saved(folder) if folder else {}
+    rows = []
+    for name in names:
+        row = dict.fromkeys(KEYS) | {"model": name, "device": device, "runtime": runtime, "precision": precision}
+        try:
+            located = resolve(name, hub=hub)
+        except CarsegError as error:
+            row["error"] = str(error)
+        else:
+            entry = located.entry
+            row |= {"params_m": entry.parameters / 1e6, "size_mb": entry.bytes / 1e6, "weights_sha256": entry.sha256}
+        key = hashlib.sha256(json.dumps([name, row["weights_sha256"], identity]).encode()).hexdigest()[:16]
+        row["environment"] = machine | {"key": key}
+        if resume and key in saved and saved[key]["error"] is None:
+            row = saved[key]
+        elif row["error"] is None:
+            details = str(folder.resolve() / "details" / key) if folder else None
+            figures, row["error"] = _measure(job | {"model": name, "details": details}, report)
+            row |= figures
+        rows.append(row)
+        if folder:
+            saved = _saved(folder) | {key: row}  # another process may have added some of its own
+            _save(folder, list(saved.values()))
+    if folder:
+        write_benchmark_page(rows, folder / REPORT, details=folder / "details")
+    return rows
+
+
+def environment() -> dict[str, Any]:
+    """What the figures depend on: versions, a digest of carseg's own code, operating system, processor, GPUs."""
+    versions: dict[str, str | None] = {"carseg": __version__, "code": _code()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    system = {"python": platform.python_version(), "system": platform.platform()}
+    return versions | system | {"processor": cpu.name(), "cores": os.cpu_count(), "gpus": cpu.gpus()}
+
+
+@functools.cache
+def _code() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None) -> list[str]:
+    if models is None:
+        names = [name for name, entry in load_manifest().models.items() if entry.embedded]
+    else:
+        names = [str(model) for model in ([models] if isinstance(models, (str, os.PathLike)) else models)]
+    if not names:
+        raise OptionError("no model is given, and none came with this package")
+    return list(dict.fromkeys(names))
+
+
+def _recognised(data: str | os.PathLike[str]) -> tuple[str, dict[str, Found]]:
+    from carseg.data import absolute, recognize
+
+    return str(absolute(data)), recognize(data)
+
+
+def _fingerprint(parts: dict[str, Found]) -> str:
+    """Changes when the data does: what was read of it, and size and time of change of every file still to be read."""
+    digest = hashlib.sha256()
+    for name, part in parts.items():
+        digest.update(repr((name, replace(part, records=[]))).encode())
+        for record in part.records:
+            stats = [(path.stat().st_size, path.stat().st_mtime_ns) for path in _files(record) if path.exists()]
+            digest.update(repr((record, stats)).encode())
+    return digest.hexdigest()
+
+
+def _files(record: Any) -> Iterator[Path]:
+    """Every path that a record names, in its picture or its label."""
+    if isinstance(record, Path):
+        yield record
+    elif is_dataclass(record):
+        for each in fields(record):
+            yield from _files(getattr(record, each.name))
+
+
+def _saved(folder: Path) -> dict[str, Row]:
+    """The rows that are there, by their key."""
+    rows = read_rows(folder / RESULTS) if (folder / RESULTS).exists() else []
+    return {row["environment"]["key"]: row for row in rows}
+
+
+def _save(folder: Path, rows: list[Row]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder / RESULTS) as partial:
+        partial.write_text("".join(json.dumps(row, allow_nan=False) + "\n" for row in rows), "utf-8")
+
+
+def _measure(job: dict[str, Any], report: BenchmarkProgress | None) -> tuple[dict[str, Any], str | None]:
+    """Runs the worker: the figures it sent, and why it did not get to the end, if it did not."""
+    figures: dict[str, Any] = {}
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as talk:
+        command = [sys.executable, "-c", _START.format(path=sys.path), json.dumps(job | {"began": time.time()})]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=talk, encoding="utf-8")
+        assert process.stdout is not None
+        try:
+            for line in process.stdout:
+                if not line.endswith("\n"):  # it died while writing
+                    break
+                message = json.loads(line)
+                figures |= message.get("figures", {})
+                if "error" in message:
+                    return figures, message["error"]
+                if report and "progress" in message:
+                    stage, done, total = message["progress"]
+                    report(job["model"], stage, done, total)
+            return figures, _ending(process.wait(), talk)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def _ending(code: int, talk: Any) -> str | None:
+    if code == 0:
+        return None
+    if code == -9:  # SIGKILL, by a name that Windows lacks
+        return "its process was killed, most likely because the machine ran out of memory"
+    talk.seek(0)
+    last = [line.strip() for line in talk if line.strip()][-1:]
+    return f"its process ended with status {code}: {last[0] if last else 'it said nothing'}"

@@ -1,0 +1,104 @@
+"""Benchmark rows, and differences between them, as text: a table, JSON lines, CSV, Markdown."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from carseg.benchmarking.rows import KEYS, Row, runs_on
+from carseg.errors import unknown_name
+from carseg.figures import FIGURES, Figure
+
+FORMATS = ("table", "json", "csv", "md")
+Column = tuple[str, Callable[[Row], str]]  # head, and the text of a row's cell, "" where there is nothing to say
+
+
+def format_rows(rows: Sequence[Row], form: str = "table") -> str:
+    """The rows in one of ``FORMATS``; a table and Markdown leave out columns in which there is nothing.
+
+    Raises:
+        UnknownNameError: no such format.
+    """
+    return _format(rows, form, KEYS, columns(rows))
+
+
+def format_differences(differences: Sequence[dict[str, Any]], form: str = "table") -> str:
+    """What ``carseg.benchmarking.compare`` gives in one of ``FORMATS``."""
+    keys = ("model", "dataset", "split", "figure", "value", "other", "difference", "interval", "against")
+    shown: list[Column] = [
+        ("model", lambda row: row["model"]),
+        ("split", lambda row: row["split"] or ""),
+        ("figure", lambda row: row["figure"]),
+        ("value", lambda row: f"{row['value']:.4g}"),
+        ("other", lambda row: f"{row['other']:.4g}"),
+        ("difference", lambda row: f"{row['difference']:+.4g}"),
+        ("95 % interval", lambda row: " to ".join(f"{end:+.4f}" for end in row["interval"] or ())),
+        ("against", lambda row: row["against"]),
+    ]
+    return _format(differences, form, keys, shown)
+
+
+def columns(rows: Sequence[Row]) -> list[Column]:
+    """The columns a person wants to see, those in which every row is empty left out."""
+    figures = [(f.head, functools.partial(_cell, f)) for f in FIGURES.values() if f.in_rows and f.key != "miou"]
+    place = [head for head, _ in figures].index(FIGURES["images_per_s"].head) + 1
+    shown: list[Column] = [
+        ("model", lambda row: row["model"]),
+        ("data", lambda row: " ".join(filter(None, (row["dataset"], row["split"])))),
+        ("mIoU (95 % interval)", _miou),
+        *figures[:place],
+        ("batch", lambda row: "" if row["batch"] is None else f"{row['batch']:.0f}"),
+        *figures[place:],
+        ("runs on", runs_on),
+        ("error", lambda row: row["error"] or ""),
+    ]
+    return [column for column in shown if any(column[1](row) for row in rows)]
+
+
+def _cell(figure: Figure, row: Row) -> str:
+    return figure.text(row[figure.key])
+
+
+def _miou(row: Row) -> str:
+    return "" if row["miou"] is None else "{:.4f} ({:.3f} to {:.3f})".format(row["miou"], *row["miou_ci"])
+
+
+def _format(rows: Sequence[Row], form: str, keys: Iterable[str], shown: list[Column]) -> str:
+    if form == "json":
+        return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+    if form == "csv":
+        return _csv(rows, list(keys))
+    cells = [[head for head, _ in shown], *([text(row).replace("\n", " ") for _, text in shown] for row in rows)]
+    if form == "table":
+        return _table(cells)
+    if form == "md":
+        lines = (" | ".join(cell.replace("|", "\\|") for cell in line) for line in cells)
+        head, *body = (f"| {line} |" for line in lines)
+        return "\n".join([head, "|" + " --- |" * len(shown), *body]) + "\n"
+    raise unknown_name("format", form, FORMATS)
+
+
+def _table(cells: list[list[str]]) -> str:
+    """Aligned columns; those of numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    right = [all(cell[:1] in "0123456789+-" for cell in column[1:]) for column in zip(*cells, strict=True)]
+    lines = (
+        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True))
+        for line in cells
+    )
+    return "".join(line.rstrip() + "\n" for line in lines)
+
+
+def _csv(rows: Sequence[Row], keys: list[str]) -> str:
+    """One line a row; cells that hold lists or objects as JSON."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(keys)
+    for row in rows:
+        values = (row[key] for key in keys)
+        writer.writerow(json.dumps(value) if isinstance(value, (dict, list)) else value for value in values)
+    return text.getvalue()

@@ -1,0 +1,138 @@
+"""How fast a network is and what it costs: time by part, pictures a second, memory, multiplications.
+
+Time is end to end: from the encoded picture in memory to the mask at the picture's own size.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from carseg.hub import ModelInfo
+from carseg.images import decode
+from carseg.inference import Segmenter, class_scores, preprocess, to_mask
+
+PARTS = ("decode", "preprocess", "forward", "postprocess")
+LARGEST_BATCH = 64
+_FEWEST_RUNS = 10
+_GAIN = 1.03  # a larger batch has to be faster by this much, or the search ends
+
+TimingProgress = Callable[[int, int], None]  # (done, of how many)
+
+
+def latency(
+    segmenter: Segmenter, pictures: Sequence[bytes], seconds: float, progress: TimingProgress
+) -> dict[str, float]:
+    """Milliseconds a picture, one at a time, after each of the pictures was shown once.
+
+    Args:
+        pictures: encoded; gone through again and again.
+        seconds: how long to measure, but at least ten pictures.
+
+    Returns:
+        ``ms_p50`` and ``ms_p95`` of the whole, and the medians ``ms_decode``, ``ms_preprocess``, ``ms_forward``,
+        ``ms_postprocess`` of its parts.
+    """
+    for picture in pictures:
+        _timed(segmenter, picture)
+    runs: list[tuple[float, ...]] = []
+    began = time.perf_counter()
+    for picture in itertools.cycle(pictures):
+        runs.append(_timed(segmenter, picture))
+        spent = time.perf_counter() - began
+        progress(round(100 * min(spent / seconds, len(runs) / _FEWEST_RUNS, 1)), 100)
+        if spent >= seconds and len(runs) >= _FEWEST_RUNS:
+            break
+    times = np.array(runs) * 1000
+    p50, p95 = np.percentile(times.sum(1), (50, 95))
+    parts = {f"ms_{part}": float(ms) for part, ms in zip(PARTS, np.median(times, 0), strict=True)}
+    return {"ms_p50": float(p50), "ms_p95": float(p95), **parts}
+
+
+def _timed(segmenter: Segmenter, picture: bytes) -> tuple[float, ...]:
+    """Seconds of each part; the steps are those of ``Segmenter.predict``."""
+    marks = [time.perf_counter()]
+    rgb = decode(picture).rgb
+    marks.append(time.perf_counter())
+    x = preprocess(rgb, segmenter.entry.input)
+    marks.append(time.perf_counter())
+    logits = segmenter.runtime(x[None])[0]
+    marks.append(time.perf_counter())
+    to_mask(logits, rgb.shape[:2], background=segmenter.labels.background)
+    class_scores(logits)
+    marks.append(time.perf_counter())
+    return tuple(after - before for before, after in itertools.pairwise(marks))
+
+
+def throughput(
+    segmenter: Segmenter, pictures: Sequence[bytes], seconds: float, progress: TimingProgress
+) -> tuple[int, float]:
+    """The batch size that is fastest and the pictures a second it gives.
+
+    Doubles the batch until that no longer helps, or memory runs out.
+
+    Args:
+        pictures: encoded; gone through again and again, decoded while the network works.
+        seconds: how long to measure a batch size, but at least two batches.
+    """
+    best, fastest, batch = 1, 0.0, 1
+    while batch <= LARGEST_BATCH:
+        progress(batch, LARGEST_BATCH)
+        try:
+            estimate = fastest or _rate(segmenter, pictures, batch, 2)
+            rate = _rate(segmenter, pictures, batch, max(2 * batch, round(estimate * seconds)))
+        except (MemoryError, RuntimeError):  # torch reports what does not fit as a RuntimeError
+            if batch == 1:
+                raise
+            break
+        if rate < _GAIN * fastest:
+            break
+        best, fastest, batch = batch, rate, 2 * batch
+    return best, fastest
+
+
+def _rate(segmenter: Segmenter, pictures: Sequence[bytes], batch: int, count: int) -> float:
+    for _ in segmenter.stream(itertools.islice(itertools.cycle(pictures), batch), batch_size=batch):
+        pass
+    count = -(-count // batch) * batch
+    began = time.perf_counter()
+    for _ in segmenter.stream(itertools.islice(itertools.cycle(pictures), count), batch_size=batch):
+        pass
+    return count / (time.perf_counter() - began)
+
+
+def count_gmacs(entry: ModelInfo) -> float:
+    """Billions of multiply-adds in the convolutions and matrix products for one picture of ``entry.input.size``."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from carseg.hub import create_model
+
+    with torch.device("meta"):  # shapes without numbers: takes neither time nor memory
+        network = create_model(entry.architecture, len(entry.labels)).eval()
+        x = torch.empty(1, 3, *entry.input.size)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(x)
+    return counter.get_total_flops() / 2e9
+
+
+def peak_memory_mb(device: str) -> float:
+    """The most memory this process has held so far, in MB: on a CUDA device what torch reserved there, else RAM."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.max_memory_reserved(device) / 1e6
+    status = Path("/proc/self/status")
+    if status.exists():  # getrusage would count the parent's memory too: Linux hands it on through fork and exec
+        [line] = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024 / 1e6
+    try:
+        import resource
+    except ImportError:  # Windows has no such figure in the standard library
+        return float("nan")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6

@@ -1,0 +1,160 @@
+"""What ``carseg.benchmark`` runs in a process of its own for every model: all the measuring.
+
+The job comes as JSON in the first argument. What is found goes to standard output, one JSON object a line, as soon as
+it is known, so that a process that dies later has not measured in vain:
+
+    {"figures": {some keys of a row: value}}, {"progress": [stage, done, of how many]}, at worst {"error": sentence}
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+from carseg.benchmarking.rows import QUALITY
+from carseg.errors import CarsegError
+from carseg.images import draw, encode_jpeg, synthetic_images
+from carseg.inference import Segmenter, load
+
+if TYPE_CHECKING:
+    from carseg.data import Dataset
+    from carseg.evaluation import Evaluation
+
+TIMED_PICTURES = 8
+WORST_PICTURES = 6
+_OVERLAY_WIDTH = 1200
+
+Job = dict[str, Any]
+
+
+def main() -> None:
+    """Does the job in ``sys.argv[1]``."""
+    with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
+        os.dup2(2, 1)  # whatever a library prints goes to standard error
+        try:
+            _Worker(json.loads(sys.argv[1]), channel).work()
+        except (CarsegError, MemoryError, RuntimeError) as error:
+            _send(channel, error=f"{error}" if isinstance(error, CarsegError) else f"{type(error).__name__}: {error}")
+
+
+class _Worker:
+    def __init__(self, job: Job, channel: TextIO) -> None:
+        self.job, self.channel = job, channel
+
+    def work(self) -> None:
+        """The riskiest last: a batch too large can end the process."""
+        from carseg.benchmarking import timing
+        from carseg.evaluation import Evaluation
+
+        segmenter = self._start()
+        device = self._describe(segmenter)
+        data = self._data(segmenter) if self.job["data"] else None
+        evaluation = Evaluation(segmenter.labels, merge=self.job["merge"])  # refuses what cannot be merged
+        pictures = self._pictures(data)
+        seconds = self.job["seconds"]
+        self._figures(**timing.latency(segmenter, pictures, seconds, self._progress("latency")))
+        self._figures(peak_mem_mb=timing.peak_memory_mb(device), gmacs=timing.count_gmacs(segmenter.entry))
+        if data is not None:
+            self._quality(segmenter, data, evaluation)
+        batch, rate = timing.throughput(segmenter, pictures, seconds / 4, self._progress("throughput"))
+        self._figures(batch=batch, images_per_s=rate)
+
+    def _start(self) -> Segmenter:
+        """Loads the model and predicts once; the time runs from before this process was started."""
+        options = {key: self.job[key] for key in ("hub", "device", "runtime", "precision", "threads")}
+        segmenter = load(self.job["model"], **options)
+        loaded = time.time()
+        [picture] = synthetic_images(1)
+        began = time.time()
+        segmenter.predict(picture)
+        self._figures(cold_start_s=loaded - self.job["began"] + time.time() - began)
+        return segmenter
+
+    def _describe(self, segmenter: Segmenter) -> str:
+        runtime, device = segmenter.runtime, segmenter.runtime.device
+        threads, named = self.job["threads"] or os.cpu_count(), device
+        if runtime.name == "torch":
+            import torch
+
+            threads = torch.get_num_threads()
+            named = f"{device} ({torch.cuda.get_device_name(device)})" if device.startswith("cuda") else device
+        self._figures(runtime=runtime.name, precision=runtime.precision, device=named, threads=threads)
+        return device
+
+    def _pictures(self, data: Dataset | None) -> list[bytes]:
+        """Encoded pictures: the first of the data set, spread over it, or generated ones."""
+        if data is None:
+            self._figures(dataset="generated", images=TIMED_PICTURES)
+            return synthetic_images(TIMED_PICTURES)
+        self._figures(dataset=data.name, split=data.split, images=len(data))
+        pictures = []
+        for sample in data.samples[:: max(len(data) // TIMED_PICTURES, 1)][:TIMED_PICTURES]:
+            with suppress(CarsegError):  # what is broken is named when quality is measured
+                rgb, file = sample.load_picture(), sample.picture
+                pictures.append(file.read_bytes() if isinstance(file, Path) else encode_jpeg(rgb))
+        return pictures or synthetic_images(TIMED_PICTURES)
+
+    def _data(self, segmenter: Segmenter) -> Dataset:
+        from carseg.data import load as open_data
+        from carseg.data import remap_classes
+
+        job = self.job
+        data = open_data(job["data"], labels=segmenter.labels, split=job["split"], mapping=job["mapping"])
+        # A class map makes a label set of its own where the folder names no classes; the figures need the model's.
+        data = remap_classes(data, segmenter.labels, {name: name for name in data.labels.classes})
+        return data.verified() if data.problems else data  # which raises: figures of some other pictures would mislead
+
+    def _quality(self, segmenter: Segmenter, data: Dataset, evaluation: Evaluation) -> None:
+        progress = self._progress("quality")
+        for done, sample in enumerate(data, start=1):
+            try:
+                rgb, truth = sample.load()
+            except CarsegError:
+                data.verified()  # raises as well, but names every broken file
+                raise
+            evaluation.add(segmenter.predict(rgb).mask, truth)
+            progress(done, len(data))
+        scores = evaluation.scores().to_dict()
+        self._figures(**{key: scores[key] for key in QUALITY})
+        if self.job["details"]:
+            mious = evaluation.picture_mious()
+            order = [i for i in mious.argsort() if not math.isnan(mious[i])][:WORST_PICTURES]
+            worst = [(data[i], float(mious[i])) for i in order]
+            self._save_details(segmenter, Path(self.job["details"]), scores, evaluation.labels.classes, worst)
+
+    def _save_details(
+        self, segmenter: Segmenter, folder: Path, scores: dict[str, Any], classes: tuple[str, ...], worst: list[Any]
+    ) -> None:
+        """``scores.json`` with every figure, and the pictures with the lowest mIoU beside prediction and truth."""
+        folder.mkdir(parents=True, exist_ok=True)
+        listed = []
+        for number, (sample, miou) in enumerate(worst, start=1):
+            rgb, truth = sample.load()
+            masks = {"prediction": segmenter.predict(rgb).mask, "truth": truth}
+            sheet = draw.side_by_side(rgb, masks, segmenter.labels)
+            sheet.thumbnail((_OVERLAY_WIDTH, _OVERLAY_WIDTH))
+            sheet.save(folder / f"worst-{number}.jpg", quality=85)
+            listed.append({"name": sample.name, "miou": miou, "file": f"worst-{number}.jpg"})
+        details = {"classes": classes, "scores": scores, "worst": listed}
+        (folder / "scores.json").write_text(json.dumps(details, allow_nan=False) + "\n", "utf-8")
+
+    def _figures(self, **figures: Any) -> None:
+        plain = {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in figures.items()}
+        _send(self.channel, figures=plain)
+
+    def _progress(self, stage: str) -> Any:
+        def send(done: int, total: int) -> None:
+            _send(self.channel, progress=[stage, done, total])
+
+        return send
+
+
+def _send(channel: TextIO, **message: Any) -> None:
+    channel.write(json.dumps(message, allow_nan=False) + "\n")
+    channel.flush()

@@ -1,0 +1,45 @@
+"""A car on its own, or before another background."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageChops, ImageFilter
+
+from carseg.errors import OptionError
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def foreground_alpha(mask: Pixels, foreground: Collection[int], *, feather: float = 0) -> Pixels:
+    """Return how opaque each pixel of a cut-out is, uint8 (H, W): 255 for the foreground, 0 for the rest.
+
+    Args:
+        mask: uint8 (H, W) label ids.
+        foreground: the label ids to keep.
+        feather: how soft the border is, in pixels: it fades inwards, so that no rim of the old background shows; what
+            is thinner fades away.
+    """
+    alpha = Image.fromarray(mask).point([255 * (label in foreground) for label in range(256)])
+    if feather > 0:
+        inner = alpha.filter(ImageFilter.GaussianBlur(feather)).point([max(0, 2 * v - 255) for v in range(256)])
+        alpha = ImageChops.darker(alpha, inner)
+    return np.asarray(alpha)
+
+
+def cut_out(rgb: Pixels, alpha: Pixels) -> Pixels:
+    """Return RGBA uint8 (H, W, 4); what is transparent is black, so that nothing of it stays in a file."""
+    return np.where(alpha[..., None] > 0, np.dstack([rgb, alpha]), np.uint8(0))
+
+
+def composite(rgb: Pixels, alpha: Pixels, background: Pixels) -> Pixels:
+    """Return RGB uint8 (H, W, 3): the foreground over another image of the same size.
+
+    Raises:
+        OptionError: the background has another size.
+    """
+    if background.shape != rgb.shape:
+        raise OptionError(f"the background has the shape {background.shape}, the image {rgb.shape}")
+    return np.asarray(Image.composite(*(Image.fromarray(each) for each in (rgb, background, alpha))))

@@ -1,0 +1,53 @@
+"""All commands in one place."""
+
+from __future__ import annotations
+
+import functools
+from typing import Annotated
+
+import typer
+
+from carseg._version import __version__
+from carseg.cli import benchmark, data, export, finetune, hub, models, predict
+
+# Plain text: it is read everywhere, and rich would take longer to import than most commands to run.
+_group = functools.partial(
+    typer.Typer,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+app = _group(
+    help="Car segmentation: car parts, whole cars, road scenes, drivable area.",
+    epilog="Exit status: 0 done, 1 inputs failed or a check was not met, 2 wrong usage, 130 interrupted.",
+)
+app.command()(predict.predict)
+app.command()(models.models)
+app.command()(models.info)
+app.command()(models.download)
+app.command()(models.verify)
+app.command()(benchmark.benchmark)
+app.command()(finetune.finetune)
+app.command()(export.export)
+
+data_app = _group(help="Look at and convert labelled pictures.")
+data_app.command()(data.check)
+data_app.command()(data.convert)
+app.add_typer(data_app, name="data")
+
+hub_app = _group(help="Make hubs of your own.")
+hub_app.command()(hub.mirror)
+hub_app.command()(hub.publish)
+app.add_typer(hub_app, name="hub")
+
+
+@app.callback()
+def carseg(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+) -> None:
+    if version:
+        print(f"carseg {__version__}")
+        raise typer.Exit

@@ -1,0 +1,177 @@
+"""From what is given to ``carseg predict`` to a list of pictures, each with a place of its own below ``--out``."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import itertools
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+from carseg.errors import ImageNotFoundError, OptionError
+from carseg.inference import find_images, path_of
+
+_OWN = b'{"source": '
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture and where its files go.
+
+    Attributes:
+        source: a path or an address.
+        root: the given folder it was found in; of a single file the folder it lies in.
+        folder: where its files go, below ``--out``.
+        stem: what their names begin with.
+    """
+
+    source: str
+    root: Path
+    folder: PurePosixPath
+    stem: str
+
+
+def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[ImageNotFoundError]]:
+    """What is to be done, in the order given; a picture that was given twice is done once.
+
+    Args:
+        inputs: files, folders, glob patterns and ``http(s)`` addresses.
+        out: where results go; what lies there is no input.
+
+    Returns:
+        The jobs, no two of which write the same file, and the inputs that hold no picture.
+
+    Raises:
+        OptionError: ``out`` is one of the given folders, and holds pictures that are no results.
+    """
+    jobs: dict[str, Job] = {}
+    missing: dict[str, ImageNotFoundError] = {}
+    for given in inputs:
+        try:
+            for job in _expand(given, out):
+                jobs.setdefault(os.path.abspath(job.source) if "://" not in job.source else job.source, job)
+        except ImageNotFoundError as error:
+            missing[given] = error
+    if jobs:  # `carseg predict *` a second time is given the results of the first one too
+        missing = {given: error for given, error in missing.items() if Path(given).resolve() != out.resolve()}
+    return _separate(list(jobs.values())), list(missing.values())
+
+
+def refuse_overwriting(jobs: list[Job], out: Path, kinds: Iterable[str]) -> None:
+    """Refuses to replace what the user gave, or what is called like a result and was not written by carseg.
+
+    Raises:
+        OptionError: a result would have the place of an input, or of such a file.
+    """
+    targets = [(path_of(out / job.folder, job.stem, kind), kind) for job, kind in itertools.product(jobs, kinds)]
+    there = [(target, kind) for target, kind in targets if os.path.exists(target)]
+    inputs = {os.path.realpath(job.source) for job in jobs} if there else set()
+    for target, kind in there:
+        if os.path.realpath(target) in inputs:
+            raise OptionError(f"{target} is one of the pictures, and would be overwritten: choose another --out")
+        if kind == "json" and not _is_own(target):
+            raise OptionError(f"{target} is there and is none of carseg's results: choose another --out")
+
+
+def _is_own(document: Path) -> bool:
+    """Whether a file begins like the JSON that ``Result.save`` writes."""
+    try:
+        with document.open("rb") as file:
+            return file.read(len(_OWN)) == _OWN
+    except OSError:  # it cannot be read, and writing says why
+        return True
+
+
+def _expand(given: str, out: Path) -> list[Job]:
+    if given.startswith(("http://", "https://")):
+        try:
+            address = urlsplit(given)
+        except ValueError as error:
+            raise ImageNotFoundError(f"{given}: not an address ({error})") from None
+        place = PurePosixPath(unquote(address.path))
+        name = re.sub(r"[^\w.-]+", "_", place.name or "picture")
+        return [Job(given, Path(f"{address.netloc}{place.parent}"), PurePosixPath(), name)]
+    if not given:
+        raise ImageNotFoundError("an empty text is no picture")
+    path = Path(os.path.expanduser(given))  # unlike Path's, it leaves a file alone whose name begins with ~
+    if path.is_dir():
+        return _below(path, find_images(path), out)
+    if glob.has_magic(given) and not os.path.lexists(path):
+        return _below(_fixed_part(path), find_images(str(path)), out)
+    if not os.path.lexists(path):
+        raise ImageNotFoundError(f"{given}: no such file or folder")
+    return [Job(str(path), path.parent, PurePosixPath(), path.name)]
+
+
+def _below(root: Path, pictures: Iterable[Path | str], out: Path) -> list[Job]:
+    results, real = out.resolve(), root.resolve()
+    inside = real in results.parents
+    jobs = []
+    for picture in map(Path, pictures):
+        relative = picture.relative_to(root)
+        if not (inside and results in (real / relative).parents):
+            jobs.append(Job(str(picture), root, PurePosixPath(relative.parent.as_posix()), picture.name))
+    if jobs and results == real:
+        raise OptionError(f"--out {out} is the folder of the pictures themselves; choose another")
+    if not jobs:
+        raise ImageNotFoundError(f"{root}: the folder holds no pictures but results of earlier runs")
+    return jobs
+
+
+def _fixed_part(pattern: Path) -> Path:
+    """The folder that a glob pattern starts from."""
+    fixed = pattern.parent
+    while glob.has_magic(str(fixed)):
+        fixed = fixed.parent
+    return fixed
+
+
+def _separate(jobs: list[Job]) -> list[Job]:
+    """Gives every job a folder and a stem that no other has. They come with the whole file name as their stem.
+
+    Where two given folders collide, all go below their own names; inputs that differ only in the extension keep it,
+    and addresses whose last parts look alike get a digest of the whole.
+    """
+    names_given = Counter((job.root, job.folder, job.stem) for job in jobs)
+    jobs = [replace(job, stem=_marked(job)) if names_given[job.root, job.folder, job.stem] > 1 else job for job in jobs]
+    owners: dict[str, Path] = {}
+    collide = any(owners.setdefault(_place(job, PurePosixPath(job.stem).stem), job.root) != job.root for job in jobs)
+    names = _tell_apart({job.root for job in jobs}) if collide else {}
+    jobs = [replace(job, folder=names.get(job.root, PurePosixPath()) / job.folder) for job in jobs]
+    settled = [replace(job, stem=PurePosixPath(job.stem).stem) for job in jobs]
+    while True:  # a whole name may in turn be another's stem: img.jpg beside img.png and img.jpg.png
+        taken = Counter(_place(job, job.stem) for job in settled)
+        chosen = [full if taken[_place(job, job.stem)] > 1 else job for full, job in zip(jobs, settled, strict=True)]
+        if chosen == settled:
+            return settled
+        settled = chosen
+
+
+def _place(job: Job, stem: str) -> str:
+    """The same for what is one file where names differ by more than their case, as on macOS and Windows."""
+    return str(job.folder / stem).casefold()
+
+
+def _marked(job: Job) -> str:
+    digest = hashlib.sha256(job.source.encode()).hexdigest()[:8]
+    name = PurePosixPath(job.stem)
+    return f"{name.stem}-{digest}{name.suffix}"
+
+
+def _tell_apart(roots: Collection[Path]) -> dict[Path, PurePosixPath]:
+    """The shortest ends of the folders' paths that differ by more than their case; a drive counts as a folder."""
+    whole = {root: root.resolve() for root in roots}
+    parts = {root: (path.drive.replace(":", ""), *path.parts[1:]) for root, path in whole.items()}
+
+    def different(length: int) -> int:
+        return len({"/".join(path[-length:]).casefold() for path in parts.values()})
+
+    length = 1
+    while different(length) < different(0):  # of 0, the whole paths
+        length += 1
+    return {root: PurePosixPath(*parts[root][-length:]) for root in roots}

@@ -1,0 +1,197 @@
+"""``carseg.data.check``: everything about a data set that would spoil a training, found before it starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from carseg.data.dataset import Sample
+from carseg.data.load import load_splits
+from carseg.data.near_duplicates import fingerprint, near_duplicate_pairs
+from carseg.errors import CarsegError, MissingExtraError
+from carseg.images import exif_transpose
+from carseg.labels import IGNORE, LabelSet
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Attributes:
+        kind: "picture" or "label" (cannot be read), "pairing" (a picture without a label or the reverse), "size" or
+            "orientation" (the label does not fit the picture), "values" (values that are no class), "twins" (nearly
+            the same picture in two splits).
+        split: where it is, "" for a folder without splits.
+        name: the sample's name.
+        text: what is wrong, one sentence.
+    """
+
+    kind: str
+    split: str
+    name: str
+    text: str
+
+
+@dataclass
+class SplitFindings:
+    """What was found in one split; counts are over the readable samples.
+
+    Attributes:
+        pictures: number of samples, readable or not.
+        sizes: (width, height) of the smallest and the largest picture by area, None where none can be read.
+        rotated: pictures that an EXIF flag turns; their labels must be drawn on the turned picture.
+        class_pixels: pixels of each class, by label id.
+        class_pictures: pictures in which each class occurs, by label id.
+        ignored_pixels: pixels that are ignored.
+        twins: pictures of this split that show nearly the same as an earlier one: (the earlier one, the picture).
+    """
+
+    pictures: int
+    class_pixels: list[int]
+    class_pictures: list[int]
+    sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
+    rotated: int = 0
+    ignored_pixels: int = 0
+    twins: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What ``check`` found.
+
+    Attributes:
+        path: what was checked.
+        format: how it is stored.
+        labels: the classes.
+        splits: figures by split, "" for a folder without splits.
+        problems: what is wrong, by split and name.
+        unpaired: classes that speak of a side but have no twin on the other: flips give them the wrong side.
+        absent: classes that no readable label holds.
+    """
+
+    path: str
+    format: str
+    labels: LabelSet
+    splits: dict[str, SplitFindings]
+    problems: tuple[Problem, ...]
+    unpaired: tuple[str, ...]
+    absent: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong; unpaired and absent classes are no errors."""
+        return not self.problems
+
+    def to_dict(self) -> dict[str, Any]:
+        """All of it, ready for JSON."""
+        return {
+            **asdict(self),
+            "labels": {"name": self.labels.name, "classes": list(self.labels.classes)},
+            "ok": self.ok,
+        }
+
+
+def check(
+    path: str | os.PathLike[str],
+    *,
+    labels: str | LabelSet | None = None,
+    mapping: Mapping[str, str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Findings:
+    """Reads every picture and label of every split once.
+
+    Args:
+        path: see ``carseg.data.load``, like ``labels`` and ``mapping``.
+        progress: called with the number of samples read so far and their total.
+
+    Raises:
+        DataError: the folder cannot be recognised, or its classes do not fit; broken files are findings, not errors.
+        MissingExtraError: the labels are COCO polygons and pycocotools is not installed.
+    """
+    datasets = load_splits(path, labels=labels, mapping=mapping)
+    total, done = sum(len(dataset) for dataset in datasets.values()), 0
+    splits: dict[str, SplitFindings] = {}
+    problems: list[Problem] = []
+    prints: list[np.ndarray] = []
+    owners: list[tuple[str, str]] = []
+    for split, dataset in datasets.items():
+        count = len(dataset.labels)
+        figures = splits[split] = SplitFindings(len(dataset), [0] * count, [0] * count)
+        problems += [Problem("pairing", split, name, text) for name, text in dataset.problems.items()]
+        for sample in dataset:
+            rgb, problem = _examine(sample, split, figures)
+            if problem is not None:
+                problems.append(problem)
+            if rgb is not None:
+                prints.append(fingerprint(rgb))
+                owners.append((split, sample.name))
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    problems += _twins(np.array(prints), owners, splits) if prints else []
+    found = next(iter(datasets.values()))
+    seen = np.sum([figures.class_pixels for figures in splits.values()], axis=0)
+    absent = tuple(c for c, pixels in zip(found.labels.classes, seen, strict=True) if not pixels)
+    return Findings(str(Path(path)), found.format, found.labels, splits, tuple(problems), found.labels.unpaired, absent)
+
+
+def _twins(prints: np.ndarray, owners: list[tuple[str, str]], splits: dict[str, SplitFindings]) -> list[Problem]:
+    """Notes the twins within each split, and gives a problem for each picture that has twins in an earlier split."""
+    within: dict[int, int] = {}  # a picture's first twin of its own split
+    across: dict[int, list[int]] = {}
+    for i, j in near_duplicate_pairs(prints):
+        if owners[i][0] == owners[j][0]:
+            within.setdefault(j, i)
+        else:
+            across.setdefault(j, []).append(i)
+    for j, i in sorted(within.items()):
+        splits[owners[j][0]].twins.append((owners[i][1], owners[j][1]))
+    problems = []
+    for j, others in sorted(across.items()):
+        (split, name), (first_split, first) = owners[j], owners[others[0]]
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        problems.append(Problem("twins", split, name, f"shows nearly the same as {first} of {first_split}{more}"))
+    return problems
+
+
+def _examine(sample: Sample, split: str, figures: SplitFindings) -> tuple[np.ndarray | None, Problem | None]:
+    """Reads a sample and adds it to the figures; gives the picture where it can be read, and what is wrong."""
+    try:
+        rgb = sample.load_picture()
+    except CarsegError as error:
+        return None, Problem("picture", split, sample.name, str(error))
+    height, width = rgb.shape[:2]
+    size = (width, height)
+    small, large = figures.sizes or (size, size)
+    figures.sizes = min(small, size, key=np.prod), max(large, size, key=np.prod)
+    figures.rotated += _is_rotated(sample)
+    try:
+        stored = sample.label.read(height, width)
+    except MissingExtraError:
+        raise  # nothing is wrong with the label
+    except CarsegError as error:
+        return rgb, Problem("label", split, sample.name, str(error))
+    try:
+        ids = sample.to_ids(stored, height, width)
+    except CarsegError as error:
+        fits, turned = stored.shape == (height, width), stored.shape == (width, height)
+        return rgb, Problem("values" if fits else "orientation" if turned else "size", split, sample.name, str(error))
+    counts = np.bincount(ids.ravel(), minlength=IGNORE + 1)
+    figures.ignored_pixels += int(counts[IGNORE])
+    for label in range(len(figures.class_pixels)):
+        figures.class_pixels[label] += int(counts[label])
+        figures.class_pictures[label] += bool(counts[label])
+    return rgb, None
+
+
+def _is_rotated(sample: Sample) -> bool:
+    if not isinstance(sample.picture, Path):
+        return False
+    with Image.open(sample.picture) as picture:
+        return exif_transpose(picture) is not None

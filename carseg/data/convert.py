@@ -1,0 +1,157 @@
+"""``carseg.data.convert``: any data set as index PNG or as COCO; ``carseg.data.load`` gives it back unchanged.
+
+OUT/[SPLIT/]images/NAME.*      the pictures: copied, or written anew as PNG where an EXIF flag turns them
+OUT/[SPLIT/]masks/NAME.png     format "png": label ids with the palette embedded, 255 ignored
+OUT/[SPLIT/]annotations.json   format "coco": one run-length annotation a class and picture
+OUT/labels.json                the label set
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from carseg._files import replacing
+from carseg.data.dataset import Dataset, Sample
+from carseg.data.formats._class_files import JSON_FILE
+from carseg.errors import DataError, OptionError
+from carseg.images import exif_transpose, index_image
+from carseg.labels import IGNORE, LabelSet
+from carseg.masks import rle
+
+
+def convert(
+    dataset: Dataset,
+    out: str | os.PathLike[str],
+    format: str = "png",
+    *,
+    skip_bad: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Dataset:
+    """Writes a data set in another format; several splits go to the same ``out``, one call each.
+
+    Args:
+        dataset: what to write; every sample is verified first.
+        out: the folder; the split's part of it must not exist yet.
+        format: "png" or "coco". COCO gives ignored pixels a category "ignore" where the label set has a background, and
+            leaves them bare where it has none.
+        skip_bad: leave samples out that cannot be used instead of raising; ``broken`` of the result names them.
+        progress: called with the number of samples written so far and their total.
+
+    Returns:
+        The data set that was written: the samples given, without those that were left out.
+
+    Raises:
+        OptionError: no such format.
+        DataError: samples cannot be used, or ``out`` holds this split already or another label set.
+    """
+    if format not in ("png", "coco"):
+        raise OptionError(f"can convert to 'png' and 'coco', not {format!r}")
+    root = Path(out)
+    folder = root / dataset.split if dataset.split else root
+    if (folder / "images").exists():
+        raise DataError(f"{folder} holds pictures already; convert into a new folder")
+    dataset = dataset.verified(skip_bad=skip_bad)
+    _refuse_names([sample.name for sample in dataset])
+    root.mkdir(parents=True, exist_ok=True)
+    _write_labels(root / JSON_FILE, dataset.labels)
+    images: list[dict[str, Any]] = []
+    notes: list[dict[str, Any]] = []
+    for done, sample in enumerate(dataset, start=1):
+        rgb, mask = sample.load()
+        picture = _write_picture(folder / "images", sample, rgb)
+        if format == "png":
+            _write_png(folder / "masks" / f"{sample.name}.png", index_image(mask, dataset.labels))
+        else:
+            file = picture.relative_to(folder / "images").as_posix()
+            images.append({"id": done, "file_name": file, "height": mask.shape[0], "width": mask.shape[1]})
+            notes += _annotations(mask, dataset.labels, done, len(notes) + 1)
+        if progress is not None:
+            progress(done, len(dataset))
+    if format == "coco":
+        categories = [{"id": i + 1, "name": name} for i, name in enumerate(dataset.labels.classes)]
+        if any(note["category_id"] > len(categories) for note in notes):
+            categories.append({"id": len(categories) + 1, "name": "ignore"})
+        document = {"images": images, "annotations": notes, "categories": categories}
+        _write(folder / "annotations.json", json.dumps(document).encode())
+    return dataset
+
+
+def _refuse_names(names: list[str]) -> None:
+    """Names become files: each needs its own, below the new folder."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"{len(twice)} names belong to several pictures, {twice[0]} for one: rename or part them first")
+    outside = [name for name in names if os.path.isabs(name) or ".." in Path(name).parts]
+    if outside:
+        raise DataError(f"{outside[0]} would be written outside the new folder")
+
+
+def _annotations(mask: np.ndarray, labels: LabelSet, image_id: int, first_id: int) -> list[dict[str, Any]]:
+    """COCO annotations of all classes but the background; category i + 1 is label id i."""
+    notes: list[dict[str, Any]] = []
+    for label in np.unique(mask).tolist():
+        if label == labels.background or (label == IGNORE and labels.background is None):
+            continue
+        run_lengths = rle.encode(mask == label)
+        notes.append(
+            {
+                "id": first_id + len(notes),
+                "image_id": image_id,
+                "category_id": min(label, len(labels)) + 1,
+                "segmentation": run_lengths,
+                "area": rle.area(run_lengths),
+                "bbox": list(rle.bbox(run_lengths)),
+                "iscrowd": 0,
+            }
+        )
+    return notes
+
+
+def _write_picture(folder: Path, sample: Sample, rgb: np.ndarray) -> Path:
+    """Copies the file, or writes the upright pixels where a reader without EXIF would see something else."""
+    if isinstance(sample.picture, Path):
+        with Image.open(sample.picture) as picture:
+            upright = exif_transpose(picture) is None
+        path = folder / (sample.name + sample.picture.suffix)
+        if upright:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as partial:
+                shutil.copyfile(sample.picture, partial)
+            return path
+    path = folder / f"{sample.name}.png"
+    _write_png(path, Image.fromarray(rgb))
+    return path
+
+
+def _write_png(path: Path, drawn: Image.Image) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        drawn.save(partial, format="PNG")
+
+
+def _write_labels(path: Path, labels: LabelSet) -> None:
+    document = {
+        "name": labels.name,
+        "classes": list(labels.classes),
+        "colors": [list(color) for color in labels.colors],
+        "background": labels.background,
+        "foreground": list(labels.foreground),
+    }
+    if path.exists() and json.loads(path.read_text("utf-8")) != document:
+        raise DataError(f"{path} is there already and names other classes; convert into a new folder")
+    _write(path, json.dumps(document, indent=1).encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        partial.write_bytes(content)

@@ -1,0 +1,195 @@
+"""What a reader hands over for one split of a folder, and the listing that readers share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from carseg._files import iter_files
+from carseg.data.dataset import ImageSource, Label
+from carseg.errors import DataError
+from carseg.images import SUFFIXES
+from carseg.labels import Color
+
+SPLIT_ORDER = ("train", "val", "test")
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+
+
+@dataclass(frozen=True)
+class Item:
+    """A picture and its label, not read yet."""
+
+    name: str
+    picture: Path | ImageSource
+    label: Label
+
+
+@dataclass(frozen=True)
+class Found:
+    """One split of a folder that a reader recognised.
+
+    Attributes:
+        format: the reader's name.
+        records: pictures with their labels, by name.
+        values: class name of each stored value, None for values to ignore, in the order the classes shall have;
+            None where the folder says nothing about names (value i is then class i, 255 is ignored).
+        colors: colour of each class name, {} where the folder gives none.
+        maps: class maps that apply unless the caller's says otherwise, by the label set asked for ("": none was).
+        problems: pictures without a label and labels without a picture, name to reason.
+    """
+
+    format: str
+    records: list[Item]
+    values: Mapping[int, str | None] | None = None
+    colors: Mapping[str, Color] = field(default_factory=dict)
+    maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+
+class Format(Protocol):
+    """A way of storing labeled images.
+
+    Attributes:
+        NAME: how the format is called.
+        LAYOUT: what a folder of it holds, for the message where no format recognizes one.
+    """
+
+    NAME: str
+    LAYOUT: str
+
+    def read(self, folder: Path) -> dict[str, Found] | None:
+        """Return the splits of a folder by name ("" where it has none), None where this is not the folder's format.
+
+        Raises:
+            DataError: the folder is of this format, and cannot be used.
+        """
+        ...
+
+
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """The place that a user's path means, from the root on: ``.`` and ``..`` have names then, and ``~`` is the home.
+
+    Links are not followed: a linked folder is the split that it is called, and labels lie beside links to pictures.
+    """
+    return Path(os.path.abspath(os.path.expanduser(path)))
+
+
+def files_in(folder: Path, *endings: str) -> list[Path]:
+    """Visible files of a folder itself, sorted; macOS leaves a hidden ``._NAME`` beside each on other disks."""
+    return sorted(path for ending in endings for path in folder.glob(f"[!.]*{ending}"))
+
+
+def filled_lines(text: str) -> list[str]:
+    """The lines in which there is something, without the spaces around it."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def files_below(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
+    """Visible files below a folder by their path without extension, sorted; equal stems keep their extension.
+
+    Raises:
+        DataError: a folder below it cannot be looked into.
+    """
+    wanted = frozenset(suffixes)
+    paths = (p for p in iter_files(folder, _refuse) if p.suffix.lower() in wanted and p.is_file())
+    named: dict[str, list[Path]] = {}
+    for path in sorted(paths):
+        named.setdefault(path.relative_to(folder).with_suffix("").as_posix(), []).append(path)
+    files = {}
+    for name, same in named.items():
+        files.update({name: same[0]} if len(same) == 1 else {name + path.suffix: path for path in same})
+    return files
+
+
+def _refuse(error: OSError) -> None:
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):  # what is no folder holds no files
+        raise DataError(f"{error.filename} cannot be looked into ({error.strerror})") from None
+
+
+def images_below(folder: Path) -> dict[str, Path]:
+    """Picture files below a folder by name, see ``files_below``."""
+    return files_below(folder, SUFFIXES)
+
+
+def pair(
+    pictures: Mapping[str, Path],
+    labels: Mapping[str, Path],
+    make: Callable[[Path], Label],
+    endings: Iterable[str] = ("",),
+) -> tuple[list[Item], dict[str, str]]:
+    """Pictures with the label of the same name (plus one of ``endings``), and what has no partner, name to reason.
+
+    Labels among the pictures, where both lie in one folder, are no pictures.
+    """
+    records, problems, used, files = [], {}, set(), set(labels.values())
+    for name, picture in pictures.items():
+        if picture in files:
+            continue
+        label = next((name + ending for ending in endings if name + ending in labels), None)
+        if label is None:
+            problems[name] = missing_label(picture)
+        else:
+            used.add(label)
+            records.append(Item(name, picture, make(labels[label])))
+    for name in sorted(labels.keys() - used):
+        problems[name] = f"the label {labels[name]} has no picture"
+    return records, problems
+
+
+def missing_label(picture: Path) -> str:
+    """What is wrong with a picture without a label."""
+    return f"the picture {picture} has no label"
+
+
+def subfolder(folder: Path, names: Iterable[str]) -> Path | None:
+    """The first of these sub-folders that exists, whatever its case."""
+    if not folder.is_dir():
+        return None
+    present = {p.name.lower(): p for p in sorted(folder.iterdir()) if p.is_dir()}
+    return next((present[name] for name in names if name in present), None)
+
+
+def labeled_splits(
+    pictures: Mapping[str, Path], labels: Mapping[str, Path], suffixes: Iterable[str]
+) -> dict[str, tuple[Path, Path]]:
+    """The two folders of every split that has labels: files with one of these endings.
+
+    Those of the validation split too where only the training split has some: a test split often has none, but
+    validation pictures without labels are a mistake, which whoever pairs them will tell.
+    """
+    paired = {split: (pictures[split], labels[split]) for split in pictures if split in labels}
+    paired = {split: folders for split, folders in paired.items() if files_below(folders[1], suffixes)}
+    if "train" in paired and "val" in pictures and "val" not in paired:
+        paired["val"] = (pictures["val"], labels.get("val", labels["train"].with_name(pictures["val"].name)))
+    return paired
+
+
+def folders_like_splits(folder: Path) -> list[Path]:
+    """Sub-folders that are named like splits, in the order of the splits."""
+    there = [p for p in folder.iterdir() if p.name.lower() in SPLITS and p.is_dir()]
+    return sorted(there, key=lambda p: (SPLIT_ORDER.index(SPLITS[p.name.lower()]), p.name))
+
+
+def split_folders(folder: Path) -> dict[str, Path]:
+    """Sub-folders that are named like splits, by the split's canonical name.
+
+    Raises:
+        DataError: two of them are named like one split.
+    """
+    there: dict[str, Path] = {}
+    for place in folders_like_splits(folder):
+        other = there.setdefault(SPLITS[place.name.lower()], place)
+        if other is not place:
+            raise DataError(f"{folder} has two folders of one split, {other.name} and {place.name}: rename one of them")
+    return there

@@ -1,0 +1,92 @@
+"""Class files beside labels: which stored value is which class."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from carseg.data.formats._base import SPLITS, filled_lines, folders_like_splits
+from carseg.errors import DataError
+from carseg.labels import IGNORE, LabelSet, label_set, plain_name
+
+TEXT_FILES = ("classes.txt", "labels.txt", "class_names.txt", "codes.txt")
+JSON_FILE = "labels.json"
+_CSV_FILE = "_classes.csv"
+
+Values = dict[int, str | None]
+
+
+@dataclass(frozen=True)
+class ClassFile:
+    """What a class file says.
+
+    Attributes:
+        values: stored values and their names.
+        labels: the label set, where the file is one.
+        stated: whether the file states the values; those of a mere list of names are the names' places in it.
+    """
+
+    values: Values
+    labels: LabelSet | None = None
+    stated: bool = True
+
+
+def class_file(folder: Path) -> ClassFile | None:
+    """What the class file of a folder says; without one, that of the folder above a split's, or of the first split.
+
+    ``classes.txt`` (``labels.txt``, ``class_names.txt``, ``codes.txt``) has one name a line, the first is value 0; a
+    first line ``__ignore__`` is value -1, as labelme has it. ``labels.json`` is a list of names, an object from values
+    to names, or a whole label set: ``classes`` and perhaps ``name``, ``background``, ``foreground``, ``colors``.
+    ``_classes.csv``, Roboflow's, has a value and a name a line under a header.
+
+    Returns:
+        What the file says; None where there is no class file.
+
+    Raises:
+        DataError: the file is there but not valid.
+    """
+    below = folders_like_splits(folder) if folder.is_dir() else ()
+    places = (folder, folder.parent) if folder.name.lower() in SPLITS else (folder, *below)
+    files = (place / name for place in places for name in (JSON_FILE, *TEXT_FILES, _CSV_FILE))
+    path = next((file for file in files if file.is_file()), None)
+    if path is None:
+        return None
+    try:
+        text = path.read_text("utf-8-sig")  # Windows' editors begin a file with a mark
+        if path.suffix == ".txt":
+            names = filled_lines(text)
+            return ClassFile(_values(enumerate(names, start=-1 if names[:1] == ["__ignore__"] else 0)), stated=False)
+        if path.suffix == ".csv":
+            rows = [line.partition(",") for line in filled_lines(text)[1:]]
+            return ClassFile(_values((int(value), name.strip()) for value, _, name in rows))
+        data = json.loads(text)
+        if isinstance(data, dict) and "categories" in data:
+            return None  # a COCO file, to which FiftyOne gives this name
+        if isinstance(data, dict) and "classes" in data:
+            labels = _label_set(data, path.parent.name)
+            return ClassFile(_values(enumerate(labels.classes)), labels)
+        if isinstance(data, list):
+            return ClassFile(_values(enumerate(data)), stated=False)
+        return ClassFile(_values((int(value), name) for value, name in data.items()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is no valid class file: {error}") from None
+
+
+def _values(pairs: Iterable[tuple[int, Any]]) -> Values:
+    values: Values = {v: None if plain_name(str(name)) == "ignore" else str(name) for v, name in pairs if v >= 0}
+    if not values or max(values) > IGNORE:
+        raise ValueError(f"it must name values in 0..{IGNORE}")
+    return values
+
+
+def _label_set(data: Mapping[str, Any], name: str) -> LabelSet:
+    return label_set(
+        str(data.get("name", name)),
+        tuple(str(c) for c in data["classes"]),
+        background=data.get("background"),
+        foreground=tuple(data["foreground"]) if "foreground" in data else None,
+        colors=tuple((int(r), int(g), int(b)) for r, g, b in data["colors"]) if "colors" in data else None,
+    )

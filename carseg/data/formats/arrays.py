@@ -1,0 +1,184 @@
+"""Pictures and labels as numpy arrays: ``.npy`` and ``.npz`` stacks, and one ``.npy`` a picture.
+
+    images.npy (N, H, W, 3) + labels.npy (N, H, W)     also x / y, train_images / train_labels; grey (N, H, W[, 1]);
+                                                       one-hot labels (N, H, W, C)
+    set.npz with two such arrays
+    set.npy (N, H, W, 4), or one (H, W, 4) a picture    the fourth channel is the label
+
+Channels may stand before H and W too. Pictures are uint8, or floats in 0..1. Labels are whole numbers, or one-hot (the
+largest channel wins, pixels without any are ignored). A file called train, val or test is that split.
+"""
+
+from __future__ import annotations
+
+import functools
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from carseg.data.formats._base import SPLIT_ORDER, SPLITS, Found, Item, files_in
+from carseg.errors import DataError
+from carseg.labels import IGNORE
+
+NAME = "arrays"
+LAYOUT = "*.npy or *.npz with images and labels"  # what a folder of it holds
+
+_PICTURE_WORDS = frozenset(("x", "image", "images", "img", "imgs", "picture", "pictures", "rgb"))
+_LABEL_WORDS = frozenset(("y", "label", "labels", "mask", "masks", "seg", "target", "targets", "gt"))
+
+
+@dataclass(frozen=True)
+class Array:
+    """One array of a file: ``key`` inside an ``.npz``, "" for ``.npy``; ``index`` of a stack, None for the whole."""
+
+    path: Path
+    key: str = ""
+    index: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.key}".strip()
+
+    def values(self) -> np.ndarray:
+        """This picture's array, channels last."""
+        whole = _load(self.path, self.key)
+        return _channels_last(np.asarray(whole if self.index is None else whole[self.index]))
+
+
+@dataclass(frozen=True)
+class ArrayImage:
+    """An array's first three channels, or its only one as grey."""
+
+    array: Array
+
+    def read(self) -> np.ndarray:
+        pixels = self.array.values()
+        if pixels.ndim == 2 or pixels.shape[2] == 1:
+            pixels = np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
+        if pixels.shape[2] not in (3, 4):
+            raise DataError(f"{self.array.path} holds pictures of {pixels.shape[2]} channels")
+        pixels = pixels[..., :3]
+        if pixels.dtype == np.uint8:
+            return np.ascontiguousarray(pixels)
+        whole = pixels.dtype.kind in "iu" and pixels.min() >= 0 and pixels.max() <= 255
+        unit = pixels.dtype.kind == "f" and pixels.min() >= 0 and pixels.max() <= 1
+        if not (whole or unit):
+            raise DataError(
+                f"{self.array.path} holds {pixels.dtype} pictures outside 0..{1 if pixels.dtype.kind == 'f' else 255}"
+            )
+        return np.rint(pixels * 255 if unit else pixels).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class ArrayLabel:
+    """A label array (H, W), one-hot (H, W, C), or the last channel of an array of picture and label."""
+
+    array: Array
+    last_channel: bool = False
+
+    def read(self, height: int, width: int) -> np.ndarray:
+        values = self.array.values()
+        if self.last_channel:
+            values = values[..., -1]
+        if values.ndim == 3 and values.shape[2] > 1:
+            if values.dtype.kind == "f" or (np.count_nonzero(values, axis=2) <= 1).all():
+                return np.where(values.any(axis=2), values.argmax(axis=2), IGNORE)
+            if (values != values[..., :1]).any():
+                raise DataError(f"{self.array.path} holds labels that are neither one number a pixel nor one-hot")
+            values = values[..., 0]  # grey, as picture readers give it
+        values = values.reshape(values.shape[:2])
+        if values.dtype == bool or values.dtype.kind in "iu":
+            return values.astype(np.uint8) if values.dtype == bool else values
+        if not (np.isfinite(values).all() and (values == np.rint(values)).all()):
+            raise DataError(f"{self.array.path} holds labels that are no whole numbers")
+        return values.astype(np.int64)
+
+
+def read(folder: Path) -> dict[str, Found] | None:
+    """The arrays of a folder (or of one file) as splits."""
+    files = [folder] if folder.is_file() else files_in(folder, ".npy", ".npz")
+    arrays: list[Array] = []
+    problems: dict[str, str] = {}
+    for path in files:
+        try:
+            arrays += [array for array in _arrays(path) if len(_shape(array)) > 2]
+        except DataError as error:
+            problems[path.stem] = str(error)
+    if not arrays:
+        return None
+    if all(array.path.suffix == ".npy" and len(_shape(array)) == 3 and _combined(_shape(array)) for array in arrays):
+        records = [Item(a.path.stem, ArrayImage(a), ArrayLabel(a, last_channel=True)) for a in arrays]
+        return {"": Found(NAME, records, problems=problems)}
+    if problems:
+        raise DataError("; ".join(problems.values()))
+    found: dict[str, list[Item]] = {}
+    roles: dict[tuple[str, str], Array] = {}  # pictures and labels of each split; a stack of both is both
+    for array in arrays:
+        words = f"{array.path.stem}_{array.key}".lower().replace("-", "_").split("_")
+        split = next((SPLITS[word] for word in words if word in SPLITS), "")
+        role = "picture" if _PICTURE_WORDS & {*words} else "label" if _LABEL_WORDS & {*words} else ""
+        if not role and not (_combined(_shape(array)) and len(_shape(array)) == 4):
+            raise DataError(f"{array}: not clear whether it holds pictures or labels; name it images or labels")
+        for held in (role,) if role else ("picture", "label"):
+            first = roles.setdefault((split, held), array)
+            if first is not array:
+                raise DataError(f"{first} and {array} both hold {held}s of one split; join them, or name their splits")
+    for (split, role), array in roles.items():
+        needed = "label" if role == "picture" else "picture"
+        other = roles.get((split, needed))
+        if other is None or _shape(other)[0] != _shape(array)[0]:
+            raise DataError(f"{array} has no {needed}s array of the same length beside it")
+        if role == "picture":
+            found[split] = [
+                Item(name, ArrayImage(replace(array, index=i)), ArrayLabel(replace(other, index=i), other is array))
+                for i, name in enumerate(_names(array))
+            ]
+    return {split: Found(NAME, found[split]) for split in ("", *SPLIT_ORDER) if split in found} or None
+
+
+def _names(array: Array) -> list[str]:
+    return [f"{i:06d}" for i in range(_shape(array)[0])]
+
+
+def _arrays(path: Path) -> list[Array]:
+    if path.suffix == ".npy":
+        return [Array(path)]
+    try:
+        with np.load(path) as archive:
+            return [Array(path, key) for key in archive.files]
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is no numpy archive: {error}") from None
+
+
+def _shape(array: Array) -> tuple[int, ...]:
+    return _load(array.path, array.key).shape
+
+
+def _load(path: Path, key: str) -> np.ndarray:
+    """The array of a file, mapped where the file allows it; pickled arrays are refused."""
+    try:
+        state = path.stat()
+        return _load_once(path, key, state.st_mtime_ns, state.st_size)
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{path} is no numpy array: {error}") from None
+
+
+@functools.lru_cache(maxsize=8)
+def _load_once(path: Path, key: str, changed: int, size: int) -> np.ndarray:
+    """The same until the file changes: what is mapped of a file that was cut short would end the process."""
+    if key:
+        with np.load(path) as archive:
+            return np.asarray(archive[key])
+    return np.load(path, mmap_mode="r")
+
+
+def _combined(shape: tuple[int, ...]) -> bool:
+    return shape[-1] == 4 or shape[-3] == 4
+
+
+def _channels_last(array: np.ndarray) -> np.ndarray:
+    """(C, H, W) with few channels becomes (H, W, C); everything else stays."""
+    if array.ndim == 3 and array.shape[0] < min(array.shape[1:]):
+        return np.moveaxis(array, 0, -1)
+    return array

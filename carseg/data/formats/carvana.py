@@ -1,0 +1,28 @@
+"""Carvana's naming: ``NAME.jpg`` and ``NAME_mask.gif`` in one folder, or in two as ``carseg.data.masks`` pairs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from carseg.data.formats._base import Found, files_below, images_below, pair
+from carseg.data.formats._values import MaskFile
+from carseg.data.formats.masks import mask_folders
+
+NAME = "carvana"
+LAYOUT = "*.jpg and *_mask.gif"  # what a folder of it holds
+
+# The published masks hold 0 and 1; copies saved by image editors hold 0 and 255.
+_VALUES = {0: "background", 1: "car", 255: "car"}
+
+
+def read(folder: Path) -> dict[str, Found] | None:
+    """Folders whose label pictures are all called ``*_mask.gif``."""
+    pairs = mask_folders(folder)
+    listed = {split: files_below(masks, (".gif",)) for split, (_, masks) in pairs.items()}
+    if not all(name.endswith("_mask") for labels in listed.values() for name in labels):
+        return None
+    found = {}
+    for split, labels in listed.items():
+        records, problems = pair(images_below(pairs[split][0]), labels, MaskFile, ("_mask",))
+        found[split] = Found(NAME, records, _VALUES, problems=problems)
+    return found if any(listed.values()) else None

@@ -1,0 +1,300 @@
+"""COCO instance annotations: polygons of one or several rings, and run lengths.
+
+Painted as every figure of the project assumes: pycocotools' rasterisation, the rings of an annotation united,
+annotations in the order of decreasing ``area``, ties by annotation id, so that the smaller part lies on top.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, Protocol
+
+import numpy as np
+
+from carseg.data.formats._base import SPLIT_ORDER, SPLITS, Found, Item, files_in, images_below, subfolder
+from carseg.data.formats._class_files import Values, class_file
+from carseg.data.formats._rasterize import blank
+from carseg.data.formats.masks import IMAGE_FOLDERS
+from carseg.errors import DataError, MissingExtraError, OptionError
+from carseg.labels import IGNORE, LabelSet, plain_name
+from carseg.masks import polygons as outlines
+from carseg.masks import rle
+
+NAME = "coco"
+LAYOUT = "a *.json with 'images', 'annotations', 'categories', or annotations/*.json"  # what a folder of it holds
+_FARTHEST = 1e6  # pixels
+
+
+@dataclass(frozen=True)
+class CocoLabel:
+    """The annotations of one picture: (stored value, segmentation) in painting order; the size is COCO's own.
+
+    ``empty`` is the value of pixels that no annotation covers.
+    """
+
+    name: str
+    height: int
+    width: int
+    shapes: tuple[tuple[int, Any], ...]
+    empty: int = 0
+
+    def read(self, height: int, width: int) -> np.ndarray:
+        try:
+            mask = blank(self.height, self.width, self.empty)
+        except DataError as error:
+            raise DataError(f"{self.name} {error}") from None
+        for value, segmentation in self.shapes:
+            mask[rasterize(segmentation, self.height, self.width, self.name)] = value
+        return mask
+
+
+def rasterize(segmentation: Any, height: int, width: int, name: str) -> np.ndarray:
+    """bool (height, width): what a COCO segmentation (rings, counts, or compressed counts) covers.
+
+    Raises:
+        MissingExtraError: it is polygons and pycocotools is not installed.
+        DataError: it is neither polygons nor run lengths, or run lengths of another size.
+    """
+    if isinstance(segmentation, Mapping):
+        try:
+            covered = rle.decode(segmentation)
+        except DataError as error:
+            raise DataError(f"{name}: {error}") from None
+        if covered.shape != (height, width):
+            raise DataError(
+                f"{name} has run lengths for {covered.shape[1]}x{covered.shape[0]} pixels, not {width}x{height}"
+            )
+        return covered
+    if segmentation is None:
+        raise DataError(f"{name} has a box, not a polygon")
+    try:
+        from pycocotools import mask as pycocotools
+    except ImportError:
+        raise MissingExtraError("pycocotools", "coco", "reading COCO polygons") from None
+    try:
+        rings = [ring for ring in segmentation if len(ring) >= 6]  # fewer than three points cover nothing
+        if not all(abs(side) <= _FARTHEST for ring in rings for side in ring):  # pycocotools would crash
+            raise DataError(f"{name} has a polygon with coordinates that are no pixels")
+        if not rings:
+            return np.zeros((height, width), dtype=bool)
+        united = pycocotools.merge(pycocotools.frPyObjects(rings, height, width))
+    except (TypeError, ValueError, IndexError) as error:
+        raise DataError(f"{name} has a segmentation that is neither polygons nor run lengths: {error!r}") from None
+    return rle.decode(united)
+
+
+def read(folder: Path) -> dict[str, Found] | None:
+    """A COCO file beside ``images/`` or the pictures, or ``annotations/*_SPLIT*.json`` beside folders of pictures."""
+    inside = subfolder(folder, ("annotations",))
+    for place in (folder, inside) if inside else (folder,):
+        parsed = {path: data for path in files_in(place, ".json") if (data := _parse(path)) is not None}
+        splits = {_split_of(path): path for path in parsed}
+        if len(parsed) == 1:
+            return {"": _found(*parsed.popitem())}
+        if parsed and (len(splits) < len(parsed) or "" in splits):
+            names = ", ".join(path.name for path in parsed)
+            raise DataError(f"{place} holds several COCO files ({names}); open one of them instead of the folder")
+        if parsed:
+            return {
+                split: _found(splits[split], parsed[splits[split]]) for split in sorted(splits, key=SPLIT_ORDER.index)
+            }
+    return None
+
+
+def read_file(path: Path) -> Found:
+    """The pictures of one COCO file; they are looked for below the file's folder, or the folder above ``annotations/``.
+
+    Raises:
+        DataError: it is no COCO file.
+    """
+    data = _parse(path)
+    if data is None:
+        raise DataError(f"{path} is no COCO file: it needs 'images', 'annotations' and 'categories'")
+    return _found(path, data)
+
+
+def _found(path: Path, data: Mapping[str, Any]) -> Found:
+    try:
+        values, stored, empty = _values(data["categories"], path.parent)
+        shapes: dict[int, list[tuple[float, int, int, Any]]] = {}
+        for note in data["annotations"]:
+            shapes.setdefault(note["image_id"], []).append(
+                (
+                    -float(note.get("area", 0)),
+                    int(note["id"]),
+                    stored[int(note["category_id"])],
+                    note.get("segmentation") or (None if note.get("area", 1) else []),
+                )
+            )
+        records, problems = [], {}
+        images = sorted(((_posix(image["file_name"]), image) for image in data["images"]), key=lambda pair: pair[0])
+        listed = Counter(file for file, _ in images)
+        stems = Counter(_name(file) for file in listed)
+        pictures = _pictures(path, listed)
+        for file, image in images:
+            name = _name(file) if stems[_name(file)] == 1 else _name(file) + PurePosixPath(file).suffix
+            picture = pictures.get(file)
+            if picture is None or listed[file] > 1:
+                told = f"lists {file} twice" if picture else f"speaks of {file}, which is not there"
+                problems[name] = f"{path} {told}"
+                continue
+            painted = tuple(shape[2:] for shape in sorted(shapes.get(image["id"], []), key=lambda shape: shape[:2]))
+            label = CocoLabel(name, int(image["height"]), int(image["width"]), painted, empty)
+            records.append(Item(name, picture, label))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path} is no valid COCO file: {error!r}") from None
+    orphans = shapes.keys() - {image["id"] for image in data["images"]}
+    if orphans:
+        some = ", ".join(map(repr, sorted(orphans, key=str)[:3]))
+        problems[path.name] = f"{path} has annotations of pictures that it does not list: image_id {some}"
+    used = {record.picture for record in records}
+    for name, picture in images_below(path.parent / "images").items():
+        if picture not in used:
+            problems[name] = f"the picture {picture} is not in {path.name}"
+    return Found(NAME, records, values, problems=problems)
+
+
+def _values(categories: list[Mapping[str, Any]], folder: Path) -> tuple[Values, dict[int, int], int]:
+    """Names by stored value in the order of category ids, stored value by category id, and the value of bare pixels.
+
+    A category called background comes first, or is put there. A label set beside the file that has no background leaves
+    bare pixels without a class.
+    """
+    listed = sorted((int(c["id"]), str(c["name"])) for c in categories)
+    written = class_file(folder)
+    if written and written.labels and written.labels.background is None:
+        first, empty = 0, IGNORE
+    else:
+        first, empty = (0 if listed and plain_name(listed[0][1]) == "background" else 1), 0
+    if len(listed) + first > IGNORE:
+        raise ValueError(f"it has {len(listed)} categories, of which a label takes {IGNORE - first} at most")
+    values: Values = {0: "background"} if first else {}
+    values |= {i: None if plain_name(name) == "ignore" else name for i, (_, name) in enumerate(listed, start=first)}
+    return values, {category: i for i, (category, _) in enumerate(listed, start=first)}, empty
+
+
+def _name(file: str) -> str:
+    """What a picture is called here: its path without the extension, and without what leads out of the folder."""
+    place = PurePosixPath(file).with_suffix("")
+    return PurePosixPath(*(part for part in place.parts if part not in ("/", ".."))).as_posix()
+
+
+def _posix(file_name: Any) -> str:
+    return PureWindowsPath(str(file_name)).as_posix()  # tools on Windows write backslashes
+
+
+def _pictures(path: Path, listed: Iterable[str]) -> dict[str, Path]:
+    """The picture of each name that a COCO file lists, as far as there is one.
+
+    A name is a path below the folder of pictures. Where there is nothing, the one picture there of that file name is
+    meant, if no other entry has it: exporters leave folders out, and put others in front.
+    """
+    base = path.parent.parent if path.parent.name.lower() == "annotations" else path.parent
+    folder = subfolder(base, IMAGE_FOLDERS) or base
+    split = _split_of(path)
+    placed: dict[str, Path] = {}
+    named: dict[tuple[str, bool], list[Path]] = {}  # by file name, and whether it is in a folder of this split
+    for picture in images_below(folder).values():
+        placed[picture.relative_to(base).as_posix()] = placed[picture.relative_to(folder).as_posix()] = picture
+        own = split in map(SPLITS.get, picture.relative_to(base).parent.parts)
+        named.setdefault((picture.name, own), []).append(picture)
+    found = {file: placed[file] for file in listed if file in placed}
+    taken = Counter(found.values())
+    loose = {
+        file: (named.get((Path(file).name, True)) or named.get((Path(file).name, False), []))
+        for file in listed
+        if file not in found
+    }
+    taken.update(same[0] for same in loose.values() if len(same) == 1)
+    return found | {file: same[0] for file, same in loose.items() if len(same) == 1 and taken[same[0]] == 1}
+
+
+def _parse(path: Path) -> Mapping[str, Any] | None:
+    try:
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        if not any(word in path.stem.lower() for word in ("annotation", "instances", "coco")):
+            return None  # whatever it is, it does not claim to be the labels
+        raise DataError(f"{path} is no valid JSON file: {error}") from None
+    keys = {"images", "annotations", "categories"}
+    return data if isinstance(data, dict) and keys <= data.keys() else None
+
+
+def _split_of(path: Path) -> str:
+    words = path.stem.lower().replace("-", "_").replace(".", "_").split("_")
+    stripped = [word.rstrip("0123456789") for word in words]
+    return next((SPLITS[word] for word in stripped if word in SPLITS), "")
+
+
+class SegmentedPart(Protocol):
+    """What ``coco_document`` needs of a part; see ``carseg.inference.Part``."""
+
+    @property
+    def label(self) -> int: ...
+    @property
+    def area_px(self) -> int: ...
+    @property
+    def bbox(self) -> tuple[int, int, int, int]: ...
+    @property
+    def score(self) -> float | None: ...
+    @property
+    def rle(self) -> Any: ...
+    @property
+    def polygons(self) -> list[outlines.Ring]: ...
+
+
+class SegmentedImage(Protocol):
+    """What ``coco_document`` needs of a result; see ``carseg.Result``."""
+
+    source: str
+    labels: LabelSet
+
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def parts(self) -> Sequence[SegmentedPart]: ...
+
+
+def coco_document(results: Iterable[SegmentedImage], *, polygons: bool = False) -> dict[str, Any]:
+    """One COCO document of many results of one label set: images, categories, one annotation a part.
+
+    A category's id is the label id plus one, since many tools take 0 for "nothing". Areas come from the run lengths.
+
+    Args:
+        results: such as ``Segmenter.stream`` gives; one is held at a time.
+        polygons: segmentations as polygons, with a hole joined to its outline by a cut, instead of run lengths.
+
+    Raises:
+        OptionError: results of different label sets.
+    """
+    labels: LabelSet | None = None
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    categories: list[dict[str, Any]] = []
+    for number, result in enumerate(results, 1):
+        if labels is None:
+            labels = result.labels
+            names = {label: name for label, name in enumerate(labels.classes) if label != labels.background}
+            categories = [{"id": label + 1, "name": names[label], "supercategory": labels.name} for label in names]
+        elif labels != result.labels:
+            raise OptionError(f"one COCO document cannot hold both {labels.name} and {result.labels.name}")
+        name = result.source or f"picture-{number}"
+        images.append({"id": number, "file_name": name, "width": result.width, "height": result.height})
+        for part in result.parts:
+            annotation = {
+                "id": len(annotations) + 1,
+                "image_id": number,
+                "category_id": part.label + 1,
+                "segmentation": outlines.coco_segmentation(part.polygons) if polygons else part.rle,
+                "area": part.area_px,
+                "bbox": list(part.bbox),
+                "iscrowd": 0,
+            }
+            annotations.append(annotation if part.score is None else {**annotation, "score": part.score})
+    return {"images": images, "annotations": annotations, "categories": categories}

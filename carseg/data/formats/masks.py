@@ -1,0 +1,142 @@
+"""Pictures beside label pictures of the same names: index, palette, grey or colour-coded files.
+
+A label's values are its palette indices or grey levels, 255 is ignored; where a colour table lies in the folder
+(``carseg.data.colors``) they are its colours. Labels of nothing but 0 and 255 are two classes, unless a class file
+states the values. Two folders are paired as
+
+    images/[train|val|test/]  masks/[train|val|test/]      (also imgs, img_dir, ... and labels, annotations, ...)
+    train/ val/ test/         train_masks/ | trainannot/ | train_labels/ ...
+
+or are one, NAME.jpg beside NAME_mask.png (_label.png, ...), as Roboflow exports semantic labels, with ``_classes.csv``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from carseg.data.formats._base import (
+    Found,
+    Item,
+    files_below,
+    images_below,
+    labeled_splits,
+    pair,
+    split_folders,
+    subfolder,
+)
+from carseg.data.formats._color_tables import color_table
+from carseg.data.formats._values import ColorFile, MaskFile, palette_of, used_colors
+from carseg.errors import DataError
+from carseg.labels import IGNORE, Color
+
+NAME = "masks"
+# What a folder of it holds.
+LAYOUT = "images/ and masks/ with label images (PNG) of the same names, or NAME.jpg and NAME_mask.png"
+
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "img_dir", "pictures", "701_stillsraw_full")
+MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "ann_dir", "gt", "labeledapproved_full")
+MASK_SUFFIXES = (".png", ".gif", ".bmp", ".tif", ".tiff")
+MASK_ENDINGS = ("", "_mask", "_label", "_labels", "_seg", "_gt", "_L", "_P")
+_LOSSY = (".jpg", ".jpeg")
+_SIBLINGS = ("_masks", "_mask", "_labels", "_label", "annot", "_annot", "_gt")
+
+
+def mask_folders(folder: Path) -> dict[str, tuple[Path, Path]]:
+    """The folders of pictures and of label pictures by split ("": no splits), {} where there are none."""
+    images, masks = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, MASK_FOLDERS)
+    whole: tuple[Path, Path] | None
+    if images is not None and masks is not None:
+        pictures, labels, whole = split_folders(images), split_folders(masks), (images, masks)
+    else:
+        pictures = split_folders(folder)
+        siblings = {split: _sibling(folder, place) for split, place in pictures.items()}
+        labels = {split: place for split, place in siblings.items() if place is not None}
+        whole = None if pictures else (folder, folder)
+    pairs = labeled_splits(pictures, labels, (*MASK_SUFFIXES, *_LOSSY))
+    return {"": whole} if not pairs and whole and label_files(*whole) else pairs
+
+
+def label_files(images: Path, masks: Path) -> dict[str, Path]:
+    """The label pictures of two folders by name; in one folder of both those named after a picture.
+
+    JPEGs are among them only where there is nothing else: reading one says what is wrong with it.
+    """
+    files = files_below(masks, MASK_SUFFIXES) or files_below(masks, _LOSSY)
+    if images != masks:
+        return files
+    names = images_below(images)
+    return {
+        name: path
+        for name, path in files.items()
+        if any(name.endswith(ending) and name.removesuffix(ending) in names for ending in MASK_ENDINGS[1:])
+    }
+
+
+def _sibling(folder: Path, pictures: Path) -> Path | None:
+    return subfolder(folder, [pictures.name.lower() + ending for ending in _SIBLINGS])
+
+
+def read(folder: Path) -> dict[str, Found] | None:
+    """Every split of a folder of pictures and label pictures; names come from a colour table, or are left open."""
+    table = color_table(folder)
+    found = {}
+    colors = tuple(table.values()) if table else ()
+    for split, (images, masks) in mask_folders(folder).items():
+        labels = label_files(images, masks)
+        if not colors:
+            _agree_on_colors(list(labels.values()))
+        records, problems = pair(
+            images_below(images),
+            labels,
+            lambda path: ColorFile(path, colors) if colors else MaskFile(path),
+            MASK_ENDINGS,
+        )
+        values: Mapping[int, str | None] | None = dict(enumerate(table)) if table else None
+        found[split] = Found(NAME, records, values, colors=table or {}, problems=problems)
+    return found or None
+
+
+def _agree_on_colors(labels: list[Path]) -> None:
+    """Refuses palettes that each file has for itself, as a picture that is reduced to few colours gets them.
+
+    Raises:
+        DataError: a colour is one value here and another there, where that stands for another colour.
+    """
+    some = labels[:: max(1, len(labels) // 64)]
+    if len({palette_of(path) for path in some}) <= 1:
+        return
+    where: dict[tuple[int, Color], Path] = {}
+    for path in some:
+        with suppress(DataError):  # verify() and check() name it
+            where.update({stands: path for stands in used_colors(path)})
+    for value, color in where:
+        others = [c for v, c in where if v == value and c != color]
+        if others and any(c == color and v != value for v, c in where):
+            raise DataError(
+                f"the palettes of the labels differ: {value} is one colour in {where[value, color]} and another in "
+                f"{where[value, others[0]]}; put class_dict.csv (name,r,g,b) into the data set's folder"
+            )
+
+
+def scan_values(records: list[Item], limit: int | None = None) -> set[int]:
+    """Values stored in the labels of these records, or of ``limit`` of them; broken labels are passed over."""
+    step = max(1, len(records) // limit) if limit else 1
+    values: set[int] = set()
+    for record in records[::step]:
+        try:
+            values.update(np.unique(record.label.read(0, 0)).tolist())
+        except DataError:
+            continue  # verify() and check() name it
+    return values
+
+
+def stores_binary(records: list[Item]) -> bool:
+    """Whether the labels hold nothing but 0 and 255, as far as 64 of them tell."""
+    if 1 in scan_values(records[:1]):  # the usual case, decided by one file
+        return False
+    values = scan_values(records, limit=64)
+    return IGNORE in values and values <= {0, IGNORE}

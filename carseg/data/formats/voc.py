@@ -1,0 +1,87 @@
+"""Pascal VOC's layout: ``JPEGImages/``, ``SegmentationClass/`` and the lists ``ImageSets/Segmentation/SPLIT.txt``.
+
+Labels are palette PNG, or colour-coded where ``labelmap.txt`` names the colours. The 21 class names are given to
+folders called VOC2007, VOC2012, ...; other folders in this layout bring a class file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from carseg.data.formats._base import (
+    SPLIT_ORDER,
+    SPLITS,
+    Found,
+    files_below,
+    files_in,
+    filled_lines,
+    images_below,
+    pair,
+    subfolder,
+)
+from carseg.data.formats._class_files import class_file
+from carseg.data.formats._color_tables import color_table
+from carseg.data.formats._values import ColorFile, MaskFile
+from carseg.errors import DataError
+
+NAME = "voc"
+LAYOUT = "JPEGImages/ and SegmentationClass/"  # what a folder of it holds
+
+_CLASSES = [
+    "background",
+    "aeroplane",
+    "bicycle",
+    "bird",
+    "boat",
+    "bottle",
+    "bus",
+    "car",
+    "cat",
+    "chair",
+    "cow",
+    "diningtable",
+    "dog",
+    "horse",
+    "motorbike",
+    "person",
+    "potted_plant",
+    "sheep",
+    "sofa",
+    "train",
+    "tv_monitor",
+]
+
+
+def read(folder: Path) -> dict[str, Found] | None:
+    """The pictures that a list names, by split; all that have a label where there is no list."""
+    images, labels = subfolder(folder, ("jpegimages",)), subfolder(folder, ("segmentationclass",))
+    if images is None or labels is None:
+        return None
+    table = color_table(folder)
+    colors = tuple(table.values()) if table else ()
+    original = folder.name.lower().startswith("voc20") and class_file(folder) is None
+    values = dict(enumerate(table or (_CLASSES if original else ()))) or None
+    pictures, files = images_below(images), files_below(labels, (".png",))
+    found = {}
+    for split, names in _lists(folder).items() or [("", sorted(files))]:
+        records, problems = pair(
+            {name: pictures[name] for name in names if name in pictures},
+            {name: files[name] for name in names if name in files},
+            lambda path: ColorFile(path, colors) if colors else MaskFile(path),
+        )
+        for name in names:
+            if name not in pictures and name not in files:
+                problems[name] = f"{split}.txt lists {name}, which is not there"
+        found[split] = Found(NAME, records, values, colors=table or {}, problems=problems)
+    return found
+
+
+def _lists(folder: Path) -> dict[str, list[str]]:
+    lists = {}
+    for path in files_in(folder / "ImageSets" / "Segmentation", ".txt"):
+        if path.stem.lower() in SPLITS:
+            try:
+                lists[SPLITS[path.stem.lower()]] = filled_lines(path.read_text("utf-8-sig"))
+            except (OSError, UnicodeDecodeError) as error:
+                raise DataError(f"{path} is no list of names: {error}") from None
+    return {split: lists[split] for split in SPLIT_ORDER if split in lists}

@@ -1,0 +1,228 @@
+"""YOLO segmentation: one text file a picture, ``class x1 y1 x2 y2 ...`` a line, in shares of width and height.
+
+Names come from ``data.yaml`` (or any one ``*.yaml`` with ``names``), else from a class file, else they are ``class_0``,
+``class_1``, ... A background is put before the classes. An empty text file is a picture of nothing but background; a
+missing one is reported. A split is one folder of pictures or more, or a text file that lists pictures. See
+``carseg.data.shapes`` for what a polygon covers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from carseg.data.formats._base import (
+    SPLIT_ORDER,
+    SPLITS,
+    Found,
+    Item,
+    files_below,
+    files_in,
+    filled_lines,
+    images_below,
+    labeled_splits,
+    pair,
+    split_folders,
+    subfolder,
+)
+from carseg.data.formats._class_files import Values, class_file
+from carseg.data.formats._rasterize import Points, paint
+from carseg.data.formats.masks import IMAGE_FOLDERS
+from carseg.errors import DataError
+from carseg.labels import IGNORE
+
+NAME = "yolo"
+LAYOUT = "data.yaml, or images/ and labels/*.txt"  # what a folder of it holds
+
+Files = dict[str, Path]
+
+_TEXTS = (".txt",)
+_OVERHANG = 0.01  # so far beyond the picture a polygon may reach, as rounding exporters and Ultralytics have it
+
+
+@dataclass(frozen=True)
+class YoloLabel:
+    """The polygons of one text file; class i is stored as value i + 1."""
+
+    path: Path
+
+    def read(self, height: int, width: int) -> np.ndarray:
+        shapes: list[tuple[int, Points]] = []
+        try:
+            lines = self.path.read_text("utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{self.path} cannot be read: {error}") from None
+        for number, line in enumerate(lines, start=1):
+            fields = line.split()
+            try:
+                values = [float(field) for field in fields[1:]]
+                if not fields:
+                    continue
+                if len(values) < 6 or len(values) % 2:
+                    kind = "a box" if len(values) == 4 else f"{len(values)} numbers"
+                    raise DataError(f"is {kind}, not a polygon")
+                if not all(-_OVERHANG <= value <= 1 + _OVERHANG for value in values):
+                    raise DataError("has coordinates outside 0..1")
+                points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
+                if not 0 <= int(fields[0]) < IGNORE - 1:
+                    raise DataError(f"has the class {fields[0]}")
+                shapes.append((int(fields[0]) + 1, points))
+            except ValueError as error:
+                reason = str(error) if isinstance(error, DataError) else "is not numbers"
+                raise DataError(f"line {number} of {self.path} {reason}") from None
+        return paint(shapes, height, width)
+
+
+def read(folder: Path, chosen: Path | None = None) -> dict[str, Found] | None:
+    """The splits that ``data.yaml``, or the ``chosen`` file, names, or ``images/`` beside ``labels/*.txt``."""
+    described = _description(folder, chosen)
+    if chosen and described is None:
+        return None
+    places, missing = _places(folder, described) if described else ({}, {})
+    if not places:
+        images, labels = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, ("labels",))
+        if images is None or labels is None or not files_below(labels, _TEXTS):
+            return None
+        folders = labeled_splits(split_folders(images), split_folders(labels), _TEXTS) or {"": (images, labels)}
+        places = {split: [_below(*both)] for split, both in folders.items()}
+    if described is None and folder.name.lower() in SPLITS:
+        described = _description(folder.parent)
+    texts = [path for parts in places.values() for _, its_texts in parts for path in its_texts.values()]
+    names = _names(described or {}) or _listed(folder) or _numbered(texts)
+    values: Values = {0: "background"}
+    values |= {number + 1: name for number, name in names.items()}
+    found = {}
+    for split, parts in places.items():
+        records: list[Item] = []
+        problems: dict[str, str] = {}
+        for pictures, its_texts in parts:
+            some, loose = pair(pictures, its_texts, YoloLabel)
+            records += some
+            problems |= {name: why for name, why in loose.items() if Path(name).name != "classes"}
+        found[split] = Found(NAME, records, values, problems=problems | missing.get(split, {}))
+    return found if any(part.records for part in found.values()) else None
+
+
+def _listed(folder: Path) -> Values:
+    written = class_file(folder) or class_file(folder / "labels")
+    return written.values if written else {}
+
+
+def _numbered(texts: list[Path]) -> Values:
+    """A name for every class up to the highest that occurs; broken lines are passed over."""
+    numbers = [0]
+    for path in texts:
+        with suppress(OSError, UnicodeDecodeError):
+            fields = (line.split(maxsplit=1) for line in path.read_text("utf-8-sig").splitlines())
+            numbers += [int(first) for first, *rest in filter(None, fields) if rest and first.isdecimal()]
+    return {i: f"class_{i}" for i in range(min(max(numbers), IGNORE - 2) + 1)}
+
+
+def _description(folder: Path, chosen: Path | None = None) -> Mapping[str, Any] | None:
+    import yaml  # type: ignore[import-untyped]  # comes with timm and huggingface-hub
+
+    there = sorted(files_in(folder, ".yaml", ".yml"), key=lambda p: p.name != "data.yaml")
+    for path in [chosen] if chosen else there:
+        try:
+            described = yaml.safe_load(path.read_text("utf-8-sig"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+            if path.name != "data.yaml" and path != chosen:
+                continue
+            raise DataError(f"{path} is no valid YAML file: {error}") from None
+        if isinstance(described, dict) and "names" in described:
+            return described
+    return None
+
+
+def _names(described: Mapping[str, Any]) -> Values:
+    names = described.get("names") or []
+    if isinstance(names, dict):
+        if set(names) != set(range(len(names))):
+            raise DataError(f"data.yaml numbers its classes {list(names)}, not 0..{len(names) - 1}")
+        names = [names[i] for i in range(len(names))]
+    if not isinstance(names, list):
+        raise DataError(f"data.yaml's names are no list of classes but {names!r}")
+    return dict(enumerate(map(str, names)))
+
+
+def _places(
+    folder: Path, described: Mapping[str, Any]
+) -> tuple[dict[str, list[tuple[Files, Files]]], dict[str, dict[str, str]]]:
+    """For each split its pictures and text files by name, folder by folder or list by list; and what is not there.
+
+    A test split may be without labels, or only spoken of: it is left out then.
+    """
+    places: dict[str, list[tuple[Files, Files]]] = {}
+    missing: dict[str, dict[str, str]] = {}
+    for split in SPLIT_ORDER:
+        said = described.get(split) or (described.get("valid") if split == "val" else None)
+        listed = said if isinstance(said, list) else [said] if said else []
+        for place in map(str, listed):
+            there = _find(folder, described, place)
+            if there is not None and there.is_file():
+                places.setdefault(split, []).append(_listed_in(there, folder, described))
+            elif there is not None and (split != "test" or _labels_of(there).is_dir()):
+                prefix = f"{place.strip('./')}/" if len(listed) > 1 else ""  # a name may be in several of them
+                places.setdefault(split, []).append(_below(there, _labels_of(there), prefix))
+            elif split != "test":
+                missing.setdefault(split, {})[place] = f"data.yaml names {place} for {split}, which is not there"
+    if not places:  # whatever it describes, it is not this folder
+        return {}, {}
+    return {split: places.get(split, []) for split in SPLIT_ORDER if split in places or split in missing}, missing
+
+
+def _below(images: Path, labels: Path, prefix: str = "") -> tuple[Files, Files]:
+    pictures, texts = images_below(images), files_below(labels, _TEXTS)
+    return {prefix + name: path for name, path in pictures.items()}, {prefix + n: p for n, p in texts.items()}
+
+
+def _listed_in(file: Path, folder: Path, described: Mapping[str, Any]) -> tuple[Files, Files]:
+    """The pictures that a text file lists, and the text files that belong to them.
+
+    CVAT writes ``data/`` before each, a folder that its archive has not.
+
+    Raises:
+        DataError: it lists one that is not there, or is no text.
+    """
+    pictures, texts = {}, {}
+    try:
+        lines = filled_lines(file.read_text("utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file} cannot be read as a list of pictures: {error}") from None
+    for line in lines:
+        picture = _find(folder, described, line) or _find(folder, described, line.partition("/")[2] or line)
+        if picture is None:
+            raise DataError(f"{file} lists {line}, which is not there")
+        inside = picture.relative_to(folder) if picture.is_relative_to(folder) else picture
+        name, text = inside.with_suffix("").as_posix(), _labels_of(picture).with_suffix(".txt")
+        pictures[name] = picture
+        if text.is_file():
+            texts[name] = text
+    return pictures, texts
+
+
+def _find(folder: Path, described: Mapping[str, Any], place: str) -> Path | None:
+    """Where a path of ``data.yaml``, or of a list, points: exporters write it relative to here, to ``path``, or one
+    folder up.
+    """
+    inside = place.removeprefix("../").removeprefix("./")
+    root = folder / str(described.get("path") or "")
+    candidates = [folder / place, root / place, folder / inside]
+    # Not resolved: the labels of linked pictures lie beside the links.
+    return next((Path(os.path.abspath(candidate)) for candidate in candidates if candidate.exists()), None)
+
+
+def _labels_of(images: Path) -> Path:
+    """Where the text files of a folder or a picture lie: the last "images" of the path becomes "labels"."""
+    parts = list(images.parts)
+    for i in range(len(parts) - 1, -1, -1):
+        if parts[i].lower() in IMAGE_FOLDERS:
+            parts[i] = "labels"
+            break
+    return Path(*parts)

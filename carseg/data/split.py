@@ -1,0 +1,60 @@
+"""A validation split for data sets that have none."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import numpy as np
+
+from carseg.data.dataset import Dataset
+from carseg.data.near_duplicates import fingerprint, near_duplicate_groups
+from carseg.errors import DataError, OptionError
+
+
+def split_train_val(
+    dataset: Dataset,
+    fraction: float = 0.1,
+    seed: int = 0,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Dataset, Dataset]:
+    """Parts a data set into training and validation pictures, the same way for the same pictures and seed.
+
+    Pictures that show nearly the same (``carseg.data.twins``) stay on one side: validation shall measure something new.
+
+    Args:
+        dataset: every picture is read once, for its fingerprint.
+        fraction: share of the pictures to validate on, at least one picture.
+        seed: another seed gives another choice.
+        progress: called with the number of pictures read so far and their total.
+
+    Raises:
+        OptionError: ``fraction`` is not between 0 and 1.
+        DataError: too few different pictures for two sides.
+        ImageError: a picture cannot be read; see ``Dataset.verified``.
+    """
+    if not 0 < fraction < 1:
+        raise OptionError(f"the share of validation pictures must lie between 0 and 1, got {fraction}")
+    samples = sorted(dataset.samples, key=lambda sample: sample.name)
+    prints = []
+    for done, sample in enumerate(samples, start=1):
+        prints.append(fingerprint(sample.load_picture()))
+        if progress is not None:
+            progress(done, len(samples))
+    groups = near_duplicate_groups(np.array(prints)) if prints else []
+    if len(groups) < 2:
+        raise DataError(
+            f"{dataset.name} has {len(groups)} different pictures, too few to hold some out for validation; "
+            "a val_fraction of 0 trains on all of them"
+        )
+    random.Random(seed).shuffle(groups)
+    wanted = max(1, round(fraction * len(samples)))
+    # A group that is larger than what is missing is passed over; where only such groups exist the smallest is taken.
+    held: list[int] = []
+    for group in groups[:-1]:  # something is left to learn from, whatever the share
+        if len(held) + len(group) <= wanted:
+            held += group
+    held = held or min(groups, key=len)
+    names = {samples[i].name for i in held}
+    return dataset.subset({s.name for s in samples} - names, "train"), dataset.subset(names, "val")

@@ -1,0 +1,108 @@
+"""Whether an exported network gives the labels of torch in float32, or loses too much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from carseg.errors import ExportError, ImageError
+from carseg.hub import ModelInfo
+from carseg.images import Uint8Array
+from carseg.inference import Segmenter, find_images, load_image
+from carseg.runtimes import AGREEMENT, cpu, int8_ranges
+
+if TYPE_CHECKING:
+    from carseg.data import Dataset
+    from carseg.hub import ResolvedWeights
+
+INT8_AGREEMENT = 0.99
+INT8_LOSS = 0.005  # of mIoU
+_MOST_PICTURES = 64  # to compare on or calibrate with, spread over those that are given
+_GENERATED = 8
+
+
+def agreement(masks: Iterable[tuple[Uint8Array, Uint8Array]]) -> tuple[float, int]:
+    """Share of pixels that have the same label in two masks of the same picture, and the number of pictures."""
+    equal, total = [], []
+    for one, other in masks:
+        equal.append(int(np.count_nonzero(one == other)))
+        total.append(one.size)
+    return sum(equal) / sum(total), len(total)
+
+
+def reference(located: ResolvedWeights) -> Segmenter:
+    """The network as it was trained: torch in float32, nothing folded."""
+    import torch
+
+    from carseg.runtimes import TorchRuntime, read_network
+
+    return Segmenter(located.entry, TorchRuntime(read_network(located), torch.device("cpu"), "float32"))
+
+
+def comparison_images(source: Any) -> list[Any]:
+    """Some of the pictures of a folder or pattern, spread over it; generated ones of None."""
+    if source is None:
+        from carseg.images import synthetic_images
+
+        return list(synthetic_images(_GENERATED))
+    found = list(find_images(source))
+    return found[:: -(-len(found) // _MOST_PICTURES)]
+
+
+def decoded(pictures: list[Any]) -> Iterator[Uint8Array]:
+    """Those that can be read; ImageError if none can."""
+    broken: list[ImageError] = []
+    for picture in pictures:
+        try:
+            rgb = load_image(picture).rgb
+        except ImageError as error:
+            broken.append(error)
+        else:
+            yield rgb
+    if len(broken) == len(pictures):
+        raise ImageError(f"there is no picture to compare or calibrate with: {broken[0]}")
+
+
+def published_agreement(entry: ModelInfo) -> tuple[str, float, int] | None:
+    """What int8 costs as it was published, as ``_compare`` would say it; None where it was calibrated otherwise."""
+    if entry.int8 is None or not entry.metrics or int8_ranges(entry) != entry.int8.ranges:
+        return None
+    lost = entry.int8.miou_lost if cpu.native_int8() else entry.int8.miou_lost_seven_bits
+    if lost > INT8_LOSS:
+        raise ExportError(f"int8 loses {lost:.4f} of mIoU; at most {INT8_LOSS} may be lost: export float32")
+    return "mIoU lost", lost, entry.metrics[0].images
+
+
+def compare(
+    exact: Segmenter, candidate: Segmenter, precision: str, pictures: list[Any], data: Dataset | None
+) -> tuple[str, float, int]:
+    """The figure, its value, on how many pictures; raises ExportError if it is bad."""
+    if precision == "int8" and data is not None:
+        before, after = (_miou(segmenter, data) for segmenter in (exact, candidate))
+        if before - after > INT8_LOSS:
+            raise ExportError(
+                f"int8 has mIoU {after:.4f} on {len(data)} pictures where float32 has {before:.4f}; at most "
+                f"{INT8_LOSS} may be lost: calibrate with more pictures like these, or export float32"
+            )
+        return "mIoU lost", before - after, len(data)
+    masks = ((exact.predict(rgb).mask, candidate.predict(rgb).mask) for rgb in decoded(pictures))
+    share, count = agreement(masks)
+    least = INT8_AGREEMENT if precision == "int8" else AGREEMENT
+    if share < least:
+        raise ExportError(
+            f"only {share:.3%} of the labels on {count} pictures agree with torch float32, {least:.1%} "
+            "must: nothing was exported"
+        )
+    return "agreement", share, count
+
+
+def _miou(segmenter: Segmenter, data: Dataset) -> float:
+    from carseg.evaluation import Evaluation
+
+    evaluation = Evaluation(segmenter.labels, boundary=False)
+    for sample in data:
+        rgb, truth = sample.load()
+        evaluation.add(segmenter.predict(rgb).mask, truth)
+    return evaluation.scores().miou

@@ -1,0 +1,209 @@
+"""Networks as files for other programs: ONNX, OpenVINO IR, torch.export.
+
+Every file takes pictures (N, 3, h, w) of any number and size, carries what has to be known to use it, and was compared
+with torch float32 before it got its name.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from carseg._version import __version__
+from carseg.errors import OptionError, require_extra
+from carseg.exporting.acceptance import compare, comparison_images, decoded, published_agreement, reference
+from carseg.exporting.anylabeling import anylabeling_config
+from carseg.hub import ModelInfo, Range, resolve, to_plain
+from carseg.images import Float32Array, Uint8Array
+from carseg.inference import Segmenter, preprocess
+from carseg.runtimes import Runtime, int8_model, onnx_model, put_int8_ranges
+
+if TYPE_CHECKING:
+    from carseg.data import Dataset
+    from carseg.hub import ResolvedWeights
+
+FORMATS = {"onnx": ("float32", "int8"), "openvino": ("float32", "bfloat16", "int8"), "torch-export": ("float32",)}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What ``export`` made.
+
+    Attributes:
+        files: the model first.
+        figure: what was compared with torch float32: "agreement" (share of equal labels) or "mIoU lost".
+        value: how it came out.
+        pictures: on how many pictures.
+        generated: whether those were made up, because none were given.
+    """
+
+    files: tuple[Path, ...]
+    figure: str
+    value: float
+    pictures: int
+    generated: bool
+
+
+def export(
+    name: str | os.PathLike[str],
+    out: str | os.PathLike[str] = ".",
+    *,
+    format: str = "onnx",
+    precision: str = "float32",
+    pictures: str | os.PathLike[str] | None = None,
+    calib: str | os.PathLike[str] | None = None,
+    data: Dataset | None = None,
+    weights: str | os.PathLike[str] | None = None,
+    hub: str | os.PathLike[str] | None = None,
+) -> Exported:
+    """Writes a network as a file for another program, if it gives the same labels there.
+
+    Args:
+        name: as for ``carseg.load``, like ``weights`` and ``hub``.
+        out: folder for NAME.onnx with NAME.yaml (for X-AnyLabeling), NAME.xml with NAME.bin, or NAME.pt2.
+        format: "onnx", "openvino" or "torch-export".
+        precision: "float32"; "int8" (not torch-export); "bfloat16" (openvino: weights that bfloat16 has too, compared
+            in that precision).
+        pictures: a folder or pattern of pictures on which at least 99.9 % of the labels have to agree with torch
+            float32 (99 % for int8); None: those of ``calib``, else generated ones, but for int8 as it was published,
+            whose loss of mIoU was measured then.
+        calib: a folder or pattern of pictures to calibrate int8 with; None takes the ranges stored with the weights.
+            How it was calibrated is from then on how ``carseg.load(name, precision="int8")`` runs.
+        data: labelled pictures; int8 then may lose half a point of mIoU on them, whatever the agreement.
+
+    Raises:
+        ExportError: the labels differ too much; nothing is written.
+        OptionError: no such format, or not in this precision; int8 of weights without ranges, without ``calib``.
+        ImageError: none of the pictures can be read.
+        MissingExtraError: a package that the format needs is not installed.
+    """
+    _check(format, precision)
+    if data is not None and precision != "int8":
+        raise OptionError(f"data is for int8; {precision} is compared on pictures")
+    located = resolve(name, weights=weights, hub=hub)
+    published = precision == "int8" and not (pictures or calib) and data is None
+    stated = published_agreement(located.entry) if published else None
+    compared = [] if stated else comparison_images(pictures or calib)
+    out = Path(out)
+    made = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=out) as folder:
+            stem = Path(folder, located.entry.name)
+            ranges = (
+                None if precision != "int8" or calib is None else calibrate(located, decoded(comparison_images(calib)))
+            )
+            model = b""
+            if format != "torch-export":
+                model = onnx_model(located, precision, format) if not ranges else int8_model(located, ranges, format)
+            files, runtime = _WRITERS[format](located, precision, model, stem)
+            candidate = Segmenter(located.entry, runtime)
+            result = stated or compare(reference(located), candidate, precision, compared, data)
+            if ranges is not None:
+                with suppress(OSError):  # a cache that cannot be written
+                    put_int8_ranges(located.entry, ranges)
+            moved = tuple(file.replace(out / file.name) for file in files)
+        return Exported(moved, *result, generated=result[0] == "agreement" and not (pictures or calib))
+    finally:
+        if made:
+            with suppress(OSError):  # not empty: the export went well
+                out.rmdir()
+
+
+def calibrate(located: ResolvedWeights, pictures: Iterable[Uint8Array]) -> dict[str, Range]:
+    """The ranges of a network's activations on pictures, RGB uint8 (H, W, 3), for int8."""
+    from carseg.runtimes import observe
+
+    spec = located.entry.input
+    return observe(onnx_model(located, "float32", "onnx"), (preprocess(rgb, spec)[None] for rgb in pictures))
+
+
+def facts(entry: ModelInfo) -> dict[str, str]:
+    """What a file carries, JSON where it is no plain text: how to make an input, what the output means."""
+    labels = entry.labels
+    rule = {**to_plain(entry.input), "channels": "RGB", "layout": "NCHW"}
+    described = {"name": labels.name, "classes": labels.classes, "colors": labels.colors}
+    return {
+        "name": entry.name,
+        "architecture": entry.architecture,
+        "input": json.dumps(rule),
+        "output": "logits; upsample bilinearly to the picture's size (align_corners false), then argmax",
+        "labels": json.dumps({**described, "background": labels.background}),
+        "licence": entry.licence,
+        "commercial_use": entry.commercial_use,
+        "weights_sha256": entry.sha256,
+        "made_by": f"carseg {__version__}",
+    }
+
+
+def _check(format: str, precision: str) -> None:
+    if format not in FORMATS:
+        raise OptionError(f"no format {format!r}; known: {', '.join(FORMATS)}")
+    if precision not in FORMATS[format]:
+        raise OptionError(f"{format} cannot be exported as {precision}; it can as {', '.join(FORMATS[format])}")
+    needed = {"onnx": ["onnxruntime"], "openvino": ["openvino"], "torch-export": []}[format]
+    for package in [*needed, *(["onnxruntime"] if precision == "int8" else [])]:
+        require_extra(
+            package, format, f"exporting to {format}"
+        )  # the formats that need any are called like their extras
+
+
+def _write_onnx(located: ResolvedWeights, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:
+    import onnx
+
+    from carseg.runtimes import OnnxRuntime
+
+    proto = onnx.load_from_string(model)
+    onnx.helper.set_model_props(proto, facts(located.entry))
+    file, config = stem.with_name(f"{stem.name}.onnx"), stem.with_name(f"{stem.name}.yaml")
+    onnx.save(proto, str(file))
+    config.write_text(anylabeling_config(located.entry, file.name), "utf-8")
+    return [file, config], OnnxRuntime(file.read_bytes(), precision)
+
+
+def _write_openvino(located: ResolvedWeights, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:
+    from carseg.runtimes import from_model, library, read
+
+    openvino = library()
+    core = openvino.Core()
+    converted = read(core, model, precision)
+    for key, value in facts(located.entry).items():
+        converted.set_rt_info(value, ["carseg", key])
+    file = stem.with_name(f"{stem.name}.xml")
+    openvino.save_model(converted, str(file), compress_to_fp16=False)
+    weights = openvino.Tensor(np.fromfile(file.with_suffix(".bin"), np.uint8))
+    model_read = core.read_model(file.read_bytes(), weights)  # not from the files: Windows moves none that is mapped
+    return [file, file.with_suffix(".bin")], from_model(model_read, precision)
+
+
+def _write_program(located: ResolvedWeights, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Any]:
+    import torch
+
+    from carseg.runtimes import read_network, to_program
+
+    file = stem.with_name(f"{stem.name}.pt2")
+    extra = {"carseg.json": json.dumps(facts(located.entry))}
+    torch.export.save(to_program(read_network(located)), str(file), extra_files=extra)
+    module = torch.export.load(str(file)).module()
+
+    def run(batch: Float32Array) -> Float32Array:
+        with torch.no_grad():
+            logits: Float32Array = module(torch.from_numpy(batch)).numpy()
+        return logits
+
+    return [file], run
+
+
+_WRITERS: dict[str, Callable[[ResolvedWeights, str, bytes, Path], tuple[list[Path], Any]]] = {
+    "onnx": _write_onnx,
+    "openvino": _write_openvino,
+    "torch-export": _write_program,
+}

@@ -1,0 +1,119 @@
+"""Frozen dataclasses that check themselves against their annotations, to JSON objects and back. Standard library only.
+
+Annotations may use str, int, float, bool, Literal, ``X | None``, ``tuple[X, ...]``, ``tuple[X, Y]``, ``dict[str, X]``
+and dataclasses. JSON has fewer types: lists become tuples, objects become dataclasses, whole numbers become floats.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import types
+from collections.abc import Callable
+from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+
+from carseg.errors import ManifestError
+
+_kinds: Callable[[Any], dict[str, Any]] = functools.cache(get_type_hints)
+_WORDS = {int: "a whole number", str: "text", bool: "true or false"}
+
+
+class Record:
+    """Base of a dataclass whose fields are what they are annotated to be, however the object was made.
+
+    Raises:
+        ManifestError: a field has the wrong type; the message begins with its path, as ``input.size.0``.
+    """
+
+    @classmethod
+    def fields_of(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields that a JSON object stands for; a class whose JSON is arranged otherwise overrides it."""
+        return data
+
+    def arranged(self, plain: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields as the class arranges them in JSON, the inverse of ``fields_of``."""
+        return plain
+
+    def __post_init__(self) -> None:
+        kinds, owner = _kinds(type(self)), cast(Any, self)
+        for field in dataclasses.fields(owner):
+            object.__setattr__(self, field.name, convert(kinds[field.name], getattr(self, field.name), field.name))
+
+
+def require(condition: bool, where: str, reason: str) -> None:
+    """Raises ManifestError about the field ``where`` unless the condition holds."""
+    if not condition:
+        raise ManifestError(f"{where}: {reason}")
+
+
+def from_plain(cls: type[Any], data: Any) -> Any:
+    """An instance of the dataclass ``cls`` from a JSON object.
+
+    Raises:
+        ManifestError: a field is missing, unknown, of the wrong type or out of range; the message begins with its path.
+    """
+    if not isinstance(data, dict):
+        raise ManifestError(f"must be an object, got {data!r}")
+    if issubclass(cls, Record):
+        data = cls.fields_of(data)
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    for name in data:
+        require(name in fields, name, f"no such field; known: {', '.join(fields)}")
+    for name, field in fields.items():
+        require(name in data or _default(field) is not dataclasses.MISSING, name, "missing")
+    kinds = _kinds(cls)
+    return cls(**{name: convert(kinds[name], value, name) for name, value in data.items()})
+
+
+def to_plain(value: Any) -> Any:
+    """``value`` as JSON has it; a dataclass without the fields that have their default."""
+    if dataclasses.is_dataclass(value):
+        values = {field: getattr(value, field.name) for field in dataclasses.fields(value)}
+        plain = {field.name: to_plain(v) for field, v in values.items() if v != _default(field)}
+        return value.arranged(plain) if isinstance(value, Record) else plain
+    if isinstance(value, dict):
+        return {key: to_plain(v) for key, v in value.items()}
+    return [to_plain(v) for v in value] if isinstance(value, tuple) else value
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+
+
+def convert(kind: Any, value: Any, where: str) -> Any:
+    """Return a JSON value as an annotation wants it.
+
+    Raises:
+        ManifestError: it is of another type; the message begins with ``where``.
+    """
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        require(value in arguments, where, f"must be one of {', '.join(arguments)}, got {value!r}")
+        return value
+    if origin in (Union, types.UnionType):  # always "X | None"
+        return None if value is None else convert(arguments[0], value, where)
+    if origin is tuple:
+        require(isinstance(value, (tuple, list)), where, f"must be a list, got {value!r}")
+        kinds = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
+        require(len(kinds) == len(value), where, f"must have {len(kinds)} values, got {value!r}")
+        return tuple(convert(k, v, f"{where}.{i}") for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
+    if origin is dict:
+        require(isinstance(value, dict), where, f"must be an object, got {value!r}")
+        return {key: convert(arguments[1], v, f"{where}.{key}") for key, v in value.items()}
+    if dataclasses.is_dataclass(kind):
+        return value if type(value) is kind else _nested(kind, value, where)
+    if kind is float:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        require(number, where, f"must be a number, got {value!r}")
+        return float(value)
+    require(type(value) is kind, where, f"must be {_WORDS[kind]}, got {value!r}")
+    return value
+
+
+def _nested(kind: Any, value: Any, where: str) -> Any:
+    try:
+        return from_plain(kind, value)
+    except ManifestError as error:
+        message = str(error)
+        raise ManifestError(f"{where}{': ' if message.startswith('must') else '.'}{message}") from None

@@ -1,0 +1,92 @@
+"""The cache: downloads, and what is made from weights once, such as compiled networks and ranges of activations.
+
+A cached file is its content behind the sha256 of it: what was cut short or damaged is made anew. A cache that cannot be
+written costs time, no more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from carseg._env import cache_folder
+from carseg._files import replacing
+from carseg.errors import (
+    CarsegError,
+    HubError,
+)
+from carseg.hub.model_info import ModelInfo
+
+_DIGEST = 32  # bytes of a sha256
+
+
+def cache_dir() -> Path:
+    """Return the folder of everything that carseg keeps from one run to the next; it need not exist."""
+    return cache_folder()
+
+
+@contextmanager
+def writing_cache(kind: str, key: str) -> Iterator[Path]:
+    """A file to download to, for one process at a time; it outlives failed downloads, so that the next can go on."""
+    from filelock import FileLock
+
+    part = cache_dir() / kind / f"{key}.part"
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(part.with_suffix(".lock")):
+            try:
+                yield part
+            finally:
+                if part.exists() and not part.stat().st_size:
+                    part.unlink()
+    except CarsegError:
+        raise
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        shutil.rmtree(part.with_suffix(".hf"), ignore_errors=True)
+        raise HubError(
+            f"the cache {cache_dir()} cannot be written ({error.strerror or error}): free some space, or set "
+            "CARSEG_CACHE to another folder"
+        ) from None
+
+
+def cached(entry: ModelInfo, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
+    """What ``make`` gives, or gave earlier for these weights and this key, in this or another process."""
+    content = read_cached(entry, key)
+    if content is None:
+        content = make()
+        with suppress(OSError):
+            write_cached(entry, key, content)
+    return content
+
+
+def read_cached(entry: ModelInfo, key: tuple[str, ...]) -> bytes | None:
+    """What is kept for these weights and this key."""
+    with suppress(OSError):
+        stored = _cached_path(entry, key).read_bytes()
+        digest, content = stored[:_DIGEST], stored[_DIGEST:]
+        if hashlib.sha256(content).digest() == digest:
+            return content
+    return None
+
+
+def write_cached(entry: ModelInfo, key: tuple[str, ...], content: bytes) -> None:
+    """Keeps what ``keep`` and ``find`` are to give for these weights and this key from now on.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    path = _cached_path(entry, key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as partial:
+        partial.write_bytes(hashlib.sha256(content).digest() + content)
+
+
+def _cached_path(entry: ModelInfo, key: tuple[str, ...]) -> Path:
+    text = json.dumps([entry.architecture, *key])
+    return cache_dir() / "compiled" / f"{entry.sha256[:24]}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"

@@ -1,0 +1,245 @@
+"""Networks <-> safetensors files: small storage encodings, strict loading, another head for other classes.
+
+A file holds the state dict for prediction: the heads that only training uses are left out. What has two or more
+dimensions is stored as
+
+    int8      one symmetric scale an output channel in a sibling "KEY.int8_scale", float32, which broadcasts over it
+    float16   where int8 would cost accuracy
+    float32   exact
+
+and what has fewer as it is. Reading gives float32 again, and whole numbers (batch norm's counters) untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from carseg._files import replacing
+from carseg.architectures import Network, State
+from carseg.errors import OptionError, WeightsError
+from carseg.hub.create import create_model
+from carseg.hub.model_info import ModelInfo
+from carseg.hub.verify import refuse_pickle
+from carseg.labels import LabelSet, plain_name
+
+_SCALE = ".int8_scale"
+_TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+def encode(model: Network, storage: str, keep_float16: Iterable[str] = ()) -> State:
+    """The tensors of a file with the model's weights.
+
+    Args:
+        model: any network; it stays as it is.
+        storage: "int8", "float16" or "float32".
+        keep_float16: keys, or patterns with ``*``, that "int8" stores as float16 instead.
+
+    Raises:
+        OptionError: no such storage, or a pattern that fits no key.
+        WeightsError: a tensor holds NaN or infinity, or values too large for float16.
+    """
+    if storage not in ("int8", "float16", "float32"):
+        raise OptionError(f"no storage {storage!r}; int8, float16 and float32 are")
+    heads = _head_prefixes(model)
+    state = {key: value.detach().cpu() for key, value in model.state_dict().items() if not key.startswith(heads)}
+    halves = set()
+    for pattern in keep_float16:
+        found = {key for key in state if fnmatchcase(key, pattern)}
+        if not found:
+            raise OptionError(f"keep_float16: no tensor is called {pattern!r}")
+        halves |= found
+    # A transposed convolution keeps its output channels in the second dimension.
+    second = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, _TRANSPOSED)}
+    encoded: State = {}
+    for key, value in state.items():
+        if value.ndim < 2 or not value.is_floating_point() or storage == "float32":
+            encoded[key] = value
+        elif storage == "float16" or key in halves:
+            encoded[key] = value.half()
+        else:
+            encoded[key], encoded[key + _SCALE] = _to_int8(value.float(), axis=int(key in second))
+    for key, value in encoded.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise WeightsError(
+                f"tensor {key.removesuffix(_SCALE)!r} holds NaN, infinity or values too large for {value.dtype}"
+            )
+    return encoded
+
+
+def decode(state: Mapping[str, Tensor]) -> State:
+    """The inverse of ``encode``: every floating tensor as float32.
+
+    Raises:
+        WeightsError: an int8 tensor has no scale, or a scale no tensor that it fits.
+    """
+    decoded: State = {}
+    for key, value in state.items():
+        if key.endswith(_SCALE):
+            if key.removesuffix(_SCALE) not in state:
+                raise WeightsError(f"scale {key!r} has no tensor")
+        elif value.dtype == torch.int8:
+            scale = state.get(key + _SCALE)
+            if scale is None:
+                raise WeightsError(f"int8 tensor {key!r} has no scale")
+            if scale.ndim != value.ndim or any(s not in (1, n) for s, n in zip(scale.shape, value.shape, strict=True)):
+                raise WeightsError(f"scale {key + _SCALE!r} does not fit its tensor")
+            decoded[key] = value * scale
+        else:
+            decoded[key] = value.float() if value.is_floating_point() else value
+    return decoded
+
+
+def save_state(
+    path: Path,
+    model: Network,
+    *,
+    storage: str = "int8",
+    keep_float16: Iterable[str] = (),
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Writes the model's weights; ``path`` is replaced only once all is written.
+
+    Args:
+        path: ends in ``.safetensors``.
+        model: as for ``encode``, like the next two.
+        storage: "int8", "float16" or "float32".
+        keep_float16: exceptions from "int8".
+        metadata: text stored beside the tensors.
+
+    Raises:
+        OptionError, WeightsError: as ``encode``.
+        OSError: the disk is full or read-only; nothing half-written stays behind.
+    """
+    tensors = {key: value.contiguous() for key, value in encode(model, storage, keep_float16).items()}
+    content = safetensors.torch.save(tensors, {"format": "pt", **(metadata or {})})
+    with replacing(path) as partial:
+        partial.write_bytes(content)
+
+
+def read_state(path: Path) -> State:
+    """The state dict in a weights file, float32.
+
+    Raises:
+        WeightsError: the file is missing, not a safetensors file, truncated, or a pickle.
+    """
+    refuse_pickle(path)
+    try:
+        return decode(safetensors.torch.load_file(path))
+    except FileNotFoundError:
+        raise WeightsError(f"{path}: no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path} is not a whole safetensors file ({error}); download or copy it again") from None
+    except WeightsError as error:
+        raise WeightsError(f"{path}: {error}") from None
+
+
+def load_into(model: Network, path: Path) -> None:
+    """Puts a file's weights into a network, which must be exactly the one they were made for.
+
+    Heads for training that the file leaves out are removed from the model. A model on the "meta" device, which costs no
+    time to build, is filled with the file's tensors on the CPU.
+
+    Raises:
+        WeightsError: the file cannot be read, or lacks a tensor, has one too many or one of another shape.
+    """
+    state = read_state(path)
+    heads = _head_prefixes(model)
+    if heads and not any(key.startswith(heads) for key in state):
+        model.drop_training_heads()
+    own = model.state_dict()
+    problems = (
+        ("lacks", [key for key in own if key not in state]),
+        ("has, but should not,", [key for key in state if key not in own]),
+        ("has in another shape", [_shapes(key, state, own) for key in state if _misfits(key, state, own)]),
+    )
+    told = [f"{verb} {_some(names)}" for verb, names in problems if names]
+    if told:
+        raise WeightsError(f"{path} was made for another network: it {'; it '.join(told)}")
+    model.load_state_dict(state, assign=any(value.is_meta for value in own.values()))
+
+
+def replace_head(model: Network, state: Mapping[str, Tensor]) -> list[str]:
+    """Puts the weights that fit by name and shape into a network for other classes.
+
+    Returns:
+        The names of the tensors that stay new, because ``state`` has none of that name and shape.
+
+    Raises:
+        WeightsError: nothing fits, so that the weights belong to another architecture.
+    """
+    own = model.state_dict()
+    fitting = {key: value for key, value in state.items() if key in own and not _misfits(key, state, own)}
+    if not fitting:
+        raise WeightsError(f"the weights are those of another architecture: none of {_some(list(own))} is among them")
+    model.load_state_dict(fitting, strict=False)
+    return [key for key in own if key not in fitting]
+
+
+def _to_int8(value: Tensor, axis: int) -> tuple[Tensor, Tensor]:
+    others = [dimension for dimension in range(value.ndim) if dimension != axis]
+    scale = value.abs().amax(others, keepdim=True) / 127
+    scale = scale.clamp(min=torch.finfo(torch.float32).tiny)  # a channel of zeros stays one
+    return (value / scale).round().to(torch.int8), scale
+
+
+def _head_prefixes(model: Network) -> tuple[str, ...]:
+    return tuple(f"{name}." for name in model.training_only)
+
+
+def _misfits(key: str, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> bool:
+    return key in own and own[key].shape != state[key].shape
+
+
+def _shapes(key: str, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+    return f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
+
+
+def rename_classes(state: State, network: Network, entry: ModelInfo, labels: LabelSet) -> list[str]:
+    """Makes the head in ``state`` one for other classes: rows of shared names are kept, others come from ``network``.
+
+    Returns:
+        The tensors with rows that are new.
+    """
+    fresh = network.state_dict()
+    mine, old = ([plain_name(name) for name in each.classes] for each in (labels, entry.labels))
+    shared = [name for name in mine if name in old]
+    head = {key: axes for key, axes in _head_axes(entry.architecture).items() if key in state}
+    for key, axes in head.items():
+        value = fresh[key].clone()
+        value[_class_rows(value, axes, mine, shared)] = state[key][_class_rows(state[key], axes, old, shared)]
+        state[key] = value
+    return list(head) if len(shared) < len(mine) else []
+
+
+def _class_rows(tensor: Tensor, axes: list[int], classes: list[str], names: list[str]) -> tuple[Any, ...]:
+    """The index of what belongs to some classes in a tensor of the head."""
+    ids, count = [classes.index(name) for name in names], len(classes)
+    return np.ix_(
+        # Several blocks of classes where a layer takes the logits of others, as U^2-Net's last one.
+        *(
+            [start_network + i for start_network in range(0, size, count) for i in ids] if axis in axes else range(size)
+            for axis, size in enumerate(tensor.shape)
+        )
+    )
+
+
+def _head_axes(architecture: str) -> dict[str, list[int]]:
+    """The tensors whose shape depends on the number of classes, and their axes that do."""
+    with torch.device("meta"):
+        two, three = (create_model(architecture, classes).state_dict() for classes in (2, 3))
+    axes = {key: [i for i, size in enumerate(two[key].shape) if size != three[key].shape[i]] for key in two}
+    return {key: found for key, found in axes.items() if found}

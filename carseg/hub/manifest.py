@@ -1,0 +1,113 @@
+"""weights_manifest.json as frozen dataclasses, validated. Standard library only, so that listing
+models is quick.
+
+    {"schema": 1, "hubs": [HUB, ...], "models": {NAME: {the fields of ModelInfo, without its name}, ...}}
+
+A hub's ``config.json`` is one entry with its name. A field that is missing, unknown, of the wrong type or out of range
+is a ManifestError that names the model, the field and the reason.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from carseg._files import replacing
+from carseg.errors import ManifestError
+from carseg.hub._schema import Record, from_plain, require
+from carseg.hub.model_info import ModelInfo
+
+SCHEMA = 1
+CONFIG = "config.json"
+_PACKAGE = Path(__file__).parents[1]
+# What lies here is weights_manifest.json and weights/: the package in a wheel, the top level in a checkout.
+ROOT = _PACKAGE if (_PACKAGE / "weights_manifest.json").exists() else _PACKAGE.parent
+
+
+@dataclass(frozen=True)
+class Manifest(Record):
+    """All models of this version.
+
+    Attributes:
+        hubs: places with the layout of ``weights/``, where a release puts its files.
+        models: by name.
+    """
+
+    hubs: tuple[str, ...]
+    models: dict[str, ModelInfo]
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.schema == SCHEMA, "schema", f"must be {SCHEMA}, got {self.schema}")
+
+    def save(self, path: Path) -> None:
+        """Writes the file that ``load_manifest`` reads."""
+        models = {name: entry.to_dict() for name, entry in sorted(self.models.items())}
+        _write_json(path, {"schema": self.schema, "hubs": self.hubs, "models": models})
+
+
+def load_manifest(path: Path | None = None) -> Manifest:
+    """The manifest at ``path``, or the one this version came with, which is read once.
+
+    Raises:
+        ManifestError: it cannot be read or is not valid.
+    """
+    return _read_manifest(path) if path else _own_manifest()
+
+
+@functools.cache
+def _own_manifest() -> Manifest:
+    return _read_manifest(ROOT / "weights_manifest.json")
+
+
+def _read_manifest(path: Path) -> Manifest:
+    data = _read_json(path)
+    try:
+        require(isinstance(data, dict) and isinstance(data.get("models"), dict), "models", "must be an object")
+        models = {name: ModelInfo.from_dict(name, entry) for name, entry in data["models"].items()}
+        return from_plain(Manifest, {**data, "models": models})
+    except ManifestError as error:
+        raise ManifestError(f"{path}: {error}") from None
+
+
+def find_config(folder: Path) -> Path | None:
+    """The ``config.json`` of a hub entry, or of the best or last weights of a training run."""
+    places = (folder / CONFIG, folder / "best" / CONFIG, folder / "last" / CONFIG)
+    return next((path for path in places if path.is_file()), None)
+
+
+def read_config(path: Path) -> ModelInfo:
+    """The entry in a hub's ``config.json``.
+
+    Raises:
+        ManifestError: it cannot be read or is not valid.
+    """
+    data = _read_json(path)
+    name = data.pop("name", None) if isinstance(data, dict) else None
+    try:
+        if not isinstance(name, str):
+            raise ManifestError(f"name: must be text, got {name!r}")
+        return ModelInfo.from_dict(name, data)
+    except ManifestError as error:
+        raise ManifestError(f"{path}: {error}") from None
+
+
+def write_config(path: Path, entry: ModelInfo) -> None:
+    """Writes the ``config.json`` that ``read_config`` reads."""
+    _write_json(path, {"name": entry.name, **entry.to_dict()})
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{path} cannot be read: {error}") from None
+
+
+def _write_json(path: Path, data: dict[str, Any]) -> None:
+    with replacing(path) as partial:
+        partial.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", "utf-8")

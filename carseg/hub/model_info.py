@@ -1,0 +1,265 @@
+"""What is known about one weights file, as frozen dataclasses that validate themselves. Standard library only.
+
+The annotations are what is checked; the JSON of the manifest and of every ``config.json`` has these very fields.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from carseg.errors import ManifestError, OptionError
+from carseg.figures import QUALITY, Estimate, Figures, flat
+from carseg.hub._schema import Record, convert, from_plain, require, to_plain
+from carseg.labels import LABEL_SETS, LabelSet
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it becomes a folder and a part of addresses
+
+
+def is_name(name: str) -> bool:
+    """Whether a model may be called so."""
+    return _NAME.fullmatch(name) is not None
+
+
+@dataclass(frozen=True)
+class InputSpec(Record):
+    """How a weight wants its pictures.
+
+    Attributes:
+        size: (height, width) in pixels.
+        resize: "stretch": exactly ``size``; "fit": aspect kept, longest side ``max(size)``, rounded to ``multiple``.
+        multiple: see "fit".
+        interpolation: "bilinear", antialiased.
+        mean: a channel, subtracted after scaling.
+        std: a channel, divided by after that.
+        scale: "255": values are divided by 255; "max": by the picture's own largest value (U^2-Net).
+    """
+
+    size: tuple[int, int]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    resize: Literal["stretch", "fit"] = "stretch"
+    multiple: int = 1
+    interpolation: Literal["bilinear"] = "bilinear"
+    scale: Literal["255", "max"] = "255"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(min(self.size) >= 1, "size", f"must be at least 1, got {self.size}")
+        require(self.multiple >= 1, "multiple", f"must be at least 1, got {self.multiple}")
+        require(min(self.std) > 0, "std", f"must be above 0, got {self.std}")
+
+
+Range = tuple[float, float]  # lowest and highest value
+_STATED = tuple(figure.key for figure in QUALITY if figure.in_manifest)
+
+
+@dataclass(frozen=True)
+class Metric(Figures, Record):
+    """Figures of one weight on one split, all in 0..1. ``metric.miou`` is None where the data cannot give a figure.
+
+    Attributes:
+        dataset: name of the data.
+        split: its part.
+        images: number of images.
+        protocol: how they were made, in a phrase.
+        figures: by the keys of `carseg.figures`, with their intervals; in JSON "miou", "miou_ci" and so on.
+        per_class: IoU by class name; None for a class that the ground truth does not have.
+        per_class_dice: likewise Dice.
+        merged: class to the name under which it counted; {} where every class counted by itself.
+    """
+
+    dataset: str
+    split: str
+    images: int
+    protocol: str
+    figures: dict[str, Estimate]
+    per_class: dict[str, float | None] = field(default_factory=dict)
+    per_class_dice: dict[str, float | None] = field(default_factory=dict)
+    merged: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def fields_of(cls, data: dict[str, Any]) -> dict[str, Any]:
+        rest, figures = dict(data), {}
+        for key in _STATED:
+            value, interval = rest.pop(key, None), rest.pop(f"{key}_ci", None)
+            if value is not None:
+                low, high = (None, None) if interval is None else convert(tuple[float, float], interval, f"{key}_ci")
+                figures[key] = Estimate(convert(float, value, key), low, high)
+        return rest | {"figures": figures}
+
+    def arranged(self, plain: dict[str, Any]) -> dict[str, Any]:
+        first = {key: value for key, value in plain.items() if key in ("dataset", "split", "images", "protocol")}
+        figures = {key: value for key, value in flat(self.figures).items() if value not in (None, [None, None])}
+        return first | figures | {key: value for key, value in plain.items() if key not in first and key != "figures"}
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.images >= 1, "images", f"must be at least 1, got {self.images}")
+        require("miou" in self.figures, "miou", "missing")
+        for key, estimate in self.figures.items():
+            require(key in _STATED, key, f"no such figure; known: {', '.join(_STATED)}")
+            _require_shares(key, [estimate.value])
+            if estimate.interval:
+                _require_shares(f"{key}_ci", estimate.interval)
+                low, high = estimate.interval
+                require(low <= high, f"{key}_ci", f"must be (low, high), got {estimate.interval}")
+        for name in ("per_class", "per_class_dice"):
+            _require_shares(name, getattr(self, name).values())
+
+
+def _require_shares(where: str, values: Iterable[float | None]) -> None:
+    values = list(values)
+    outside = [value for value in values if value is not None and not 0 <= value <= 1]
+    require(not outside, where, f"must lie in 0..1, got {outside[0] if outside else None}")
+
+
+@dataclass(frozen=True)
+class DataSource(Record):
+    """A data set that shaped a weight.
+
+    Attributes:
+        name: of the data set.
+        split: the part that was used.
+        images: number of its pictures that were used.
+        licence: its terms: an SPDX name or a plain sentence.
+        role: what it was used for.
+    """
+
+    name: str
+    split: str
+    images: int
+    licence: str
+    role: Literal["training", "validation", "pretraining", "distillation", "background"]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.images >= 1, "images", f"must be at least 1, got {self.images}")
+        require(bool(self.licence), "licence", "must say something")
+
+
+@dataclass(frozen=True)
+class Int8(Record):
+    """What it takes to compute in int8, and what it costs.
+
+    Attributes:
+        ranges: of activations, by place in the network; see ``carseg.runtimes``.
+        miou_lost: mIoU in float32 minus that in int8, on the split of the entry's first figure.
+        miou_lost_seven_bits: the same where one bit of the activations is left unused.
+    """
+
+    ranges: dict[str, Range]
+    miou_lost: float
+    miou_lost_seven_bits: float
+
+    def __str__(self) -> str:
+        gained, older = -100 * self.miou_lost, -100 * self.miou_lost_seven_bits
+        return f"{gained:+.2f} points of mIoU, {older:+.2f} on processors without VNNI"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for place, (low, high) in self.ranges.items():
+            require(low <= high, f"ranges.{place}", f"must be (low, high), got {(low, high)}")
+
+
+@dataclass(frozen=True)
+class ModelInfo(Record):
+    """All that is known about one weights file.
+
+    Attributes:
+        name: what ``carseg.load`` takes.
+        architecture: what ``carseg.create_model`` takes.
+        labels: the classes; in JSON the name of a known set or an object with the fields of ``LabelSet``.
+        file: name of the file in the folder ``name``.
+        sha256: of the file, 64 lower-case hexadecimal digits.
+        bytes: its size.
+        parameters: of the network as built for prediction.
+        storage: how most of its tensors are stored.
+        input: how it wants its pictures.
+        licence: of the file: an SPDX name or a plain sentence.
+        commercial_use: whether the terms of all the data allow it.
+        recipe: what made it: a file of this project, or a command.
+        code_commit: commit of this project that made it.
+        paper: where the architecture was published.
+        made_by: who trained it.
+        data: every data set that shaped it, also through pretraining or distillation.
+        metrics: what was measured; the first stands for the weights.
+        quantization_loss: mIoU of the trained float32 weights minus that of the stored ones.
+        runtimes: share of equal labels against torch float32 that runtimes reached, {"openvino": {"bfloat16": 0.9995}};
+            without what was no faster than float32.
+        int8: ranges to compute in int8 with; None where nobody calibrated it.
+        embedded: whether the wheel carries the file.
+    """
+
+    name: str
+    architecture: str
+    labels: LabelSet
+    file: str
+    sha256: str
+    bytes: int
+    parameters: int
+    storage: Literal["int8", "float16", "float32"]
+    input: InputSpec
+    licence: str
+    commercial_use: Literal["yes", "no", "unclear"]
+    recipe: str
+    code_commit: str
+    paper: str
+    made_by: str
+    data: tuple[DataSource, ...]
+    metrics: tuple[Metric, ...] = ()
+    quantization_loss: float | None = None
+    runtimes: dict[str, dict[str, float]] = field(default_factory=dict)
+    int8: Int8 | None = None
+    embedded: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(is_name(self.name), "name", "may have letters, digits, '.', '_' and '-'")
+        safe = _NAME.fullmatch(self.file) is not None and self.file.endswith(".safetensors")
+        require(safe, "file", f"must be a plain name that ends in .safetensors, got {self.file!r}")
+        hexadecimal = re.fullmatch("[0-9a-f]{64}", self.sha256) is not None
+        require(hexadecimal, "sha256", f"must be 64 lower-case hexadecimal digits, got {self.sha256!r}")
+        require(self.bytes >= 1, "bytes", f"must be at least 1, got {self.bytes}")
+        require(self.parameters >= 1, "parameters", f"must be at least 1, got {self.parameters}")
+        require(bool(self.licence), "licence", "must say something")
+        for i, metric in enumerate(self.metrics):
+            known = {*self.labels.classes, *metric.merged.values()}
+            strange = (metric.per_class.keys() | metric.per_class_dice.keys()) - known
+            require(not strange, f"metrics.{i}", f"classes that {self.labels.name!r} lacks: {sorted(strange)}")
+
+    @property
+    def metric(self) -> Metric | None:
+        """The figures that stand for the weights."""
+        return self.metrics[0] if self.metrics else None
+
+    def unmeasured(self) -> ModelInfo:
+        """The same facts for other weights, of which nothing was measured and which come with no package."""
+        return replace(self, metrics=(), quantization_loss=None, runtimes={}, int8=None, embedded=False)
+
+    @classmethod
+    def from_dict(cls, name: str, data: Any) -> ModelInfo:
+        """The entry in a JSON object that has the fields above but for the name.
+
+        Raises:
+            ManifestError: a field is missing, unknown, of the wrong type or out of range; the message says which.
+        """
+        try:
+            require(isinstance(data, dict), "entry", f"must be an object, got {data!r}")
+            labels = data.get("labels")
+            if isinstance(labels, str):
+                require(labels in LABEL_SETS, "labels", f"no label set {labels!r}; known: {', '.join(LABEL_SETS)}")
+                data = {**data, "labels": LABEL_SETS[labels]}
+            return from_plain(cls, {**data, "name": name})
+        except (ManifestError, OptionError) as error:
+            raise ManifestError(f"model {name!r}: {error}") from None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object ``from_dict`` reads; optional fields that have their default are left out."""
+        data = to_plain(self)
+        del data["name"]
+        if LABEL_SETS.get(self.labels.name) == self.labels:
+            data["labels"] = self.labels.name
+        return data

@@ -1,0 +1,92 @@
+"""Places that may have weights: how they are written, and which one this package was installed from. Opens no socket.
+
+pip records in ``direct_url.json`` (PEP 610) from which folder a package came, or from which commit of which repository.
+The weights lie in the repository, so the forge's addresses of raw files lead to them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from carseg.errors import OptionError
+
+Origin = Path | str  # a folder, or the address of another hub
+HUGGING_FACE = re.compile(r"hf://([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
+ASSET = "{asset}"  # in an address: the files there lie in no folders, as the assets of a release do
+
+_GITLAB = "{host}/{path}/-/raw/{commit}"
+_GITEA = "{host}/{path}/raw/commit/{commit}"
+_PLAIN = "{host}/{path}/raw/{commit}"
+_FORGES = {
+    "github.com": ("https://raw.githubusercontent.com/{path}/{commit}",),
+    "gitlab.com": (_GITLAB,),
+    "codeberg.org": (_GITEA,),
+    "bitbucket.org": (_PLAIN,),
+}
+# Which software a server of one's own runs cannot be told from its name.
+_ANY_FORGE = (_GITLAB, _GITEA, _PLAIN)
+
+
+def parse_origin(hub: str) -> Origin:
+    """A folder (also ``file://``) as a Path, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT`` as its address.
+
+    Raises:
+        OptionError: ``hf://`` without a repository and a whole commit.
+    """
+    if hub.startswith("hf://"):
+        if not HUGGING_FACE.fullmatch(hub):
+            raise OptionError(f"hub {hub}: must be hf://ORG/REPO@COMMIT with the 40 hexadecimal digits of a commit")
+        return hub
+    if hub.startswith(("http://", "https://")):
+        return hub.rstrip("/")
+    if hub.startswith("file://"):
+        return _path(hub)
+    return Path(os.path.expanduser(hub))
+
+
+def asset_name(file: str) -> str:
+    """What a hub's file is called where there are no folders: ``NAME.model.safetensors``."""
+    return file.replace("/", ".")
+
+
+def file_address(hub: str, file: str) -> str:
+    """Where a hub at an ``http(s)://`` address has a file, such as ``NAME/model.safetensors``."""
+    return hub.replace(ASSET, quote(asset_name(file))) if ASSET in hub else f"{hub}/{quote(file)}"
+
+
+def installed_from(distribution: str = "carseg") -> list[Origin]:
+    """The places that follow from where a distribution came from; none when that was a package index."""
+    from importlib import metadata  # not needed for the weights in the package, and slow
+
+    try:
+        text = metadata.distribution(distribution).read_text("direct_url.json")
+        return origins_of(json.loads(text)) if text else []
+    except (metadata.PackageNotFoundError, ValueError, KeyError):  # not installed, or a record that cannot be read
+        return []
+
+
+def origins_of(direct_url: dict[str, Any]) -> list[Origin]:
+    """The places that follow from the content of a ``direct_url.json``."""
+    url = urlsplit(direct_url["url"])
+    folder = "/".join(part for part in (direct_url.get("subdirectory", "").strip("/"), "weights") if part)
+    if url.scheme == "file":
+        return [_path(direct_url["url"]) / folder]
+    commit = direct_url.get("vcs_info", {}).get("commit_id", "")
+    if not re.fullmatch("[0-9a-f]{40,64}", commit) or not url.hostname:
+        return []
+    scheme = url.scheme if url.scheme in ("http", "https") else "https"  # ssh://git@github.com/..., git://...
+    port = f":{url.port}" if url.port and scheme == url.scheme else ""
+    host, path = f"{scheme}://{url.hostname}{port}", url.path.strip("/").removesuffix(".git")
+    forms = _FORGES.get(url.hostname, _ANY_FORGE)
+    return [f"{form.format(host=host, path=path, commit=commit)}/{folder}" for form in forms]
+
+
+def _path(file_url: str) -> Path:
+    from urllib.request import url2pathname  # brings http and ssl
+
+    return Path(url2pathname(urlsplit(file_url).path))

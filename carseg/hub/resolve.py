@@ -1,0 +1,242 @@
+"""Weights by name: nothing outside this folder opens a socket or the cache.
+
+A hub is a place with the layout of ``weights/`` (NAME/model.safetensors, NAME/config.json): a folder, an ``http(s)://``
+base or ``hf://ORG/REPO@COMMIT``. A file is used only when its sha256 is the one in the manifest, or, for a name that
+only the given hub has, the one in its ``config.json``; so it does not matter where it comes from. Copies on this
+machine come before downloads. Order: the given hub, what came with the package, the cache, where the package was
+installed from, the manifest's own hubs.
+
+``CARSEG_HUB`` is the given hub where none is named, ``CARSEG_CACHE`` the folder of the cache; ``CARSEG_OFFLINE=1`` and
+``HF_HUB_OFFLINE=1`` mean that no socket is opened.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from carseg._env import given_hub, is_offline
+from carseg.errors import (
+    HubError,
+    ManifestError,
+    OfflineError,
+    OptionError,
+    UnknownNameError,
+    WeightsError,
+    unknown_name,
+)
+from carseg.hub.cache import cache_dir, writing_cache
+from carseg.hub.http import DownloadProgress, MissingFileError, UnavailableError, fetch
+from carseg.hub.manifest import CONFIG, ROOT, find_config, load_manifest, read_config
+from carseg.hub.model_info import ModelInfo, is_name
+from carseg.hub.origins import HUGGING_FACE, Origin, installed_from, parse_origin
+from carseg.hub.verify import hash_file, refuse_pickle, verify
+
+
+@dataclass(frozen=True)
+class ResolvedWeights:
+    """Weights on this machine, verified.
+
+    Attributes:
+        entry: what is known about them.
+        path: the safetensors file.
+    """
+
+    entry: ModelInfo
+    path: Path
+
+
+def resolve(
+    name: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    hub: str | os.PathLike[str] | None = None,
+    progress: DownloadProgress | None = None,
+) -> ResolvedWeights:
+    """The weights of a model, downloaded if they have to be.
+
+    Args:
+        name: a model of the manifest or of the given hub, or the folder of a fine-tuned network.
+        weights: a safetensors file, a folder with one and its ``config.json``, or the folder of a training run, to use
+            instead of the published file.
+        hub: where to look first; None: ``CARSEG_HUB``.
+        progress: called with (bytes done, bytes in all) as a download goes on.
+
+    Raises:
+        UnknownNameError: no such model.
+        HubError: the weights cannot be had.
+        WeightsError: the given file or folder cannot be used.
+        OptionError: ``hub`` is not a hub.
+    """
+    known = load_manifest().models
+    folder = weights is None and str(name) not in known and Path(name).is_dir()
+    if folder and (find_config(Path(name)) or _given_hub(hub) is None):  # another folder hides no model of a hub
+        weights = name
+    if weights is not None:
+        return _from_files(str(name), Path(weights))
+    entry = find_info(str(name), hub)
+    return ResolvedWeights(entry, _obtain(entry, _given_hub(hub), progress))
+
+
+def find_info(name: str, hub: str | os.PathLike[str] | None = None) -> ModelInfo:
+    """The entry of a model of the manifest, or of the given hub.
+
+    Raises:
+        UnknownNameError: no such model.
+        HubError: the hub cannot be asked.
+        OptionError: ``hub`` is not a hub.
+    """
+    return load_manifest().models.get(name) or _entry_of_hub(name, _given_hub(hub))
+
+
+def copies(entry: ModelInfo, hub: str | os.PathLike[str] | None = None) -> list[Path]:
+    """Where the weights lie on this machine already, in the order in which they are used; not verified."""
+    paths = (path for path in _candidates(entry, _given_hub(hub)) if os.path.isfile(path))
+    found: dict[Path, Path] = {}
+    for path in paths:
+        found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def _from_files(name: str, path: Path) -> ResolvedWeights:
+    refuse_pickle(path)
+    if path.is_dir():
+        config = find_config(path)
+        if config is None:
+            raise WeightsError(f"{path} holds no weights: there is no {CONFIG} in it")
+        entry = read_config(config)
+        verify(entry, config.parent / entry.file)
+        return ResolvedWeights(entry, config.parent / entry.file)
+    if not path.exists():
+        raise WeightsError(f"{path}: no such file or folder")
+    with suppress(ManifestError):  # a config.json of something else
+        if (path.parent / CONFIG).exists() and read_config(path.parent / CONFIG).file == path.name:
+            return _from_files(name, path.parent)
+    known = load_manifest().models
+    if name not in known:
+        raise unknown_name("model", name, known)
+    return ResolvedWeights(replace(known[name].unmeasured(), sha256=hash_file(path), bytes=path.stat().st_size), path)
+
+
+def _given_hub(hub: str | os.PathLike[str] | None) -> Origin | None:
+    hub = hub or given_hub()
+    if not hub:
+        return None
+    place = parse_origin(os.fspath(hub))
+    if isinstance(place, Path) and not place.is_dir():
+        raise OptionError(f"hub {hub}: no such folder; a hub is a folder, an http(s):// base or hf://ORG/REPO@COMMIT")
+    return place
+
+
+def _further_places() -> list[Origin]:
+    return [*installed_from(), *map(parse_origin, load_manifest().hubs)]
+
+
+def _candidates(entry: ModelInfo, given: Origin | None) -> Iterator[Path]:
+    """Where the file may lie on this machine."""
+    file = Path(entry.name, entry.file)
+    if isinstance(given, Path):
+        yield given / file
+    yield ROOT / "weights" / file
+    yield _cached(entry)
+    yield from (place / file for place in _further_places() if isinstance(place, Path))
+
+
+def _cached(entry: ModelInfo) -> Path:
+    return cache_dir() / "weights" / f"{entry.sha256}.safetensors"
+
+
+def _obtain(entry: ModelInfo, given: Origin | None, progress: DownloadProgress | None) -> Path:
+    reasons = []
+    for path in _candidates(entry, given):
+        if os.path.isfile(path):
+            try:
+                verify(entry, path)
+                return path
+            except WeightsError as error:
+                reasons.append(str(error))
+    if is_offline():
+        broken = f" ({'; '.join(reasons)})" if reasons else ""
+        raise OfflineError(
+            f"the weights of {entry.name!r} are not on this machine{broken}, and CARSEG_OFFLINE or HF_HUB_OFFLINE "
+            f"forbids to download them: run `carseg download {entry.name}` without it, or copy {entry.file} to "
+            f"{_cached(entry)}"
+        )
+    addresses = [place for place in (given, *_further_places()) if isinstance(place, str)]
+    if addresses and _download(entry, addresses, progress, reasons):
+        return _cached(entry)
+    told = "; ".join(reasons) or "nothing says where they are"
+    raise HubError(
+        f"the weights of {entry.name!r} cannot be had ({told}): check the network, name a hub that has them (hub=, "
+        "--hub, CARSEG_HUB), or give the file (weights=, --weights)"
+    )
+
+
+def _download(entry: ModelInfo, addresses: list[str], progress: DownloadProgress | None, reasons: list[str]) -> bool:
+    """Puts the file into the cache, or a reason for each address into ``reasons``."""
+    with writing_cache("weights", entry.sha256) as part:
+        if os.path.isfile(_cached(entry)) and hash_file(_cached(entry)) == entry.sha256:
+            return True  # another process was faster
+        for address in addresses:
+            try:
+                _fetch_verified(address, entry, part, progress)
+            except UnavailableError as error:
+                reasons.append(f"{address}: {error}")
+            else:
+                part.replace(_cached(entry))
+                return True
+    return False
+
+
+def _fetch_verified(address: str, entry: ModelInfo, part: Path, progress: DownloadProgress | None) -> None:
+    while True:
+        resumed = part.exists()
+        fetch(address, f"{entry.name}/{entry.file}", part, entry.bytes, progress)
+        if hash_file(part) == entry.sha256:
+            return
+        part.unlink()
+        if not resumed:  # else the half that was there before may be to blame
+            raise UnavailableError("what it has under this name is another file (its sha256 differs)")
+
+
+def _entry_of_hub(name: str, hub: Origin | None) -> ModelInfo:
+    """The entry of a name that the manifest does not have."""
+    known = list(load_manifest().models)
+    if hub is None or not is_name(name):
+        raise unknown_name("model", name, known)
+    if isinstance(hub, str):
+        config = _config_of_hub(name, hub)
+    else:
+        config = hub / name / CONFIG
+        if not config.is_file():
+            raise unknown_name("model", name, {*known, *(path.parent.name for path in hub.glob(f"*/{CONFIG}"))})
+    entry = read_config(config)
+    if entry.name != name:
+        raise ManifestError(f"{hub}: the {CONFIG} of {name!r} says that it is {entry.name!r}")
+    return entry
+
+
+def _config_of_hub(name: str, address: str) -> Path:
+    """A copy in the cache: of an address that may change only the stand-in for when it cannot be asked."""
+    kept = cache_dir() / "configs" / f"{hashlib.sha256(f'{address}/{name}'.encode()).hexdigest()}.json"
+    if kept.exists() and (is_offline() or HUGGING_FACE.fullmatch(address)):
+        return kept
+    if is_offline():
+        raise OfflineError(f"{address} cannot be asked for {name!r}: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
+    with writing_cache("configs", kept.stem) as part:
+        part.unlink(missing_ok=True)
+        try:
+            fetch(address, f"{name}/{CONFIG}", part)
+            read_config(part)  # an answer that is something else is none
+        except MissingFileError:
+            raise UnknownNameError(f"no model {name!r} at {address}, nor in the manifest") from None
+        except (UnavailableError, ManifestError) as error:
+            if not kept.exists():
+                raise HubError(f"{address} cannot be asked for {name!r}: {error}") from None
+        else:
+            part.replace(kept)
+    return kept

@@ -1,0 +1,37 @@
+"""A trained network as a hub entry: a folder with ``model.safetensors`` and the ``config.json`` that says all about
+it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from carseg._files import replacing_folder
+from carseg.architectures import Network
+from carseg.hub.checkpoint import save_state
+from carseg.hub.manifest import CONFIG, write_config
+from carseg.hub.model_info import ModelInfo
+from carseg.hub.verify import hash_file
+
+
+def save_model(folder: Path, network: Network, entry: ModelInfo, *, keep_float16: tuple[str, ...] = ()) -> ModelInfo:
+    """Writes a hub entry; one that is already there is replaced as a whole.
+
+    Args:
+        folder: becomes the entry's folder.
+        network: whose weights are stored, as ``entry.storage`` says.
+        entry: what is known about them; file, size, digest and number of parameters are filled in.
+        keep_float16: names of tensors that int8 storage keeps in float16.
+
+    Returns:
+        The completed entry.
+    """
+    with replacing_folder(folder) as partial:
+        file = partial / entry.file
+        save_state(file, network, storage=entry.storage, keep_float16=keep_float16)
+        training_only = tuple(f"{name}." for name in network.training_only)
+        count = sum(p.numel() for key, p in network.named_parameters() if not key.startswith(training_only))
+        entry = replace(entry, sha256=hash_file(file), bytes=file.stat().st_size, parameters=count)
+        write_config(partial / CONFIG, entry)
+    return entry

@@ -1,0 +1,24 @@
+"""Pixels in and out: decode, resize, draw. Opens no socket."""
+
+from __future__ import annotations
+
+from carseg.images import draw
+from carseg.images.arrays import Float32Array, Uint8Array
+from carseg.images.decode import SUFFIXES, LoadedImage, decode, exif_transpose
+from carseg.images.draw import index_image
+from carseg.images.resize import resize
+from carseg.images.synthetic import encode_jpeg, synthetic_images
+
+__all__ = [
+    "SUFFIXES",
+    "Float32Array",
+    "LoadedImage",
+    "Uint8Array",
+    "decode",
+    "draw",
+    "encode_jpeg",
+    "exif_transpose",
+    "index_image",
+    "resize",
+    "synthetic_images",
+]

@@ -1,0 +1,194 @@
+"""Any image, as a file, in memory or as an array, to upright RGB pixels. Opens no socket.
+
+numpy and Pillow only, so that a prediction through ONNX Runtime or OpenVINO never imports torch.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import io
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from carseg.errors import ImageError, ImageNotFoundError, MissingExtraError
+from carseg.images.arrays import Uint8Array
+
+_FORMATS = "jpg jpeg jfif mpo png webp bmp tif tiff gif ppm pgm jp2 avif heic heif"
+SUFFIXES = frozenset(f".{name}" for name in _FORMATS.split())
+_HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands, behind b"ftyp"
+_UPRIGHT = {  # EXIF orientation to what undoes it
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """An upright picture.
+
+    Attributes:
+        rgb: uint8 (H, W, 3).
+        source: the path or address it came from, "" where it came from memory.
+    """
+
+    rgb: Uint8Array
+    source: str
+
+
+def decode(picture: Any, *, name: str = "") -> LoadedImage:
+    """Reads one picture of any kind.
+
+    Args:
+        picture: a path, the bytes of an image file, a binary file object, a PIL image, a numpy
+            array (H, W, 3), (H, W, 4) or (H, W) of uint8 in RGB order, or a torch tensor (3, H, W) or (1, H, W), uint8
+            or float in 0..1.
+        name: what bytes are called in errors, and in ``source``: the address that they came from.
+
+    Of an animation that is a file the first frame is used, of a PIL image the one it is at. EXIF orientation is
+    applied, transparency is laid over white, 16-bit files are scaled to 8 bits. HEIF needs the extra ``heif``, whose
+    pi-heif is then registered with Pillow.
+
+    Raises:
+        ImageNotFoundError: there is no such file.
+        ImageError: it is empty, truncated, no picture, or so large that Pillow takes it for a decompression bomb.
+    """
+    if isinstance(picture, (str, os.PathLike)):
+        return LoadedImage(_decode_path(Path(picture)), str(picture))
+    if isinstance(picture, (bytes, bytearray, memoryview)):
+        return LoadedImage(_decode_file(io.BytesIO(picture), name or "the given bytes"), name)
+    if isinstance(picture, Image.Image):
+        return LoadedImage(_guarded(lambda: _to_rgb(picture), "the given image"), "")
+    if isinstance(picture, np.ndarray):
+        return LoadedImage(_from_array(picture), "")
+    if hasattr(picture, "read"):
+        if inspect.iscoroutinefunction(picture.read):  # as of FastAPI's UploadFile
+            raise ImageError("its read() is asynchronous: give what `await read()` gives, or the file inside")
+        name = getattr(picture, "name", "")
+        source = name if isinstance(name, str) else ""
+        return LoadedImage(_decode_file(picture, source or "the given file"), source)
+    if hasattr(picture, "detach"):  # a torch tensor, asked without importing torch
+        picture = picture.detach().cpu()
+        if picture.is_floating_point():
+            picture = picture.float()  # numpy has no bfloat16
+        return LoadedImage(_from_chw(picture.numpy()), "")
+    raise ImageError(
+        f"cannot read a picture from {type(picture).__name__}; see carseg.images.decode for what can be given"
+    )
+
+
+def _decode_path(path: Path) -> Uint8Array:
+    try:
+        if path.is_dir():
+            os.listdir(path)  # fails where it may not be looked into
+            raise ImageError(f"{path} is a folder, not a picture; use stream() for folders")
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
+            raise ImageError(f"{path}: neither a file nor a folder")
+        with path.open("rb") as file:
+            return _decode_file(file, str(path))
+    except FileNotFoundError:
+        raise ImageNotFoundError(f"{path}: no such file") from None
+    except ImageError:
+        raise
+    except (OSError, ValueError) as error:  # no permission, a loop of links, a name that no file can have
+        raise ImageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+
+
+def _decode_file(file: Any, name: str) -> Uint8Array:
+    def read() -> Uint8Array:
+        with _open(file) as image:
+            return _to_rgb(image)
+
+    return _guarded(read, name)
+
+
+def _open(file: Any) -> Image.Image:
+    """An image file through Pillow; HEIF, which iPhones write, through the opener that pi-heif adds to it."""
+    if not getattr(file, "seekable", bool)():
+        file = io.BytesIO(file.read())
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError:
+        file.seek(0)
+        if file.read(12)[8:] not in _HEIF:
+            raise
+        if importlib.util.find_spec("pi_heif") is None:
+            raise ImageError(str(MissingExtraError("pi-heif", "heif", "a HEIF picture"))) from None
+        import pi_heif
+
+        pi_heif.register_heif_opener()
+        return Image.open(file)
+
+
+def _guarded(read: Callable[[], Uint8Array], name: str) -> Uint8Array:
+    """Runs Pillow and turns the many things it raises into one error that names the picture."""
+    try:
+        return read()
+    except UnidentifiedImageError:
+        raise ImageError(f"{name}: not an image that Pillow can read, or an empty file") from None
+    except Image.DecompressionBombError:
+        raise ImageError(
+            f"{name}: too many pixels, possibly a decompression bomb; raise PIL.Image.MAX_IMAGE_PIXELS if it is not"
+        ) from None
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from None
+    except Exception as error:  # of a broken file: OSError, SyntaxError, struct.error, whatever the decoder raises
+        raise ImageError(f"{name}: broken or truncated ({error or type(error).__name__})") from None
+
+
+def _to_rgb(image: Image.Image) -> Uint8Array:
+    if 0 in image.size:
+        raise ImageError("it has no pixels")
+    image.load()
+    turn = exif_transpose(image)
+    if turn is not None:  # by hand: ImageOps.exif_transpose also writes all tags anew, and fails where one is odd
+        image = image.transpose(turn)
+    if image.mode == "F":
+        raise ImageError("floating-point pixels have no known range; save it with 8 or 16 bits")
+    if image.mode.startswith("I"):  # 16 bits a pixel, as I;16 or widened to I
+        wide = np.asarray(image).astype(np.int64)
+        return _from_array((wide.clip(0, 65535) // 257).astype(np.uint8))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.asarray(image.convert("RGB"))
+
+
+def exif_transpose(image: Image.Image) -> Image.Transpose | None:
+    """What brings a picture upright that its EXIF orientation says was taken otherwise; None where nothing has to."""
+    return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+
+
+def _from_array(array: npt.NDArray[Any]) -> Uint8Array:
+    if array.dtype != np.uint8:
+        raise ImageError(f"an array must be uint8 in 0..255, got {array.dtype}")
+    if array.size and array.ndim == 2:
+        return np.repeat(array[:, :, None], 3, axis=2)
+    if array.size and array.ndim == 3 and array.shape[2] == 3:
+        return array
+    if array.size and array.ndim == 3 and array.shape[2] == 4:
+        return _to_rgb(Image.fromarray(array))
+    raise ImageError(f"an array must be (H, W, 3), (H, W, 4) or (H, W) and not empty, got shape {array.shape}")
+
+
+def _from_chw(array: npt.NDArray[Any]) -> Uint8Array:
+    if array.ndim != 3 or array.shape[0] not in (1, 3) or not array.size:
+        raise ImageError(f"a tensor must be (3, H, W) or (1, H, W) and not empty, got shape {array.shape}")
+    if array.dtype.kind == "f":
+        if not (array.min() >= 0 and array.max() <= 1):
+            raise ImageError("a float tensor must lie in 0..1; give 0..255 as uint8")
+        array = np.rint(array * 255).astype(np.uint8)
+    return _from_array(np.ascontiguousarray(np.broadcast_to(array, (3, *array.shape[1:])).transpose(1, 2, 0)))

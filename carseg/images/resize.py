@@ -1,0 +1,16 @@
+"""Images at another size."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from carseg.images.arrays import Uint8Array
+
+
+def resize(rgb: Uint8Array, size: tuple[int, int]) -> Uint8Array:
+    """Antialiased bilinear resize to ``size`` (height, width). A large picture is first shrunk by a whole factor."""
+    height, width = size
+    if rgb.shape[:2] == size:
+        return rgb
+    return np.asarray(Image.fromarray(rgb).resize((width, height), Image.Resampling.BILINEAR, reducing_gap=3.0))

@@ -1,0 +1,303 @@
+"""What a prediction gives back: the mask, its parts, pictures of it and the files and documents made from it.
+
+Everything but the mask and the picture is worked out when it is first asked for. Needs numpy and PIL only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from pathlib import Path, PurePath
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from carseg._files import replacing
+from carseg.cars import composite, cut_out, foreground_alpha
+from carseg.data import coco_document
+from carseg.errors import MissingExtraError, OptionError, OutputError
+from carseg.images import decode, draw
+from carseg.labels import IGNORE, Color, LabelSet
+from carseg.masks import polygons as outlines
+from carseg.masks import rle
+
+if TYPE_CHECKING:
+    import supervision
+
+# What each kind of file is called after its stem.
+OUTPUT_SUFFIXES = {"mask": ".mask.png", "overlay": ".overlay.png", "cutout": ".cutout.png", "json": ".json"}
+
+_PREVIEW = 1200  # longest side in pixels of what a notebook shows
+
+
+@dataclass(frozen=True)
+class Part:
+    """One class that is present in a picture.
+
+    Attributes:
+        name: its name.
+        label: its label id.
+        area_px: number of its pixels.
+        area_fraction: its share of the picture, 0..1.
+        bbox: x, y, width, height in pixels of the least box around all of its pieces.
+        score: mean probability of its pixels, 0..1; None where the mask does not come from a network.
+        rle: its mask as COCO's compressed run-length encoding.
+    """
+
+    name: str
+    label: int
+    area_px: int
+    area_fraction: float
+    bbox: rle.Box
+    score: float | None
+    rle: rle.Rle
+
+    @cached_property
+    def polygons(self) -> list[outlines.Ring]:
+        """Its outlines, exact to the pixel, as rings of [x, y] corners: every piece and every hole (even-odd rule)."""
+        return outlines.rings(rle.decode(self.rle, self.bbox), (self.bbox[0], self.bbox[1]))
+
+    def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
+        """Ready for JSON; with the polygons when asked for."""
+        fields = {**vars(self), "bbox": list(self.bbox)}
+        fields.pop("polygons", None)
+        return {**fields, "polygons": self.polygons} if polygons else fields
+
+
+class Result:
+    """A segmented picture.
+
+    Attributes:
+        mask: uint8 (H, W), label ids at the picture's own size; 255 where the network was too unsure and the label set
+            has no background.
+        labels: what the ids mean.
+        picture: RGB uint8 (H, W, 3), upright.
+        source: the path or address the picture came from, "" where it came from memory.
+        model: name of the network.
+        scores: mean probability of each label id that is present.
+    """
+
+    def __init__(
+        self,
+        mask: NDArray[np.uint8],
+        labels: LabelSet,
+        picture: NDArray[np.uint8],
+        *,
+        source: str = "",
+        model: str = "",
+        scores: Mapping[int, float] | None = None,
+    ) -> None:
+        if mask.dtype != np.uint8 or mask.ndim != 2:
+            raise OptionError(f"a mask must be uint8 (height, width), got {mask.dtype} {mask.shape}")
+        if picture.dtype != np.uint8 or picture.shape != (*mask.shape, 3):
+            raise OptionError(
+                f"a picture must be uint8 {(*mask.shape, 3)} like its mask, got {picture.dtype} {picture.shape}"
+            )
+        self.mask = mask
+        self.labels = labels
+        self.picture = picture
+        self.source = source
+        self.model = model
+        self.scores = dict(scores or {})
+
+    @property
+    def height(self) -> int:
+        """Pixels from top to bottom."""
+        return self.mask.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Pixels from left to right."""
+        return self.mask.shape[1]
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """Every class that is present, but the background, by label id."""
+        starts, ends, ids = rle.label_runs(self.mask)
+        areas = np.bincount(ids, weights=ends - starts, minlength=IGNORE + 1).astype(np.int64)
+        boxes = rle.boxes_of_runs(starts, ends, ids, IGNORE + 1, self.height).tolist()
+        present = [int(label) for label in np.flatnonzero(areas) if label not in (self.labels.background, IGNORE)]
+        if present and present[-1] >= len(self.labels):
+            raise OptionError(
+                f"the mask holds the label {present[-1]}; {self.labels.name} has {len(self.labels)} classes"
+            )
+        parts = []
+        for label in present:
+            here = ids == label
+            parts.append(
+                Part(
+                    name=self.labels.classes[label],
+                    label=label,
+                    area_px=int(areas[label]),
+                    area_fraction=int(areas[label]) / self.mask.size,
+                    bbox=tuple(boxes[label]),
+                    score=self.scores.get(label),
+                    rle=rle.encode_runs(starts[here], ends[here], (self.height, self.width)),
+                )
+            )
+        return parts
+
+    def overlay(self, *, alpha: float = 0.5, legend: bool = True) -> Image.Image:
+        """The picture (RGB) with its parts tinted and outlined, and a legend of them below it.
+
+        Args:
+            alpha: how much the tint covers, 0 (outlines only) to 1.
+            legend: without it the picture keeps its size.
+        """
+        return draw.overlay(self.picture, self.mask, self.labels, alpha=alpha, legend=legend)
+
+    def cutout(
+        self, background: Color | str | Image.Image | NDArray[np.uint8] | None = None, *, feather: float = 0
+    ) -> Image.Image:
+        """The foreground of the label set (RGBA): all but the background, of a road scene the cars.
+
+        Args:
+            background: what to put behind it: a colour ((r, g, b) or "white", "#1e90ff"), or a picture, which is scaled
+                and cropped to cover. Transparent by default.
+            feather: how soft the border is, in pixels: it fades inwards, so that no rim of the old background shows;
+                what is thinner fades away.
+
+        Raises:
+            OptionError: no such colour.
+            ImageError: an array that is no picture.
+        """
+        alpha = foreground_alpha(self.mask, self.labels.foreground, feather=feather)
+        if background is None:
+            return Image.fromarray(cut_out(self.picture, alpha))
+        return Image.fromarray(composite(self.picture, alpha, self._backdrop(background))).convert("RGBA")
+
+    def _backdrop(self, background: Color | str | Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
+        size = self.width, self.height
+        if isinstance(background, (np.ndarray, Image.Image)):
+            return np.asarray(ImageOps.fit(Image.fromarray(decode(background).rgb), size))
+        try:
+            return np.asarray(Image.new("RGB", size, background))
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"{background!r} is no colour: use (r, g, b), a name or '#rrggbb'") from error
+
+    def save(
+        self, directory: str | os.PathLike[str], kinds: Iterable[str] = ("mask", "overlay"), stem: str | None = None
+    ) -> dict[str, Path]:
+        """Writes ``STEM.mask.png``, ``STEM.overlay.png``, ``STEM.cutout.png``, ``STEM.json``; older ones are replaced,
+        those of another picture of the same stem too.
+
+        The mask is an index picture: its pixels are the label ids, its palette the colours of the classes.
+
+        Args:
+            directory: made when missing.
+            kinds: any of "mask", "overlay", "cutout", "json".
+            stem: by default that of the source, or "picture".
+
+        Returns:
+            The path of each kind.
+
+        Raises:
+            OptionError: an unknown kind.
+            OutputError: the disk is full, the folder cannot be written to; nothing half-written is left.
+        """
+        kinds = [kinds] if isinstance(kinds, str) else list(kinds)
+        if unknown := [kind for kind in kinds if kind not in OUTPUT_SUFFIXES]:
+            raise OptionError(f"cannot save {unknown[0]!r}; known: {', '.join(OUTPUT_SUFFIXES)}")
+        writers: dict[str, Callable[[IO[bytes]], object]] = {
+            "mask": lambda file: _write_png(draw.index_image(self.mask, self.labels), file),
+            "overlay": lambda file: _write_png(self.overlay(), file),
+            "cutout": lambda file: _write_png(self.cutout(), file),
+            "json": lambda file: file.write(self.to_json().encode("utf-8", "backslashreplace") + b"\n"),
+        }
+        stem = stem or _stem(self.source)
+        paths = {kind: path_of(directory, stem, kind) for kind in kinds}
+        for kind, path in paths.items():
+            _write(path, writers[kind])
+        return paths
+
+    def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
+        """What is known of the picture, ready for JSON: source, model, labels, width, height, parts."""
+        return {
+            "source": self.source,
+            "model": self.model,
+            "labels": self.labels.name,
+            "width": self.width,
+            "height": self.height,
+            "parts": [part.to_dict(polygons=polygons) for part in self.parts],
+        }
+
+    def to_json(self, *, polygons: bool = False) -> str:
+        """``to_dict`` as one line of JSON."""
+        return json.dumps(self.to_dict(polygons=polygons), ensure_ascii=False)
+
+    def to_coco(self, *, polygons: bool = False) -> dict[str, Any]:
+        """A COCO document of this picture; ``coco_document`` makes one of many."""
+        return coco_document([self], polygons=polygons)
+
+    def to_supervision(self) -> supervision.Detections:
+        """The parts as detections of the package supervision: boxes, masks, class ids, scores and names.
+
+        Raises:
+            MissingExtraError: supervision is not installed.
+        """
+        try:
+            import supervision
+        except ImportError as error:
+            raise MissingExtraError("supervision", None, "to_supervision()") from error
+        boxes = np.array([part.bbox for part in self.parts], np.float32).reshape(-1, 4)
+        boxes[:, 2:] += boxes[:, :2]
+        ids = np.array([part.label for part in self.parts], int)
+        scores = [part.score for part in self.parts if part.score is not None]
+        return supervision.Detections(
+            xyxy=boxes,
+            mask=self.mask[None] == ids[:, None, None].astype(np.uint8),
+            class_id=ids,
+            confidence=np.array(scores, np.float32) if len(scores) == len(ids) else None,
+            data={"class_name": np.array([part.name for part in self.parts], str)},
+        )
+
+    def __repr__(self) -> str:
+        shares = [
+            f"{part.name} {part.area_fraction:.1%}" for part in sorted(self.parts, key=lambda part: -part.area_px)
+        ]
+        found = ", ".join(shares) or "no parts"
+        return f"<Result {self.source or 'picture'} {self.width}x{self.height} by {self.model or 'unknown'}: {found}>"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the overlay, made smaller where it is large."""
+        image = self.overlay()
+        image.thumbnail((_PREVIEW, _PREVIEW))
+        file = BytesIO()
+        _write_png(image, file)
+        return file.getvalue()
+
+
+def _stem(source: str) -> str:
+    """The name of a file without its last extension; of an address its last piece."""
+    path = unquote(urlsplit(source).path) if "://" in source else source
+    return PurePath(path).stem or "picture"
+
+
+def _write_png(image: Image.Image, file: IO[bytes]) -> None:
+    # A fifth of the time of PIL's own setting, and for photographs no larger.
+    image.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+
+
+def path_of(directory: str | os.PathLike[str], stem: str, kind: str) -> Path:
+    """Where ``Result.save`` puts a kind of file."""
+    return Path(directory) / (stem + OUTPUT_SUFFIXES[kind])
+
+
+def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as partial, partial.open("xb") as file:
+            write(file)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have, as an address may give it
+        reason = getattr(error, "strerror", None) or error
+        failure = OutputError(f"cannot write {path}: {reason}; free some space or choose another folder")
+        failure.errno = getattr(error, "errno", None)
+        raise failure from error

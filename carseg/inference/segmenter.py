@@ -1,0 +1,249 @@
+"""A network with its weights, ready to be given pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, overload
+
+import numpy as np
+
+from carseg.errors import CarsegError, OptionError
+from carseg.hub import ModelInfo, resolve
+from carseg.images import Float32Array, LoadedImage, Uint8Array
+from carseg.inference.postprocess import class_scores, to_mask
+from carseg.inference.prefetch import prefetch
+from carseg.inference.preprocess import preprocess
+from carseg.inference.result import Result
+from carseg.inference.sources import find_images, load_image
+from carseg.inference.tiles import tiles
+from carseg.labels import LabelSet
+from carseg.runtimes import Runtime, start_runtime
+
+
+def load(
+    name: str | os.PathLike[str],
+    *,
+    weights: str | os.PathLike[str] | None = None,
+    hub: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    runtime: str = "auto",
+    precision: str = "auto",
+    threads: int | None = None,
+) -> Segmenter:
+    """A trained network by name, downloaded if it has to be.
+
+    Args:
+        name: one of ``carseg.list_models()``, a name that the given hub has, or the folder of a fine-tuned network.
+        weights: a safetensors file, or a folder with one and its ``config.json``, to use instead of the published one;
+            a ``config.json`` beside the file says what network and classes it is for.
+        hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT``; also ``CARSEG_HUB``.
+        device: auto, cpu, cuda, cuda:N, mps.
+        runtime: auto, torch, openvino, onnx.
+        precision: auto, float32, bfloat16 (the last convolution, and the first stage of FCN, DeepLabv3 and
+            DeepLabv3+, stay in float32), int8.
+        threads: CPU threads of the network; torch's number is process-wide, so it changes for the caller too.
+
+    Raises:
+        UnknownNameError: no such model.
+        HubError: its weights cannot be had.
+        WeightsError: its weights are corrupt, or made for another network.
+        OptionError: no such device, runtime or precision.
+    """
+    located = resolve(name, weights=weights, hub=hub)
+    return Segmenter(located.entry, start_runtime(located, runtime, device, precision, threads))
+
+
+class Segmenter:
+    """Turns pictures into results; ``load`` makes one.
+
+    Attributes:
+        entry: everything known about the weights.
+        runtime: what runs the network.
+    """
+
+    def __init__(self, entry: ModelInfo, runtime: Runtime) -> None:
+        self.entry = entry
+        self.runtime = runtime
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return self.entry.name
+
+    @property
+    def labels(self) -> LabelSet:
+        """The classes it tells apart."""
+        return self.entry.labels
+
+    def __repr__(self) -> str:
+        how = f"{self.runtime.name} {self.runtime.precision} on {self.runtime.device}"
+        return f"Segmenter({self.name!r}, {len(self.labels)} classes, {how})"
+
+    def predict(self, picture: Any, *, tile: int | None = None, threshold: float | None = None) -> Result:
+        """Segments one picture.
+
+        Args:
+            picture: a path, URL, bytes, file object, PIL image, numpy array (H, W, 3) uint8 RGB or torch tensor (3, H,
+                W), uint8 or float in 0..1; see ``carseg.images.decode``.
+            tile: cut the picture into overlapping windows of so many pixels a side and show the network one after
+                another, each as it would see a whole picture: for small things in large pictures.
+            threshold: 0..1; pixels whose class has a lower probability become background (255 where there is no such
+                class).
+
+        Returns:
+            The result; its mask has the picture's own size, upright.
+
+        Raises:
+            ImageError: the picture cannot be read.
+            OptionError: ``tile`` or ``threshold`` is out of range.
+        """
+        _check(tile, threshold)
+        [result] = self._segment([self._prepare(picture, tile)], tile, threshold)
+        return result
+
+    @overload
+    def stream(
+        self,
+        sources: Any,
+        *,
+        batch_size: int | None = None,
+        tile: int | None = None,
+        threshold: float | None = None,
+        on_error: Literal["raise"] = "raise",
+    ) -> Iterator[Result]: ...
+
+    @overload
+    def stream(
+        self,
+        sources: Any,
+        *,
+        batch_size: int | None = None,
+        tile: int | None = None,
+        threshold: float | None = None,
+        on_error: str,
+    ) -> Iterator[Result | CarsegError]: ...
+
+    def stream(
+        self,
+        sources: Any,
+        *,
+        batch_size: int | None = None,
+        tile: int | None = None,
+        threshold: float | None = None,
+        on_error: str = "raise",
+    ) -> Iterator[Result] | Iterator[Result | CarsegError]:
+        """Segments many pictures lazily, in order; memory does not grow with their number.
+
+        Args:
+            sources: a folder (with its sub-folders), a glob pattern, or an iterable of what ``predict`` takes. It is
+                read a few pictures ahead: an array must not be written to again once it has been handed over.
+            batch_size: pictures that go through the network together; None takes what suits the device.
+            tile: as for ``predict``.
+            threshold: as for ``predict``.
+            on_error: "raise", or "yield" to get the exception, whose ``source`` is the picture, in the result's place.
+
+        Raises:
+            ImageNotFoundError: there is no such folder or file, or the folder or pattern holds no picture.
+        """
+        if on_error not in ("raise", "yield"):
+            raise OptionError(f"on_error must be 'raise' or 'yield', got {on_error!r}")
+        if batch_size is not None and batch_size < 1:
+            raise OptionError(f"batch_size must be at least 1, got {batch_size}")
+        _check(tile, threshold)
+        return self._stream(find_images(sources), batch_size or self.runtime.batch_size, tile, threshold, on_error)
+
+    def _stream(
+        self, sources: Iterable[Any], batch_size: int, tile: int | None, threshold: float | None, on_error: str
+    ) -> Iterator[Result | CarsegError]:
+        def prepare(source: Any) -> _Prepared | CarsegError | _Stopped:
+            if isinstance(source, _Stopped):
+                return source
+            try:
+                return self._prepare(source, tile)
+            except CarsegError as error:
+                error.source = source
+                return error
+
+        batch: list[_Prepared] = []
+        for prepared in prefetch(prepare, _to_the_end(sources), batch_size + 2):
+            failed = not isinstance(prepared, _Prepared)
+            if batch and (failed or len(batch) == batch_size or prepared.x.shape != batch[0].x.shape):
+                yield from self._segment(batch, tile, threshold)
+                batch = []
+            if not failed:
+                batch.append(prepared)
+            elif isinstance(prepared, _Stopped):
+                raise prepared.error
+            elif on_error == "yield":
+                yield prepared
+            else:
+                raise prepared
+        if batch:
+            yield from self._segment(batch, tile, threshold)
+
+    def _prepare(self, source: Any, tile: int | None) -> _Prepared:
+        picture = load_image(source)
+        if tile is None:
+            return _Prepared(picture, preprocess(picture.rgb, self.entry.input))
+        return _Prepared(picture, np.empty(0, np.float32))
+
+    def _segment(self, batch: list[_Prepared], tile: int | None, threshold: float | None) -> Iterator[Result]:
+        if tile is not None:
+            for prepared in batch:
+                yield self._segment_tiles(prepared.picture, tile, threshold)
+            return
+        for prepared, logits in zip(batch, self.runtime(np.stack([prepared.x for prepared in batch])), strict=True):
+            size = prepared.picture.rgb.shape[:2]
+            mask = to_mask(logits, size, threshold=threshold, background=self.labels.background)
+            yield self._result(prepared.picture, mask, *class_scores(logits, threshold=threshold))
+
+    def _segment_tiles(self, picture: LoadedImage, side: int, threshold: float | None) -> Result:
+        size = picture.rgb.shape[:2]
+        mask = np.empty(size, np.uint8)
+        total, count = np.zeros((2, len(self.labels)), np.float32)
+        for tile in tiles(size, side):
+            top, left, bottom, right = tile.window
+            window = picture.rgb[top:bottom, left:right]
+            logits = self.runtime(preprocess(window, self.entry.input)[None])[0]
+            labels = to_mask(logits, window.shape[:2], threshold=threshold, background=self.labels.background)
+            y0, x0, y1, x1 = tile.keep
+            mask[y0:y1, x0:x1] = labels[y0 - top : y1 - top, x0 - left : x1 - left]
+            tile_total, tile_count = class_scores(logits, threshold=threshold)
+            total, count = total + tile_total, count + tile_count
+        return self._result(picture, mask, total, count)
+
+    def _result(self, picture: LoadedImage, mask: Uint8Array, total: Float32Array, count: Float32Array) -> Result:
+        scores = {label: float(mean) for label, mean in enumerate(total / count)}
+        return Result(mask, self.labels, picture.rgb, source=picture.source, model=self.name, scores=scores)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A picture and what the network is to see of it, float32 (3, h, w); empty where tiles are cut later."""
+
+    picture: LoadedImage
+    x: Float32Array
+
+
+@dataclass(frozen=True)
+class _Stopped:
+    """In the place of the pictures that never came: what the caller's iterable raised."""
+
+    error: Exception
+
+
+def _to_the_end(sources: Iterable[Any]) -> Iterator[Any]:
+    """The sources, then what broke them off, so that those which are read ahead are not lost."""
+    try:
+        yield from sources
+    except Exception as error:
+        yield _Stopped(error)
+
+
+def _check(tile: int | None, threshold: float | None) -> None:
+    if tile is not None and tile < 32:
+        raise OptionError(f"tile must be at least 32 pixels, got {tile}")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise OptionError(f"threshold must lie in 0..1, got {threshold}")

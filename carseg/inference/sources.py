@@ -1,0 +1,67 @@
+"""Where images come from: paths, addresses, folders, patterns, arrays."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from carseg._files import iter_files
+from carseg.errors import ImageNotFoundError
+from carseg.hub import read_url
+from carseg.images import SUFFIXES, LoadedImage, decode
+from carseg.inference.result import OUTPUT_SUFFIXES
+
+_RESULTS = tuple(OUTPUT_SUFFIXES.values())
+
+
+def load_image(source: Any) -> LoadedImage:
+    """Return one image, from an ``http(s)`` address or from whatever ``carseg.images.decode`` takes.
+
+    Raises:
+        ImageError: it cannot be read.
+        HubError: the address cannot be fetched.
+    """
+    if isinstance(source, str) and source.startswith(("http://", "https://")):
+        return decode(read_url(source), name=source)
+    return decode(source)
+
+
+def find_images(sources: Any) -> Iterable[Any]:
+    """What ``stream`` goes through: pictures below a folder or of a pattern, sorted; one picture; the iterable itself.
+
+    In folders and patterns what is named like a result of ``Result.save`` is none of the pictures.
+
+    Raises:
+        ImageNotFoundError: no picture there.
+    """
+    if isinstance(sources, (str, os.PathLike)):
+        path = Path(sources)
+        if path.is_dir():
+            found = sorted(_below(path))
+            if not found:
+                kinds = " ".join(sorted(SUFFIXES))
+                raise ImageNotFoundError(f"{path}: the folder holds no pictures ({kinds}), or only results")
+            return found
+        if path.exists() or "://" in str(sources):
+            return [sources]
+        if not glob.has_magic(str(sources)):
+            raise ImageNotFoundError(f"{sources}: no such file or folder")
+        matches = [match for match in glob.glob(str(sources), recursive=True) if not match.endswith(_RESULTS)]
+        matches = sorted(match for match in matches if not os.path.isdir(match))
+        if not matches:
+            raise ImageNotFoundError(f"{sources}: the pattern matches no file, or only results")
+        return matches
+    whole = isinstance(sources, (bytes, bytearray, memoryview))
+    alone = whole or hasattr(sources, "read") or hasattr(sources, "getexif")
+    return [sources] if alone or getattr(sources, "ndim", 4) in (2, 3) else sources  # with one, or four: of many
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Visible pictures, and folders that cannot be looked into: reading one says so."""
+    closed: list[OSError] = []
+    files = (path for path in iter_files(folder, closed.append) if not path.name.endswith(_RESULTS))
+    yield from (path for path in files if path.suffix.lower() in SUFFIXES)
+    yield from (Path(error.filename) for error in closed)

@@ -1,0 +1,41 @@
+"""HTML pages that need nothing else, for reports: plots as inline SVG, pictures embedded."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from html import escape
+from pathlib import Path
+
+from carseg._files import replacing
+
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; color: #1d1f22; max-width: 1240px; margin: 2em auto; padding: 0 1em }
+.wide { overflow-x: auto } table { border-collapse: collapse } th, td { padding: .3em .7em; white-space: nowrap }
+th { text-align: left; border-bottom: 2px solid #888 } td { border-bottom: 1px solid #ddd } td.error { color: #b00020 }
+svg { max-width: 100%; height: auto } svg text { font: 12px system-ui, sans-serif; fill: #333 }
+figure { margin: 1em 0 } figure img { max-width: 100% }
+summary { cursor: pointer; font-weight: 600 } dt { font-weight: 600 }
+"""
+
+
+def write_page(path: Path, title: str, body: Iterable[str]) -> None:
+    """Writes a page of HTML parts under a heading."""
+    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
+    content = f"<h1>{escape(title)}</h1>{''.join(body)}"
+    with replacing(path) as partial:
+        partial.write_text(
+            f'<!doctype html><html lang="en"><head>{head}</head><body>{content}</body></html>\n', "utf-8"
+        )
+
+
+def figure(jpeg: bytes, alt: str, caption: str) -> str:
+    """An embedded JPEG with a caption."""
+    data = base64.b64encode(jpeg).decode()
+    image = f'<img alt="{escape(alt)}" src="data:image/jpeg;base64,{data}">'
+    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def facts(pairs: Mapping[str, object]) -> str:
+    """Names and what they are."""
+    return f"<dl>{''.join(f'<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>' for k, v in pairs.items())}</dl>"

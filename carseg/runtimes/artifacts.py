@@ -1,0 +1,88 @@
+"""What is made from weights once and kept: networks as ONNX, ranges of activations. Imports torch only to make an
+ONNX file.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from carseg._version import __version__
+from carseg.errors import OptionError, require_extra
+from carseg.hub import ModelInfo, Range, ResolvedWeights, cached, read_cached, write_cached
+from carseg.runtimes import cpu
+
+_RANGES = ("int8 ranges",)
+_log = logging.getLogger("carseg")
+
+
+def onnx_model(located: ResolvedWeights, precision: str, extra: str) -> bytes:
+    """The network as an ONNX file: "float32"; "bfloat16", mostly float32 numbers that bfloat16 has too; "int8".
+
+    Its input is (N, 3, h, w), its output (N, C, h', w'), all sizes free.
+
+    Args:
+        extra: the extra of carseg that brings what is missing, if it is.
+
+    Raises:
+        OptionError: "int8" of a network that was never calibrated.
+        MissingExtraError: a package that the conversion needs is not installed.
+        WeightsError: the weights do not fit the network.
+    """
+
+    def convert() -> bytes:
+        for package in ("onnx", "onnxscript", *(["onnxruntime"] if precision == "int8" else [])):
+            require_extra(package, extra, f"converting a network for {extra}")
+        if precision == "int8":
+            return int8_model(located, int8_ranges(located.entry), extra)
+        from carseg.runtimes.convert import to_onnx
+        from carseg.runtimes.torch import read_network
+
+        network = read_network(located)
+        _log.info("%s is converted to ONNX first, which takes a while", located.entry.name)
+        return to_onnx(network, bfloat16=precision == "bfloat16")
+
+    return cached(located.entry, onnx_key(located.entry, precision), convert)
+
+
+def int8_model(located: ResolvedWeights, ranges: dict[str, Range], extra: str) -> bytes:
+    """The network as an int8 ONNX file for this processor, by ranges of its activations; ``extra`` as above."""
+    from carseg.runtimes.quantize import quantize
+
+    return quantize(onnx_model(located, "float32", extra), ranges, seven_bits=not cpu.native_int8())
+
+
+def onnx_key(entry: ModelInfo, precision: str) -> tuple[str, ...]:
+    """What the ``onnx_model`` of a precision depends on beside the weights."""
+    key = "onnx", __version__, precision
+    if precision == "bfloat16":
+        return *key, str(cpu.has_amx())
+    if precision == "int8":
+        return *key, json.dumps(int8_ranges(entry)), str(cpu.native_int8())
+    return key
+
+
+def int8_ranges(entry: ModelInfo) -> dict[str, Range]:
+    """The ranges of a network's activations: those calibrated on this machine, else those stored with the weights.
+
+    Raises:
+        OptionError: there are none.
+    """
+    own = read_cached(entry, _RANGES)
+    if own is not None:
+        return {place: (low, high) for place, (low, high) in json.loads(own).items()}
+    if entry.int8 is None:
+        raise OptionError(
+            f"{entry.name} was published without int8 and not calibrated on this machine: run "
+            f"`carseg export {entry.name} --format onnx --precision int8 --calib DIR` with a folder of pictures once"
+        )
+    return entry.int8.ranges
+
+
+def put_int8_ranges(entry: ModelInfo, ranges: dict[str, Range]) -> None:
+    """Keeps ranges for ``int8_ranges``.
+
+    Raises:
+        OSError: the cache cannot be written.
+    """
+    write_cached(entry, _RANGES, json.dumps(ranges).encode())

@@ -1,0 +1,104 @@
+"""Ways to run a network, all behind the same call, numpy in and numpy out."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from carseg.errors import OptionError, unknown_name
+from carseg.runtimes import cpu
+
+if TYPE_CHECKING:
+    from carseg.hub import ModelInfo, ResolvedWeights
+
+PRECISIONS = ("auto", "float32", "bfloat16", "int8")
+AGREEMENT = 0.999  # share of labels equal to those of torch float32 below which a runtime is not taken by itself
+NAMES = ("torch", "openvino", "onnx")  # each in the file of its name
+_PACKAGES = {"torch": ("torch",), "openvino": ("openvino", "onnxscript"), "onnx": ("onnxruntime", "onnxscript")}
+FASTEST = (
+    ("openvino", "bfloat16"),
+    ("torch", "bfloat16"),
+    ("openvino", "float32"),
+    ("onnx", "float32"),
+    ("torch", "float32"),
+)
+
+
+class Runtime(Protocol):
+    """A network on a device.
+
+    Attributes:
+        name: what runs it: torch, openvino or onnx.
+        precision: what it computes in.
+        device: "cpu", "cuda:0", ...
+        batch_size: pictures that go through it together when the caller does not say.
+    """
+
+    name: str
+    precision: str
+    device: str
+    batch_size: int
+
+    def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """float32 (N, 3, h, w), normalised, to float32 logits (N, C, h', w')."""
+        ...
+
+
+def check_runtime(name: str, precision: str, threads: int | None) -> None:
+    """Refuses what no runtime takes; the arguments are those of ``carseg.load``.
+
+    Raises:
+        UnknownNameError: there is no such runtime or precision.
+        OptionError: fewer than one thread.
+    """
+    if precision not in PRECISIONS:
+        raise unknown_name("precision", precision, PRECISIONS)
+    if threads is not None and threads < 1:
+        raise OptionError(f"threads must be at least 1, got {threads}")
+    if name != "auto" and name not in NAMES:
+        raise unknown_name("runtime", name, ("auto", *NAMES))
+
+
+def start_runtime(located: ResolvedWeights, name: str, device: str, precision: str, threads: int | None) -> Runtime:
+    """The network of located weights, ready to run; the arguments are those of ``carseg.load``."""
+    check_runtime(name, precision, threads)
+    name, precision = choose(located.entry, name, device, precision)
+    home = importlib.import_module(f"carseg.runtimes.{name}")
+    runtime: Runtime = home.start(located, device, precision, threads)
+    return runtime
+
+
+def choose(entry: ModelInfo, name: str, device: str, precision: str) -> tuple[str, str]:
+    """What "auto" stands for: the fastest that is installed and agrees with torch float32 for these weights.
+
+    The agreement was measured when the weights were published (``Entry.runtimes``). int8 is taken only when asked for.
+
+    Returns:
+        Runtime and precision.
+    """
+    if (name, precision) == ("auto", "int8") and device in ("auto", "cpu"):  # no other device runs int8
+        return ("openvino" if installed("openvino") or not installed("onnx") else "onnx"), precision
+    if device in ("auto", "cpu") and not (device == "auto" and cpu.may_have_accelerator()):
+        for fast, kind in FASTEST:
+            if name in ("auto", fast) and precision in ("auto", kind) and _suits(entry, fast, kind):
+                return fast, kind
+    return ("torch" if name == "auto" else name), ("float32" if precision == "auto" else precision)
+
+
+def _suits(entry: ModelInfo, name: str, precision: str) -> bool:
+    agreement = entry.runtimes.get(name, {}).get(precision, 0.0)
+    return agreement >= AGREEMENT and runs_here(name, precision)
+
+
+def runs_here(name: str, precision: str) -> bool:
+    """Whether a runtime is installed and bfloat16, where it is asked for, is the processor's own."""
+    return installed(name) and (precision != "bfloat16" or cpu.native_bfloat16())
+
+
+def installed(name: str) -> bool:
+    """Whether everything is there that a runtime needs."""
+    return all(importlib.util.find_spec(package) for package in _PACKAGES[name])

@@ -1,0 +1,63 @@
+"""Networks to torch.export and ONNX, with batch size, height and width free."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import torch
+from torch.export import Dim, ExportedProgram
+
+from carseg.architectures import Network
+from carseg.runtimes.float32_ends import FLOAT32_UNTIL
+from carseg.runtimes.fuse import fuse_conv_bn
+from carseg.runtimes.rounding import exact_modules, round_weights
+from carseg.runtimes.split import split_for_amx
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+INPUT_NAME, OUTPUT_NAME = "pictures", "logits"
+_SCOPES = "pkg.torch.onnx.name_scopes"  # a node's metadata: the modules that it lies in
+_EXAMPLE = (2, 3, 72, 104)  # of no importance, but no two sides may agree
+
+
+def to_program(network: Network, *, bfloat16: bool = False) -> ExportedProgram:
+    """The network as torch.export has it; its batch norms are folded, in place.
+
+    Args:
+        bfloat16: round the weights to numbers that bfloat16 has, but for those of the first stage and the last
+            convolution; they stay float32.
+    """
+    network.eval()
+    last = fuse_conv_bn(network)
+    if bfloat16:
+        round_weights(network, but=exact_modules(network, last))
+        split_for_amx(network, torch.device("cpu"), torch.bfloat16)
+    free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, about itself
+        # Traced by running it, as later versions do by default: torch 2.6 else compiles, which get_submodule defies.
+        return torch.export.export(network, (torch.zeros(_EXAMPLE),), dynamic_shapes={"x": free}, strict=False)
+
+
+def to_onnx(network: Network, *, bfloat16: bool = False) -> bytes:
+    """The network as an ONNX file, float32; see ``to_program``."""
+    program = to_program(network, bfloat16=bfloat16)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        converted = torch.onnx.export(
+            program, dynamo=True, verbose=False, optimize=True, input_names=[INPUT_NAME], output_names=[OUTPUT_NAME]
+        )
+    assert converted is not None
+    model = converted.model_proto
+    if bfloat16 and network.first_stage:
+        model.metadata_props.add(key=FLOAT32_UNTIL, value=_last_node(model, network.first_stage[-1]))
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def _last_node(model: ModelProto, module: str) -> str:
+    """The node that gives a submodule's result."""
+    scopes = {node.name: p.value for node in model.graph.node for p in node.metadata_props if p.key == _SCOPES}
+    return [name for name, scope in scopes.items() if repr(module) in scope][-1]

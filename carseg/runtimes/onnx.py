@@ -1,0 +1,54 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from carseg.errors import OptionError, require_extra
+from carseg.runtimes.artifacts import onnx_model
+
+if TYPE_CHECKING:
+    from carseg.hub import ResolvedWeights
+
+
+def start(located: ResolvedWeights, device: str, precision: str, threads: int | None) -> OnnxRuntime:
+    """See ``carseg.runtimes.start_runtime``."""
+    require_extra("onnxruntime", "onnx", "runtime 'onnx'")
+    if device not in ("auto", "cpu"):
+        raise OptionError(f"runtime 'onnx' runs on the CPU, not on {device}; leave the device out, or use torch")
+    if precision == "bfloat16":
+        raise OptionError("ONNX Runtime computes in float32 or int8 on a CPU; bfloat16 is for openvino and torch")
+    return OnnxRuntime(onnx_model(located, precision, "onnx"), precision, threads)
+
+
+class OnnxRuntime:
+    """An ONNX file as a function on arrays; see ``carseg.runtimes.Runtime``.
+
+    Args:
+        model: the file's content.
+        precision: that of the file.
+        threads: None for one a core.
+        exact: compute int8 in float32, slowly but as the file says: processors without VNNI cut sums of products off.
+    """
+
+    name, device, batch_size = "onnx", "cpu", 1
+
+    def __init__(self, model: bytes, precision: str, threads: int | None = None, *, exact: bool = False) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        options.log_severity_level = 3  # errors only
+        if exact:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        self.session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        [source] = self.session.get_inputs()
+        self.input = source.name
+        self.precision = precision
+
+    def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        [logits] = self.session.run(None, {self.input: batch})
+        return logits

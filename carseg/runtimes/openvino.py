@@ -1,0 +1,128 @@
+"""OpenVINO on the CPU. Compiled networks are kept, so that a later process starts at once."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from carseg.errors import OptionError, require_extra
+from carseg.hub import cached
+from carseg.runtimes import cpu
+from carseg.runtimes.artifacts import onnx_key, onnx_model
+
+if TYPE_CHECKING:
+    from carseg.hub import ResolvedWeights
+
+Size = tuple[int, int]
+Compile = Callable[[Size | None], Any]
+
+
+def start(located: ResolvedWeights, device: str, precision: str, threads: int | None) -> OpenVinoRuntime:
+    """See ``carseg.runtimes.start_runtime``."""
+    require_extra("openvino", "openvino", "runtime 'openvino'")
+    if device not in ("auto", "cpu"):
+        raise OptionError(f"runtime 'openvino' runs on the CPU, not on {device}; leave the device out, or use torch")
+    openvino = library()
+    core = openvino.Core()
+    options = settings(precision, threads)
+
+    def compiled(size: Size | None) -> Any:
+        def build() -> bytes:
+            model = read(core, onnx_model(located, precision, "openvino"), precision)
+            blob = io.BytesIO()
+            _compile(core, model, size, options).export_model(blob)
+            return blob.getvalue()
+
+        versions = openvino.get_version(), cpu.fingerprint()
+        key = ("openvino", *versions, *onnx_key(located.entry, precision), json.dumps(options), str(size))
+        return core.import_model(cached(located.entry, key, build), "CPU", options)
+
+    spec = located.entry.input
+    # Compiling for one size makes it a quarter faster; pictures that keep their aspect have many.
+    runtime = OpenVinoRuntime(compiled, precision, one_size=spec.resize == "stretch")
+    runtime.prepare(spec.size)
+    return runtime
+
+
+def library() -> Any:
+    """The package openvino, without the report to its makers that importing it would send."""
+    if "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules:
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # not to be found: openvino has a stand-in
+        try:
+            return importlib.import_module("openvino")
+        finally:
+            del sys.modules["openvino_telemetry"]
+    return importlib.import_module("openvino")
+
+
+def settings(precision: str, threads: int | None) -> dict[str, Any]:
+    """How OpenVINO is told what ``carseg.load`` was told.
+
+    Between its int8 layers a network computes in bfloat16 where the processor does, which is quicker.
+    """
+    bfloat16 = precision == "bfloat16" or (precision == "int8" and cpu.native_bfloat16())
+    hint = "bf16" if bfloat16 else "f32"
+    options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+    if threads is not None:
+        options["INFERENCE_NUM_THREADS"] = threads
+    return options
+
+
+def read(core: Any, content: bytes, precision: str) -> Any:
+    """OpenVINO's model of an ONNX file that was made for a precision; see ``onnx_model``."""
+    model = core.read_model(content)
+    if precision != "bfloat16":
+        return model
+    from carseg.runtimes.float32_ends import mark  # only where a network is compiled
+
+    return mark(library(), core, model)
+
+
+def from_model(model: Any, precision: str, threads: int | None = None) -> OpenVinoRuntime:
+    """A runtime of a model as ``openvino.Core.read_model`` gives it; nothing is kept."""
+    core = library().Core()
+    return OpenVinoRuntime(lambda size: _compile(core, model, size, settings(precision, threads)), precision)
+
+
+def _compile(core: Any, model: Any, size: Size | None, options: dict[str, Any]) -> Any:
+    """For pictures of one size, one at a time, or of any size."""
+    model.reshape([1, 3, *size] if size else [1, 3, -1, -1])
+    return core.compile_model(model, "CPU", options)
+
+
+class OpenVinoRuntime:
+    """A compiled network as a function on arrays; see ``carseg.runtimes.Runtime``. Pictures go through one by one.
+
+    Args:
+        compiled: gives the network compiled for a (height, width), or for any where it is given None.
+        precision: what it was compiled for.
+        one_size: compile for each size that comes, rather than once for any.
+    """
+
+    name, device, batch_size = "openvino", "cpu", 1
+
+    def __init__(self, compiled: Compile, precision: str, *, one_size: bool = False) -> None:
+        self.precision = precision
+        self._compiled, self._one_size = compiled, one_size
+        self._requests: dict[Size | None, Any] = {}
+        self._lock = threading.Lock()  # a request computes one picture at a time
+
+    def prepare(self, size: Size) -> Any:
+        """What computes pictures of a size (height, width), made when it is first needed."""
+        key = size if self._one_size else None
+        if key not in self._requests:
+            self._requests[key] = self._compiled(key).create_infer_request()
+        return self._requests[key]
+
+    def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        with self._lock:
+            request = self.prepare(batch.shape[2:])
+            return np.concatenate([request.infer([picture[None]], share_inputs=True)[0] for picture in batch])

@@ -1,0 +1,109 @@
+"""The runtime that is always there: PyTorch, eagerly, channels last, batch norms folded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from carseg.errors import OptionError
+from carseg.hub import create_model, load_into
+from carseg.runtimes import cpu
+from carseg.runtimes.fuse import fuse_conv_bn
+from carseg.runtimes.rounding import exact_modules, round_weights
+from carseg.runtimes.split import split_for_amx
+
+if TYPE_CHECKING:
+    from carseg.architectures import Network
+    from carseg.hub import ResolvedWeights
+
+
+def start(located: ResolvedWeights, device: str, precision: str, threads: int | None) -> TorchRuntime:
+    """See ``carseg.runtimes.start_runtime``."""
+    if precision == "int8":
+        raise OptionError("int8 runs through OpenVINO or ONNX Runtime, not through torch")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    chosen = pick_device(device)
+    network = read_network(located)
+    last = fuse_conv_bn(network)
+    if precision == "bfloat16":
+        _lower(network, last)
+        split_for_amx(network, chosen, torch.bfloat16)
+    return TorchRuntime(network, chosen, precision)
+
+
+def read_network(located: ResolvedWeights) -> Network:
+    """The network of located weights, in evaluation mode on the CPU."""
+    with torch.device("meta"):  # random weights, which are replaced at once, would take up to seconds
+        network = create_model(located.entry.architecture, len(located.entry.labels))
+    load_into(network, located.path)
+    return network.eval()
+
+
+class TorchRuntime:
+    """A network as a function on arrays; see ``carseg.runtimes.Runtime``.
+
+    Args:
+        network: is put into evaluation mode and moved to the device.
+        precision: what it computes in, of float32 pictures.
+    """
+
+    name = "torch"
+
+    def __init__(self, network: Network, device: torch.device, precision: str) -> None:
+        self.precision, self.device = precision, str(device)
+        self.network = network.eval().to(device).to(memory_format=torch.channels_last)
+        self.batch_size = 1 if device.type == "cpu" else 8
+
+    @torch.inference_mode()
+    def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        x = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
+        return self.network(x).float().cpu().contiguous().numpy()
+
+
+def _lower(network: Network, last: nn.Module) -> None:
+    """Makes a network compute in bfloat16, but for its first stage, its last convolution and the batch norms left.
+
+    The last one gives the logits: with bfloat16's 8 bits neighbouring classes would often be equal.
+    """
+    exact = exact_modules(network, last)
+    round_weights(network, but=exact)
+    for module in network.modules():
+        if module not in exact and not isinstance(module, nn.BatchNorm2d):
+            for value in (*module.parameters(recurse=False), *module.buffers(recurse=False)):
+                if value.is_floating_point():
+                    value.data = value.data.bfloat16()
+    if network.first_stage:
+        network.get_submodule(network.first_stage[-1]).register_forward_hook(lambda *passed: passed[-1].bfloat16())
+    else:
+        network.register_forward_pre_hook(lambda _, inputs: (inputs[0].bfloat16(),))
+    last.register_forward_pre_hook(lambda _, inputs: (inputs[0].float(),))
+
+
+def pick_device(name: str) -> torch.device:
+    """A device by name; "auto" is CUDA where there is one, then Apple's MPS, then the CPU.
+
+    Raises:
+        OptionError: no such device, or this machine has none.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise OptionError(f"no device is called {name!r}; auto, cpu, cuda, cuda:N and mps are") from None
+    there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if (device.index or 0) >= there.get(device.type, 0):
+        raise OptionError(f"device {name!r}: torch sees no such device here; use cpu")
+    return device
+
+
+def native_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 itself (a CPU by AVX512-BF16 or AMX) rather than emulating it."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and cpu.native_bfloat16()

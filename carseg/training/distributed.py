@@ -1,0 +1,68 @@
+"""Several processes training one network, as ``torchrun`` starts them. A process that runs alone is a group of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from carseg._env import local_rank, rank, world_size
+
+PATIENCE = timedelta(hours=2)  # the others wait while the leading process reads the pictures or validates
+
+
+class Group:
+    """The processes that train together, found through torchrun's environment variables.
+
+    Args:
+        device: where they train; of several graphics cards each process takes its own.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.rank = rank()
+        self.size = world_size()
+        self.device = device
+        if self.size > 1:
+            if device.type == "cuda":
+                self.device = torch.device("cuda", local_rank())
+                torch.cuda.set_device(self.device)
+            if not dist.is_initialized():
+                dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that validates, logs and writes."""
+        return self.rank == 0
+
+    def wrap(self, network: nn.Module) -> nn.Module:
+        """The network, its gradients averaged over the group."""
+        return nn.parallel.DistributedDataParallel(network) if self.size > 1 else network
+
+    def mean(self, value: float) -> float:
+        """The mean of every process's value."""
+        if self.size == 1:
+            return value
+        tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
+        dist.all_reduce(tensor)
+        return tensor.item() / self.size
+
+    def agree(self, value: float) -> float:
+        """The leading process's value, in every process."""
+        if self.size == 1:
+            return value
+        tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
+        dist.broadcast(tensor, 0)
+        return tensor.item()
+
+    @contextmanager
+    def leader_first(self) -> Iterator[None]:
+        """The block runs in the leading process, then in the others."""
+        if self.size > 1 and not self.leads:
+            dist.barrier()
+        yield
+        if self.size > 1 and self.leads:
+            dist.barrier()

@@ -1,0 +1,152 @@
+"""Teaching a network new pictures or new classes: from zoo weights, from a trained encoder, or from nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+
+from carseg._files import replacing
+from carseg.architectures import Network, list_architectures
+from carseg.data import Dataset, parse_augmentation
+from carseg.errors import DataError, OptionError, TrainingError, WeightsError
+from carseg.evaluation import Scores, to_metric
+from carseg.hub import (
+    DataSource,
+    find_info,
+    save_model,
+)
+from carseg.labels import LabelSet
+from carseg.runtimes import pick_device
+from carseg.training import losses, optim
+from carseg.training.config import TrainingConfig
+from carseg.training.precision import training_precision
+from carseg.training.report import write_report
+from carseg.training.run_folder import START, make_folder, read_start, resumed_config
+from carseg.training.splits import open_splits
+from carseg.training.start import start_network
+from carseg.training.trainer import Trainer
+
+
+def finetune(
+    model: str | os.PathLike[str],
+    data: str | os.PathLike[str] | Dataset,
+    out: str | os.PathLike[str],
+    *,
+    options: TrainingConfig | None = None,
+    labels: str | LabelSet | None = None,
+    mapping: Mapping[str, str] | None = None,
+    hub: str | os.PathLike[str] | None = None,
+    resume: bool = False,
+    report: Callable[[dict[str, float]], None] | None = None,
+) -> Path:
+    """Trains a network on labelled pictures.
+
+    Args:
+        model: where it starts: a model's name, the folder of an earlier run's ``best``, or the name of an architecture
+            for random weights (``options.encoder`` brings a trained encoder).
+        data: what ``carseg.data.load`` reads. Its validation split chooses the best state; where it has none a share of
+            the training pictures is held out.
+        out: the run folder.
+        options: all settings; None takes the defaults, or those a resumed run was started with.
+        labels: a label set, or a known one's name, for a folder that does not name its classes.
+        mapping: class name to new name, to rename, merge or ("") ignore classes of a folder.
+        hub: where to look for weights first.
+        resume: go on with the run in ``out``; model, data and options must be those it was started with, but for
+            ``device``, ``workers`` and ``tensorboard``. A class map, and a label set's name, need not be given again.
+        report: called after every step with ``done`` (share of the budget), ``step``, ``loss`` and ``best_miou``.
+
+    Returns:
+        The folder of the best weights, which ``carseg.load`` takes.
+
+    Raises:
+        OptionError: ``out`` holds a run already and ``resume`` is off, a setting makes no sense, or is not the one the
+            run was started with.
+        DataError: the data cannot be used; every broken picture is named.
+        TrainingError: the loss is no number any more, the disk is full, or there is nothing to resume.
+    """
+    if isinstance(data, Dataset) and (labels or mapping):
+        raise OptionError("labels and mapping are for a folder: open the data set with them")
+    _refuse_unknown(str(model), options or TrainingConfig(), hub)
+    run = Path(out)
+    started = read_start(run) if resume else None
+    if started is None:
+        options = options or TrainingConfig()
+        make_folder(run)
+    else:
+        options = resumed_config(started, run, options, str(model))
+        labels, mapping = labels or started.get("labels"), mapping or started.get("mapping")
+    train, val = open_splits(data, options, labels=labels, mapping=mapping)
+    pictures = {"classes": list(train.labels.classes), "train": len(train), "val": len(val or ())}
+    if started is not None and started["data"] != pictures:
+        raise DataError(f"{data} has changed since {run} was started: then {started['data']}, now {pictures}")
+    torch.manual_seed(options.seed)  # for the weights that are new
+    network, entry, new = start_network(model, train.labels, options, hub=hub)
+    entry = replace(
+        entry,
+        name=re.sub(r"[^A-Za-z0-9._-]+", "-", run.resolve().name).lstrip("._-") or "finetuned",
+        recipe=f"carseg finetune {model}",
+        data=(*entry.data, *_sources(train, val)),
+    )
+
+    def write(folder: Path, trained: Network, scores: Scores | None) -> None:
+        measured = (to_metric(scores, train.name, "val"),) if scores else ()
+        save_model(folder, trained, replace(entry, metrics=measured))
+
+    spec = entry.input
+    trainer = Trainer(network, spec, train, val, run, options, pack=write, report=report, hub=hub)
+    if resume:
+        trainer.resume()
+    elif trainer.group.leads:
+        begun = {
+            "model": str(model),
+            "options": asdict(options),
+            "labels": labels if isinstance(labels, str) else None,
+            "mapping": dict(mapping or {}),
+            "data": pictures,
+            "new_tensors": new,
+        }
+        with replacing(run / START) as partial:
+            partial.write_text(json.dumps(begun, indent=2) + "\n", "utf-8")
+    try:
+        trainer.run()
+    except torch.OutOfMemoryError as error:
+        advice = "start another run with a smaller batch_size or size, or with accumulate"
+        raise TrainingError(f"a step does not fit into the memory of {trainer.device}: {advice}") from error
+    except ValueError as error:
+        if "more than 1 value per channel" in str(error):  # torch's batch norm, after pooling to a single pixel
+            advice = "use a larger batch_size or size, or a smaller accumulate"
+            raise OptionError(f"{entry.architecture} cannot learn from one picture at a time: {advice}") from error
+        raise
+    if trainer.group.leads:
+        write_report(run, val or train, device=options.device)
+    return run / "best"
+
+
+def _refuse_unknown(model: str, options: TrainingConfig, hub: str | os.PathLike[str] | None) -> None:
+    """Names that are misspelt are told before all pictures are read."""
+    for name in (model, options.encoder, options.teacher):
+        if not name or name in (*list_architectures(), "imagenet") or os.path.exists(name):
+            continue
+        if name.endswith(".safetensors"):
+            raise WeightsError(f"{name}: no such file")
+        find_info(name, hub)
+    losses.make_loss(options.loss)
+    optim.make_schedule(options.schedule)
+    optim.optimizer_named(options.optimizer)
+    parse_augmentation(options.augment)
+    optim.check_freezable(options.freeze)
+    training_precision(options.precision, pick_device(options.device))
+
+
+def _sources(train: Dataset, val: Dataset | None) -> tuple[DataSource, ...]:
+    unknown = "not stated; whoever trained it knows"
+    sources = [DataSource(train.name, train.split or "all", len(train), unknown, "training")]
+    if val is not None:
+        sources.append(DataSource(val.name, val.split or "held out", len(val), unknown, "validation"))
+    return tuple(sources)

@@ -1,0 +1,50 @@
+"""The images a training learns from, and those that choose its best state."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+
+from carseg.data import Dataset, concat, load_splits, load_unlabeled, split_train_val
+from carseg.errors import DataError, OptionError
+from carseg.labels import LabelSet
+from carseg.training.config import TrainingConfig
+
+
+def open_splits(
+    data: str | os.PathLike[str] | Dataset,
+    options: TrainingConfig,
+    *,
+    labels: str | LabelSet | None = None,
+    mapping: Mapping[str, str] | None = None,
+) -> tuple[Dataset, Dataset | None]:
+    """The training pictures, those without labels too, and those that choose the best state; every one is readable.
+
+    Raises:
+        DataError: pictures are broken (and ``options.skip_bad`` is off), or there are none to train on.
+        OptionError: patience or the schedule "plateau", which go by validation pictures, where there are none.
+    """
+    splits = {"train": data} if isinstance(data, Dataset) else load_splits(data, labels=labels, mapping=mapping)
+    train, val = splits.get("train", splits.get("")), splits.get("val")
+    if train is None:
+        raise DataError(f"{data} has no split to train on, only {', '.join(splits)}")
+    if val is None and not options.val_fraction and (options.patience is not None or options.schedule == "plateau"):
+        raise OptionError("patience and the schedule plateau go by validation pictures, and there are none")
+    more = None if options.unlabelled is None else load_unlabeled(options.unlabelled, train.labels)
+    train = _verified(train, options)
+    if val is not None:
+        val = _verified(val, options)
+    elif options.val_fraction:
+        train, val = split_train_val(train, options.val_fraction, options.seed)
+    return (train if more is None else concat([train, _verified(more, options)])), val
+
+
+def _verified(dataset: Dataset, options: TrainingConfig) -> Dataset:
+    """The data set with what cannot be read left out, where the options say so; a warning names it."""
+    dataset = dataset.verified(skip_bad=options.skip_bad)
+    if dataset.broken:
+        listed = "".join(f"\n  {name}: {reason}" for name, reason in dataset.broken.items())
+        where = f"{dataset.name} {dataset.split}".strip()
+        warnings.warn(f"{len(dataset.broken)} of the pictures of {where} are left out:{listed}", stacklevel=4)
+    return dataset

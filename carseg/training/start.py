@@ -1,0 +1,113 @@
+"""What a training starts from: the network with its first weights, and what shaped those."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from carseg.architectures import Network, list_architectures
+from carseg.hub import (
+    DataSource,
+    InputSpec,
+    ModelInfo,
+    copy_encoder,
+    create_model,
+    load_encoder,
+    load_imagenet_encoder,
+    read_state,
+    rename_classes,
+    replace_head,
+    resolve,
+)
+from carseg.labels import LabelSet
+from carseg.runtimes import read_network
+from carseg.training.config import TrainingConfig
+
+IMAGENET_INPUT = InputSpec(size=(320, 320), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+_NO_FILE_YET = "0" * 64
+
+
+def start_network(
+    model: str | os.PathLike[str],
+    labels: LabelSet,
+    options: TrainingConfig,
+    *,
+    hub: str | os.PathLike[str] | None = None,
+) -> tuple[Network, ModelInfo, list[str]]:
+    """The network a training starts from, what will be known about its weights, and which tensors are new.
+
+    With weights for other classes, the head keeps what belongs to classes of the same name and is random for the rest.
+    The entry's ``data`` is what shaped the weights it starts from, its encoder and its teacher. The terms of the data
+    to come are not known, so commercial use is "unclear", and "no" where one of those forbids it.
+    """
+    before: list[tuple[ModelInfo, Literal["pretraining", "distillation"]]] = []
+    if str(model) in list_architectures():
+        network = create_model(str(model), len(labels))
+        entry = ModelInfo(
+            name="new",
+            architecture=str(model),
+            labels=labels,
+            file="model.safetensors",
+            sha256=_NO_FILE_YET,
+            bytes=1,
+            parameters=1,
+            storage="float32",
+            input=IMAGENET_INPUT,
+            licence="that of the data it was trained on",
+            commercial_use="unclear",
+            recipe="",
+            code_commit="",
+            paper="",
+            made_by="",
+            data=(),
+        )
+        new = list(network.state_dict())
+    else:
+        located = resolve(model, hub=hub)
+        entry = located.entry
+        before.append((entry, "pretraining"))
+        network = create_model(entry.architecture, len(labels))
+        state = read_state(located.path)
+        new = []
+        if labels.classes != entry.labels.classes:
+            new = rename_classes(state, network, entry, labels)
+        new += replace_head(network, state)
+        entry = replace(entry.unmeasured(), labels=labels, storage="float32", code_commit="", made_by="")
+    if options.encoder is not None:
+        encoders = _load_encoder(network, options.encoder, hub)
+        if encoders and not before:  # pictures as this encoder is used to: frozen, it could not learn others
+            seen = encoders[0].input
+            entry = replace(entry, input=replace(entry.input, mean=seen.mean, std=seen.std, scale=seen.scale))
+        before += [(encoder, "pretraining") for encoder in encoders]
+        new = [key for key in new if not key.startswith(network.encoder_prefix)]
+    if options.size is not None:
+        entry = replace(entry, input=replace(entry.input, size=options.size))
+    if options.teacher is not None:
+        before.append((resolve(options.teacher, hub=hub).entry, "distillation"))
+    data = dict.fromkeys(source for each, role in before for source in _shaped(each, role))
+    forbidden = any(each.commercial_use == "no" for each, _ in before)
+    return network, replace(entry, data=tuple(data), commercial_use="no" if forbidden else "unclear"), new
+
+
+def _load_encoder(network: Network, encoder: str, hub: str | os.PathLike[str] | None) -> list[ModelInfo]:
+    """Fills the encoder; returns the weights it comes from, as far as anything is written down about them."""
+    if encoder == "imagenet":
+        load_imagenet_encoder(network)
+    elif encoder.endswith(".safetensors"):
+        load_encoder(network, read_state(Path(encoder)), encoder)
+    else:
+        located = resolve(encoder, hub=hub)
+        copy_encoder(network, read_network(located), encoder)
+        return [located.entry]
+    return []
+
+
+def _shaped(entry: ModelInfo, role: Literal["pretraining", "distillation"]) -> list[DataSource]:
+    """The data of weights that others learn from, under the role it has for those.
+
+    What a teacher began with shaped its pupil through the teacher alone.
+    """
+    passed_on = ("training", "pretraining") if role == "distillation" else ("training",)
+    return [replace(source, role=role) if source.role in passed_on else source for source in entry.data]

@@ -1,0 +1,339 @@
+"""The training loop: on a CPU, a GPU, or several (torchrun); it can be killed at any moment and resumed.
+
+Everything random in a step comes from the seed and the step's number alone: which pictures, how they are changed, which
+units drop out. So the state to save is that number, the weights and the optimiser, and a resumed run goes where an
+uninterrupted one would.
+
+A run folder holds
+    state.pt       everything needed to go on
+    log.csv        a row a validation
+    best/, last/   hub entries (model.safetensors, config.json), what ``carseg.load`` takes
+    cache/         the pictures, decoded and resized once
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from torch import Generator, Tensor, nn
+
+from carseg._files import repair_folder, replacing
+from carseg.architectures import Network
+from carseg.data import Augment, Dataset, build_cache
+from carseg.errors import CarsegError, DataError, OptionError, TrainingError
+from carseg.evaluation import Scores, evaluate_network
+from carseg.hub import InputSpec
+from carseg.inference import normalize_batch
+from carseg.runtimes import pick_device, split_for_amx
+from carseg.training import optim
+from carseg.training.config import TrainingConfig
+from carseg.training.distillation import Teacher
+from carseg.training.distributed import Group
+from carseg.training.log import TrainingLog
+from carseg.training.losses import deep_supervision, inverse_frequency, make_loss, soft_cross_entropy
+from carseg.training.precision import training_precision
+
+STATE = "state.pt"  # in a run folder; it is there once something was learned
+CACHE_MARGIN = 1.5  # pictures are cached so much larger than the network sees them, for the augmentations that zoom in
+SAVE_SECONDS = 120  # a state is saved this often, and after every validation
+PLATEAU_PATIENCE = 5  # validations without a better one after which schedule "plateau" halves the rate
+VALIDATIONS = 100  # at most so many; without a limit a handful of pictures would be validated after every step
+GROWTH = 0.6  # share of the budget after which pictures have their full size, where they start smaller
+
+
+@dataclass
+class TrainerState:
+    """Where a run is; what a resumed run needs beside the tensors."""
+
+    step: int = 0
+    seconds: float = 0.0
+    validated: tuple[int, float] = (0, 0.0)  # step of the last validation, and the share of the budget used up by then
+    validating: float = 0.0  # share of the budget that it took, where the budget is one of time
+    loss: float = 0.0  # sum over the steps since then
+    best: float = -1.0
+    stale: int = 0  # validations since the best one
+    plateau: float = 1.0  # what schedule "plateau" multiplies the rate by
+
+
+class Trainer:
+    """One training of a network on a data set.
+
+    Args:
+        network: what is trained, with the weights it starts from.
+        spec: how it wants its pictures; training stretches them to ``spec.size``.
+        train: the pictures it learns from; the network predicts their classes.
+        val: the pictures that choose the best state; None keeps the last.
+        folder: the run folder.
+        pack: writes a hub entry, called as ``pack(folder, network, validation scores or None)``.
+        report: called after every step with what a progress bar wants to show.
+        hub: where to look for the teacher first.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        spec: InputSpec,
+        train: Dataset,
+        val: Dataset | None,
+        folder: Path,
+        options: TrainingConfig,
+        *,
+        pack: Callable[[Path, Network, Scores | None], None],
+        report: Callable[[dict[str, float]], None] | None = None,
+        hub: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.spec, self.val, self.folder, self.options = spec, val, folder, options
+        self.pack, self.report = pack, report
+        self.group = Group(pick_device(options.device))
+        if options.batch_size % (self.group.size * options.accumulate):
+            raise OptionError(f"a batch of {options.batch_size} cannot be shared by {self.group.size} processes alike")
+        self.log = TrainingLog(folder, tensorboard=options.tensorboard)
+        self.device = self.group.device
+        self.precision = training_precision(options.precision, self.device)
+        self.network = network.to(self.device).to(memory_format=torch.channels_last)
+        split_for_amx(self.network, self.device, self.precision)
+        optim.freeze(self.network, options.freeze)
+        self.model: nn.Module = self.group.wrap(self.network)
+        self.average = optim.MovingAverage(self.network, options.ema)
+        self.optimizer = optim.make_optimizer(
+            self.network,
+            options.optimizer,
+            options.lr,
+            weight_decay=options.weight_decay,
+            encoder_lr_factor=options.encoder_lr_factor,
+        )
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
+        self.schedule = optim.make_schedule(options.schedule)
+        self.augment = Augment(options.augment, train.labels)
+        self.pictures, self.masks = self._load(train)
+        counts = [torch.bincount(mask.flatten(), minlength=256)[: len(train.labels)] for mask in self.masks]
+        self.present = torch.stack(counts).float().cpu()  # drawn from with a generator of the CPU
+        self.teacher = None
+        if options.teacher:
+            self.teacher = Teacher(options.teacher, train.labels, self.device, self.precision, hub=hub)
+        self.loss = make_loss(options.loss, inverse_frequency(self.present.sum(0)))
+        self.steps_per_epoch = max(len(train) // options.batch_size, 1)
+        self.at = TrainerState()
+
+    def run(self) -> None:
+        """Trains until the budget is used up or validation has stopped improving.
+
+        Raises:
+            TrainingError: the loss is no number any more, or the disk is full; the last saved state is intact.
+        """
+        began = time.perf_counter() - self.at.seconds
+        validated = saved = time.perf_counter()
+        steps, waited = 0, 0.0  # since the last validation, in this process
+        while self.done < 1 and self.at.stale < (self.options.patience or math.inf):
+            optim.set_lr(self.optimizer, self.schedule(self.done) * self.at.plateau)
+            loss, waiting = self._step()
+            steps, waited = steps + 1, waited + waiting
+            self.at.step += 1
+            self.at.loss += loss
+            self.at.seconds = self.group.agree(time.perf_counter() - began)
+            if self.report:
+                self.report({"done": min(self.done, 1), "step": self.at.step, "loss": loss, "best_miou": self.at.best})
+            if self._validation_is_due():
+                spent = time.perf_counter() - validated
+                loss = self.at.loss / (self.at.step - self.at.validated[0])
+                scores = self._validate()
+                self._log(loss, scores, steps * self.options.batch_size / spent, waited / spent)
+                self.save()
+                steps, waited = 0, 0.0
+                validated = saved = time.perf_counter()
+            elif self.group.agree(time.perf_counter() - saved) > SAVE_SECONDS:
+                self.save()
+                saved = time.perf_counter()
+        self._write("last", None)
+        if self.val is None:
+            self._write("best", None)
+        self.log.close()
+
+    @property
+    def done(self) -> float:
+        """The share of the budget that is used up, 0..1 and a little beyond."""
+        if self.options.minutes is not None:
+            return self.at.seconds / (60 * self.options.minutes)
+        return self.at.step / (self.options.epochs * self.steps_per_epoch)
+
+    def _validation_is_due(self) -> bool:
+        """After an epoch, but at most ``VALIDATIONS`` times and for a tenth of a budget of time; and at the end."""
+        elapsed = self.done - self.at.validated[1] > max(0.999 / VALIDATIONS, 10 * self.at.validating)
+        return self.done >= 1 or (elapsed and self.at.step % self.steps_per_epoch == 0)
+
+    def _step(self) -> tuple[float, float]:
+        """One step of the optimiser: its loss, and the seconds until the data was there."""
+        generator = _generator(self.options.seed, "step", self.at.step, self.group.rank)
+        torch.manual_seed(generator.initial_seed())  # dropout
+        self.model.train()
+        optim.freeze(self.network, self.options.freeze)
+        self.optimizer.zero_grad(set_to_none=True)
+        total, waited = 0.0, 0.0
+        for indices in self._indices().chunk(self.options.accumulate):
+            began = time.perf_counter()
+            pictures, target = self._batch(indices, generator)
+            waited += time.perf_counter() - began
+            with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+                outputs = self.model(normalize_batch(pictures, self.spec))
+                opinion = self.teacher(pictures) if self.teacher else None
+            loss = deep_supervision(self.loss, outputs, self.network.loss_weights, target)
+            if opinion is not None:
+                loss = loss + deep_supervision(soft_cross_entropy, outputs, self.network.loss_weights, opinion)
+            loss = loss / self.options.accumulate
+            self.scaler.scale(loss).backward()
+            total += loss.item()
+        total = self.group.mean(total)
+        if not math.isfinite(total):
+            raise TrainingError(
+                f"the loss became {total} at step {self.at.step + 1}: start again with a learning rate below "
+                f"{self.options.lr:g}, or in float32; the last good state of {self.folder} is intact"
+            )
+        self.scaler.unscale_(self.optimizer)
+        if self.options.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.average.update(self.network, self.at.step)
+        return total, waited
+
+    def _indices(self) -> Tensor:
+        """This process's share of the pictures of the current step."""
+        epoch, position = divmod(self.at.step, self.steps_per_epoch)
+        generator = _generator(self.options.seed, "epoch", epoch)
+        count, size = len(self.pictures), self.options.batch_size
+        if self.options.balanced:
+            seen = (self.present > 0).float()
+            rarity = (seen / seen.sum(0).clamp(min=1)).sum(1)
+            order = torch.multinomial(rarity, max(count, size), replacement=True, generator=generator)
+        else:  # a set smaller than a batch is gone through several times
+            order = torch.cat([torch.randperm(count, generator=generator) for _ in range(-(-size // count))])
+        return order[position * size : (position + 1) * size][self.group.rank :: self.group.size]
+
+    def _batch(self, indices: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Pictures float32 (n, 3, h, w) in 0..255 and labels int64 (n, h, w), changed at random."""
+        indices = indices.to(self.pictures.device)
+        pictures, masks = self.pictures[indices].to(self.device), self.masks[indices].to(self.device)
+        return self.augment(pictures, masks, self._size(), generator)
+
+    def _size(self) -> tuple[int, int]:
+        """(height, width) of the current step: it grows over the first part of the training, in steps of 32 pixels."""
+        scale = min(self.options.start_scale + (1 - self.options.start_scale) * self.done / GROWTH, 1.0)
+        height, width = (side if scale == 1 else max(round(side * scale / 32), 1) * 32 for side in self.spec.size)
+        return height, width
+
+    def _load(self, train: Dataset) -> tuple[Tensor, Tensor]:
+        """The cached pictures and masks, on an accelerator that has the room, else on disk."""
+        margin = CACHE_MARGIN if self.augment.zooms else 1.0
+        height, width = (round(side * margin) for side in self.spec.size)
+        with self.group.leader_first(), self._writing():  # the others find the cache that it made
+            cache = build_cache(train, (height, width), self.folder / "cache", workers=self.options.workers)
+        tensors = torch.from_numpy(cache.pictures), torch.from_numpy(cache.masks)
+        size = sum(tensor.nbytes for tensor in tensors)
+        if self.device.type == "cuda" and size < torch.cuda.mem_get_info(self.device)[0] / 3:
+            return tensors[0].to(self.device), tensors[1].to(self.device)
+        return tensors
+
+    def _validate(self) -> Scores | None:
+        """Scores of the averaged weights on the validation pictures, by the protocol; keeps the best."""
+        self.at.validated, self.at.loss = (self.at.step, self.done), 0.0
+        if self.val is None:
+            return None
+        scores = None
+        began = time.perf_counter()
+        if self.group.leads:
+            scores = evaluate_network(self.average.model, self.val, self.spec, self.device)
+        if self.options.minutes is not None:
+            self.at.validating = self.group.agree(time.perf_counter() - began) / (60 * self.options.minutes)
+        miou = self.group.agree(scores.miou if scores else 0.0)
+        if math.isnan(miou):
+            raise DataError(f"no pixel of the {len(self.val)} validation pictures has a label")
+        self.at.stale += 1
+        if miou > self.at.best:
+            self.at.best, self.at.stale = miou, 0
+            self._write("best", scores)
+        elif self.options.schedule == "plateau" and self.at.stale % PLATEAU_PATIENCE == 0:
+            self.at.plateau /= 2
+        return scores
+
+    def _log(self, loss: float, scores: Scores | None, images_per_s: float, data_share: float) -> None:
+        if self.group.leads:
+            row = {
+                "step": float(self.at.step),
+                "epoch": self.at.step / self.steps_per_epoch,
+                "seconds": self.at.seconds,
+                "lr": max(group["lr"] for group in self.optimizer.param_groups),
+                "loss": loss,
+                "val_miou": scores.miou if scores else None,
+                "val_pixel_acc": scores.pixel_acc if scores else None,
+                "images_per_s": images_per_s,
+                "data_share": data_share,
+            }
+            with self._writing():
+                self.log.add(row)
+
+    def _write(self, name: str, scores: Scores | None) -> None:
+        if self.group.leads:
+            with self._writing():
+                self.pack(self.folder / name, self.average.model, scores)
+
+    def save(self) -> None:
+        """Writes the state, whole or not at all."""
+        if not self.group.leads:
+            return
+        state = {
+            "progress": asdict(self.at),
+            "network": self.network.state_dict(),
+            "average": self.average.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+        with self._writing(), replacing(self.folder / STATE) as partial:
+            torch.save(state, partial)
+
+    def resume(self) -> None:
+        """Goes back to the last saved state (without one, to the beginning); rows logged after it are dropped."""
+        path = self.folder / STATE
+        if path.exists():
+            try:
+                state = torch.load(path, map_location=self.device, weights_only=True)
+            except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
+                told = f"{path} is damaged ({error}): start another run from {self.folder / 'last'} or 'best'"
+                raise TrainingError(told) from None
+            self.at = TrainerState(**state["progress"])
+            self.network.load_state_dict(state["network"])
+            self.average.model.load_state_dict(state["average"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            self.scaler.load_state_dict(state["scaler"])
+        if self.group.leads:
+            self.log.rewind(self.at.step)
+            repair_folder(self.folder / "best")
+            for partial in self.folder.glob(".*.part"):  # what a killed process was writing
+                partial.unlink()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A failed write ends the run with a sentence; what was there before is untouched."""
+        try:
+            yield
+        except CarsegError:  # says already what is wrong
+            raise
+        except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
+            raise TrainingError(
+                f"cannot write to {self.folder} ({error}): free some space and go on with --resume; "
+                "what was saved before is intact"
+            ) from error
+
+
+def _generator(*identity: object) -> Generator:
+    """Random numbers that depend on nothing but ``identity``."""
+    digest = hashlib.blake2b(repr(identity).encode(), digest_size=7).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest, "big"))
