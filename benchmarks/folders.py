@@ -1,9 +1,9 @@
-"""A folder of large pictures, end to end: ``carseg predict FOLDER`` beside a plain loop over the files.
+"""A folder of large images, end to end: ``carseg predict FOLDER`` beside a plain loop over the files.
 
-    python -m benchmarks.folders --count 200                                # generated pictures of 12 megapixels
+    python -m benchmarks.folders --count 200                                # generated images of 12 megapixels
     python -m benchmarks.folders --model unet-carvana --pictures DIR --runtime openvino
 
-Both write a mask for every picture; each runs as a process from start to end, in turns. Printed are pictures a second
+Both write a mask for every image; each runs as a process from start to end, in turns. Printed are images per second
 (start included), the ratio, and the most memory each process held.
 """
 
@@ -25,7 +25,7 @@ from benchmarks.inference import machine
 
 def main(
     model: Annotated[str, typer.Option("--model", "-m")] = "fpn-mobilenetv2-carparts",
-    pictures: Annotated[Path | None, typer.Option(help="A folder; generated pictures if none.")] = None,
+    images: Annotated[Path | None, typer.Option(help="A folder; generated images if none.")] = None,
     count: Annotated[int, typer.Option(help="How many to generate.")] = 40,
     rounds: int = 3,
     runtime: str = "auto",
@@ -33,9 +33,9 @@ def main(
     hub: str | None = None,
 ) -> None:
     with tempfile.TemporaryDirectory() as scratch:
-        folder = pictures or Path(scratch, "pictures")
-        if pictures is None:  # in a process of its own, whose memory the measured ones would inherit as theirs
-            subprocess.run([sys.executable, "-m", "benchmarks.pictures", str(folder), str(count)], check=True)
+        folder = images or Path(scratch, "images")
+        if images is None:  # in a process of its own, whose memory the measured ones would inherit as theirs
+            subprocess.run([sys.executable, "-m", "benchmarks.images", str(folder), str(count)], check=True)
         total = len(list(folder.iterdir()))
         options = ["--runtime", runtime, "--precision", precision, *(["--hub", hub] if hub else [])]
         commands = {
@@ -46,10 +46,10 @@ def main(
         for number in range(rounds):
             for name, command in commands.items():
                 found[name].append(_run([sys.executable, "-m", *command, f"{scratch}/{name}-{number}"]))
-    print(f"{machine()}, {total} pictures, {model}, {rounds} rounds")
+    print(f"{machine()}, {total} images, {model}, {rounds} rounds")
     for name, runs in found.items():
         seconds, memory = (median(values) for values in zip(*runs, strict=True))
-        print(f"{name:10}  {total / seconds:7.2f} pictures/s  {memory:7.0f} MB")
+        print(f"{name:10}  {total / seconds:7.2f} images/s  {memory:7.0f} MB")
     ratios = [a / b for (a, _), (b, _) in zip(found["plain loop"], found["carseg"], strict=True)]
     print(f"ratio       {median(ratios):7.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 

@@ -1,10 +1,10 @@
-"""Every network as its public reference would be run and as carseg runs it, on the same pictures, in turns.
+"""Every network as its public reference would be run and as carseg runs it, on the same images, in turns.
 
-    python -m benchmarks.inference                                         # all models, generated pictures
+    python -m benchmarks.inference                                         # all models, generated images
     python -m benchmarks.inference -m unet -m u2net --size 320 --size 512 --pictures DIR --int8
 
-Time is that of one picture end to end: from the encoded file in memory to the mask at the picture's own size. Each way
-to run a network has a process of its own, and they take turns picture by picture, so that all meet the same load of the
+Time is that of one image end to end: from the encoded file in memory to the mask at the image's own size. Each way
+to run a network has a process of its own, and they take turns image by image, so that all meet the same load of the
 machine. An architecture's name stands for random weights. Printed are the reference's median and how many times faster
 the others are (medians over the turns), with the share of labels that equal the reference's where not all do.
 ONEDNN_MAX_CPU_ISA=AVX2 makes the processor an older one.
@@ -37,11 +37,13 @@ REFERENCE = "reference"
 def main(
     models: Annotated[list[str] | None, typer.Option("--model", "-m", help="Models or architectures.")] = None,
     sizes: Annotated[list[int] | None, typer.Option("--size", help="Side the network sees; its own if none.")] = None,
-    pictures: Annotated[Path | None, typer.Option(help="A folder; generated ones of 1280x720 if none.")] = None,
+    images: Annotated[
+        Path | None, typer.Option("--pictures", help="A folder; generated ones of 1280x720 if none.")
+    ] = None,
     rounds: int = 7,
-    count: Annotated[int, typer.Option(help="Pictures a round.")] = 4,
+    count: Annotated[int, typer.Option(help="Images a round.")] = 4,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Run int8 too; random weights: calibrated on the pictures.")
+        bool, typer.Option("--int8", help="Run int8 too; random weights: calibrated on the images.")
     ] = False,
     threads: int | None = None,
     hub: str | None = None,
@@ -49,10 +51,10 @@ def main(
     from carseg.hub import list_models
 
     ways = _ways(int8)
-    print(f"{machine()}, {threads or os.cpu_count()} threads, {count} pictures, {rounds} rounds\n")
+    print(f"{machine()}, {threads or os.cpu_count()} threads, {count} images, {rounds} rounds\n")
     print(f"| network | side | reference, ms | {' | '.join(ways)} |\n|---|---|---|{'---|' * len(ways)}")
     with tempfile.TemporaryDirectory() as scratch:
-        files = _pictures(Path(scratch), pictures, count)
+        files = _images(Path(scratch), images, count)
         for name in models or list_models():
             place = _with_weights(name, Path(scratch), hub)
             if int8:
@@ -70,16 +72,16 @@ def machine() -> str:
     return f"{cpu.name()} ({os.cpu_count()} cores)" + (f", capped to {cap}" if cap else "")
 
 
-def _pictures(scratch: Path, folder: Path | None, count: int) -> list[str]:
+def _images(scratch: Path, folder: Path | None, count: int) -> list[str]:
     """Files, all in one folder."""
     from carseg.images import synthetic_images
     from carseg.inference import find_images
 
     found = [Path(path).read_bytes() for path in list(find_images(folder))[:count]] if folder else []
-    (scratch / "pictures").mkdir()
+    (scratch / "images").mkdir()
     files = []
     for number, content in enumerate(found or synthetic_images(count)):
-        files.append(scratch / "pictures" / f"{number}.jpg")
+        files.append(scratch / "images" / f"{number}.jpg")
         files[-1].write_bytes(content)
     return [str(path) for path in files]
 
@@ -151,7 +153,7 @@ def _row(job: Job, ways: list[str], rounds: int) -> None:
 
 
 def _work(job: Job) -> None:
-    """Answers the number of a picture with the milliseconds it took, "masks" with files of all masks."""
+    """Answers the number of an image with the milliseconds it took, "masks" with files of all masks."""
     predict = _predictor(job)
     contents = [Path(path).read_bytes() for path in job["files"]]
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,6 @@
 """A network as its public reference would be run: PyTorch eagerly in float32, PIL before, full-size logits after.
 
-python -m benchmarks.plain MODEL HUB FOLDER OUT      # masks of a folder's pictures, one after another
+python -m benchmarks.plain MODEL HUB FOLDER OUT      # masks of a folder's images, one after another
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from carseg.runtimes import read_network
 
 
 def plain_predict(located: ResolvedWeights) -> Callable[[Path | IO[bytes]], np.ndarray]:
-    """A function from an encoded picture to its mask, uint8 (H, W)."""
+    """A function from an encoded image to its mask, uint8 (H, W)."""
     network = read_network(located)
     spec = located.entry.input
     mean, std = (torch.tensor(values)[:, None, None] for values in (spec.mean, spec.std))
@@ -28,11 +28,11 @@ def plain_predict(located: ResolvedWeights) -> Callable[[Path | IO[bytes]], np.n
 
     @torch.no_grad()
     def predict(file: Path | IO[bytes]) -> np.ndarray:
-        picture = Image.open(file).convert("RGB")
-        pixels = np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR)).astype(np.float32)
+        image = Image.open(file).convert("RGB")
+        pixels = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)).astype(np.float32)
         pixels /= pixels.max() if spec.scale == "max" else 255
         x = ((torch.from_numpy(pixels).permute(2, 0, 1) - mean) / std)[None]
-        logits = F.interpolate(network(x), size=picture.size[::-1], mode="bilinear", align_corners=False)
+        logits = F.interpolate(network(x), size=image.size[::-1], mode="bilinear", align_corners=False)
         return logits.argmax(1)[0].numpy().astype(np.uint8)
 
     return predict

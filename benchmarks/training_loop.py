@@ -1,10 +1,10 @@
-"""carseg's training loop beside a plain PyTorch one: the same U-Net, pictures, batches and number of threads.
+"""carseg's training loop beside a plain PyTorch one: the same U-Net, images, batches and number of threads.
 
     CARSEG_DATA=DIR python -m benchmarks.training_loop
-    python -m benchmarks.training_loop --size 320x480 --batch-size 2 --rounds 5      # generated pictures
+    python -m benchmarks.training_loop --size 320x480 --batch-size 2 --rounds 5      # generated images
 
-The plain loop is what public U-Net projects have: float32, NCHW, pictures decoded and resized by PIL inside the loop,
-Adam, cross-entropy. carseg's is `carseg.training.Trainer` as `carseg finetune` runs it: pictures cached once, channels
+The plain loop is what public U-Net projects have: float32, NCHW, images decoded and resized by PIL inside the loop,
+Adam, cross-entropy. carseg's is `carseg.training.Trainer` as `carseg finetune` runs it: images cached once, channels
 last, bfloat16 where the processor has it, memory kept by the allocator. Neither augments. Each loop has a process of
 its own, as the allocator's setting is one of the process; they take turns, so that both meet the same load of the
 machine. A first round warms up; printed are the medians of the others.
@@ -39,8 +39,8 @@ def main(
 ) -> None:
     height, width = map(int, re.fullmatch(r"(\d+)x(\d+)", size).groups())  # type: ignore[union-attr]
     with tempfile.TemporaryDirectory() as scratch:
-        pictures = find_pictures(Path(scratch), batch_size * steps)
-        job = {"data": str(pictures), "scratch": scratch, "size": [height, width]}
+        images = find_images(Path(scratch), batch_size * steps)
+        job = {"data": str(images), "scratch": scratch, "size": [height, width]}
         job |= {"batch_size": batch_size, "steps": steps}
         results: dict[str, list[dict[str, Any]]] = {name: [] for name in LOOPS}
         with Workers("benchmarks.training_loop") as workers:
@@ -64,7 +64,7 @@ def main(
     print(f"ratio   {median(ratios):8.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
-def find_pictures(scratch: Path, count: int) -> Path:
+def find_images(scratch: Path, count: int) -> Path:
     """A folder with images/*.jpg and masks/*.png: Carvana's in their own size, or generated ones."""
     if "CARSEG_DATA" in os.environ:
         return Path(os.environ["CARSEG_DATA"]) / "carvana" / "test"
@@ -95,7 +95,7 @@ def plain_loop(job: Job) -> Loop:
 
     height, width = job["size"]
 
-    class Pictures(Dataset):
+    class Images(Dataset):
         def __init__(self, names: list[str]) -> None:
             self.names = names
 
@@ -104,16 +104,16 @@ def plain_loop(job: Job) -> Loop:
 
         def __getitem__(self, i: int) -> tuple[torch.Tensor, torch.Tensor]:
             folder, name = Path(job["data"]), self.names[i]
-            picture = Image.open(folder / "images" / f"{name}.jpg").convert("RGB").resize((width, height))
+            image = Image.open(folder / "images" / f"{name}.jpg").convert("RGB").resize((width, height))
             mask = Image.open(folder / "masks" / f"{name}.png").resize((width, height), Image.Resampling.NEAREST)
-            x = torch.from_numpy(np.asarray(picture).transpose(2, 0, 1) / np.float32(255))
+            x = torch.from_numpy(np.asarray(image).transpose(2, 0, 1) / np.float32(255))
             return x, torch.from_numpy(np.array(mask)).long()
 
     torch.manual_seed(0)
     network = create_model("unet", 2)
     optimizer = torch.optim.Adam(network.parameters(), 1e-4)
     loss_of = torch.nn.CrossEntropyLoss(ignore_index=255)
-    loader = DataLoader(Pictures(_names(job)), batch_size=job["batch_size"], shuffle=True)
+    loader = DataLoader(Images(_names(job)), batch_size=job["batch_size"], shuffle=True)
 
     def run() -> dict[str, Any]:
         network.train()

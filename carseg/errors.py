@@ -19,7 +19,7 @@ class CarsegError(Exception):
     """Base of all of them: ``except carseg.CarsegError`` catches whatever carseg raises on purpose.
 
     Attributes:
-        source: the picture it is about, where ``stream(on_error="yield")`` hands the error out.
+        source: the image it is about, where ``stream(on_error="yield")`` hands the error out.
     """
 
     source: object = None
@@ -49,11 +49,11 @@ class MissingExtraError(CarsegError, ImportError):
 
 
 class ImageError(CarsegError, ValueError):
-    """A picture cannot be read: empty, truncated, not an image, or too large."""
+    """An image cannot be read: empty, truncated, not an image, or too large."""
 
 
 class ImageNotFoundError(ImageError, FileNotFoundError):
-    """There is no such picture, or a folder holds none."""
+    """There is no such image, or a folder holds none."""
 
 
 class OutputError(CarsegError, OSError):

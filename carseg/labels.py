@@ -1,6 +1,6 @@
 """Label sets: class names, colours, the background, left/right twins. Standard library only.
 
-Colours are fixed per class, so that two pictures, or two models, can be compared by eye. A part and its twin on the
+Colours are fixed per class, so that two images, or two models, can be compared by eye. A part and its twin on the
 other side share a hue and differ in lightness (left dark, right light). The colours were chosen so that no two of a set
 come near each other for normal sight, nor with protanopia, deuteranopia or tritanopia; a test holds that.
 """
@@ -63,7 +63,7 @@ class LabelSet:
     def pairs(self) -> tuple[tuple[int, int], ...]:
         """Label ids of left/right twins, found by name: ``front_left_door`` and ``front_right_door``.
 
-        Mirroring a picture swaps them. "Left" is the vehicle's left.
+        Mirroring an image swaps them. "Left" is the vehicle's left.
         """
         ids = {name: i for i, name in enumerate(self.classes)}
         twins = ((i, ids.get(_other_side(name))) for name, i in ids.items() if "left" in _words(name))
@@ -71,13 +71,13 @@ class LabelSet:
 
     @property
     def unpaired(self) -> tuple[str, ...]:
-        """Names that speak of a side but have no twin: mirroring a picture would give them the wrong side."""
+        """Names that speak of a side but have no twin: mirroring an image would give them the wrong side."""
         paired = {self.classes[i] for pair in self.pairs for i in pair}
         return tuple(name for name in self.classes if _has_side(name) and name not in paired)
 
     @property
     def flipped(self) -> tuple[int, ...]:
-        """For each label id the id it has in the mirrored picture."""
+        """For each label id the id it has in the mirrored image."""
         ids = list(range(len(self)))
         for left, right in self.pairs:
             ids[left], ids[right] = right, left

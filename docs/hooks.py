@@ -30,17 +30,17 @@ def on_config(config: Any) -> Any:
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Adds the pages and their pictures."""
+    """Adds the pages and their images."""
     from mkdocs.structure.files import File
 
     models = load_manifest().models
     rows = zoo_pages.timed_rows(models)
-    drawn = {name: picture for name in models if (picture := zoo_pages.drawn_result(name))}
+    drawn = {name: image for name in models if (image := zoo_pages.drawn_result(name))}
     pages: dict[str, str | bytes] = {"command-line.md": command_line_page()}
     pages["zoo/index.md"] = zoo_pages.zoo_page(models, rows, drawn)
     for name, entry in models.items():
-        pages[f"zoo/{name}.md"] = zoo_pages.weight_page(entry, rows.get(name), with_picture=name in drawn)
-    pages |= {f"zoo/{name}.jpg": picture for name, picture in drawn.items()}
+        pages[f"zoo/{name}.md"] = zoo_pages.weight_page(entry, rows.get(name), with_image=name in drawn)
+    pages |= {f"zoo/{name}.jpg": image for name, image in drawn.items()}
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
     return files

@@ -1,4 +1,4 @@
-"""Quality against time as an SVG picture in the text of a page: it needs no script, and has the page's colours."""
+"""Quality against time as an SVG image in the text of a page: it needs no script, and has the page's colours."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 @dataclass(frozen=True)
 class Point:
-    """One model: median milliseconds a picture, mIoU in percent and its 95 % interval."""
+    """One model: median milliseconds per image, mIoU in percent and its 95 % interval."""
 
     name: str
     ms: float
@@ -63,7 +63,7 @@ class _Axes:
             yield f'<path class="grid" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>'
             yield f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{level * self.step:g}</text>'
         middle = (LEFT + WIDTH - RIGHT) / 2
-        yield f'<text x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">milliseconds a picture</text>'
+        yield f'<text x="{middle}" y="{HEIGHT - 6}" text-anchor="middle">milliseconds per image</text>'
         yield (
             f'<text transform="translate(13 {(TOP + bottom) / 2}) rotate(-90)" text-anchor="middle">'
             "mIoU in %, with its 95 % interval</text>"

@@ -1,4 +1,4 @@
-"""The zoo's pages: all weights in one table with plots and pictures, and one page a weight, its model card.
+"""The zoo's pages: all weights in one table with plots and images, and one page a weight, its model card.
 
 Everything is read from the manifest, from ``weights/NAME/README.md`` and, where it is there, from the file
 ``benchmarks/zoo.jsonl``, the ``results.jsonl`` that ``carseg benchmark --all --out DIR`` leaves.
@@ -19,23 +19,23 @@ from carseg.figures import FIGURES
 from carseg.hub import ROOT, ModelInfo, copies, load_manifest, model_card
 
 BENCHMARK = ROOT / "benchmarks" / "zoo.jsonl"
-PICTURE = ROOT / "examples" / "car.jpg"
-_LARGEST = 960  # longest side of a picture on a page
+IMAGE = ROOT / "examples" / "car.jpg"
+_LARGEST = 960  # longest side of an image on a page
 _HEAD = (
     *("model", "labels", "mIoU, %", "95 % interval", "pixel accuracy, %", "Dice, %", "ms", "parameters", "file"),
-    *("pictures", "licence", "commercial use", "in the package", "recipe"),
+    *("images", "licence", "commercial use", "in the package", "recipe"),
 )
 
 Models = Mapping[str, ModelInfo]
 Rows = Mapping[str, Row]
 
 
-def zoo_page(models: Models, rows: Rows, pictures: Iterable[str] = ()) -> str:
-    """The table of all weights, plots where there are times, pictures, figures by class.
+def zoo_page(models: Models, rows: Rows, images: Iterable[str] = ()) -> str:
+    """The table of all weights, plots where there are times, images, figures by class.
 
     Args:
         rows: what was timed, by model.
-        pictures: models that have a picture, zoo/NAME.jpg.
+        images: models that have an image, zoo/NAME.jpg.
     """
     blocks = [
         "---\nhide: [navigation, toc]\n---\n# The zoo",
@@ -54,25 +54,25 @@ def zoo_page(models: Models, rows: Rows, pictures: Iterable[str] = ()) -> str:
     for labels, entries in _by_labels(models):
         if points := [*_points(entries, rows)]:
             blocks += [f"### {labels}: mIoU against milliseconds", f'<div class="plot">{scatter(points)}</div>']
-    if names := sorted(pictures):
+    if names := sorted(images):
         told = "Drawn by this project, it is no photograph; the networks were trained on those."
         cells = (f"[![What {name} makes of it]({name}.jpg){{ loading=lazy }}<br>{name}]({name}.md)" for name in names)
-        blocks += ["## On one picture", told, '<div class="gallery" markdown>', "\n".join(cells), "</div>"]
+        blocks += ["## On one image", told, '<div class="gallery" markdown>', "\n".join(cells), "</div>"]
     blocks += ["## By class", "IoU in %, below the figures of the whole."]
     for labels, entries in _by_labels(models):
         blocks += [f"### {labels}", _class_table(entries)]
     return _page(blocks)
 
 
-def weight_page(entry: ModelInfo, row: Row | None = None, *, with_picture: bool) -> str:
-    """The model card without its metadata, with a picture of the result, the time if there is one, and the recipe."""
+def weight_page(entry: ModelInfo, row: Row | None = None, *, with_image: bool) -> str:
+    """The model card without its metadata, with an image of the result, the time if there is one, and the recipe."""
     path = ROOT / "weights" / entry.name / "README.md"
     card = path.read_text("utf-8") if path.exists() else model_card(entry)
     title, _, rest = re.sub(r"\A---\n.*?\n---\n", "", card, flags=re.DOTALL).strip().partition("\n")
     blocks = [title]
-    if with_picture:
+    if with_image:
         blocks.append(f"![What {entry.name} makes of a drawn car]({entry.name}.jpg)")
-        blocks.append("The picture is drawn by this project, it is no photograph.")
+        blocks.append("The image is drawn by this project, it is no photograph.")
     blocks.append(rest.strip())
     if row:
         told = f"{row['ms_p50']:.0f} ms with {row['runtime']} in {row['precision']}."
@@ -107,12 +107,12 @@ def our_figure(models: Models, name: str, figure: str, merged: bool = False) -> 
 
 @functools.cache
 def drawn_result(name: str) -> bytes | None:
-    """The overlay of the example picture as a JPEG file; None where the picture or the weights are not here."""
-    if not PICTURE.exists() or not copies(load_manifest().models[name]):
+    """The overlay of the example image as a JPEG file; None where the image or the weights are not here."""
+    if not IMAGE.exists() or not copies(load_manifest().models[name]):
         return None
     import carseg
 
-    image = carseg.load(name, device="cpu", runtime="torch").predict(PICTURE).overlay()
+    image = carseg.load(name, device="cpu", runtime="torch").predict(IMAGE).overlay()
     image.thumbnail((_LARGEST, _LARGEST))
     file = io.BytesIO()
     image.save(file, "JPEG", quality=88)
@@ -136,7 +136,7 @@ def _setting(rows: Iterable[Row]) -> str:
     machines = {(row["environment"]["processor"], row["device"], row["threads"]) for row in rows}
     told = "; ".join(f"{processor}, {device}, {threads} threads" for processor, device, threads in sorted(machines))
     return (
-        "Median time of one picture of 1280x720 pixels, end to end: from the encoded picture in memory to the mask at "
+        "Median time of one image of 1280x720 pixels, end to end: from the encoded image in memory to the mask at "
         f"its own size, with the fastest runtime that the manifest allows. On {told}."
     )
 

@@ -1,11 +1,11 @@
-"""Renders the example picture, examples/car.jpg: a car in a street, since no photograph may be shipped.
+"""Renders the example image, examples/car.jpg: a car in a street, since no photograph may be shipped.
 
     python examples/draw_car.py [OUT.jpg] [--scale 0.5]
 
 The car is a signed distance function: side silhouettes bent along the plan and cut by a front profile, wheels and
 mirrors added, arches taken away. Rays are marched to it; where they hit, the point tells the material. Units are
 metres: x forward, y to the car's left (|y| in most places: both sides are alike), z up. Needs numpy and Pillow; takes
-about 20 seconds of one core and gives the same picture every time.
+about 20 seconds of one core and gives the same image every time.
 """
 
 from __future__ import annotations
@@ -319,7 +319,7 @@ def shade(p, ray):
 
 
 def street(ray):
-    """The picture without the car: asphalt with the car's shadow, pavement, house fronts; and how far each point is."""
+    """The image without the car: asphalt with the car's shadow, pavement, house fronts; and how far each point is."""
     to_wall, to_floor = (-9.0 - EYE[1]) / ray[:, 1], np.where(ray[:, 2] < 0, -EYE[2] / ray[:, 2], np.inf)
     far, floor = np.minimum(to_wall, to_floor), to_floor < to_wall
     p = EYE + far[floor, None] * ray[floor]
@@ -398,7 +398,7 @@ def developed(color, scale: float) -> Image.Image:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Renders the example picture.")
+    parser = argparse.ArgumentParser(description="Renders the example image.")
     parser.add_argument("out", nargs="?", type=Path, default=Path(__file__).with_name("car.jpg"))
     parser.add_argument("--scale", type=float, default=1.0, help="of 960 x 720 pixels")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
 """What the first layers of a network look for: the feature maps of its first block, edges, colours, bright surfaces.
 
-    python examples/feature_maps.py [PICTURE] [MODEL] [LAYER]
+    python examples/feature_maps.py [IMAGE] [MODEL] [LAYER]
 
 Without MODEL it is the U-Net for whole cars where its weights lie on this machine (`carseg download unet-carvana`
 fetches them), else the compact network inside the package. LAYER is the name of a module inside the network. Writes
@@ -19,7 +19,7 @@ from carseg.inference import preprocess
 
 FIRST_BLOCK = {"unet": "inc", "fpn-mobilenetv2": "encoder.blocks.0"}  # by architecture
 
-picture, name, layer, *_ = [*sys.argv[1:], *[None] * 3]
+image, name, layer, *_ = [*sys.argv[1:], *[None] * 3]
 unet_is_here = "unet-carvana" in carseg.list_models() and copies(carseg.info("unet-carvana"))
 name = name or ("unet-carvana" if unet_is_here else "fpn-mobilenetv2-carparts")
 model = carseg.load(name, device="cpu", runtime="torch", precision="float32")
@@ -30,7 +30,7 @@ if layer is None:
 seen: list[torch.Tensor] = []
 network.get_submodule(layer).register_forward_hook(lambda module, inputs, output: seen.append(output))
 
-rgb = decode(picture or Path(__file__).with_name("car.jpg")).rgb
+rgb = decode(image or Path(__file__).with_name("car.jpg")).rgb
 x = preprocess(rgb, model.entry.input)  # what the network gets: float32 (3, height, width)
 with torch.inference_mode():
     network(torch.from_numpy(x)[None])

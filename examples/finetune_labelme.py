@@ -1,9 +1,9 @@
-"""Ten pictures labelled with labelme, three classes of one's own: check them, fine-tune, look at the result.
+"""Ten images labelled with labelme, three classes of one's own: check them, fine-tune, look at the result.
 
     python examples/finetune_labelme.py
 
-So that it runs anywhere, the ten pictures are drawn: vans in flat colours, labelled "body", "window" and "tyre". With
-pictures of your own the three calls below stay the same. Writes labelme/ (the data) and runs/vans/ (the network, a
+So that it runs anywhere, the ten images are drawn: vans in flat colours, labelled "body", "window" and "tyre". With
+images of your own the three calls below stay the same. Writes labelme/ (the data) and runs/vans/ (the network, a
 report page with curves, and samples).
 """
 
@@ -19,7 +19,7 @@ DATA, RUN = Path("labelme"), Path("runs/vans")
 
 
 def draw_van(seed: int) -> None:
-    """A picture and, beside it, the file that labelme would have written for it."""
+    """An image and, beside it, the file that labelme would have written for it."""
     rng = np.random.default_rng(seed)
     image = Image.new("RGB", (240, 160), tuple(rng.integers(90, 220, 3).tolist()))
     draw = ImageDraw.Draw(image)
@@ -59,5 +59,5 @@ best = carseg.finetune("fpn-mobilenetv2-carparts", DATA, RUN, options=options)
 
 model = carseg.load(best)
 [figures] = model.entry.metrics
-print(f"{best}: mIoU {figures.miou:.3f} on the {figures.images} pictures that were held out")
+print(f"{best}: mIoU {figures.miou:.3f} on the {figures.images} images that were held out")
 model.predict(DATA / "van0.png").overlay().save(RUN / "van0.png")

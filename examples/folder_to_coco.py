@@ -1,8 +1,8 @@
-"""A folder of pictures to one COCO file, as a start for labelling or for tools that read COCO.
+"""A folder of images to one COCO file, as a start for labelling or for tools that read COCO.
 
     python examples/folder_to_coco.py [FOLDER] [OUT.json]
 
-Pictures are read and segmented one after another, so the folder may be of any size; broken ones are named and left out.
+Images are read and segmented one after another, so the folder may be of any size; broken ones are named and left out.
 """
 
 import json
@@ -28,4 +28,4 @@ def readable() -> Iterator[Result]:
 
 document = coco_document(readable())
 out.write_text(json.dumps(document))
-print(f"{out}: {len(document['images'])} pictures, {len(document['annotations'])} parts")
+print(f"{out}: {len(document['images'])} images, {len(document['annotations'])} parts")

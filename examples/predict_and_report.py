@@ -1,6 +1,6 @@
-"""What is in a picture of a car: every part with its share, its box and how sure the network is, and two pictures.
+"""What is in an image of a car: every part with its share, its box and how sure the network is, and two images.
 
-    python examples/predict_and_report.py [PICTURE]
+    python examples/predict_and_report.py [IMAGE]
 
 Writes report/overlay.png (all parts, with a legend) and report/parts.png (one crop a part).
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 import carseg
 from carseg.images import draw
 
-picture = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("car.jpg")
-result = carseg.load("fpn-mobilenetv2-carparts").predict(picture)
+image = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("car.jpg")
+result = carseg.load("fpn-mobilenetv2-carparts").predict(image)
 
 print(f"{'part':<20} {'share':>6} {'score':>6}  box (x, y, width, height)")
 for part in sorted(result.parts, key=lambda part: -part.area_px):
@@ -26,4 +26,4 @@ print(f"{len(names)} parts; {left} of the vehicle's left side, {right} of its ri
 folder = Path("report")
 folder.mkdir(exist_ok=True)
 result.overlay().save(folder / "overlay.png")
-draw.part_crops(result.picture, result.mask, result.labels).save(folder / "parts.png")
+draw.part_crops(result.image, result.mask, result.labels).save(folder / "parts.png")

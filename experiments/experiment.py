@@ -1,4 +1,4 @@
-"""An experiment's file, read and validated: which variants are compared, on which pictures, by which figures."""
+"""An experiment's file, read and validated: which variants are compared, on which images, by which figures."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ MEASURES = ("quality", "outside-studio", "in-studio", "side-by-side")
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Labelled pictures.
+class Images:
+    """Labelled images.
 
     Attributes:
         folder: below ``CARSEG_DATA``; trainings learn from its split "train".
@@ -42,7 +42,7 @@ class Pictures:
     merge: dict[str, str] = field(default_factory=dict)
 
     def open(self, split: str) -> Dataset:
-        """The pictures of one split."""
+        """The images of one split."""
         labels = LABEL_SETS[self.labels]
         if not self.classes:
             return open_data(data_root() / self.folder, split=split, labels=labels)
@@ -84,8 +84,8 @@ class Experiment:
             labelled, see ``recipes.car_found``; "side-by-side": what the manifest says, and milliseconds.
         figures: columns of the table; trainings are compared by the first.
         variants: the first is the one that the others are compared with.
-        pictures: None where nothing is measured on pictures of a data set.
-        input: how networks that are trained get their pictures.
+        images: None where nothing is measured on images of a data set.
+        input: how networks that are trained get their images.
         minutes: budget of each training; side by side, of each model's timing; 0 where it takes what it takes.
         seeds: trainings a variant.
     """
@@ -94,7 +94,7 @@ class Experiment:
     measure: str
     figures: tuple[str, ...]
     variants: tuple[Variant, ...]
-    pictures: Pictures | None
+    images: Images | None
     input: InputSpec | None
     minutes: float
     seeds: int
@@ -105,7 +105,7 @@ class Experiment:
         compared = [self.variants[0], variant] if variant.start else [variant]
         behind = [(v.start, v.model, v.options.get("encoder"), v.options.get("teacher")) for v in compared]
         weights = [models[name].sha256 for names in behind for name in names if name in models]
-        facts = [self.measure, self.pictures and asdict(self.pictures), self.input and asdict(self.input)]
+        facts = [self.measure, self.images and asdict(self.images), self.input and asdict(self.input)]
         definition = [[v.start, v.options, v.model] for v in compared]
         text = json.dumps([*facts, definition, weights, self.figures[0]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -121,7 +121,7 @@ def read(name: str, folder: Path = FOLDER) -> Experiment:
 
     Raises:
         UnknownNameError: there is none, or no such measure.
-        OptionError: a training lacks its pictures, input or budget, or would be compared on a test split.
+        OptionError: a training lacks its images, input or budget, or would be compared on a test split.
     """
     path = folder / f"{name}.toml"
     if not path.exists():
@@ -134,15 +134,15 @@ def read(name: str, folder: Path = FOLDER) -> Experiment:
         measure=table["measure"],
         figures=tuple(table["figures"]),
         variants=tuple(_variant(row, table) for row in table["variants"]),
-        pictures=Pictures(**table["pictures"]) if "pictures" in table else None,
+        images=Images(**table["images"]) if "images" in table else None,
         input=InputSpec(**table["input"]) if "input" in table else None,
         minutes=table.get("minutes", 0),
         seeds=table.get("seeds", 1),
     )
     if any(variant.start for variant in experiment.variants):
-        if not (experiment.pictures and experiment.input and experiment.minutes and experiment.measure == "quality"):
-            raise OptionError(f"experiment {name!r} trains: it needs pictures, input and minutes, and measures quality")
-        if experiment.pictures.split == "test":
+        if not (experiment.images and experiment.input and experiment.minutes and experiment.measure == "quality"):
+            raise OptionError(f"experiment {name!r} trains: it needs images, input and minutes, and measures quality")
+        if experiment.images.split == "test":
             raise OptionError(f"experiment {name!r} compares trainings on a test split; take a validation split")
     return experiment
 

@@ -17,7 +17,7 @@ from carseg.figures import Estimate
 from carseg.hub import Metric, load_manifest
 from carseg.inference import Segmenter, load
 from carseg.runtimes import pick_device
-from experiments.experiment import Experiment, Pictures
+from experiments.experiment import Experiment, Images
 from recipes import car_found
 
 Figure = tuple[float, ...]  # (value,) or (value, low, high)
@@ -30,8 +30,8 @@ class Measured:
 
     Attributes:
         figures: by name.
-        images: number of pictures, None where none were needed.
-        confusions: int32 (pictures, classes, classes + 1), where networks can be compared picture by picture.
+        images: number of images, None where none were needed.
+        confusions: int32 (images, classes, classes + 1), where networks can be compared image by image.
         background: label id of the background in ``confusions``.
     """
 
@@ -45,21 +45,21 @@ def measure(experiment: Experiment, model: str | Path, device: str) -> Measured:
     """The experiment's figures of a model, or of the folder of a trained network.
 
     Raises:
-        OptionError: the experiment says not on which pictures.
+        OptionError: the experiment says not on which images.
     """
     if experiment.measure == "side-by-side":
         return side_by_side(str(model), experiment.minutes, device)
-    if experiment.pictures is None:
-        raise OptionError(f"experiment {experiment.name!r} says not on which pictures it measures")
+    if experiment.images is None:
+        raise OptionError(f"experiment {experiment.name!r} says not on which images it measures")
     segmenter = load(model, device=device, runtime="torch", precision="float32")
     ways = {"quality": quality, "outside-studio": outside, "in-studio": inside}
-    return ways[experiment.measure](segmenter, experiment.pictures)
+    return ways[experiment.measure](segmenter, experiment.images)
 
 
-def quality(segmenter: Segmenter, pictures: Pictures) -> Measured:
+def quality(segmenter: Segmenter, images: Images) -> Measured:
     """mIoU, pixel accuracy and Dice by the protocol."""
-    data = pictures.open(pictures.split)
-    evaluation = Evaluation(segmenter.labels, boundary=False, merge=pictures.merge)
+    data = images.open(images.split)
+    evaluation = Evaluation(segmenter.labels, boundary=False, merge=images.merge)
     for sample in data:
         rgb, truth = sample.load()
         evaluation.add(segmenter.predict(rgb).mask, truth)
@@ -67,18 +67,18 @@ def quality(segmenter: Segmenter, pictures: Pictures) -> Measured:
     return Measured(figures, len(data), evaluation.confusions(), evaluation.labels.background)
 
 
-def outside(segmenter: Segmenter, pictures: Pictures) -> Measured:
+def outside(segmenter: Segmenter, images: Images) -> Measured:
     """Parts covered by the predicted car, and predicted car outside the box of the parts."""
-    return _car_found(segmenter, pictures, ("covered", "spilled"), boxed=True)
+    return _car_found(segmenter, images, ("covered", "spilled"), boxed=True)
 
 
-def inside(segmenter: Segmenter, pictures: Pictures) -> Measured:
+def inside(segmenter: Segmenter, images: Images) -> Measured:
     """Car covered by the predicted parts, and predicted parts outside the car."""
-    return _car_found(segmenter, pictures, ("named", "beyond"), boxed=False)
+    return _car_found(segmenter, images, ("named", "beyond"), boxed=False)
 
 
-def _car_found(segmenter: Segmenter, pictures: Pictures, names: tuple[str, str], *, boxed: bool) -> Measured:
-    found = car_found.measure(segmenter, pictures.open(pictures.split), boxed=boxed)
+def _car_found(segmenter: Segmenter, images: Images, names: tuple[str, str], *, boxed: bool) -> Measured:
+    found = car_found.measure(segmenter, images.open(images.split), boxed=boxed)
     figures: dict[str, Figure] = {names[0]: _figure(found.covered)}
     if found.spilled is not None:
         figures[names[1]] = _figure(found.spilled)
@@ -86,7 +86,7 @@ def _car_found(segmenter: Segmenter, pictures: Pictures, names: tuple[str, str],
 
 
 def side_by_side(model: str, minutes: float, device: str) -> Measured:
-    """What the manifest says of a model, and its milliseconds a picture here and now.
+    """What the manifest says of a model, and its milliseconds per image here and now.
 
     Raises:
         TrainingError: its time could not be measured.

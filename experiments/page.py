@@ -3,7 +3,7 @@
     python -m experiments.page        writes them anew
 
 A table stands between `<!-- experiment: NAME -->` and `<!-- end -->`. With several seeds, a figure and the ends of its
-interval are the means over the seeds: pictures, not seeds, make most of the interval, and they are the same ones.
+interval are the means over the seeds: images, not seeds, make most of the interval, and they are the same ones.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ COLUMNS = {
     "named": Column("car inside the parts, %", 100, 1),
     "beyond": Column("parts outside the car, %", 100, 2),
     "megabytes": Column("MB", 1, 1),
-    "ms": Column("ms a picture", 1, 0),
+    "ms": Column("ms per image", 1, 0),
 }
 
 
@@ -126,7 +126,7 @@ def _notes(experiment: Experiment, rows: Sequence[Row], budget: float) -> str:
         notes.append("**Not finished:** some variants or seeds are still to be run.")
     seen = _shaped_by_the_same(experiment, {row.variant for row in measured})
     if seen:
-        notes.append(f"Learned also from other pictures of the same data set: {', '.join(seen)}.")
+        notes.append(f"Learned also from other images of the same data set: {', '.join(seen)}.")
     time = len(wanted) * experiment.minutes
     takes = f", about {time:g} minutes" if time else ""
     notes.append(f"{'Again' if rows else '**Not run yet**'}: `python -m experiments.run {experiment.name}`{takes}.")
@@ -135,15 +135,15 @@ def _notes(experiment: Experiment, rows: Sequence[Row], budget: float) -> str:
 
 def _how(experiment: Experiment, rows: Sequence[Row], budget: float) -> str:
     if experiment.measure == "side-by-side":
-        return "Figures of the manifest, on the test split; milliseconds are end to end, one picture at a time."
-    assert experiment.pictures is not None
+        return "Figures of the manifest, on the test split; milliseconds are end to end, one image at a time."
+    assert experiment.images is not None
     trained = ""
     epochs = [row.epochs for row in rows if row.epochs is not None]
     if epochs:
         passes = " to ".join(dict.fromkeys(f"{end(epochs):.2g}" for end in (min, max)))
         trained = f" after trainings of {budget:g} minutes, {passes} epochs"
-    where = f"{rows[0].images} {experiment.pictures.split} pictures of {experiment.pictures.folder}"
-    return f"Measured on {where}{trained}; 95 % intervals over the pictures."
+    where = f"{rows[0].images} {experiment.images.split} images of {experiment.images.folder}"
+    return f"Measured on {where}{trained}; 95 % intervals over the images."
 
 
 def _where(rows: Sequence[Row]) -> str:
@@ -154,8 +154,8 @@ def _where(rows: Sequence[Row]) -> str:
 
 
 def _shaped_by_the_same(experiment: Experiment, measured: Collection[str]) -> list[str]:
-    """The measured finished models that other pictures of the data set they are measured on have shaped."""
-    data = experiment.pictures.source if experiment.pictures else None
+    """The measured finished models that other images of the data set they are measured on have shaped."""
+    data = experiment.images.source if experiment.images else None
     sources = {name: {source.name for source in entry.data} for name, entry in load_manifest().models.items()}
     models = [variant for variant in experiment.variants if variant.model and variant.name in measured]
     return [variant.name for variant in models if data in sources[variant.model]]

@@ -1,7 +1,7 @@
-"""Which of two networks is better on the same pictures: the difference of a figure, with its 95 % interval.
+"""Which of two networks is better on the same images: the difference of a figure, with its 95 % interval.
 
-Pictures differ more than networks do. Two intervals of their own therefore overlap although one network is better on
-nearly every picture; the interval of the difference, over resamples of the pictures that are the same for both, is what
+Images differ more than networks do. Two intervals of their own therefore overlap although one network is better on
+nearly every image; the interval of the difference, over resamples of the images that are the same for both, is what
 tells (the paired bootstrap: Efron and Tibshirani 1993).
 """
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from carseg.errors import OptionError
 from carseg.evaluation import Floats, class_dice, class_iou, resamples
 
-Confusions = npt.NDArray[Any]  # (pictures, classes, classes + 1) pixels, truth by prediction, as Evaluation has them
+Confusions = npt.NDArray[Any]  # (images, classes, classes + 1) pixels, truth by prediction, as Evaluation has them
 
 
 def difference(
@@ -24,17 +24,17 @@ def difference(
     """The figure of ``one`` minus that of ``other``, and the ends of its 95 % interval.
 
     Args:
-        one: of the same pictures in the same order as ``other``.
+        one: of the same images in the same order as ``other``.
         figure: "miou" or "dice", as ``carseg.evaluation.Scores`` has them.
         background: label id that Dice leaves out.
 
     Raises:
-        OptionError: they are not of the same pictures, or there is no such figure.
+        OptionError: they are not of the same images, or there is no such figure.
     """
     if figure not in ("miou", "dice"):
         raise OptionError(f"networks are compared by miou or dice, not by {figure!r}")
     if not np.array_equal(one.sum(2), other.sum(2)):  # pixels of every class in the truth
-        raise OptionError("the two were not measured on the same pictures")
+        raise OptionError("the two were not measured on the same images")
     draws = [np.ones((1, len(one))), *resamples(len(one))]
     apart = np.concatenate([_figure(d, one, figure, background) - _figure(d, other, figure, background) for d in draws])
     low, high = np.percentile(apart[1:], (2.5, 97.5))
@@ -42,7 +42,7 @@ def difference(
 
 
 def _figure(draws: Floats, confusions: Confusions, figure: str, background: int | None) -> Floats:
-    """(splits,) of splits in which picture i is ``draws[:, i]`` times."""
+    """(splits,) of splits in which image i is ``draws[:, i]`` times."""
     sums = np.tensordot(draws, confusions, 1)
     if figure == "miou":
         return class_iou(sums)[1]

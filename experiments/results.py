@@ -25,10 +25,10 @@ class Row(Record):
         commit: of the code.
         device: processor and threads, or graphics card.
         spent: minutes that the training took; None where nothing was trained.
-        epochs: passes over the training pictures; None where nothing was trained.
-        images: pictures it was measured on; None where none were needed.
+        epochs: passes over the training images; None where nothing was trained.
+        images: images it was measured on; None where none were needed.
         figures: name to (value,) or (value, low, high) with the ends of the 95 % interval; "gain" is the experiment's
-            first figure minus that of its first variant, with the same seed on the same pictures.
+            first figure minus that of its first variant, with the same seed on the same images.
         error: why there are no figures.
     """
 

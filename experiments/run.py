@@ -6,8 +6,8 @@
 ``--minutes`` is the budget of each training; schedules fit themselves to it. What is finished is not done again, and an
 interrupted training goes on where it was; delete lines of experiments/results/NAME.jsonl to have them measured again.
 All variants are run with one seed before the next seed begins, so that what is there can always be compared. Networks
-train without a validation split and are measured as they are at the end: nothing is chosen on the pictures that they
-are compared on. Keep ``runs/`` until an experiment is finished: later variants are compared, picture by picture, with
+train without a validation split and are measured as they are at the end: nothing is chosen on the images that they
+are compared on. Keep ``runs/`` until an experiment is finished: later variants are compared, image by image, with
 what lies there.
 """
 
@@ -113,20 +113,20 @@ def _row(experiment: Experiment, variant: Variant, seed: int, device: str, folde
 
 def train(experiment: Experiment, variant: Variant, seed: int, device: str, folder: Path) -> Trainer:
     """Trains a variant, or goes on with it; ``folder/best`` then holds the network as it is at the end."""
-    assert experiment.pictures is not None and experiment.input is not None  # read() refuses a training without
+    assert experiment.images is not None and experiment.input is not None  # read() refuses a training without
     options = TrainingConfig(**variant.options, minutes=experiment.minutes, seed=seed, device=device)
     if options.encoder is not None:
         options = replace(options, encoder=str(_encoder(options.encoder, folder.parent)))
-    pictures = experiment.pictures.open("train")
+    images = experiment.images.open("train")
     torch.manual_seed(seed)
-    network, entry, _ = start_network(variant.start, pictures.labels, options)
+    network, entry, _ = start_network(variant.start, images.labels, options)
     entry = replace(entry, name=experiment.name, input=experiment.input)
 
     def write(place: Path, trained: Network, scores: Scores | None) -> None:
         save_model(place, trained, entry)
 
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(network, experiment.input, pictures, None, folder, options, pack=write)
+    trainer = Trainer(network, experiment.input, images, None, folder, options, pack=write)
     trainer.resume()
     trainer.run()
     return trainer

@@ -31,7 +31,7 @@ from recipes import recipe as recipes
 from recipes.entering import WEIGHTS, describe, enter
 from recipes.measure import FEW
 
-CALIBRATING = 64  # training pictures
+CALIBRATING = 64  # training images
 
 
 def main(name: str) -> None:
@@ -49,19 +49,19 @@ def main(name: str) -> None:
 def how_it_runs(located: ResolvedWeights, recipe: recipes.Recipe) -> dict[str, Any]:
     """The fields ``runtimes`` and ``int8`` of an entry, the latter None without ONNX Runtime."""
     train, test = (open_data(recipe.data, split=split, labels=recipe.labels) for split in ("train", recipe.test))
-    agreeing = measure_runtimes(located, [sample.load_picture() for sample in subsample(train, FEW)])
+    agreeing = measure_runtimes(located, [sample.load_image() for sample in subsample(train, FEW)])
     if not importlib.util.find_spec("onnxruntime"):
         return {"runtimes": agreeing, "int8": None}
     return {"runtimes": agreeing, "int8": measure_int8(located, train, test, recipe.int8_reach)}
 
 
-def measure_runtimes(located: ResolvedWeights, pictures: Iterable[Uint8Array]) -> dict[str, dict[str, float]]:
+def measure_runtimes(located: ResolvedWeights, images: Iterable[Uint8Array]) -> dict[str, dict[str, float]]:
     """``agreement`` of every runtime and precision of this machine, as ``Entry.runtimes`` states it.
 
     bfloat16 is left out where it gains no time, as with depthwise convolutions in torch.
 
     Args:
-        pictures: RGB uint8 (H, W, 3); gone through once for each.
+        images: RGB uint8 (H, W, 3); gone through once for each.
     """
     exact = reference(located)
     started = {
@@ -71,7 +71,7 @@ def measure_runtimes(located: ResolvedWeights, pictures: Iterable[Uint8Array]) -
     }
     pairs: dict[tuple[str, str], list[tuple[Uint8Array, Uint8Array]]] = {way: [] for way in started}
     times: dict[tuple[str, str], list[float]] = {way: [] for way in started}
-    for rgb in pictures:  # each way in turn, so that other work on the machine slows all of them alike
+    for rgb in images:  # each way in turn, so that other work on the machine slows all of them alike
         wanted = exact.predict(rgb).mask
         for way, segmenter in started.items():
             began = time.perf_counter()
@@ -87,10 +87,10 @@ def measure_runtimes(located: ResolvedWeights, pictures: Iterable[Uint8Array]) -
 
 
 def measure_int8(located: ResolvedWeights, train: Dataset, test: Dataset, reach: float) -> Int8:
-    """Ranges seen on training pictures, and the mIoU that int8 loses with them on a split, on any processor."""
+    """Ranges seen on training images, and the mIoU that int8 loses with them on a split, on any processor."""
     from carseg.runtimes import INPUT_PLACE, quantize
 
-    seen = calibrate(located, (sample.load_picture() for sample in subsample(train, CALIBRATING)))
+    seen = calibrate(located, (sample.load_image() for sample in subsample(train, CALIBRATING)))
     reaches = {place: 1.0 if place == INPUT_PLACE else reach for place in seen}  # black and white are not rare
     ranges = {place: (reaches[place] * low, reaches[place] * high) for place, (low, high) in seen.items()}
     model = onnx_model(located, "float32", "onnx")

@@ -1,4 +1,4 @@
-"""How well a network finds the car in pictures that are labelled with other classes than its own.
+"""How well a network finds the car in images that are labelled with other classes than its own.
 
     CARSEG_DATA=DIR python -m recipes.car_found unet-carvana                              cars outside the studio
     CARSEG_DATA=DIR python -m recipes.car_found fpn-mobilenetv2-carparts --data carvana   parts inside the studio
@@ -6,12 +6,12 @@
 All classes but the background are taken together, on both sides. The two figures belong together: a network that calls
 everything car has a perfect first one.
 
-On pictures with labelled parts no mask of the whole car is needed. Every part belongs to the car, so the share of part
+On images with labelled parts no mask of the whole car is needed. Every part belongs to the car, so the share of part
 pixels inside the predicted car should be 1; the car is hardly larger than the box of all its parts, so the share of the
 predicted car outside that box should be near 0. Roof, fenders and unlabelled cars behind the labelled one are no parts,
 so a perfect network's second figure is a little above 0.
 
-On pictures with a mask of the car the share of the predicted parts outside of it should be 0. Roof, fenders and pillars
+On images with a mask of the car the share of the predicted parts outside of it should be 0. Roof, fenders and pillars
 have no name, so a perfect network's share of the car inside its parts is below 1.
 """
 
@@ -42,10 +42,10 @@ Pixels = npt.NDArray[np.bool_]  # (H, W)
 
 @dataclass(frozen=True)
 class CarFound:
-    """Figures in 0..1 over all pixels of the pictures, with 95 % bootstrap intervals over the pictures.
+    """Figures in 0..1 over all pixels of the images, with 95 % bootstrap intervals over the images.
 
     Attributes:
-        images: pictures with labelled pixels.
+        images: images with labelled pixels.
         covered: share of the labelled pixels that are predicted.
         spilled: share of the predicted pixels that lie where no car is; None where none was predicted.
     """
@@ -57,20 +57,20 @@ class CarFound:
     def __str__(self) -> str:
         covered = f"{_percent(self.covered)} of the labelled pixels are found"
         if self.spilled is None:
-            return f"{covered}: no car was found at all ({self.images} pictures)"
+            return f"{covered}: no car was found at all ({self.images} images)"
         spilled = f"{_percent(self.spilled)} of what is found lies where no car is"
-        return f"{covered}, {spilled} ({self.images} pictures, 95 % intervals)"
+        return f"{covered}, {spilled} ({self.images} images, 95 % intervals)"
 
 
-def measure(segmenter: Segmenter, pictures: Dataset, *, boxed: bool) -> CarFound:
+def measure(segmenter: Segmenter, images: Dataset, *, boxed: bool) -> CarFound:
     """The figures of a network.
 
     Args:
         boxed: the labels are of parts, so that the car may be anywhere in their box.
     """
-    background = pictures.labels.background
+    background = images.labels.background
     counts = []
-    for sample in pictures:
+    for sample in images:
         rgb, truth = sample.load()
         found = np.isin(segmenter.predict(rgb).mask, segmenter.labels.foreground)
         labelled = (truth != background) & (truth != IGNORE)
@@ -87,21 +87,21 @@ def box(mask: Pixels) -> Pixels:
 
 
 def count(found: Pixels, labelled: Pixels, allowed: Pixels) -> Counts:
-    """Pixels of one picture: labelled, of these found; found, of these outside ``allowed``. All 0 without a label."""
+    """Pixels of one image: labelled, of these found; found, of these outside ``allowed``. All 0 without a label."""
     if not labelled.any():
         return 0, 0, 0, 0
     return int(labelled.sum()), int((found & labelled).sum()), int(found.sum()), int((found & ~allowed).sum())
 
 
 def summarise(counts: Iterable[Counts]) -> CarFound:
-    """The figures of pictures as ``count`` counted them; pictures without labelled pixels count for nothing.
+    """The figures of images as ``count`` counted them; images without labelled pixels count for nothing.
 
     Raises:
-        DataError: no picture has any.
+        DataError: no image has any.
     """
     pixels = np.array([row for row in counts if row[0]], np.int64).reshape(-1, 4)
     if not len(pixels):
-        raise DataError("none of the pictures has a labelled pixel beside the background")
+        raise DataError("none of the images has a labelled pixel beside the background")
     drawn = np.concatenate([draws @ pixels for draws in resamples(len(pixels))])
     labelled, covered, found, spilled = (int(total) for total in pixels.sum(0))
     return CarFound(
@@ -112,7 +112,7 @@ def summarise(counts: Iterable[Counts]) -> CarFound:
 
 
 def _interval(part: Floats, whole: Floats) -> tuple[float, float]:
-    there = whole > 0  # a resample may consist of pictures without a predicted car
+    there = whole > 0  # a resample may consist of images without a predicted car
     low, high = np.percentile(part[there] / whole[there], (2.5, 97.5))
     return float(low), float(high)
 
@@ -124,13 +124,13 @@ def _percent(share: Estimate) -> str:
 
 def main(
     name: str,
-    data: Annotated[str, typer.Option(help="folder of pictures: carparts or carvana")] = "carparts",
+    data: Annotated[str, typer.Option(help="folder of images: carparts or carvana")] = "carparts",
     split: str = "test",
     device: str = "auto",
 ) -> None:
     keep_memory()
-    pictures = open_data(data_root() / data, split=split, labels=data)
-    print(f"{name}: {measure(load(name, device=device), pictures, boxed=data == 'carparts')}")
+    images = open_data(data_root() / data, split=split, labels=data)
+    print(f"{name}: {measure(load(name, device=device), images, boxed=data == 'carparts')}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ TOLERANCE = 1e-4
 
 def main(
     name: str,
-    few: Annotated[bool, typer.Option("--few", help=f"only the first {FEW} pictures")] = False,
+    few: Annotated[bool, typer.Option("--few", help=f"only the first {FEW} images")] = False,
 ) -> None:
     keep_memory()
     recipe = read(name)

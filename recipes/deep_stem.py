@@ -21,7 +21,7 @@ _NORM = ("weight", "bias", "running_mean", "running_var")
 _READERS = ("layer1.0.conv1.weight", "layer1.0.downsample.0.weight")
 _EPS = 1e-5  # of the batch norms
 # Each row or column of the 7x7 window comes from one of three windows of the first convolution, and a place there. They
-# overlap; chosen are those that the picture has: beyond its edges the second convolution sees zeros, not windows.
+# overlap; chosen are those that the image has: beyond its edges the second convolution sees zeros, not windows.
 _WINDOWS, _PLACES = (0, 0, 0, 1, 1, 2, 2), (0, 1, 2, 1, 2, 1, 2)
 
 

@@ -1,4 +1,4 @@
-"""Labels that leave open what lies near an object: for pictures in which only parts of it are labelled."""
+"""Labels that leave open what lies near an object: for images in which only parts of it are labelled."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Fringed:
     Attributes:
         label: as it is stored.
         background: the stored value of the background.
-        reach: how near, as a share of the picture's diagonal, along rows and columns.
+        reach: how near, as a share of the image's diagonal, along rows and columns.
     """
 
     label: Label

@@ -1,4 +1,4 @@
-"""Figures of a stored weight: on a whole split, on its first pictures, and logits for one made-up picture."""
+"""Figures of a stored weight: on a whole split, on its first images, and logits for one made-up image."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from carseg.hub import Metric, ModelInfo
 from carseg.inference import Segmenter, preprocess
 from carseg.runtimes import Runtime
 
-FEW = 20  # pictures of the quick check
+FEW = 20  # images of the quick check
 GOLDEN = "golden.json"
 
 
 def measure(
     segmenter: Segmenter, data: Dataset, dataset: str, *, few: bool = False, merge: Mapping[str, str] | None = None
 ) -> Metric:
-    """The figures of what ``predict`` gives on a split, or on its first ``FEW`` pictures.
+    """The figures of what ``predict`` gives on a split, or on its first ``FEW`` images.
 
     Args:
         merge: class to new name; classes of one new name count as one.
@@ -35,11 +35,11 @@ def measure(
     if merge:
         merged = ", ".join(f"{old} as {new}" for old, new in merge.items())
         metric = replace(metric, protocol=f"{merged}; {metric.protocol}", merged=dict(merge))
-    return replace(metric, protocol=f"the first {FEW} pictures by name; {metric.protocol}") if few else metric
+    return replace(metric, protocol=f"the first {FEW} images by name; {metric.protocol}") if few else metric
 
 
 def golden_logits(runtime: Runtime, entry: ModelInfo) -> list[list[float]]:
-    """Logits (classes, 9) on a 3x3 grid over a picture of smooth colours, for a test that needs no data."""
+    """Logits (classes, 9) on a 3x3 grid over an image of smooth colours, for a test that needs no data."""
     y, x = np.mgrid[0:96, 0:128]
     rgb = np.stack([2 * x, 255 - 2 * y, (x + y) % 256], -1).astype(np.uint8)
     logits = runtime(preprocess(rgb, entry.input)[None])[0]

@@ -30,7 +30,7 @@ def _row(entry: ModelInfo) -> str:
     cells = (
         f"`{entry.name}`" + (" (in the package)" if entry.embedded else ""),
         f"{len(entry.labels)} of {entry.labels.name}",
-        f"{metric.images} {metric.split} pictures of {metric.dataset}",
+        f"{metric.images} {metric.split} images of {metric.dataset}",
         f"{100 * metric.miou:.1f} %",
         f"{100 * low:.1f} to {100 * high:.1f} %",
         f"{entry.parameters / 1e6:.1f} M",

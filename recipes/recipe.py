@@ -21,12 +21,12 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Addition:
-    """Training pictures of another data set.
+    """Training images of another data set.
 
     Attributes:
         folder: below ``CARSEG_DATA``.
         labels: a label set's name, or the names of the stored values 0, 1, ...
-        images: take so many of its training pictures, evenly spread; None takes all.
+        images: take so many of its training images, evenly spread; None takes all.
         prefix: goes in front of its class names.
         classes: class name to class name of the recipe, or "ignore".
         rest: what the classes that are not named there become; None keeps them.
@@ -44,7 +44,7 @@ class Addition:
     from_round: int = 1
 
     def open(self, labels: LabelSet) -> Dataset:
-        """The pictures under the label set of the recipe."""
+        """The images under the label set of the recipe."""
         own = LABEL_SETS[self.labels] if isinstance(self.labels, str) else label_set(self.folder, self.labels)
         data = open_data(data_root() / self.folder, split="train", labels=own)
         names = {name: self.classes.get(name, self.rest or self.prefix + name) for name in own.classes}
@@ -66,10 +66,10 @@ class Recipe:
             first; "" for random weights.
         labels: the classes.
         folder: the data set's folder below ``CARSEG_DATA``.
-        also: further training pictures.
+        also: further training images.
         test: the split its figures are measured on; "" for what is not published.
         merge: class to new name: measured again with these counted as one, {} for not at all.
-        input: how the finished network gets its pictures.
+        input: how the finished network gets its images.
         rounds: options of one training after the other; each starts from the best weights of the one before.
         sources: every data set that shapes it, but for those that shaped what it starts or learns from.
         about: fields of the manifest entry: paper, licence, commercial_use, made_by, storage, embedded.
@@ -101,7 +101,7 @@ class Recipe:
         return data_root() / self.folder
 
     def open_splits(self, number: int, options: TrainingConfig) -> tuple[Dataset, Dataset | None]:
-        """The training pictures of a round, additions included, and those that choose the best state."""
+        """The training images of a round, additions included, and those that choose the best state."""
         train, val = open_splits(self.data, options, labels=self.labels)
         more = [addition.open(self.labels) for addition in self.also if addition.from_round <= number]
         return concat([train, *more]) if more else train, val

@@ -123,7 +123,7 @@ def train_round(
     """One round, the first being 1: the folder of its best weights, and what is known about them."""
     run = runs / f"{recipe.name}-{number}"
     _begin(run, options)
-    pictures, val = recipe.open_splits(number, options)
+    images, val = recipe.open_splits(number, options)
     torch.manual_seed(options.seed)
     network, entry, _ = start_network(start, recipe.labels, options)
     own = {(source.name, source.split) for source in recipe.sources}
@@ -142,7 +142,7 @@ def train_round(
         save_model(folder, trained, entry)
 
     seen = replace(recipe.input, size=options.size or recipe.input.size)
-    trainer = Trainer(network, seen, pictures, val, run, options, pack=write, report=_report)
+    trainer = Trainer(network, seen, images, val, run, options, pack=write, report=_report)
     if (run / STATE).exists():
         trainer.resume()
     trainer.run()

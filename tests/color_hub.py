@@ -65,7 +65,7 @@ def write_model(hub: Path, name: str = "blocks", commercial_use: str = "yes") ->
 
 
 def blocks(width: int = 96, height: int = 64) -> Image.Image:
-    """A picture whose left third is a left door, middle background and right third a wheel."""
+    """An image whose left third is a left door, middle background and right third a wheel."""
     pixels = np.zeros((height, width, 3), np.uint8)
     pixels[:, : width // 3] = COLORS[1]
     pixels[:, -(width // 3) :] = COLORS[3]

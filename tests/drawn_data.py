@@ -1,4 +1,4 @@
-"""Drawn data sets for the tests: pictures whose content is their label, so that a wrong pairing shows."""
+"""Drawn data sets for the tests: images whose content is their label, so that a wrong pairing shows."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def draw_mask(seed: int, height: int = 48, width: int = 64, classes: int = 3) ->
     return mask
 
 
-def draw_picture(mask: np.ndarray) -> np.ndarray:
+def draw_image(mask: np.ndarray) -> np.ndarray:
     """RGB uint8 (H, W, 3): each label in its colour."""
     return PALETTE[np.minimum(mask, len(PALETTE) - 1)]
 
 
 def save(path: Path, array: np.ndarray, **options: object) -> Path:
-    """Writes an array as a picture; the folder is made."""
+    """Writes an array as an image; the folder is made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(array).save(path, **options)
     return path
@@ -38,6 +38,6 @@ def index_folder(root: Path, names: list[str], classes: int = 3, start: int = 0)
     masks = {}
     for i, name in enumerate(names):
         masks[name] = draw_mask(start + i, classes=classes)
-        save(root / "images" / f"{name}.png", draw_picture(masks[name]))
+        save(root / "images" / f"{name}.png", draw_image(masks[name]))
         save(root / "masks" / f"{name}.png", masks[name])
     return masks

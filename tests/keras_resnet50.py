@@ -46,7 +46,7 @@ def keras_resnet50() -> Arrays:
 
 
 def first_layers(keras: Arrays, rgb: Tensor) -> Tensor:
-    """Up to the end of the first stage's first block, of pictures float32 (N, 3, H, W) in 0..255."""
+    """Up to the end of the first stage's first block, of images float32 (N, 3, H, W) in 0..255."""
     x = rgb.flip(1) - torch.tensor(MEAN_BGR)[:, None, None]
     x = F.relu(_conv_bn(keras, x, "conv1", "bn_conv1", stride=2, padding=3))
     x = F.max_pool2d(x, 3, 2, 1)

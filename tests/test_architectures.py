@@ -18,7 +18,7 @@ from recipes import growing
 from networks import randomised
 
 
-def pictures(batch: int, height: int, width: int, channels: int = 3) -> torch.Tensor:
+def images(batch: int, height: int, width: int, channels: int = 3) -> torch.Tensor:
     return torch.randn(batch, channels, height, width, generator=torch.Generator().manual_seed(height))
 
 
@@ -32,10 +32,10 @@ def test_any_size(network: tuple[str, Network]) -> None:
     _, model = network
     model.eval()
     with torch.no_grad():
-        stride = 64 // model(pictures(1, 64, 64)).shape[-1]
+        stride = 64 // model(images(1, 64, 64)).shape[-1]
         assert stride in (1, 2, 4, 8)
         for height, width in ((1, 1), (2, 3), (17, 16), (33, 47)):
-            logits = model(pictures(1, height, width))
+            logits = model(images(1, height, width))
             assert logits.shape == (1, 5, math.ceil(height / stride), math.ceil(width / stride))
             assert logits.isfinite().all()
 
@@ -43,7 +43,7 @@ def test_any_size(network: tuple[str, Network]) -> None:
 def test_prediction_does_not_depend_on_the_rest_of_the_batch(network: tuple[str, Network]) -> None:
     _, model = network
     model.eval()
-    x = pictures(2, 40, 48)
+    x = images(2, 40, 48)
     with torch.no_grad():
         torch.testing.assert_close(model(x)[1:], model(x[1:]), rtol=1e-3, atol=1e-4)
 
@@ -54,7 +54,7 @@ def test_save_and_load_is_bit_equal(network: tuple[str, Network]) -> None:
     with torch.device("meta"):
         twin = create_model(name, 5)
     twin.load_state_dict(load(save(model.state_dict())), assign=True)
-    x = pictures(1, 33, 47)
+    x = images(1, 33, 47)
     with torch.no_grad():
         assert torch.equal(twin.eval()(x), model(x))
 
@@ -65,7 +65,7 @@ def test_every_parameter_gets_a_gradient(network: tuple[str, Network]) -> None:
     for module in model.modules():
         if hasattr(module, "drop_prob"):
             module.drop_prob = 0.0  # or a block may be skipped for the whole batch
-    outputs = model(pictures(2, 33, 47))
+    outputs = model(images(2, 33, 47))
     assert isinstance(outputs, tuple)
     assert len(outputs) == len(model.loss_weights)
     loss = sum(w * (out * torch.randn_like(out)).mean() for w, out in zip(model.loss_weights, outputs, strict=True))
@@ -114,9 +114,9 @@ def test_encoder_keys_are_timms(network: tuple[str, Network]) -> None:
     ("name", "size"), [("unet", (16, 16)), ("segformer-b0", (29, 29)), ("pspnet-resnet50", (9, 17))]
 )
 def test_padding_inside_repeats_the_border(name: str, size: tuple[int, int]) -> None:
-    """A picture too small for the published network is answered as if its last row and column went on."""
+    """An image too small for the published network is answered as if its last row and column went on."""
     model = create_model(name, 2).eval()
-    x = pictures(1, 4, 12)
+    x = images(1, 4, 12)
     grown = torch.nn.functional.pad(x, (0, size[1] - 12, 0, size[0] - 4), mode="replicate")
     with torch.no_grad():
         logits = model(x)
@@ -126,16 +126,16 @@ def test_padding_inside_repeats_the_border(name: str, size: tuple[int, int]) -> 
 def test_a_training_batch_of_one_is_refused_where_it_has_no_variance() -> None:
     model = create_model("deeplabv3plus-resnet50", 2).train()
     with pytest.raises(ValueError, match="Expected more than 1 value per channel"):
-        model(pictures(1, 32, 32))
+        model(images(1, 32, 32))
 
 
-def test_unet_without_skips_sees_the_picture_through_the_bottom_only() -> None:
+def test_unet_without_skips_sees_the_image_through_the_bottom_only() -> None:
     for name, blind in (("unet", False), ("unet-noskip", True)):
         model = create_model(name, 2).eval()
         for parameter in model.down4.parameters():
             torch.nn.init.zeros_(parameter)
         with torch.no_grad():
-            assert torch.equal(model(pictures(1, 32, 32)), model(pictures(1, 32, 32) + 1)) == blind
+            assert torch.equal(model(images(1, 32, 32)), model(images(1, 32, 32) + 1)) == blind
 
 
 def test_light_networks_import_neither_timm_nor_torchvision() -> None:

@@ -1,4 +1,4 @@
-"""Pictures and masks change together, sides swap when a picture is mirrored, and the seed decides everything."""
+"""Images and masks change together, sides swap when an image is mirrored, and the seed decides everything."""
 
 import pytest
 import torch
@@ -23,57 +23,57 @@ def seeded(seed: int) -> torch.Generator:
 
 
 @pytest.mark.parametrize("name", ["flip", "crop", "perspective", "affine", "flip+crop+perspective+affine"])
-def test_mask_and_picture_move_together(name: str) -> None:
-    pictures, masks = scene(16)
-    images, labels = Augment(name, CARPARTS)(pictures, masks, SIZE, seeded(0))
+def test_mask_and_image_move_together(name: str) -> None:
+    images, masks = scene(16)
+    changed, labels = Augment(name, CARPARTS)(images, masks, SIZE, seeded(0))
     assert not torch.equal(labels, masks.long())
-    bright, part, known = images[:, 0] > 120, (labels == LEFT) | (labels == RIGHT), labels != 255
+    bright, part, known = changed[:, 0] > 120, (labels == LEFT) | (labels == RIGHT), labels != 255
     assert ((bright == part) | ~known).float().mean() > 0.97  # but for the rim, where one is interpolated
     assert part.any((1, 2)).float().mean() > 0.7
 
 
 def test_mirroring_swaps_left_and_right() -> None:
-    pictures, masks = scene(32)
-    images, labels = Augment("flip", CARPARTS)(pictures, masks, SIZE, seeded(1))
-    mirrored = images[:, 0, 20, 50] > 120  # the block is on the other side of the picture
+    images, masks = scene(32)
+    changed, labels = Augment("flip", CARPARTS)(images, masks, SIZE, seeded(1))
+    mirrored = changed[:, 0, 20, 50] > 120  # the block is on the other side of the image
     assert 4 < mirrored.sum() < 28
-    torch.testing.assert_close(images[mirrored], pictures[mirrored].flip(-1).float(), atol=1e-3, rtol=0)
+    torch.testing.assert_close(changed[mirrored], images[mirrored].flip(-1).float(), atol=1e-3, rtol=0)
     assert (labels[mirrored].unique() == torch.tensor([0, RIGHT])).all()
     assert (labels[~mirrored].unique() == torch.tensor([0, LEFT])).all()
 
 
 def test_what_lies_beyond_the_edge_is_ignored() -> None:
-    pictures, masks = scene(32)
-    _, labels = Augment("affine", CARPARTS)(pictures, masks, SIZE, seeded(2))
+    images, masks = scene(32)
+    _, labels = Augment("affine", CARPARTS)(images, masks, SIZE, seeded(2))
     assert (labels == 255).any()
     assert set(labels.unique().tolist()) <= {0, LEFT, 255}
 
 
 def test_none_changes_nothing_and_255_stays() -> None:
-    pictures, masks = scene(2)
+    images, masks = scene(2)
     masks[0, 0] = 255
-    images, labels = Augment("none", CARPARTS)(pictures, masks, SIZE, seeded(0))
-    assert torch.equal(images, pictures.float()) and torch.equal(labels, masks.long())
+    changed, labels = Augment("none", CARPARTS)(images, masks, SIZE, seeded(0))
+    assert torch.equal(changed, images.float()) and torch.equal(labels, masks.long())
 
 
 def test_jitter_leaves_the_mask_alone_and_stays_in_range() -> None:
-    pictures, masks = scene(16)
-    images, labels = Augment("jitter", CARPARTS)(pictures, masks, SIZE, seeded(3))
+    images, masks = scene(16)
+    changed, labels = Augment("jitter", CARPARTS)(images, masks, SIZE, seeded(3))
     assert torch.equal(labels, masks.long())
-    assert images.min() >= 0 and images.max() <= 255 and not torch.equal(images, pictures.float())
+    assert changed.min() >= 0 and changed.max() <= 255 and not torch.equal(changed, images.float())
 
 
-def test_paste_puts_what_is_no_background_before_another_picture() -> None:
-    pictures, masks = scene(32)
+def test_paste_puts_what_is_no_background_before_another_image() -> None:
+    images, masks = scene(32)
     masks[16:] = 0  # grounds without a block, of another brightness
-    pictures[16:] = 120
+    images[16:] = 120
     masks[16:, :5] = 255
-    images, labels = Augment("paste", CARPARTS)(pictures, masks, SIZE, seeded(4))
+    changed, labels = Augment("paste", CARPARTS)(images, masks, SIZE, seeded(4))
     block = masks[0] == LEFT
-    assert (labels[:16, block] == LEFT).all() and (images[:16, :, 14:26, 12:20] == 220).all()
-    moved = (images[:16, 0, -1, -1] == 120).sum()
+    assert (labels[:16, block] == LEFT).all() and (changed[:16, :, 14:26, 12:20] == 220).all()
+    moved = (changed[:16, 0, -1, -1] == 120).sum()
     assert 2 < moved < 14  # about half got another ground, some of them one of the same kind
-    assert ((images[:16, 0, 0, 0] == 120) == (labels[:16, 0, 0] == 255)).all()  # with what is unknown about it
+    assert ((changed[:16, 0, 0, 0] == 120) == (labels[:16, 0, 0] == 255)).all()  # with what is unknown about it
 
 
 def test_paste_needs_a_background() -> None:
@@ -82,16 +82,16 @@ def test_paste_needs_a_background() -> None:
 
 
 def test_the_seed_decides() -> None:
-    pictures, masks = scene(4)
+    images, masks = scene(4)
     augment = Augment("all", CARPARTS)
-    first, again, other = (augment(pictures, masks, SIZE, seeded(seed))[0] for seed in (5, 5, 6))
+    first, again, other = (augment(images, masks, SIZE, seeded(seed))[0] for seed in (5, 5, 6))
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
 def test_output_has_the_networks_size() -> None:
-    pictures, masks = scene(2)
-    images, labels = Augment("none", CARPARTS)(pictures, masks, (24, 32), seeded(0))
-    assert images.shape == (2, 3, 24, 32) and labels.shape == (2, 24, 32)
+    images, masks = scene(2)
+    changed, labels = Augment("none", CARPARTS)(images, masks, (24, 32), seeded(0))
+    assert changed.shape == (2, 3, 24, 32) and labels.shape == (2, 24, 32)
 
 
 def test_names() -> None:
@@ -102,7 +102,7 @@ def test_names() -> None:
         parse_augmentation("flp")
 
 
-def test_jitter_keeps_a_picture_recognisable() -> None:
+def test_jitter_keeps_a_image_recognisable() -> None:
     grey = torch.full((256, 3, *SIZE), 100, dtype=torch.uint8)
     images, _ = Augment("jitter", CARPARTS)(grey, torch.zeros(256, *SIZE, dtype=torch.uint8), SIZE, seeded(0))
     brightness = images.mean((1, 2, 3)) / 100

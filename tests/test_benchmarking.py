@@ -30,7 +30,7 @@ from carseg.hub.save import save_model
 from carseg.images import encode_jpeg
 from carseg.labels import label_set
 
-from drawn_data import draw_picture, index_folder
+from drawn_data import draw_image, index_folder
 from entries import example
 from modules import module
 
@@ -60,7 +60,7 @@ def hub(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Five labelled pictures with the split "test"."""
+    """Five labelled images with the split "test"."""
     folder = tmp_path_factory.mktemp("data")
     index_folder(folder / "train", ["a", "b"])
     index_folder(folder / "test", ["a", "b", "c", "d", "e"], start=7)
@@ -133,7 +133,7 @@ def test_speed_and_size_make_sense(rows, hub):
 
 def test_what_is_timed_is_what_predict_does(hub):
     model = carseg.load("doors", hub=str(hub), device="cpu")
-    picture = encode_jpeg(draw_picture(np.tile(np.arange(3, dtype=np.uint8), (40, 20))))
+    image = encode_jpeg(draw_image(np.tile(np.arange(3, dtype=np.uint8), (40, 20))))
     steps = []
 
     def recorded(function):
@@ -146,9 +146,9 @@ def test_what_is_timed_is_what_predict_does(hub):
     with pytest.MonkeyPatch.context() as patch:
         for name in ("decode", "preprocess", "to_mask", "class_scores"):
             patch.setattr(timing, name, recorded(getattr(timing, name)))
-        assert len(timing._timed(model, picture)) == len(timing.PARTS)
+        assert len(timing._timed(model, image)) == len(timing.PARTS)
     assert [name for name, _ in steps] == ["decode", "preprocess", "to_mask", "class_scores"]
-    assert np.array_equal(steps[2][1], model.predict(picture).mask)
+    assert np.array_equal(steps[2][1], model.predict(image).mask)
 
 
 def test_a_second_run_takes_what_is_there_and_repeats_what_failed(rows, hub, data, out, monkeypatch):
@@ -233,7 +233,7 @@ def test_rows_that_another_process_adds_meanwhile_are_kept(tmp_path, hub, monkey
     assert [row["runtime"] for row in read_rows(tmp_path / "results.jsonl")] == ["auto", "torch"]
 
 
-def test_a_coco_file_is_measured_anew_when_a_picture_changes(tmp_path, hub, monkeypatch):
+def test_a_coco_file_is_measured_anew_when_a_image_changes(tmp_path, hub, monkeypatch):
     note = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]], "area": 32, "iscrowd": 0}
     described = {
         "images": [{"id": 1, "file_name": "a.png", "height": 48, "width": 64}],
@@ -290,10 +290,10 @@ def test_a_process_that_dies_is_a_row(code, error, hub, monkeypatch):
     assert row["weights_sha256"]
 
 
-def test_broken_pictures_are_all_named_and_speed_is_still_there(tmp_path, hub):
+def test_broken_images_are_all_named_and_speed_is_still_there(tmp_path, hub):
     index_folder(tmp_path, ["a", "b", "c", "d"])
     (tmp_path / "images" / "b.png").write_bytes(b"")
-    (tmp_path / "masks" / "d.png").write_bytes(b"no picture")
+    (tmp_path / "masks" / "d.png").write_bytes(b"no image")
     [row] = carseg.benchmark("doors", tmp_path, hub=str(hub), **QUICK)
     assert re.search(r"\bb: .*\n.*\bd: ", row["error"])
     assert row["miou"] is None
@@ -372,7 +372,7 @@ def test_details_hold_every_figure(rows, out):
     details = json.loads((folder / "scores.json").read_text())
     assert details["scores"]["miou"] == rows[0]["miou"]
     assert np.sum(details["scores"]["confusion"]) == 5 * 48 * 64
-    mious = [picture["miou"] for picture in details["worst"]]
+    mious = [image["miou"] for image in details["worst"]]
     assert mious == sorted(mious)
     assert (folder / details["worst"][0]["file"]).exists()
 

@@ -1,4 +1,4 @@
-"""Pictures decoded and resized once."""
+"""Images decoded and resized once."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from drawn_data import index_folder
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    index_folder(tmp_path / "data", [f"picture{i}" for i in range(4)])
+    index_folder(tmp_path / "data", [f"image{i}" for i in range(4)])
     return tmp_path / "data"
 
 
-def test_it_holds_every_picture_and_mask_at_one_size(data: Path, tmp_path: Path) -> None:
+def test_it_holds_every_image_and_mask_at_one_size(data: Path, tmp_path: Path) -> None:
     samples = open_data(data)
     cache = build_cache(samples, (48, 64), tmp_path / "cache")
     for i, sample in enumerate(samples):
         rgb, mask = sample.load()  # 48 x 64 as stored
-        assert np.array_equal(cache.pictures[i], rgb.transpose(2, 0, 1))
+        assert np.array_equal(cache.images[i], rgb.transpose(2, 0, 1))
         assert np.array_equal(cache.masks[i], mask)
     small = build_cache(samples, (12, 20), tmp_path / "cache")
-    assert small.pictures.shape == (4, 3, 12, 20)
+    assert small.images.shape == (4, 3, 12, 20)
     assert small.masks.shape == (4, 12, 20)
     assert set(np.unique(small.masks)) <= {0, 1, 2}
 
@@ -39,9 +39,9 @@ def test_a_finished_cache_is_read_and_not_built_again(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     samples = open_data(data)
-    first = build_cache(samples, (12, 20), tmp_path / "cache").pictures.copy()
+    first = build_cache(samples, (12, 20), tmp_path / "cache").images.copy()
     monkeypatch.setattr(Sample, "load", lambda self: pytest.fail("read again"))
-    assert np.array_equal(build_cache(samples, (12, 20), tmp_path / "cache").pictures, first)
+    assert np.array_equal(build_cache(samples, (12, 20), tmp_path / "cache").images, first)
 
 
 def test_training_cannot_change_what_is_on_the_disk(data: Path, tmp_path: Path) -> None:
@@ -52,9 +52,9 @@ def test_training_cannot_change_what_is_on_the_disk(data: Path, tmp_path: Path) 
     assert np.array_equal(build_cache(samples, (12, 20), tmp_path / "cache").masks, kept)
 
 
-def test_a_broken_picture_leaves_nothing_half_done(data: Path, tmp_path: Path) -> None:
-    (data / "images" / "picture2.png").write_bytes(b"broken")
-    with pytest.raises(ImageError, match="picture2"):
+def test_a_broken_image_leaves_nothing_half_done(data: Path, tmp_path: Path) -> None:
+    (data / "images" / "image2.png").write_bytes(b"broken")
+    with pytest.raises(ImageError, match="image2"):
         build_cache(open_data(data), (12, 20), tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 

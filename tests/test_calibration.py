@@ -1,4 +1,4 @@
-"""int8 from ranges stored with the weights: without pictures, with errors that cancel, also on older processors."""
+"""int8 from ranges stored with the weights: without images, with errors that cancel, also on older processors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NETWORKS = ("fpn-mobilenetv2", "unet")  # ReLU6 and sums; concatenations and tra
 SIDES = 64, 96
 
 
-def pictures(number: int) -> list[np.ndarray]:
+def images(number: int) -> list[np.ndarray]:
     rng = np.random.default_rng(0)
     coarse = rng.standard_normal((number, 1, 3, 4, 6), np.float32)
     return list(coarse.repeat(16, 3).repeat(16, 4) + rng.standard_normal((number, 1, 3, *SIDES), np.float32) / 4)
@@ -42,7 +42,7 @@ def made(request: pytest.FixtureRequest) -> tuple[str, bytes, dict[str, tuple[fl
     """An architecture, the ONNX file of its random weights, and their ranges."""
     torch.manual_seed(0)
     model = to_onnx(create_model(request.param, 5))
-    return request.param, model, observe(model, pictures(4))
+    return request.param, model, observe(model, images(4))
 
 
 def run(model: bytes, x: np.ndarray, *, exact: bool = False) -> np.ndarray:
@@ -58,7 +58,7 @@ def constants(model: bytes) -> dict[str, np.ndarray]:
 def test_logits_stay_close(made, seven_bits: bool) -> None:
     _, model, ranges = made
     quantized = quantize(model, ranges, seven_bits=seven_bits)
-    x = pictures(5)[-1]
+    x = images(5)[-1]
     wanted, found = run(model, x), run(quantized, x, exact=True)
     assert np.abs(found - wanted).mean() < 0.05 * wanted.std()
     assert len(quantized) < 0.4 * len(model)  # the weights have a quarter of the bytes
@@ -67,7 +67,7 @@ def test_logits_stay_close(made, seven_bits: bool) -> None:
 def test_this_processor_computes_what_is_made_for_it(made) -> None:
     _, model, ranges = made
     quantized = quantize(model, ranges, seven_bits=not cpu.native_int8())
-    x = pictures(5)[-1]
+    x = images(5)[-1]
     exact, found = run(quantized, x, exact=True), run(quantized, x)
     assert np.abs(found - exact).mean() < 0.02 * exact.std()
 
@@ -76,7 +76,7 @@ def test_the_ranges_name_places_of_the_network(made) -> None:
     name, _, ranges = made
     modules = {module for module, _ in create_model(name, 5).named_modules()}
     assert len(ranges) > 10
-    assert {place.partition(":")[0] for place in ranges if place != "pictures"} <= modules
+    assert {place.partition(":")[0] for place in ranges if place != "images"} <= modules
     assert all(low < high for low, high in ranges.values())
 
 
@@ -108,11 +108,11 @@ def test_ranges_of_another_network_are_refused(made) -> None:
         quantize(model, {**ranges, "elsewhere:Conv": (0.0, 1.0)})
 
 
-def test_stored_ranges_make_int8_without_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stored_ranges_make_int8_without_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
     torch.manual_seed(0)
     network = create_model("unet", 2)
-    ranges = observe(to_onnx(create_model("unet", 2).eval()), pictures(2))
+    ranges = observe(to_onnx(create_model("unet", 2).eval()), images(2))
     entry = replace(entry_of(), name="new", architecture="unet", metrics=(), storage="int8")
     save_model(tmp_path / "new", network, replace(entry, int8=Int8(ranges, 0.0, 0.0)))
     save_model(tmp_path / "without", network, entry)

@@ -1,4 +1,4 @@
-"""Cars in pictures with other labels: the two figures, counted by hand."""
+"""Cars in images with other labels: the two figures, counted by hand."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from drawn_data import save
 
 
 def masks(car: Any, parts: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A predicted car, parts, and their box in a picture of 10x10."""
+    """A predicted car, parts, and their box in an image of 10x10."""
     found = np.zeros((2, 10, 10), bool)
     found[0][car] = found[1][parts] = True
     return found[0], found[1], box(found[1])
@@ -33,7 +33,7 @@ def test_part_pixels_inside_the_car_and_car_outside_the_box_are_counted() -> Non
     assert count(car, parts, parts) == (2, 1, 10, 9)
 
 
-def test_the_figures_are_sums_over_all_pictures() -> None:
+def test_the_figures_are_sums_over_all_images() -> None:
     perfect = count(*masks(np.s_[:5], np.s_[:5]))
     missed = count(*masks(np.s_[8:], np.s_[:5]))
     figures = summarise([perfect, missed])
@@ -52,14 +52,14 @@ def test_no_predicted_car_has_no_second_figure() -> None:
     assert figures.covered.value == 0 and figures.spilled is None and "no car was found" in str(figures)
 
 
-def test_pictures_without_parts_count_for_nothing() -> None:
+def test_images_without_parts_count_for_nothing() -> None:
     empty = count(*masks(np.s_[:], np.s_[:0]))
     assert summarise([empty, count(*masks(np.s_[:5], np.s_[:5]))]).images == 1
     with pytest.raises(DataError, match="labelled pixel"):
         summarise([empty])
 
 
-def test_a_network_is_measured_on_labelled_pictures(tmp_path: Path) -> None:
+def test_a_network_is_measured_on_labelled_images(tmp_path: Path) -> None:
     write_model(tmp_path / "hub")
     truth = np.zeros((64, 96), np.uint8)  # the network sees a car in the left and the right third
     truth[:, :48] = 1
@@ -67,7 +67,7 @@ def test_a_network_is_measured_on_labelled_pictures(tmp_path: Path) -> None:
     truth[32:, 8:48] = 0  # in the box of what is labelled
     save(tmp_path / "data" / "images" / "a.png", np.asarray(blocks()))
     save(tmp_path / "data" / "masks" / "a.png", truth)
-    pictures, network = open_data(tmp_path / "data", labels="carvana"), load(tmp_path / "hub" / "blocks", device="cpu")
-    figures = [measure(network, pictures, boxed=boxed) for boxed in (True, False)]
+    images, network = open_data(tmp_path / "data", labels="carvana"), load(tmp_path / "hub" / "blocks", device="cpu")
+    figures = [measure(network, images, boxed=boxed) for boxed in (True, False)]
     assert [each.covered.value for each in figures] == pytest.approx([40 / 48] * 2, abs=0.03)
     assert [each.spilled.value for each in figures] == pytest.approx([64 / 128, 88 / 128], abs=0.03)

@@ -58,8 +58,8 @@ def test_float32_comes_back_bit_for_bit(model: Tiny, path: Path) -> None:
     assert other.state_dict().keys() == own.keys()
     assert all(torch.equal(value, other.state_dict()[key]) for key, value in own.items())
     assert other.bn.num_batches_tracked.item() == 1
-    picture = torch.randn(1, 3, 8, 8)
-    assert torch.equal(model(picture), other(picture))
+    image = torch.randn(1, 3, 8, 8)
+    assert torch.equal(model(image), other(image))
 
 
 @pytest.mark.parametrize("storage", ["int8", "float16"])
@@ -155,8 +155,8 @@ def test_model_on_the_meta_device_is_filled(model: Tiny, path: Path) -> None:
     with torch.device("meta"):
         empty = Tiny().eval()
     load_into(empty, path)
-    picture = torch.randn(1, 3, 8, 8)
-    assert torch.equal(model(picture), empty(picture))
+    image = torch.randn(1, 3, 8, 8)
+    assert torch.equal(model(image), empty(image))
 
 
 def test_file_for_another_network_is_refused(model: Tiny, path: Path) -> None:
@@ -218,9 +218,10 @@ def test_other_classes_get_a_new_head(model: Tiny) -> None:
 
 def test_loading_the_compact_network_imports_neither_timm_nor_torchvision(path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from carseg import checkpoint; from carseg.architectures import create_model;"
-        f"path = Path({str(path)!r}); checkpoint.save(path, create_model('unet-mobilenetv2', 2));"
-        "checkpoint.load_into(create_model('unet-mobilenetv2', 2), path);"
+        "import sys; from pathlib import Path; from carseg.hub import create_model, load_into;"
+        "from carseg.hub.checkpoint import save_state;"
+        f"path = Path({str(path)!r}); save_state(path, create_model('unet-mobilenetv2', 2));"
+        "load_into(create_model('unet-mobilenetv2', 2), path);"
         "print(sorted({'timm', 'torchvision', 'requests', 'huggingface_hub'} & sys.modules.keys()))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -148,7 +148,7 @@ def test_data_check_and_convert(capsys):
     Path("data/classes.txt").write_text("background\nleft_door\nwheel\n")
     assert run("data check data") == 0
     out = capsys.readouterr().out
-    assert "3 pictures" in out
+    assert "3 images" in out
     assert "no problems" in out
     assert "flips" in out  # left_door has no twin
     assert run("data convert data --out coco --to coco --map left_door=door") == 0
@@ -161,7 +161,7 @@ def test_data_check_and_convert(capsys):
     assert run("data convert coco --out png") == 1
     assert run("data convert coco --out png --skip-bad") == 0
     out, err = capsys.readouterr()
-    assert "2 pictures" in out
+    assert "2 images" in out
     assert "left out b" in err
     assert run("data check nosuch") == 2
     assert "does not exist" in capsys.readouterr().err

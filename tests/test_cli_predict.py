@@ -111,7 +111,7 @@ def test_folders_that_collide_are_told_apart_by_their_names():
     assert written("flat") == ["img.mask.png", "two.mask.png"]
 
 
-def test_a_picture_that_is_given_twice_is_done_once(capsys):
+def test_a_image_that_is_given_twice_is_done_once(capsys):
     photo(Path("in/img.png"))
     assert predict("in", "in/img.png", "./in", "in/*.png", "--format", "json") == 0
     assert len(capsys.readouterr().out.splitlines()) == 1
@@ -135,14 +135,14 @@ def test_the_same_command_again_is_given_its_own_results(capsys):
     assert predict("carseg-out") == 2
 
 
-def test_results_may_go_above_the_pictures(capsys):
+def test_results_may_go_above_the_images(capsys):
     photo(Path("in/sub/img.png"))
     for _ in range(2):
         assert predict("in/sub", "--out", "in", "--save", "mask") == 0
     assert written("in") == ["img.mask.png", "sub/img.png"]
 
 
-def test_results_do_not_go_among_the_pictures(capsys):
+def test_results_do_not_go_among_the_images(capsys):
     photo(Path("in/img.png"))
     assert predict("in", "--out", "in") == 2
     assert "choose another" in capsys.readouterr().err
@@ -153,7 +153,7 @@ def test_results_do_not_go_among_the_pictures(capsys):
     ("arguments", "told"),
     [
         (["nosuch.jpg"], "nosuch.jpg: no such file"),
-        (["empty"], "holds no pictures"),
+        (["empty"], "holds no images"),
         (["*.jpg"], "matches no file"),
         (["img.png", "--save", "mesk"], "mask, overlay, cutout, json"),
         (["img.png", "--model", "block"], "did you mean blocks"),
@@ -166,7 +166,7 @@ def test_results_do_not_go_among_the_pictures(capsys):
         (["img.png", "--weights", "nowhere"], "nowhere"),
         (["img.png", "--out", "img.png"], "img.png"),
         (["img.png", "--treshold", "0.5"], "--threshold"),
-        ([], "PICTURE"),
+        ([], "IMAGE"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(capsys, arguments, told):
@@ -210,9 +210,9 @@ def test_the_query_of_an_address_is_no_part_of_a_name(server):
 
 
 def test_addresses_that_look_alike_write_files_of_their_own(server):
-    pictures = [f"/d/a{sign}b.png" for sign in ("%20", "+", "%28")]
-    server.files |= dict.fromkeys(pictures, photo(Path("img.png")).read_bytes())
-    assert predict(*(server.url + picture for picture in pictures), "--save", "mask") == 0
+    images = [f"/d/a{sign}b.png" for sign in ("%20", "+", "%28")]
+    server.files |= dict.fromkeys(images, photo(Path("img.png")).read_bytes())
+    assert predict(*(server.url + image for image in images), "--save", "mask") == 0
     assert len(written()) == 3
 
 
@@ -239,7 +239,7 @@ def test_what_carseg_did_not_write_is_not_overwritten(capsys):
     assert "a.json is there and is none of carseg's results" in capsys.readouterr().err
     assert Path("a.json").read_text().startswith('{"version"')
     assert predict("a.png", "a.cutout.png", "--out", ".", "--save", "cutout") == 2
-    assert "a.cutout.png is one of the pictures" in capsys.readouterr().err
+    assert "a.cutout.png is one of the images" in capsys.readouterr().err
     for _ in range(2):  # what it wrote itself it may
         assert predict("a.png", "--save", "json") == 0
 
@@ -291,7 +291,7 @@ def test_a_full_disk_ends_with_one_sentence(capsys, monkeypatch):
     assert written() == []
 
 
-def test_one_closed_folder_costs_its_own_pictures_only(capsys, monkeypatch):
+def test_one_closed_folder_costs_its_own_images_only(capsys, monkeypatch):
     for name in ("a", "closed/b", "c"):
         photo(Path(f"in/{name}.png"))
     make = Path.mkdir
@@ -372,7 +372,7 @@ def test_a_hostile_folder(capsys):
         "one.png": (1, 1),
         "line.png": (1, 3000),
     }
-    picture = blocks()
+    image = blocks()
     photo(folder / "plain.jpg")
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -389,10 +389,10 @@ def test_a_hostile_folder(capsys):
         "la.png": "LA",
     }
     for name, mode in modes.items():
-        picture.convert(mode).save(folder / name)
-    Image.fromarray(np.asarray(picture)[:, :, 0].astype(np.uint16) * 257).save(folder / "deep.png")
-    picture.save(folder / "moving.gif", save_all=True, append_images=[Image.new("RGB", picture.size)])
-    picture.save(folder / "deeper.TIFF")
+        image.convert(mode).save(folder / name)
+    Image.fromarray(np.asarray(image)[:, :, 0].astype(np.uint16) * 257).save(folder / "deep.png")
+    image.save(folder / "moving.gif", save_all=True, append_images=[Image.new("RGB", image.size)])
+    image.save(folder / "deeper.TIFF")
     (folder / "named.jpg").mkdir()
     photo(folder / "named.jpg" / "inside.png")
     good |= dict.fromkeys((*modes, "deep.png", "moving.gif", "deeper.TIFF", "named.jpg/inside.png"), (96, 64))
@@ -400,7 +400,7 @@ def test_a_hostile_folder(capsys):
     whole = (folder / "plain.jpg").read_bytes()
     bad = {
         "empty.jpg": b"",
-        "text.png": b"no picture at all",
+        "text.png": b"no image at all",
         "cut.jpg": whole[: len(whole) // 2],
         "head.png": b"\x89PNG\r\n\x1a\n",
     }
@@ -433,9 +433,9 @@ def test_a_hostile_folder(capsys):
 
 
 def test_the_largest_part_comes_first_and_no_part_is_said(capsys):
-    picture = Image.new("RGB", (96, 64), (0, 0, 255))
-    picture.paste((255, 0, 0), (0, 0, 32, 64))
-    picture.save("img.png")
+    image = Image.new("RGB", (96, 64), (0, 0, 255))
+    image.paste((255, 0, 0), (0, 0, 32, 64))
+    image.save("img.png")
     assert predict("img.png", "--save", "") == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:4]] == ["wheel", "left_door"]
     Image.new("RGB", (96, 64)).save("black.png")

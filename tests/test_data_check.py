@@ -16,7 +16,7 @@ import carseg.data
 from carseg.errors import MissingExtraError
 from carseg.labels import IGNORE, label_set
 
-from drawn_data import draw_mask, draw_picture, index_folder, save
+from drawn_data import draw_image, draw_mask, index_folder, save
 
 THREE = label_set("three", ["background", "left_door", "wheel"])
 
@@ -33,9 +33,9 @@ def test_a_sound_set_has_figures_and_no_problems(tmp_path: Path) -> None:
     assert seen == [(1, 3), (2, 3), (3, 3)]
     train, val = findings.splits["train"], findings.splits["val"]
     both = np.stack([masks["a"], masks["b"]])
-    assert train.pictures == 2
+    assert train.images == 2
     assert train.class_pixels == [np.count_nonzero(both == i) for i in range(3)]
-    assert train.class_pictures == [2, 2, 2]
+    assert train.class_images == [2, 2, 2]
     assert (val.ignored_pixels, val.sizes) == (4 * 64, ((64, 48), (64, 48)))
     assert findings.unpaired == ("left_door",)
     assert findings.absent == ()
@@ -43,23 +43,23 @@ def test_a_sound_set_has_figures_and_no_problems(tmp_path: Path) -> None:
 
 
 def test_each_fault_is_found_and_named_by_its_kind(tmp_path: Path) -> None:
-    names = ["good", "truncated", "nolabel", "nopicture", "badlabel", "small", "value", "turned"]
+    names = ["good", "truncated", "nolabel", "noimage", "badlabel", "small", "value", "turned"]
     index_folder(tmp_path, names)
     images, masks = tmp_path / "images", tmp_path / "masks"
     (images / "truncated.png").write_bytes((images / "truncated.png").read_bytes()[:90])
     (masks / "nolabel.png").unlink()
-    (images / "nopicture.png").unlink()
+    (images / "noimage.png").unlink()
     (masks / "badlabel.png").write_bytes(b"")
     save(masks / "small.png", draw_mask(0, 24, 32))
     save(masks / "value.png", draw_mask(0, classes=5))
     exif = Image.Exif()
     exif[0x0112] = 8
-    save(images / "turned.png", draw_picture(draw_mask(40)), exif=exif)
+    save(images / "turned.png", draw_image(draw_mask(40)), exif=exif)
     findings = carseg.data.check(tmp_path, labels=THREE)
     assert {problem.name: problem.kind for problem in findings.problems} == {
-        "truncated": "picture",
+        "truncated": "image",
         "nolabel": "pairing",
-        "nopicture": "pairing",
+        "noimage": "pairing",
         "badlabel": "label",
         "small": "size",
         "value": "values",
@@ -67,10 +67,10 @@ def test_each_fault_is_found_and_named_by_its_kind(tmp_path: Path) -> None:
     }
     assert not findings.ok
     assert findings.splits[""].rotated == 1
-    assert findings.splits[""].class_pictures[0] == 1  # figures are of the one good sample
+    assert findings.splits[""].class_images[0] == 1  # figures are of the one good sample
 
 
-def test_the_same_picture_in_two_splits_is_a_problem_in_one_a_remark(tmp_path: Path) -> None:
+def test_the_same_image_in_two_splits_is_a_problem_in_one_a_remark(tmp_path: Path) -> None:
     index_folder(tmp_path / "train", ["a", "b"])
     index_folder(tmp_path / "test", ["c"], start=20)
     for name in ("train/images/copy.jpg", "test/images/leak.jpg"):
@@ -90,15 +90,15 @@ def test_classes_that_never_occur_are_listed(tmp_path: Path) -> None:
     assert findings.ok
 
 
-def test_sizes_are_of_the_smallest_and_the_largest_picture(tmp_path: Path) -> None:
+def test_sizes_are_of_the_smallest_and_the_largest_image(tmp_path: Path) -> None:
     for name, height, width in (("a", 40, 60), ("b", 30, 90), ("c", 48, 64), ("d", 20, 100)):
-        save(tmp_path / "images" / f"{name}.png", draw_picture(draw_mask(1, height, width)))
+        save(tmp_path / "images" / f"{name}.png", draw_image(draw_mask(1, height, width)))
         save(tmp_path / "masks" / f"{name}.png", draw_mask(1, height, width))
     assert carseg.data.check(tmp_path, labels=THREE).splits[""].sizes == ((100, 20), (64, 48))
 
 
 def test_a_missing_extra_is_no_fault_of_the_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save(tmp_path / "images" / "a.png", draw_picture(draw_mask(1)))
+    save(tmp_path / "images" / "a.png", draw_image(draw_mask(1)))
     note = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]], "area": 32}
     images = [{"id": 1, "file_name": "a.png", "height": 48, "width": 64}]
     document = {"images": images, "annotations": [note], "categories": [{"id": 1, "name": "door"}]}
@@ -108,7 +108,7 @@ def test_a_missing_extra_is_no_fault_of_the_labels(tmp_path: Path, monkeypatch: 
         carseg.data.check(tmp_path)
 
 
-def test_a_picture_inside_a_labelme_file_is_checked_too(tmp_path: Path) -> None:
+def test_a_image_inside_a_labelme_file_is_checked_too(tmp_path: Path) -> None:
     file = io.BytesIO()
     Image.new("RGB", (64, 48)).save(file, "PNG")
     shape = {"label": "door", "points": [[1, 1], [9, 1], [9, 9]]}

@@ -127,7 +127,7 @@ def test_a_file_called_as_fiftyone_calls_it_beside_what_macos_leaves(folder: Pat
     assert (dataset[0].load()[1] == 1).all()
 
 
-def test_each_split_has_its_own_pictures_of_a_name(tmp_path: Path) -> None:
+def test_each_split_has_its_own_images_of_a_name(tmp_path: Path) -> None:
     for split, value in (("train", 10), ("val", 200)):
         save(tmp_path / "images" / split / "a.png", np.full((40, 40, 3), value, np.uint8))
         write_coco(tmp_path / "annotations" / f"instances_{split}.json", [], {1: "door"})
@@ -150,7 +150,7 @@ def test_file_names_of_windows_and_of_elsewhere(folder: Path) -> None:
     assert carseg.data.load(folder)[0].name == "a"
 
 
-def test_missing_and_unlisted_pictures_are_named(folder: Path) -> None:
+def test_missing_and_unlisted_images_are_named(folder: Path) -> None:
     save(folder / "images" / "extra.png", np.zeros((40, 40, 3), np.uint8))
     write_coco(folder / "annotations.json", [], {1: "door"}, ("a.png", "gone.png"))
     dataset = carseg.data.load(folder)
@@ -170,20 +170,20 @@ def test_missing_and_unlisted_pictures_are_named(folder: Path) -> None:
         {"size": [9, 9], "counts": [81]},
     ],
 )
-def test_broken_segmentations_name_the_picture(folder: Path, segmentation: Any) -> None:
+def test_broken_segmentations_name_the_image(folder: Path, segmentation: Any) -> None:
     write_coco(folder / "annotations.json", [note(1, 1, segmentation, 1)], {1: "door"})
     with pytest.raises(DataError, match=r"^a"):
         carseg.data.load(folder)[0].load()
 
 
 @pytest.mark.parametrize("size", [-5, 0, 10**7])
-def test_a_size_that_no_picture_has_is_named(folder: Path, size: int) -> None:
+def test_a_size_that_no_image_has_is_named(folder: Path, size: int) -> None:
     write_coco(folder / "annotations.json", [note(1, 1, [square(2, 2, 10)], 1)], {1: "door"}, size=size)
-    with pytest.raises(DataError, match=f"^a is for a picture of {size}x{size}"):
+    with pytest.raises(DataError, match=f"^a is for an image of {size}x{size}"):
         carseg.data.load(folder)[0].load()
 
 
-def test_annotations_of_no_picture_are_named(folder: Path) -> None:
+def test_annotations_of_no_image_are_named(folder: Path) -> None:
     notes = [note(1, 1, [square(2, 2, 10)], 1), note(2, 1, [square(2, 2, 10)], 1, image="1")]
     write_coco(folder / "annotations.json", notes, {1: "door"})
     dataset = carseg.data.load(folder)
@@ -200,7 +200,7 @@ def test_broken_files_name_the_file(folder: Path) -> None:
         carseg.data.load(folder)
 
 
-def test_a_picture_that_is_missing_is_not_taken_from_another_folder(tmp_path: Path) -> None:
+def test_a_image_that_is_missing_is_not_taken_from_another_folder(tmp_path: Path) -> None:
     files = ("cam1/a.png", "cam2/a.png", "b.png", "c.png", "c.png", "d.png", "d.jpg")
     write_coco(tmp_path / "annotations.json", [note(1, 1, [square(2, 2, 10)], 100)], {1: "door"}, files)
     for place in ("cam1/a.png", "cam1/b.png", "cam2/c.png", "d.png", "d.jpg"):  # b without the folder it lies in
@@ -232,7 +232,7 @@ def test_splits_are_found_in_names_with_any_separator(tmp_path: Path, form: str)
     assert [sample.name for sample in carseg.data.load(tmp_path, split="val")] == ["val"]
 
 
-def test_a_name_without_folders_means_the_picture_of_its_own_split(tmp_path: Path) -> None:
+def test_a_name_without_folders_means_the_image_of_its_own_split(tmp_path: Path) -> None:
     for split, value in (("train", 10), ("val", 200)):
         save(tmp_path / "images" / split / "a.png", np.full((40, 40, 3), value, np.uint8))
         write_coco(tmp_path / "annotations" / f"{split}.json", [], {1: "door"}, ("elsewhere/a.png",))

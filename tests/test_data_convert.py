@@ -1,4 +1,4 @@
-"""Converted sets are read back with the same pictures, labels and classes."""
+"""Converted sets are read back with the same images, labels and classes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import carseg.data
 from carseg.errors import DataError, OptionError
 from carseg.labels import BDD, IGNORE, LabelSet, label_set
 
-from drawn_data import PALETTE, draw_mask, draw_picture, index_folder, save
+from drawn_data import PALETTE, draw_image, draw_mask, index_folder, save
 
 WITHOUT_BACKGROUND = LabelSet("scene", ("sky", "road", "car"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)), None, (2,))
 
@@ -34,11 +34,11 @@ def test_round_trip(tmp_path: Path, format: str, labels: LabelSet) -> None:
         for sample in read:
             rgb, mask = sample.load()
             np.testing.assert_array_equal(mask, masks[sample.name])
-            np.testing.assert_array_equal(rgb, draw_picture(draw_mask({"a": 0, "b": 1, "street/c": 5}[sample.name])))
+            np.testing.assert_array_equal(rgb, draw_image(draw_mask({"a": 0, "b": 1, "street/c": 5}[sample.name])))
 
 
 @pytest.mark.parametrize("format", ["png", "coco"])
-def test_ignored_pixels_stay_ignored_though_no_picture_has_the_class(tmp_path: Path, format: str) -> None:
+def test_ignored_pixels_stay_ignored_though_no_image_has_the_class(tmp_path: Path, format: str) -> None:
     index_folder(tmp_path / "in", ["a"], classes=1)
     mask = draw_mask(0, classes=2) * IGNORE
     save(tmp_path / "in" / "masks" / "a.png", mask)
@@ -53,22 +53,22 @@ def test_masks_carry_the_palette(tmp_path: Path) -> None:
     labels = label_set("parts", ["background", "door", "wheel"], colors=colors)
     carseg.data.convert(carseg.data.load(tmp_path / "in", labels=labels), tmp_path / "out")
     with Image.open(tmp_path / "out" / "masks" / "a.png") as mask:
-        np.testing.assert_array_equal(np.asarray(mask.convert("RGB")), draw_picture(draw_mask(0)))
+        np.testing.assert_array_equal(np.asarray(mask.convert("RGB")), draw_image(draw_mask(0)))
 
 
-def test_pictures_turned_by_exif_are_written_upright_the_others_are_copied(tmp_path: Path) -> None:
+def test_images_turned_by_exif_are_written_upright_the_others_are_copied(tmp_path: Path) -> None:
     mask, exif = draw_mask(1), Image.Exif()
     exif[0x0112] = 6
-    turned = np.ascontiguousarray(np.rot90(draw_picture(mask)))
-    copied = save(tmp_path / "in" / "images" / "b.jpg", draw_picture(mask), quality=80)
+    turned = np.ascontiguousarray(np.rot90(draw_image(mask)))
+    copied = save(tmp_path / "in" / "images" / "b.jpg", draw_image(mask), quality=80)
     save(tmp_path / "in" / "images" / "a.jpg", turned, exif=exif, quality=95)
     for name in ("a", "b"):
         save(tmp_path / "in" / "masks" / f"{name}.png", mask)
     dataset = carseg.data.load(tmp_path / "in")
     carseg.data.convert(dataset, tmp_path / "out", "coco")
     assert (tmp_path / "out" / "images" / "b.jpg").read_bytes() == copied.read_bytes()
-    with Image.open(tmp_path / "out" / "images" / "a.png") as picture:
-        np.testing.assert_array_equal(np.asarray(picture), dataset[0].load_picture())
+    with Image.open(tmp_path / "out" / "images" / "a.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), dataset[0].load_image())
 
 
 def test_names_may_end_like_files(tmp_path: Path) -> None:
@@ -90,10 +90,10 @@ def test_broken_samples_stop_it_or_are_left_out_and_named(tmp_path: Path) -> Non
     assert [s.name for s in carseg.data.load(tmp_path / "out")] == ["a"]
 
 
-def test_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_images_of_one_name_are_refused(tmp_path: Path) -> None:
     index_folder(tmp_path / "in", ["0"])
     dataset = carseg.data.load(tmp_path / "in")
-    with pytest.raises(DataError, match="belong to several pictures, 0 for one"):
+    with pytest.raises(DataError, match="belong to several images, 0 for one"):
         carseg.data.convert(replace(dataset, samples=dataset.samples * 2), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -18,7 +18,7 @@ from carseg.data.load import load_splits
 from carseg.errors import DataError
 from carseg.labels import BDD, CAMVID, CAMVID32, CARVANA, IGNORE, label_set
 
-from drawn_data import draw_mask, draw_picture, save
+from drawn_data import draw_image, draw_mask, save
 
 SQUARE = [(8.0, 8.0), (24.0, 8.0), (24.0, 20.0), (8.0, 20.0)]
 SQUARE_MASK = np.zeros((48, 64), np.uint8)
@@ -36,11 +36,11 @@ def save_palette(path: Path, mask: np.ndarray, colors: list[int]) -> None:
 
 
 @pytest.mark.parametrize("top", [1, 255])
-@pytest.mark.parametrize(("pictures", "labels"), [(".", "."), ("train", "train_masks"), ("imgs", "masks")])
-def test_carvana(tmp_path: Path, top: int, pictures: str, labels: str) -> None:
+@pytest.mark.parametrize(("images", "labels"), [(".", "."), ("train", "train_masks"), ("imgs", "masks")])
+def test_carvana(tmp_path: Path, top: int, images: str, labels: str) -> None:
     masks = {f"0cdf_{i:02}": draw_mask(i, classes=2) for i in range(3)}
     for name, mask in masks.items():
-        save(tmp_path / pictures / f"{name}.jpg", draw_picture(mask))
+        save(tmp_path / images / f"{name}.jpg", draw_image(mask))
         save(tmp_path / labels / f"{name}_mask.gif", mask * top)
     dataset = carseg.data.load(tmp_path)
     assert (dataset.format, dataset.labels) == ("carvana", CARVANA)
@@ -50,12 +50,12 @@ def test_carvana(tmp_path: Path, top: int, pictures: str, labels: str) -> None:
         np.testing.assert_array_equal(sample.load()[1], masks[sample.name])
 
 
-# Palette and colour-coded label pictures
+# Palette and colour-coded label images
 
 
 def test_palette_pngs_count_by_index_not_by_colour(tmp_path: Path) -> None:
     mask = draw_mask(1)
-    save(tmp_path / "images" / "a.jpg", draw_picture(mask))
+    save(tmp_path / "images" / "a.jpg", draw_image(mask))
     save_palette(tmp_path / "masks" / "a.png", mask, [9, 9, 9, 9, 9, 9, 255, 0, 0])
     np.testing.assert_array_equal(carseg.data.load(tmp_path)[0].load()[1], mask)
 
@@ -71,8 +71,8 @@ def test_palette_pngs_count_by_index_not_by_colour(tmp_path: Path) -> None:
 )
 def test_colour_tables_name_colours(tmp_path: Path, file: str, text: str) -> None:
     mask = draw_mask(2)
-    save(tmp_path / "images" / "a.jpg", draw_picture(mask))
-    save(tmp_path / "masks" / "a.png", draw_picture(mask))
+    save(tmp_path / "images" / "a.jpg", draw_image(mask))
+    save(tmp_path / "masks" / "a.png", draw_image(mask))
     (tmp_path / file).write_text(text, "utf-8")
     dataset = carseg.data.load(tmp_path)
     assert dataset.labels.classes == ("rest", "door", "wheel")
@@ -81,7 +81,7 @@ def test_colour_tables_name_colours(tmp_path: Path, file: str, text: str) -> Non
 
 
 def test_a_colour_of_no_class_is_named(tmp_path: Path) -> None:
-    coloured = draw_picture(draw_mask(2))
+    coloured = draw_image(draw_mask(2))
     coloured[0, :3] = 1, 2, 3
     save(tmp_path / "images" / "a.png", coloured)
     save(tmp_path / "masks" / "a.png", coloured)
@@ -95,7 +95,7 @@ def test_a_colour_of_no_class_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
 def test_lossy_labels_are_refused(tmp_path: Path, ending: str) -> None:
-    save(tmp_path / "images" / "a.png", draw_picture(draw_mask(2)))
+    save(tmp_path / "images" / "a.png", draw_image(draw_mask(2)))
     (tmp_path / "masks").mkdir()
     Image.fromarray(draw_mask(2)).save(tmp_path / "masks" / f"a.{ending}", format="JPEG")
     with pytest.raises(DataError, match="JPEG"):
@@ -104,7 +104,7 @@ def test_lossy_labels_are_refused(tmp_path: Path, ending: str) -> None:
 
 def test_palettes_that_each_label_has_for_itself_are_refused(tmp_path: Path) -> None:
     for name, last in (("a", 3), ("b", 2)):  # a has one colour more, so that the others have other places
-        coloured = Image.fromarray(draw_picture(draw_mask(1, classes=last)))
+        coloured = Image.fromarray(draw_image(draw_mask(1, classes=last)))
         save(tmp_path / "images" / f"{name}.png", np.asarray(coloured))
         save_palette(tmp_path / "masks" / f"{name}.png", draw_mask(1, classes=last), [])
         coloured.convert("P", palette=Image.Palette.ADAPTIVE, colors=last).save(tmp_path / "masks" / f"{name}.png")
@@ -116,10 +116,10 @@ def test_palettes_that_each_label_has_for_itself_are_refused(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("ending", ["jpg", "png"])
-def test_roboflow_leaves_pictures_and_labels_in_one_folder(tmp_path: Path, ending: str) -> None:
+def test_roboflow_leaves_images_and_labels_in_one_folder(tmp_path: Path, ending: str) -> None:
     for split in ("train", "valid"):
         for name in ("a", "b_mask_of_c"):
-            save(tmp_path / split / f"{name}.{ending}", draw_picture(draw_mask(3)))
+            save(tmp_path / split / f"{name}.{ending}", draw_image(draw_mask(3)))
             save(tmp_path / split / f"{name}_mask.png", draw_mask(3))
         (tmp_path / split / "_classes.csv").write_text("Pixel Value, Class\n0, background\n1, door\n2, wheel\n")
     dataset = carseg.data.load(tmp_path, split="val")
@@ -183,7 +183,7 @@ def test_a_folder_that_names_its_colours_or_values_is_not_taken_for_camvid(tmp_p
     save(tmp_path / "colour" / "images" / "f1.png", coloured)
     save(tmp_path / "colour" / "masks" / "f1.png", coloured)
     (tmp_path / "colour" / "class_dict.csv").write_text("name,r,g,b\nrest,0,0,0\ndoor,128,0,0\nwheel,64,0,128\n")
-    save(tmp_path / "indices" / "train" / "f1.png", draw_picture(classes))
+    save(tmp_path / "indices" / "train" / "f1.png", draw_image(classes))
     save(tmp_path / "indices" / "trainannot" / "f1.png", classes)
     (tmp_path / "indices" / "classes.txt").write_text("rest\ndoor\nwheel\n")
     for folder in ("colour", "indices"):
@@ -201,7 +201,7 @@ def test_a_folder_that_names_its_colours_or_values_is_not_taken_for_camvid(tmp_p
 )
 def test_bdd100k_drivable_maps(tmp_path: Path, folder: str, ending: str, stored: tuple[int, ...]) -> None:
     mask = draw_mask(6)
-    save(tmp_path / "images" / "100k" / "val" / "b1.jpg", draw_picture(mask))
+    save(tmp_path / "images" / "100k" / "val" / "b1.jpg", draw_image(mask))
     save(tmp_path / folder / "val" / f"b1{ending}.png", np.array(stored, np.uint8)[mask])
     dataset = carseg.data.load(tmp_path, split="val", labels="bdd" if ending else None)
     assert dataset.labels is BDD
@@ -213,9 +213,9 @@ def test_bdd100k_drivable_maps(tmp_path: Path, folder: str, ending: str, stored:
 )
 def test_cityscapes(tmp_path: Path, ending: str, stored: tuple[int, ...]) -> None:
     classes = draw_mask(7, classes=5)
-    save(tmp_path / "leftImg8bit" / "val" / "bonn" / "bonn_1_leftImg8bit.png", draw_picture(classes))
+    save(tmp_path / "leftImg8bit" / "val" / "bonn" / "bonn_1_leftImg8bit.png", draw_image(classes))
     save(tmp_path / "gtFine" / "val" / "bonn" / f"bonn_1_gtFine_{ending}.png", np.array(stored, np.uint8)[classes])
-    save(tmp_path / "gtFine" / "val" / "bonn" / "bonn_1_gtFine_color.png", draw_picture(classes))
+    save(tmp_path / "gtFine" / "val" / "bonn" / "bonn_1_gtFine_color.png", draw_image(classes))
     dataset = carseg.data.load(tmp_path)
     assert (dataset.labels.classes[0], dataset.labels.classes[13]) == ("road", "car")
     assert len(dataset.labels) == 19
@@ -229,7 +229,7 @@ def test_pascal_voc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for i, name in enumerate(("2007_1", "2007_2", "my car 3")):
         mask = draw_mask(i) * 7
         mask[:2] = IGNORE
-        save(root / "JPEGImages" / f"{name}.jpg", draw_picture(mask))
+        save(root / "JPEGImages" / f"{name}.jpg", draw_image(mask))
         save_palette(root / "SegmentationClass" / f"{name}.png", mask, list(range(255)) * 3 + [224, 224, 192])
     lists = root / "ImageSets" / "Segmentation"
     lists.mkdir(parents=True)
@@ -306,7 +306,7 @@ def test_labelme_polygons_rectangles_circles_and_bit_masks(tmp_path: Path) -> No
     assert np.count_nonzero(mask == 4) == pytest.approx(np.pi * 8 * 8, rel=0.05)
 
 
-def test_labelme_pictures_elsewhere_embedded_missing_and_unlabelled(tmp_path: Path) -> None:
+def test_labelme_images_elsewhere_embedded_missing_and_unlabelled(tmp_path: Path) -> None:
     shape = [{"label": "door", "points": SQUARE, "shape_type": "polygon"}]
     save(tmp_path / "images" / "far.jpg", np.zeros((48, 64, 3), np.uint8))
     save(tmp_path / "images" / "lonely.jpg", np.zeros((48, 64, 3), np.uint8))
@@ -344,7 +344,7 @@ def test_labelme_shapes_without_area_are_named(tmp_path: Path) -> None:
         carseg.data.load(tmp_path)[0].load()
 
 
-def test_labelme_labels_that_are_numbers_and_sizes_that_no_picture_has(tmp_path: Path) -> None:
+def test_labelme_labels_that_are_numbers_and_sizes_that_no_image_has(tmp_path: Path) -> None:
     for name, label, height in (("a", 3, 48), ("b", None, 10**9)):
         save(tmp_path / f"{name}.png", np.zeros((48, 64, 3), np.uint8))
         shapes = [{"label": label, "points": SQUARE}]
@@ -352,11 +352,11 @@ def test_labelme_labels_that_are_numbers_and_sizes_that_no_picture_has(tmp_path:
     dataset = carseg.data.load(tmp_path)
     assert dataset.labels.classes == ("background", "3", "None")
     np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK)
-    with pytest.raises(DataError, match=r"b\.json is for a picture of 64x1000000000"):
+    with pytest.raises(DataError, match=r"b\.json is for an image of 64x1000000000"):
         dataset[1].load()
 
 
-def test_a_labelme_bit_mask_may_begin_outside_the_picture(tmp_path: Path) -> None:
+def test_a_labelme_bit_mask_may_begin_outside_the_image(tmp_path: Path) -> None:
     bits = io.BytesIO()
     Image.fromarray(np.ones((4, 6), np.uint8) * 255).save(bits, "PNG")
     stamp = {"label": "door", "points": [[-2, -1], [4, 3]], "shape_type": "mask"}
@@ -367,14 +367,14 @@ def test_a_labelme_bit_mask_may_begin_outside_the_picture(tmp_path: Path) -> Non
     assert mask[:3, :4].all() and mask.sum() == 12
 
 
-def test_labelme_files_may_hold_a_long_picture_before_the_shapes(tmp_path: Path) -> None:
+def test_labelme_files_may_hold_a_long_image_before_the_shapes(tmp_path: Path) -> None:
     save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
     note = {"imageData": "A" * 100_000, "imagePath": "a.png", "shapes": [{"label": "door", "points": SQUARE}]}
     (tmp_path / "a.json").write_text(json.dumps(note))
     np.testing.assert_array_equal(carseg.data.load(tmp_path)[0].load()[1], SQUARE_MASK)
 
 
-def test_opening_labelme_files_holds_one_picture_at_a_time(tmp_path: Path) -> None:
+def test_opening_labelme_files_holds_one_image_at_a_time(tmp_path: Path) -> None:
     file, size = io.BytesIO(), 300
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)).save(file, "PNG")
     data = base64.b64encode(file.getvalue()).decode()
@@ -422,7 +422,7 @@ def test_yolo(tmp_path: Path, description: str | None) -> None:
 
 
 @pytest.mark.parametrize("before", ["data/", "./", ""])
-def test_yolo_splits_may_be_lists_of_pictures(tmp_path: Path, before: str) -> None:
+def test_yolo_splits_may_be_lists_of_images(tmp_path: Path, before: str) -> None:
     for name in ("a", "b", "missing"):
         save(tmp_path / "images" / "train" / f"{name}.jpg", np.zeros((48, 64, 3), np.uint8))
     (tmp_path / "labels" / "train").mkdir(parents=True)
@@ -441,7 +441,7 @@ def test_yolo_splits_may_be_lists_of_pictures(tmp_path: Path, before: str) -> No
 
 
 def yolo_folder(images: Path, *names: str) -> None:
-    """Pictures, and as labels beside ``images`` one polygon each."""
+    """Images, and as labels beside ``images`` one polygon each."""
     labels = Path(*("labels" if part == "images" else part for part in images.parts))
     labels.mkdir(parents=True)
     for name in names:
@@ -461,7 +461,7 @@ def test_the_yaml_file_that_is_opened_is_the_one_that_is_read(tmp_path: Path) ->
         carseg.data.load(tmp_path / "nosuch.yaml")
 
 
-def test_pictures_of_several_folders_have_names_of_their_own(tmp_path: Path) -> None:
+def test_images_of_several_folders_have_names_of_their_own(tmp_path: Path) -> None:
     for folder in ("cam1", "cam2"):
         yolo_folder(tmp_path / folder / "images", "a")
     (tmp_path / "data.yaml").write_text("train: [./cam1/images, cam2/images]\nnames: [door]\n")
@@ -483,7 +483,7 @@ def test_folders_that_data_yaml_names_and_that_are_not_there_are_reported(tmp_pa
     assert list(found["val"].problems) == ["b"]
 
 
-def test_yolo_labels_lie_beside_the_links_to_the_pictures(tmp_path: Path) -> None:
+def test_yolo_labels_lie_beside_the_links_to_the_images(tmp_path: Path) -> None:
     yolo_folder(tmp_path / "set" / "images" / "train", "a")
     (tmp_path / "set" / "images" / "train").rename(tmp_path / "elsewhere")
     (tmp_path / "set" / "images" / "train").symlink_to(tmp_path / "elsewhere")
@@ -547,43 +547,43 @@ STACK = np.stack([draw_mask(i) for i in range(4)])
 
 
 def test_numpy_images_and_labels(tmp_path: Path) -> None:
-    np.save(tmp_path / "images.npy", draw_picture(STACK))
+    np.save(tmp_path / "images.npy", draw_image(STACK))
     np.save(tmp_path / "labels.npy", STACK.astype(np.int64))
     dataset = carseg.data.load(tmp_path, labels=label_set("three", ["a", "b", "c"]))
     rgb, mask = dataset[2].load()
     assert len(dataset) == 4
     np.testing.assert_array_equal(mask, STACK[2])
-    np.testing.assert_array_equal(rgb, draw_picture(STACK[2]))
+    np.testing.assert_array_equal(rgb, draw_image(STACK[2]))
 
 
-def test_numpy_splits_float_pictures_and_one_hot_labels(tmp_path: Path) -> None:
+def test_numpy_splits_float_images_and_one_hot_labels(tmp_path: Path) -> None:
     one_hot = np.eye(3, dtype=np.float32)[STACK]
     one_hot[:, :4] = 0
     for split, part in (("train", slice(0, 3)), ("val", slice(3, 4))):
-        np.save(tmp_path / f"x_{split}.npy", (draw_picture(STACK[part]) / 255).astype(np.float32))
+        np.save(tmp_path / f"x_{split}.npy", (draw_image(STACK[part]) / 255).astype(np.float32))
         np.save(tmp_path / f"y_{split}.npy", one_hot[part])
     dataset = carseg.data.load(tmp_path, split="train")
     rgb, mask = dataset[1].load()
     assert len(dataset) == 3
-    np.testing.assert_array_equal(rgb, draw_picture(STACK[1]))
+    np.testing.assert_array_equal(rgb, draw_image(STACK[1]))
     np.testing.assert_array_equal(mask[4:], STACK[1][4:])
     assert (mask[:4] == IGNORE).all()
 
 
-def test_numpy_grey_pictures_and_labels_read_as_pictures(tmp_path: Path) -> None:
+def test_numpy_grey_images_and_labels_read_as_images(tmp_path: Path) -> None:
     np.save(tmp_path / "labels.npy", np.repeat(STACK[..., None], 3, axis=3))  # as OpenCV reads a grey file
     for grey in (STACK[..., None] * 90, STACK * 90):
         np.save(tmp_path / "images.npy", grey)
         rgb, mask = carseg.data.load(tmp_path)[1].load()
         np.testing.assert_array_equal(rgb, np.repeat(STACK[1][..., None] * 90, 3, axis=2))
         np.testing.assert_array_equal(mask, STACK[1])
-    np.save(tmp_path / "labels.npy", draw_picture(STACK))
+    np.save(tmp_path / "labels.npy", draw_image(STACK))
     with pytest.raises(DataError, match="neither one number a pixel nor one-hot"):
         carseg.data.load(tmp_path, labels="bdd")[1].load()
 
 
 def test_a_numpy_file_that_was_written_anew_is_read_anew(tmp_path: Path) -> None:
-    np.save(tmp_path / "images.npy", draw_picture(STACK))
+    np.save(tmp_path / "images.npy", draw_image(STACK))
     np.save(tmp_path / "labels.npy", STACK.astype(np.int64))
     carseg.data.load(tmp_path)[3].load()
     np.save(tmp_path / "labels.npy", STACK[..., ::-1])
@@ -591,35 +591,35 @@ def test_a_numpy_file_that_was_written_anew_is_read_anew(tmp_path: Path) -> None
 
 
 def test_numpy_archives_and_channels_first(tmp_path: Path) -> None:
-    np.savez(tmp_path / "set.npz", images=draw_picture(STACK).transpose(0, 3, 1, 2), masks=STACK)
+    np.savez(tmp_path / "set.npz", images=draw_image(STACK).transpose(0, 3, 1, 2), masks=STACK)
     for path in (tmp_path, tmp_path / "set.npz"):
         rgb, mask = carseg.data.load(path)[3].load()
         np.testing.assert_array_equal(mask, STACK[3])
-        np.testing.assert_array_equal(rgb, draw_picture(STACK[3]))
+        np.testing.assert_array_equal(rgb, draw_image(STACK[3]))
 
 
-def test_what_is_neither_a_picture_nor_a_label_is_passed_over(tmp_path: Path) -> None:
+def test_what_is_neither_a_image_nor_a_label_is_passed_over(tmp_path: Path) -> None:
     names = np.array([f"p{i}" for i in range(len(STACK))])
-    np.savez(tmp_path / "set.npz", images=draw_picture(STACK), masks=STACK, names=names)
+    np.savez(tmp_path / "set.npz", images=draw_image(STACK), masks=STACK, names=names)
     assert len(carseg.data.load(tmp_path)) == len(STACK)
 
 
-@pytest.mark.parametrize(("missing", "told"), [("masks", "no labels array"), ("images", "no pictures array")])
+@pytest.mark.parametrize(("missing", "told"), [("masks", "no labels array"), ("images", "no images array")])
 def test_numpy_arrays_come_in_pairs(tmp_path: Path, missing: str, told: str) -> None:
     for split in ("train", "val"):
-        np.save(tmp_path / f"{split}_images.npy", draw_picture(STACK))
+        np.save(tmp_path / f"{split}_images.npy", draw_image(STACK))
         np.save(tmp_path / f"{split}_masks.npy", STACK)
     (tmp_path / f"val_{missing}.npy").unlink()
     with pytest.raises(DataError, match=told):
         carseg.data.load(tmp_path, split="train")
-    np.save(tmp_path / f"val_{missing}.npy", STACK[:, 0, 0])  # labels of whole pictures, as for classification
+    np.save(tmp_path / f"val_{missing}.npy", STACK[:, 0, 0])  # labels of whole images, as for classification
     with pytest.raises(DataError, match=told):
         carseg.data.load(tmp_path, split="train")
 
 
 @pytest.mark.parametrize("stacked", [True, False])
 def test_numpy_with_the_label_as_fourth_channel_and_sparse_values(tmp_path: Path, stacked: bool) -> None:
-    whole = np.concatenate([draw_picture(STACK), STACK[..., None] * 10], axis=-1)
+    whole = np.concatenate([draw_image(STACK), STACK[..., None] * 10], axis=-1)
     if stacked:
         np.save(tmp_path / "cars.npy", whole)
     else:
@@ -632,8 +632,8 @@ def test_numpy_with_the_label_as_fourth_channel_and_sparse_values(tmp_path: Path
     assert carseg.data.load(tmp_path).labels.classes == ("background", "hood", "front_door")
 
 
-def test_numpy_stacks_of_pictures_and_labels_are_one_a_split(tmp_path: Path) -> None:
-    whole = np.concatenate([draw_picture(STACK), STACK[..., None]], axis=-1)
+def test_numpy_stacks_of_images_and_labels_are_one_a_split(tmp_path: Path) -> None:
+    whole = np.concatenate([draw_image(STACK), STACK[..., None]], axis=-1)
     np.save(tmp_path / "train.npy", whole[:3])
     np.save(tmp_path / "val.npy", whole[3:])
     assert [len(carseg.data.load(tmp_path, split=split)) for split in ("train", "val")] == [3, 1]
@@ -647,8 +647,8 @@ def test_numpy_stacks_of_pictures_and_labels_are_one_a_split(tmp_path: Path) -> 
             carseg.data.load(tmp_path, split="train")
 
 
-def test_numpy_pictures_in_an_unknown_range_and_broken_files_are_named(tmp_path: Path) -> None:
-    whole = np.concatenate([draw_picture(STACK), STACK[..., None]], axis=-1)
+def test_numpy_images_in_an_unknown_range_and_broken_files_are_named(tmp_path: Path) -> None:
+    whole = np.concatenate([draw_image(STACK), STACK[..., None]], axis=-1)
     np.save(tmp_path / "a.npy", whole[0])
     np.save(tmp_path / "b.npy", whole[1].astype(np.float32))
     (tmp_path / "c.npy").write_bytes(b"\x93NUMPY")
@@ -658,7 +658,7 @@ def test_numpy_pictures_in_an_unknown_range_and_broken_files_are_named(tmp_path:
     assert "0..1" in broken["b"]
 
 
-def test_yolo_polygons_may_reach_a_little_beyond_the_picture(tmp_path: Path) -> None:
+def test_yolo_polygons_may_reach_a_little_beyond_the_image(tmp_path: Path) -> None:
     yolo_folder(tmp_path / "images", "a")
     (tmp_path / "labels" / "a.txt").write_text("0 -0.005 -0.005 1.005 -0.005 1.005 1.005 -0.005 1.005\n")
     assert (carseg.data.load(tmp_path)[0].load()[1] == 1).all()
@@ -681,7 +681,7 @@ def test_roboflow_calls_the_validation_split_valid(tmp_path: Path) -> None:
     assert [sample.name for sample in carseg.data.load(tmp_path, split="val")] == ["b"]
 
 
-def test_pictures_to_be_tested_on_may_come_without_labels(tmp_path: Path) -> None:
+def test_images_to_be_tested_on_may_come_without_labels(tmp_path: Path) -> None:
     yolo_folder(tmp_path / "images" / "train", "a")
     save(tmp_path / "images" / "test" / "b.jpg", np.zeros((48, 64, 3), np.uint8))
     (tmp_path / "data.yaml").write_text("train: images/train\ntest: images/test\nnames: [door]\n")

@@ -20,10 +20,10 @@ from carseg.data.unlabeled import load_unlabeled
 from carseg.errors import CarsegError, DataError, OptionError, UnknownNameError
 from carseg.labels import CARVANA, IGNORE, label_set
 
-from drawn_data import draw_mask, draw_picture, index_folder, save
+from drawn_data import draw_image, draw_mask, index_folder, save
 
 
-def test_pictures_and_masks_pair_by_name_and_names_may_be_in_folders(tmp_path: Path) -> None:
+def test_images_and_masks_pair_by_name_and_names_may_be_in_folders(tmp_path: Path) -> None:
     masks = index_folder(tmp_path, ["b", "a", "street/a"])
     dataset = carseg.data.load(tmp_path, labels=label_set("mine", ["background", "door", "wheel"]))
     assert [sample.name for sample in dataset] == ["a", "b", "street/a"]
@@ -31,15 +31,15 @@ def test_pictures_and_masks_pair_by_name_and_names_may_be_in_folders(tmp_path: P
         rgb, mask = sample.load()
         assert rgb.dtype == mask.dtype == np.uint8
         np.testing.assert_array_equal(mask, masks[sample.name])
-        np.testing.assert_array_equal(rgb, draw_picture(mask))
+        np.testing.assert_array_equal(rgb, draw_image(mask))
     assert (dataset.name, dataset.split, dataset.format) == (tmp_path.name, "", "masks")
 
 
 @pytest.mark.parametrize("suffix", [".gif", ".HEIC", ".jp2"])
-def test_pictures_are_found_under_every_suffix_that_predict_takes(tmp_path: Path, suffix: str) -> None:
+def test_images_are_found_under_every_suffix_that_predict_takes(tmp_path: Path, suffix: str) -> None:
     index_folder(tmp_path, ["a", "b"])
-    for picture in (tmp_path / "images").iterdir():
-        picture.rename(picture.with_suffix(suffix))
+    for image in (tmp_path / "images").iterdir():
+        image.rename(image.with_suffix(suffix))
     assert [sample.name for sample in carseg.data.load(tmp_path)] == ["a", "b"]
 
 
@@ -102,7 +102,7 @@ def test_a_name_may_begin_with_a_tilde(tmp_path: Path, monkeypatch: pytest.Monke
 def test_splits_inside_images_and_masks(tmp_path: Path) -> None:
     for split in ("train", "val"):
         mask = draw_mask(1)
-        save(tmp_path / "images" / split / "x.png", draw_picture(mask))
+        save(tmp_path / "images" / split / "x.png", draw_image(mask))
         save(tmp_path / "masks" / split / "x_mask.png", mask)
     dataset = carseg.data.load(tmp_path, split="train")
     assert [s.name for s in dataset] == ["x"]
@@ -110,7 +110,7 @@ def test_splits_inside_images_and_masks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pictures", "labels", "ending"),
+    ("images", "labels", "ending"),
     [
         ("images/train", "masks/train", ""),
         ("train", "train_masks", ""),
@@ -119,20 +119,20 @@ def test_splits_inside_images_and_masks(tmp_path: Path) -> None:
         ("leftImg8bit/train", "gtFine/train", "_gtFine_labelIds"),
     ],
 )
-def test_validation_pictures_without_labels_are_reported_in_every_layout(
-    tmp_path: Path, pictures: str, labels: str, ending: str
+def test_validation_images_without_labels_are_reported_in_every_layout(
+    tmp_path: Path, images: str, labels: str, ending: str
 ) -> None:
     mask = draw_mask(1)
-    save(tmp_path / pictures / "a.png", draw_picture(mask))
+    save(tmp_path / images / "a.png", draw_image(mask))
     save(tmp_path / labels / f"a{ending}.png", mask)
-    save(tmp_path / pictures.replace("train", "val") / "b.png", draw_picture(mask))
-    save(tmp_path / pictures.replace("train", "test") / "c.png", draw_picture(mask))  # a test split may have none
+    save(tmp_path / images.replace("train", "val") / "b.png", draw_image(mask))
+    save(tmp_path / images.replace("train", "test") / "c.png", draw_image(mask))  # a test split may have none
     found = load_splits(tmp_path)
     assert {split: list(dataset.problems) for split, dataset in found.items()} == {"train": [], "val": ["b"]}
 
 
 def test_two_values_need_two_names(tmp_path: Path) -> None:
-    save(tmp_path / "images" / "a.png", draw_picture(draw_mask(0)))
+    save(tmp_path / "images" / "a.png", draw_image(draw_mask(0)))
     save(tmp_path / "masks" / "a.png", draw_mask(0, classes=2) * 255)
     (tmp_path / "classes.txt").write_text("car\n")
     with pytest.raises(DataError, match="name both"):
@@ -149,7 +149,7 @@ def test_unnamed_values_become_classes_shared_by_all_splits(tmp_path: Path) -> N
 
 def test_unnamed_values_keep_their_classes_under_the_set_they_made(tmp_path: Path) -> None:
     mask = draw_mask(0) * 10  # 0, 10 and 20
-    save(tmp_path / "images" / "a.png", draw_picture(draw_mask(0)))
+    save(tmp_path / "images" / "a.png", draw_image(draw_mask(0)))
     save(tmp_path / "masks" / "a.png", mask)
     made = carseg.data.load(tmp_path).labels
     assert made.classes == ("class_0", "class_10", "class_20")
@@ -234,10 +234,10 @@ def test_0_and_255_are_two_classes_only_where_nothing_else_occurs(tmp_path: Path
     binary, ignoring = tmp_path / "binary", tmp_path / "ignoring"
     for i in range(3):
         mask = draw_mask(i, classes=2)
-        save(binary / "images" / f"{i}.png", draw_picture(mask))
+        save(binary / "images" / f"{i}.png", draw_image(mask))
         save(binary / "masks" / f"{i}.png", mask * 255)
         mask[:5] = IGNORE
-        save(ignoring / "images" / f"{i}.png", draw_picture(mask))
+        save(ignoring / "images" / f"{i}.png", draw_image(mask))
         save(ignoring / "masks" / f"{i}.png", mask)
     np.testing.assert_array_equal(carseg.data.load(binary, labels="carvana")[1].load()[1], draw_mask(1, classes=2))
     assert len(carseg.data.load(binary).labels) == 2
@@ -246,16 +246,16 @@ def test_0_and_255_are_two_classes_only_where_nothing_else_occurs(tmp_path: Path
     assert set(np.unique(carseg.data.load(ignoring, labels="carvana")[1].load()[1])) == {0, 1, IGNORE}
 
 
-def test_pictures_are_upright_and_labels_of_the_unturned_picture_are_refused(tmp_path: Path) -> None:
+def test_images_are_upright_and_labels_of_the_unturned_image_are_refused(tmp_path: Path) -> None:
     mask = draw_mask(3)
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was turned: to be shown rotated by 90 degrees clockwise
     for name, label in (("good", mask), ("bad", np.rot90(mask))):
-        save(tmp_path / "images" / f"{name}.png", np.ascontiguousarray(np.rot90(draw_picture(mask))), exif=exif)
+        save(tmp_path / "images" / f"{name}.png", np.ascontiguousarray(np.rot90(draw_image(mask))), exif=exif)
         save(tmp_path / "masks" / f"{name}.png", np.ascontiguousarray(label))
     bad, good = carseg.data.load(tmp_path)
     rgb, read = good.load()
-    np.testing.assert_array_equal(rgb, draw_picture(mask))
+    np.testing.assert_array_equal(rgb, draw_image(mask))
     np.testing.assert_array_equal(read, mask)
     with pytest.raises(DataError, match="EXIF"):
         bad.load()
@@ -269,19 +269,19 @@ def test_values_outside_the_label_set_are_an_error_not_a_class(tmp_path: Path) -
 
 
 def test_everything_broken_is_named_at_once_or_dropped(tmp_path: Path) -> None:
-    index_folder(tmp_path, ["good", "truncated", "empty", "text", "nolabel", "nopicture", "badlabel", "small", "value"])
+    index_folder(tmp_path, ["good", "truncated", "empty", "text", "nolabel", "noimage", "badlabel", "small", "value"])
     images, masks = tmp_path / "images", tmp_path / "masks"
     (images / "truncated.png").write_bytes((images / "truncated.png").read_bytes()[:90])
     (images / "empty.png").write_bytes(b"")
-    (images / "text.png").write_text("not a picture")
+    (images / "text.png").write_text("not an image")
     (masks / "nolabel.png").unlink()
-    (images / "nopicture.png").unlink()
+    (images / "noimage.png").unlink()
     (masks / "badlabel.png").write_bytes(b"\x89PNG")
     save(masks / "small.png", draw_mask(0, 24, 32))
     save(masks / "value.png", draw_mask(0, classes=5))
     dataset = carseg.data.load(tmp_path, labels=label_set("three", ["background", "door", "wheel"]))
     broken = dataset.verify()
-    assert set(broken) == {"truncated", "empty", "text", "nolabel", "nopicture", "badlabel", "small", "value"}
+    assert set(broken) == {"truncated", "empty", "text", "nolabel", "noimage", "badlabel", "small", "value"}
     with pytest.raises(DataError) as error:
         dataset.verified()
     assert all(name in str(error.value) for name in broken)
@@ -291,30 +291,30 @@ def test_everything_broken_is_named_at_once_or_dropped(tmp_path: Path) -> None:
     assert sound.verified().broken == broken
 
 
-def test_a_data_set_without_one_good_picture_is_refused_even_when_skipping(tmp_path: Path) -> None:
+def test_a_data_set_without_one_good_image_is_refused_even_when_skipping(tmp_path: Path) -> None:
     index_folder(tmp_path, ["a"])
     (tmp_path / "images" / "a.png").write_bytes(b"")
-    with pytest.raises(DataError, match="no picture"):
+    with pytest.raises(DataError, match="no image"):
         carseg.data.load(tmp_path, labels="bdd").verified(skip_bad=True)
 
 
-def test_validation_pictures_that_lost_their_labels_are_named(tmp_path: Path) -> None:
+def test_validation_images_that_lost_their_labels_are_named(tmp_path: Path) -> None:
     for split in ("train", "val", "test"):
         index_folder(tmp_path / split, ["a", "b"])
     for split in ("val", "test"):
         shutil.rmtree(tmp_path / split / "masks")
     splits = load_splits(tmp_path)
-    assert list(splits) == ["train", "val"]  # pictures to be tested on often come without
+    assert list(splits) == ["train", "val"]  # images to be tested on often come without
     assert list(splits["val"].problems) == ["images/a", "images/b"]
-    with pytest.raises(DataError, match=r"(?s)2 of the pictures of .* val cannot be used.*has no label"):
+    with pytest.raises(DataError, match=r"(?s)2 of the images of .* val cannot be used.*has no label"):
         splits["val"].verified()
     assert len(carseg.data.load(tmp_path, split="train").verified()) == 2
 
 
-def test_no_pictures_at_all_are_refused(tmp_path: Path) -> None:
+def test_no_images_at_all_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", np.zeros((0, 8, 8, 3), np.uint8))
     np.save(tmp_path / "labels.npy", np.zeros((0, 8, 8), np.uint8))
-    with pytest.raises(DataError, match="holds no pictures"):
+    with pytest.raises(DataError, match="holds no images"):
         carseg.data.load(tmp_path)
 
 
@@ -344,11 +344,11 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     )
 
 
-def test_255_is_ignored_though_the_first_picture_has_no_car(tmp_path: Path) -> None:
+def test_255_is_ignored_though_the_first_image_has_no_car(tmp_path: Path) -> None:
     for name, classes in (("a", 1), ("b", 2)):
         mask = draw_mask(1, classes=classes)
         mask[:5] = IGNORE
-        save(tmp_path / "images" / f"{name}.png", draw_picture(mask))
+        save(tmp_path / "images" / f"{name}.png", draw_image(mask))
         save(tmp_path / "masks" / f"{name}.png", mask)
     first, second = (sample.load()[1] for sample in carseg.data.load(tmp_path, labels="carvana"))
     assert (set(np.unique(first)), set(np.unique(second))) == ({0, IGNORE}, {0, 1, IGNORE})
@@ -373,12 +373,12 @@ def test_255_is_ignored_where_a_class_file_states_the_values(tmp_path: Path, fil
 
 
 @pytest.mark.parametrize("text", ['{"0": "class_0", "7": "class_7"}', None])
-def test_255_is_ignored_though_hardly_a_picture_has_the_class(tmp_path: Path, text: str | None) -> None:
+def test_255_is_ignored_though_hardly_a_image_has_the_class(tmp_path: Path, text: str | None) -> None:
     mask = np.zeros((8, 8), np.uint8)
     mask[:2] = IGNORE
     for i in range(130):
         mask[4:] = 7 * (i == 1)
-        save(tmp_path / "images" / f"{i:03}.png", draw_picture(mask))
+        save(tmp_path / "images" / f"{i:03}.png", draw_image(mask))
         save(tmp_path / "masks" / f"{i:03}.png", mask)
     if text:
         (tmp_path / "labels.json").write_text(text)

@@ -1,4 +1,4 @@
-"""Validation pictures held out of a set that has none."""
+"""Validation images held out of a set that has none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import carseg.data
 from carseg.data.near_duplicates import fingerprint, near_duplicate_groups
 from carseg.errors import DataError, OptionError
 
-from drawn_data import draw_picture, index_folder, save
+from drawn_data import draw_image, index_folder, save
 
 
 def names(dataset: carseg.data.Dataset) -> list[str]:
@@ -23,7 +23,7 @@ def names(dataset: carseg.data.Dataset) -> list[str]:
 def folder(tmp_path: Path) -> Path:
     masks = index_folder(tmp_path, [f"{i:02}" for i in range(20)])
     for name, quality in (("00_again", 60), ("00_once_more", 80)):
-        save(tmp_path / "images" / f"{name}.jpg", draw_picture(masks["00"]).repeat(4, 0).repeat(4, 1), quality=quality)
+        save(tmp_path / "images" / f"{name}.jpg", draw_image(masks["00"]).repeat(4, 0).repeat(4, 1), quality=quality)
         save(tmp_path / "masks" / f"{name}.png", masks["00"].repeat(4, 0).repeat(4, 1))
     return tmp_path
 
@@ -55,7 +55,7 @@ def test_something_is_left_to_learn_from(tmp_path: Path) -> None:
     assert [len(part) for part in carseg.data.split_train_val(carseg.data.load(tmp_path), 0.95)] == [1, 2]
 
 
-def test_too_few_pictures_and_senseless_shares_are_refused(tmp_path: Path) -> None:
+def test_too_few_images_and_senseless_shares_are_refused(tmp_path: Path) -> None:
     index_folder(tmp_path, ["a"])
     dataset = carseg.data.load(tmp_path)
     with pytest.raises(DataError, match="too few"):
@@ -64,11 +64,11 @@ def test_too_few_pictures_and_senseless_shares_are_refused(tmp_path: Path) -> No
         carseg.data.split_train_val(dataset, 1.5)
 
 
-def test_fingerprints_survive_scaling_and_compression_but_not_another_picture() -> None:
+def test_fingerprints_survive_scaling_and_compression_but_not_another_image() -> None:
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 255, (3, 9, 12, 3), dtype=np.uint8)
-    pictures = [np.asarray(Image.fromarray(c).resize((320, 240), Image.Resampling.BICUBIC)) for c in coarse]
-    copy = np.asarray(Image.fromarray(pictures[1]).resize((200, 150), Image.Resampling.BILINEAR))
-    noisy = np.clip(pictures[2] + rng.normal(0, 8, pictures[2].shape), 0, 255).astype(np.uint8)
-    groups = near_duplicate_groups(np.array([fingerprint(picture) for picture in (*pictures, copy, noisy)]))
+    images = [np.asarray(Image.fromarray(c).resize((320, 240), Image.Resampling.BICUBIC)) for c in coarse]
+    copy = np.asarray(Image.fromarray(images[1]).resize((200, 150), Image.Resampling.BILINEAR))
+    noisy = np.clip(images[2] + rng.normal(0, 8, images[2].shape), 0, 255).astype(np.uint8)
+    groups = near_duplicate_groups(np.array([fingerprint(image) for image in (*images, copy, noisy)]))
     assert groups == [[0], [1, 3], [2, 4]]

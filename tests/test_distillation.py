@@ -20,12 +20,12 @@ from carseg.training.distillation import Teacher
 from carseg.training.splits import open_splits
 from carseg.training.start import start_network
 
-from drawn_data import draw_mask, draw_picture, index_folder
+from drawn_data import draw_image, draw_mask, index_folder
 from entries import entry_of
 
 NETWORK = "lraspp-mobilenetv2"
 LABELS = label_set("drawn", ("ground", "door", "wheel"))
-SOURCE = DataSource("earlier pictures", "train", 7, "CC0-1.0", "training")
+SOURCE = DataSource("earlier images", "train", 7, "CC0-1.0", "training")
 QUICK = TrainingConfig(epochs=1, batch_size=4, size=(32, 32), augment="none", val_fraction=0.25, precision="float32")
 
 
@@ -48,24 +48,24 @@ def teacher(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    index_folder(tmp_path / "data", [f"picture{i}" for i in range(12)])
+    index_folder(tmp_path / "data", [f"image{i}" for i in range(12)])
     (tmp_path / "data" / "classes.txt").write_text("\n".join(LABELS.classes))
     return tmp_path / "data"
 
 
 def test_its_opinion_is_what_it_predicts(teacher: Path) -> None:
-    picture = draw_picture(draw_mask(1, 64, 64))
+    image = draw_image(draw_mask(1, 64, 64))
     segmenter = load(teacher, device="cpu", runtime="torch", precision="float32")
-    expected = torch.from_numpy(segmenter.runtime(preprocess(picture, segmenter.entry.input)[None])).softmax(1)
-    batch = torch.from_numpy(picture).permute(2, 0, 1)[None].float()
+    expected = torch.from_numpy(segmenter.runtime(preprocess(image, segmenter.entry.input)[None])).softmax(1)
+    batch = torch.from_numpy(image).permute(2, 0, 1)[None].float()
     torch.testing.assert_close(
         Teacher(str(teacher), LABELS, torch.device("cpu"), torch.float32)(batch), expected, atol=1e-4, rtol=0
     )
 
 
-def test_it_sees_small_pictures_enlarged_up_to_its_own_size(teacher: Path) -> None:
+def test_it_sees_small_images_enlarged_up_to_its_own_size(teacher: Path) -> None:
     opinion = Teacher(str(teacher), LABELS, torch.device("cpu"), torch.float32)
-    large = torch.from_numpy(draw_picture(draw_mask(1, 64, 64))).permute(2, 0, 1)[None].float()
+    large = torch.from_numpy(draw_image(draw_mask(1, 64, 64))).permute(2, 0, 1)[None].float()
     for side, seen in ((20, 40), (40, 64), (96, 96)):
         small = torch.nn.functional.interpolate(large, (side, side), mode="area")
         wanted = torch.nn.functional.interpolate(small, (seen, seen), mode="bilinear", align_corners=False)
@@ -90,11 +90,11 @@ def test_a_teacher_changes_what_is_learned_and_its_data_is_named(data: Path, tea
     assert replace(SOURCE, role="distillation") in read_config(taught / "config.json").data
 
 
-def test_pictures_without_labels_teach_what_the_teacher_says(data: Path, teacher: Path, tmp_path: Path) -> None:
+def test_images_without_labels_teach_what_the_teacher_says(data: Path, teacher: Path, tmp_path: Path) -> None:
     more = tmp_path / "more" / "deeper"
     more.mkdir(parents=True)
     for number in range(8):
-        Image.fromarray(draw_picture(draw_mask(90 + number, 64, 64))).save(more / f"{number}.png")
+        Image.fromarray(draw_image(draw_mask(90 + number, 64, 64))).save(more / f"{number}.png")
     taught = replace(QUICK, teacher=str(teacher))
     with_more = replace(taught, unlabelled=str(tmp_path / "more"))
     (alone, _), (both, val) = (open_splits(data, options) for options in (taught, with_more))
@@ -104,18 +104,18 @@ def test_pictures_without_labels_teach_what_the_teacher_says(data: Path, teacher
     assert [s.images for s in read_config(best / "config.json").data if s.role == "training"] == [9 + 8]
 
 
-def test_pictures_without_labels_need_a_teacher_and_a_folder(data: Path, teacher: Path, tmp_path: Path) -> None:
+def test_images_without_labels_need_a_teacher_and_a_folder(data: Path, teacher: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="need a teacher"):
         replace(QUICK, unlabelled="more")
     with pytest.raises(OptionError, match="no classes"):
         replace(QUICK, unlabelled="more", teacher="x", balanced=True)
     options = replace(QUICK, teacher=str(teacher), unlabelled=str(tmp_path / "more"))
-    for picture in (data / "images").iterdir():  # told before any is read
-        picture.write_bytes(b"broken")
+    for image in (data / "images").iterdir():  # told before any is read
+        image.write_bytes(b"broken")
     with pytest.raises(DataError, match=r"no folder .*more"):
         finetune(NETWORK, data, tmp_path / "run", options=options)
     (tmp_path / "more").mkdir()
-    with pytest.raises(DataError, match="no picture lies below"):
+    with pytest.raises(DataError, match="no image lies below"):
         finetune(NETWORK, data, tmp_path / "again", options=options)
 
 

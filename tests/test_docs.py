@@ -30,7 +30,7 @@ from carseg.hub.manifest import ROOT, load_manifest
 from carseg.hub.model_info import ModelInfo
 from carseg.hub.resolve import copies
 
-from drawn_data import draw_mask, draw_picture, save
+from drawn_data import draw_image, draw_mask, save
 from entries import example
 
 DOCS = ROOT / "docs"
@@ -97,16 +97,16 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def here(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with what the pages speak of: a picture, folders of pictures, labelled ones, a video, a checkpoint."""
+    """A folder with what the pages speak of: an image, folders of images, labelled ones, a video, a checkpoint."""
     car = ROOT / "examples" / "car.jpg"
     with Image.open(car) as image:
         small = image.resize((320, 240))
-    for name in ("img.jpg", "pictures/a.jpg", "pictures/side/b.jpg", "more/c.jpg"):
+    for name in ("img.jpg", "images/a.jpg", "images/side/b.jpg", "more/c.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         small.save(tmp_path / name)
     for i in range(6):
         mask = draw_mask(i)
-        save(tmp_path / "labelled" / "images" / f"{i}.png", draw_picture(mask))
+        save(tmp_path / "labelled" / "images" / f"{i}.png", draw_image(mask))
         save(tmp_path / "labelled" / "masks" / f"{i}.png", mask)
     (tmp_path / "labelled" / "classes.txt").write_text("background\nhood\nwheel\n")
     monkeypatch.chdir(tmp_path)
@@ -340,16 +340,16 @@ def test_a_time_of_an_earlier_file_is_not_shown(pages: ModuleType, tmp_path: Pat
 
 def test_a_weights_page_is_its_card(pages: ModuleType):
     models = {"a-model": ModelInfo.from_dict("a-model", example())}
-    page = pages.weight_page(models["a-model"], with_picture=True)
+    page = pages.weight_page(models["a-model"], with_image=True)
     assert page.startswith("# a-model\n\n![") and "research only" in page and "## Time" not in page
-    page = pages.weight_page(models["a-model"], timed(models)["a-model"], with_picture=False)
+    page = pages.weight_page(models["a-model"], timed(models)["a-model"], with_image=False)
     assert "![" not in page and "12 ms with torch in float32" in page
 
 
 @with_weights
 def test_a_weights_page_shows_what_made_it(pages: ModuleType):
     assert _ENTRY and f"## Recipe\n\nWhat `python -m recipes.run {_ENTRY.name}`" in pages.weight_page(
-        _ENTRY, with_picture=False
+        _ENTRY, with_image=False
     )
 
 

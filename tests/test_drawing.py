@@ -1,4 +1,4 @@
-"""Pictures: what is where, what is legible, and colours that can be told apart with any colour vision."""
+"""Images: what is where, what is legible, and colours that can be told apart with any colour vision."""
 
 from __future__ import annotations
 
@@ -81,15 +81,15 @@ def test_colors_of_ones_own_classes():
 
 
 def scene(height, width, classes=CLASSES):
-    """A grey picture and a mask of vertical stripes, one a class, with background between them."""
+    """A grey image and a mask of vertical stripes, one a class, with background between them."""
     ids = np.array([0, *[value for name in classes for value in (CARPARTS.classes.index(name), 0)]], np.uint8)
     columns = ids[np.arange(width) * len(ids) // width]
     return np.full((height, width, 3), 128, np.uint8), np.repeat(columns[None], height, axis=0)
 
 
 def test_overlay_tints_parts_and_leaves_the_rest():
-    picture, mask = scene(60, 200)
-    tinted = np.asarray(draw.overlay(picture, mask, CARPARTS, alpha=0.25, legend=False)).astype(int)
+    image, mask = scene(60, 200)
+    tinted = np.asarray(draw.overlay(image, mask, CARPARTS, alpha=0.25, legend=False)).astype(int)
     assert (tinted[mask == 0] == 128).all()
     hood = CARPARTS.classes.index("hood")
     inside, border = np.flatnonzero(mask[0] == hood)[[5, 0]]
@@ -98,24 +98,24 @@ def test_overlay_tints_parts_and_leaves_the_rest():
 
 
 def test_ignored_pixels_stay_and_no_part_no_legend():
-    picture, mask = scene(20, 30)
+    image, mask = scene(20, 30)
     mask[:] = 255
-    assert np.array_equal(np.asarray(draw.overlay(picture, mask, CAMVID)), picture)
+    assert np.array_equal(np.asarray(draw.overlay(image, mask, CAMVID)), image)
     mask[:] = 0
-    assert np.array_equal(np.asarray(draw.overlay(picture, mask, CARPARTS)), picture)
-    assert not np.array_equal(np.asarray(draw.overlay(picture, mask, CAMVID, legend=False)), picture)  # sky
+    assert np.array_equal(np.asarray(draw.overlay(image, mask, CARPARTS)), image)
+    assert not np.array_equal(np.asarray(draw.overlay(image, mask, CAMVID, legend=False)), image)  # sky
 
 
 @pytest.mark.parametrize("size", [(192, 256), (2160, 3840), (500, 40), (2, 17), (30, 900)])
 def test_the_legend_names_what_is_present_and_covers_nothing(size):
     height, width = size
-    picture, mask = scene(height, width)
-    image = draw.overlay(picture, mask, CARPARTS)
-    plain = draw.overlay(picture, mask, CARPARTS, legend=False)
-    left = (image.width - width) // 2
-    assert image.crop((left, 0, left + width, height)).tobytes() == plain.tobytes()
-    strip = np.asarray(image)[height:].reshape(-1, 3)
-    found = {color for _, color in image.crop((0, height, *image.size)).getcolors(strip.size)}
+    image, mask = scene(height, width)
+    sheet = draw.overlay(image, mask, CARPARTS)
+    plain = draw.overlay(image, mask, CARPARTS, legend=False)
+    left = (sheet.width - width) // 2
+    assert sheet.crop((left, 0, left + width, height)).tobytes() == plain.tobytes()
+    strip = np.asarray(sheet)[height:].reshape(-1, 3)
+    found = {color for _, color in sheet.crop((0, height, *sheet.size)).getcolors(strip.size)}
     present = set(np.unique(mask[0]).tolist()) - {0}
     absent = set(range(1, len(CARPARTS))) - present
     assert {CARPARTS.colors[i] for i in present} <= found
@@ -124,47 +124,47 @@ def test_the_legend_names_what_is_present_and_covers_nothing(size):
     assert text > 30 * len(present)
 
 
-def test_text_grows_with_the_picture():
+def test_text_grows_with_the_image():
     assert draw.text_size(256, 192) == 12
     assert draw.text_size(3840, 2160) > 40
 
 
 def test_legend_text_stays_on_the_sheet():
-    picture, mask = scene(192, 256)
-    image = np.asarray(draw.overlay(picture, mask, CARPARTS))
-    assert (image[192:, -3:] == 255).all()
-    assert (image[-3:] == 255).all()
+    image, mask = scene(192, 256)
+    sheet = np.asarray(draw.overlay(image, mask, CARPARTS))
+    assert (sheet[192:, -3:] == 255).all()
+    assert (sheet[-3:] == 255).all()
 
 
 def test_side_by_side_shows_every_mask_above_one_legend():
-    picture, mask = scene(100, 150)
-    image = draw.side_by_side(picture, {"prediction": mask, "truth": np.zeros_like(mask)}, CARPARTS)
-    assert image.width > 3 * 150
-    pixels = np.asarray(image)
+    image, mask = scene(100, 150)
+    sheet = draw.side_by_side(image, {"prediction": mask, "truth": np.zeros_like(mask)}, CARPARTS)
+    assert sheet.width > 3 * 150
+    pixels = np.asarray(sheet)
     hood = (pixels == CARPARTS.colors[CARPARTS.classes.index("hood")]).all(axis=2)
     assert hood[:, 170:310].any()  # the outline in the prediction
     assert not hood[:130, 330:].any()  # none in the truth
-    below = draw.side_by_side(picture, {"prediction": mask}, CARPARTS, columns=1)
+    below = draw.side_by_side(image, {"prediction": mask}, CARPARTS, columns=1)
     assert below.width < below.height
 
 
 def test_part_crops_show_each_part_once():
-    picture, mask = scene(300, 400, ["hood", "wheel"])
-    image = draw.part_crops(picture, mask, CARPARTS, columns=2, side=200)
-    pixels = np.asarray(image)
+    image, mask = scene(300, 400, ["hood", "wheel"])
+    sheet = draw.part_crops(image, mask, CARPARTS, columns=2, side=200)
+    pixels = np.asarray(sheet)
     hood, wheel = (
         np.flatnonzero((pixels == CARPARTS.colors[CARPARTS.classes.index(name)]).all(axis=2).any(axis=0))
         for name in ("hood", "wheel")
     )
-    assert hood.max() < image.width / 2 < wheel.min()
-    assert draw.part_crops(picture, np.zeros_like(mask), CARPARTS).height < 20  # nothing to show
+    assert hood.max() < sheet.width / 2 < wheel.min()
+    assert draw.part_crops(image, np.zeros_like(mask), CARPARTS).height < 20  # nothing to show
 
 
 def test_crops_at_the_border_and_of_one_pixel():
-    picture, mask = scene(50, 70, [])
+    image, mask = scene(50, 70, [])
     mask[0, 0] = CARPARTS.classes.index("left_mirror")
     mask[49, 10:70] = CARPARTS.classes.index("wheel")
-    assert draw.part_crops(picture, mask, CARPARTS).width > 160
+    assert draw.part_crops(image, mask, CARPARTS).width > 160
 
 
 def test_heatmap_goes_from_dark_to_light_and_takes_anything():
@@ -198,12 +198,12 @@ def test_a_title_that_is_too_long_is_shortened():
 
 
 def test_wrong_arguments_are_refused():
-    picture, mask = scene(20, 30)
+    image, mask = scene(20, 30)
     with pytest.raises(OptionError, match=r"alpha is 1\.5"):
-        draw.overlay(picture, mask, CARVANA, alpha=1.5)
+        draw.overlay(image, mask, CARVANA, alpha=1.5)
     with pytest.raises(OptionError, match="its mask"):
-        draw.overlay(picture, mask[1:], CARPARTS)
-    with pytest.raises(OptionError, match="1 pictures have 2 titles"):
+        draw.overlay(image, mask[1:], CARPARTS)
+    with pytest.raises(OptionError, match="1 images have 2 titles"):
         draw.grid([Image.new("RGB", (2, 2))], ["a", "b"])
     with pytest.raises(OptionError, match="columns is 0"):
         draw.grid([], [], columns=0)

@@ -21,7 +21,7 @@ from carseg.hub.create import create_model
 from carseg.hub.manifest import Manifest, load_manifest
 from carseg.labels import LABEL_SETS
 from experiments import page, results
-from experiments.experiment import Experiment, Pictures, names, read
+from experiments.experiment import Experiment, Images, names, read
 from experiments.measures import quality
 from experiments.paired import difference
 from experiments.results import Row
@@ -35,7 +35,7 @@ figures = ["miou", "pixel_acc"]
 minutes = 0.002
 start = "lraspp-mobilenetv2"
 
-[pictures]
+[images]
 folder = "drawn"
 split = "val"
 labels = "bdd"
@@ -64,7 +64,7 @@ options = { loss = "focal", encoder = "missing.safetensors" }
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of data sets with pictures of three classes."""
+    """A folder of data sets with images of three classes."""
     index_folder(tmp_path / "data" / "drawn" / "train", [f"a{i}" for i in range(6)])
     index_folder(tmp_path / "data" / "drawn" / "val", [f"b{i}" for i in range(3)], start=50)
     monkeypatch.setenv("CARSEG_DATA", str(tmp_path / "data"))
@@ -175,7 +175,7 @@ def evaluated(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> Evaluation:
 def test_the_difference_is_that_of_the_figures_and_its_interval_is_narrower(figure: str) -> None:
     rng = np.random.default_rng(0)
     truths = [draw_mask(i, classes=2) for i in range(30)]
-    noise = [rng.random(t.shape) < rng.random() / 2 for t in truths]  # pictures differ more than the two networks
+    noise = [rng.random(t.shape) < rng.random() / 2 for t in truths]  # images differ more than the two networks
     worse = [np.where(n, 1 - t, t).astype(np.uint8) for t, n in zip(truths, noise, strict=True)]
     mended = [np.where(rng.random(t.shape) < 0.1, t, w) for t, w in zip(truths, worse, strict=True)]
     one, other = (evaluated(zip(masks, truths, strict=True)) for masks in (mended, worse))
@@ -188,10 +188,10 @@ def test_the_difference_is_that_of_the_figures_and_its_interval_is_narrower(figu
     assert difference(one.confusions(), one.confusions(), figure, background=0) == (0, 0, 0)
 
 
-def test_a_difference_needs_the_same_pictures() -> None:
+def test_a_difference_needs_the_same_images() -> None:
     one = evaluated([(draw_mask(0, classes=2), draw_mask(1, classes=2))])
     other = evaluated([(draw_mask(0, classes=2), draw_mask(2, classes=2))])
-    with pytest.raises(OptionError, match="same pictures"):
+    with pytest.raises(OptionError, match="same images"):
         difference(one.confusions(), other.confusions(), "miou", background=0)
 
 
@@ -206,11 +206,11 @@ def test_two_kinds_of_lane_are_measured_as_one() -> None:
     assert evaluation.scores().miou == pytest.approx((lanes + others) / 2)
 
 
-def test_pictures_with_other_classes_are_measured_under_those_of_the_network(data: Path) -> None:
+def test_images_with_other_classes_are_measured_under_those_of_the_network(data: Path) -> None:
     other = {"drivable": "direct_lane", "living_thing": "background", "sky": "background"}
     merge = {"direct_lane": "drivable", "alternative_lane": "drivable"}
-    pictures = Pictures("drawn", "val", "bdd", "drawn", classes=other, merge=merge)
-    sample = pictures.open("val")[0]
+    images = Images("drawn", "val", "bdd", "drawn", classes=other, merge=merge)
+    sample = images.open("val")[0]
     rgb, truth = sample.load()
     assert set(np.unique(truth)) == {0, 2}
 
@@ -225,7 +225,7 @@ def test_pictures_with_other_classes_are_measured_under_those_of_the_network(dat
             return type("Result", (), {"mask": mask})
 
     assert (Image.fromarray(rgb).getpixel((0, 0)), truth[0, 0]) == ((20, 30, 40), 0), "the corner is drivable"
-    measured = quality(Perfect(), pictures)  # type: ignore[arg-type]
+    measured = quality(Perfect(), images)  # type: ignore[arg-type]
     assert measured.figures["miou"] == (1, 1, 1) and measured.images == 3
 
 
@@ -243,7 +243,7 @@ def test_the_table_has_means_over_the_seeds_and_says_what_is_missing(tmp_path: P
     assert "| Dice | chosen | 55.0 (45.0 to 65.0) | 75.0 (65.0 to 85.0) | - | 50.0, 60.0 |" in table
     assert "| focal | - | 45.0 (40.0 to 50.0) | - | -5.0 (-6.0 to +0.0) | 45.0, failed |" in table
     assert "Not finished" in table and "A trial" not in table
-    assert "3 val pictures of drawn" in table and "a processor" in table and "commit abc" in table
+    assert "3 val images of drawn" in table and "a processor" in table and "commit abc" in table
     trial = page.table(experiment, [row(experiment, minutes=0.001, figures={"miou": (0.5, 0.4, 0.6)})])
     assert "A trial, with 0.001 of the 0.002 minutes" in trial
 

@@ -1,4 +1,4 @@
-"""Exported files: what is in them, that they run on any number and size of pictures, that bad ones are refused."""
+"""Exported files: what is in them, that they run on any number and size of images, that bad ones are refused."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hub with the model ``blocks``, a cache that the tests share, some pictures."""
+    """A hub with the model ``blocks``, a cache that the tests share, some images."""
     folder = tmp_path_factory.mktemp("exporting")
     write_model(folder / "hub")
     for i in range(3):
-        photo(folder / "pictures" / f"{i}.png", 96 + 7 * i)
+        photo(folder / "images" / f"{i}.png", 96 + 7 * i)
     return folder
 
 
@@ -57,7 +57,7 @@ def environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def onnx_file(path: Path):
     facts = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return facts, lambda x: session.run(["logits"], {"pictures": x})[0]
+    return facts, lambda x: session.run(["logits"], {"images": x})[0]
 
 
 def openvino_file(path: Path):
@@ -83,14 +83,14 @@ FORMATS = {
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # torch's own, while it exports
-def test_a_file_runs_on_any_pictures_and_says_how(format: str, folder: Path, tmp_path: Path):
+def test_a_file_runs_on_any_images_and_says_how(format: str, folder: Path, tmp_path: Path):
     names, read = FORMATS[format]
     if format == "openvino":
         pytest.importorskip("openvino")
-    made = export("blocks", tmp_path / "out", format=format, pictures=folder / "pictures")
+    made = export("blocks", tmp_path / "out", format=format, images=folder / "images")
     assert [path.name for path in made.files] == names
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
-    assert (made.figure, made.value, made.pictures, made.generated) == ("agreement", 1.0, 3, False)
+    assert (made.figure, made.value, made.images, made.generated) == ("agreement", 1.0, 3, False)
     facts, run = read(made.files[0])
     rule, labels = json.loads(facts["input"]), json.loads(facts["labels"])
     assert (rule["size"], rule["mean"], rule["channels"]) == ([SIDE, SIDE], [0.5, 0.5, 0.5], "RGB")
@@ -113,15 +113,15 @@ def test_the_x_anylabeling_file_names_model_and_classes(tmp_path: Path):
 
 
 def test_int8_is_then_what_load_runs(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    made = export("blocks", tmp_path, precision="int8", calib=folder / "pictures")
+    made = export("blocks", tmp_path, precision="int8", calib=folder / "images")
     assert made.value >= INT8_AGREEMENT
     kinds = {node.op_type for node in onnx.load(str(made.files[0])).graph.node}
     assert {"QuantizeLinear", "DequantizeLinear"} <= kinds
-    picture = folder / "pictures" / "0.png"
-    wanted = carseg.load("blocks", runtime="torch", device="cpu").predict(picture).mask
+    image = folder / "images" / "0.png"
+    wanted = carseg.load("blocks", runtime="torch", device="cpu").predict(image).mask
     fast = carseg.load("blocks", runtime="onnx", precision="int8")
     assert (fast.runtime.name, fast.runtime.precision) == ("onnx", "int8")
-    assert (fast.predict(picture).mask == wanted).mean() > 0.99
+    assert (fast.predict(image).mask == wanted).mean() > 0.99
     ranges = int8_ranges(fast.entry)
     monkeypatch.setattr(
         module("runtimes.artifacts"), "__version__", "99"
@@ -139,14 +139,14 @@ def test_int8_as_it_was_published_is_judged_by_what_it_was_measured_to_cost(fold
         write_config(tmp_path / "hub" / "stated" / "config.json", stated)
         if lost < INT8_LOSS:
             made = export("stated", tmp_path / "out", precision="int8", hub=str(tmp_path / "hub"))
-            assert (made.figure, made.value, made.pictures, made.generated) == ("mIoU lost", lost, 128, False)
+            assert (made.figure, made.value, made.images, made.generated) == ("mIoU lost", lost, 128, False)
         else:
             with pytest.raises(ExportError, match=r"loses 0\.0060 of mIoU"):
                 export("stated", tmp_path / "refused", precision="int8", hub=str(tmp_path / "hub"))
 
 
 class Wrong:
-    """Labels half of every picture differently."""
+    """Labels half of every image differently."""
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         logits = carseg.load("blocks", runtime="torch", device="cpu").runtime(batch)
@@ -161,8 +161,8 @@ def wrong(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_does_not_agree_is_refused_and_leaves_nothing(wrong: None, folder: Path, tmp_path: Path):
-    with pytest.raises(ExportError, match=r"only \d+\.\d{3}% of the labels on 3 pictures agree"):
-        export("blocks", tmp_path / "out", pictures=folder / "pictures")
+    with pytest.raises(ExportError, match=r"only \d+\.\d{3}% of the labels on 3 images agree"):
+        export("blocks", tmp_path / "out", images=folder / "images")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "blocks.onnx").write_text("an earlier one")
@@ -180,14 +180,14 @@ def test_a_refused_export_ends_with_status_1(wrong: None, tmp_path: Path, capsys
     assert "agree with torch float32" in captured.err
 
 
-def test_pictures_that_cannot_be_read_are_not_counted(tmp_path: Path) -> None:
-    pictures = tmp_path / "pictures"
-    photo(pictures / "sound.png", 96)
-    (pictures / "broken.jpg").write_bytes(b"no picture")
-    assert export("blocks", tmp_path / "out", pictures=pictures).pictures == 1
-    (pictures / "sound.png").unlink()
-    with pytest.raises(ImageError, match=r"no picture to compare or calibrate with: .*broken\.jpg"):
-        export("blocks", tmp_path / "out", pictures=pictures)
+def test_images_that_cannot_be_read_are_not_counted(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    photo(images / "sound.png", 96)
+    (images / "broken.jpg").write_bytes(b"no image")
+    assert export("blocks", tmp_path / "out", images=images).images == 1
+    (images / "sound.png").unlink()
+    with pytest.raises(ImageError, match=r"no image to compare or calibrate with: .*broken\.jpg"):
+        export("blocks", tmp_path / "out", images=images)
 
 
 def test_the_command_prints_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -195,7 +195,7 @@ def test_the_command_prints_the_files(tmp_path: Path, capsys: pytest.CaptureFixt
     captured = capsys.readouterr()
     assert captured.out.split() == [str(tmp_path / "blocks.onnx"), str(tmp_path / "blocks.yaml")]
     assert "agreement 100.000%" in captured.err
-    assert "generated pictures" in captured.err
+    assert "generated images" in captured.err
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_the_command_prints_the_files(tmp_path: Path, capsys: pytest.CaptureFixt
         ({"format": "tflite"}, OptionError, "onnx, openvino, torch-export"),
         ({"precision": "int8"}, OptionError, "--calib DIR"),
         ({"precision": "bfloat16"}, OptionError, "onnx cannot be exported as bfloat16"),
-        ({"pictures": "nowhere/*.jpg"}, carseg.ImageNotFoundError, "matches no file"),
+        ({"images": "nowhere/*.jpg"}, carseg.ImageNotFoundError, "matches no file"),
         ({"precision": "int8", "calib": "nowhere"}, carseg.ImageNotFoundError, "no such file or folder"),
     ],
 )
@@ -244,7 +244,7 @@ def test_bfloat16_that_is_no_faster_is_not_stated(folder: Path, monkeypatch: pyt
     assert found == {"openvino": {"bfloat16": 1.0, "float32": 1.0}, "torch": {"float32": 1.0}}
 
 
-def test_int8_is_judged_by_the_miou_that_it_costs_on_labelled_pictures(
+def test_int8_is_judged_by_the_miou_that_it_costs_on_labelled_images(
     folder: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     photo(tmp_path / "data" / "images" / "a.png")
@@ -254,14 +254,14 @@ def test_int8_is_judged_by_the_miou_that_it_costs_on_labelled_pictures(
     Image.fromarray(mask).save(tmp_path / "data" / "masks" / "a.png")
     options = {
         "precision": "int8",
-        "calib": folder / "pictures",
+        "calib": folder / "images",
         "data": carseg.data.load(tmp_path / "data", labels=LABELS),
     }
     made = export("blocks", tmp_path / "out", **options)
-    assert (made.figure, made.pictures, made.generated) == ("mIoU lost", 1, False)
+    assert (made.figure, made.images, made.generated) == ("mIoU lost", 1, False)
     assert abs(made.value) <= INT8_LOSS
     request.getfixturevalue("wrong")
-    with pytest.raises(ExportError, match=r"int8 has mIoU 0\.\d+ on 1 pictures where float32 has"):
+    with pytest.raises(ExportError, match=r"int8 has mIoU 0\.\d+ on 1 images where float32 has"):
         export("blocks", tmp_path / "refused", **options)
 
 
@@ -269,7 +269,7 @@ def test_float32_must_agree_better_than_int8(folder: Path, tmp_path: Path, monke
     monkeypatch.setattr(module("exporting.acceptance"), "agreement", lambda masks: (0.995, len(list(masks))))
     with pytest.raises(ExportError, match=r"99\.9% must"):
         export("blocks", tmp_path)
-    assert export("blocks", tmp_path, precision="int8", calib=folder / "pictures").value == 0.995
+    assert export("blocks", tmp_path, precision="int8", calib=folder / "images").value == 0.995
 
 
 def test_what_int8_costs_depends_on_the_processor_and_on_its_ranges(
@@ -278,7 +278,7 @@ def test_what_int8_costs_depends_on_the_processor_and_on_its_ranges(
     entry = write_model(tmp_path / "hub", "stated")
     located = resolve("stated", hub=str(tmp_path / "hub"))
     found = calibrate(located, [np.asarray(blocks())])
-    ranges = {place: (2 * low, 2 * high) for place, (low, high) in found.items()}  # others than pictures give here
+    ranges = {place: (2 * low, 2 * high) for place, (low, high) in found.items()}  # others than images give here
     metric = Metric("blocks", "test", 128, "by hand", {"miou": Estimate(0.9)})
     stated = replace(entry, int8=Int8(ranges, 0.004, 0.006), metrics=(metric,))
     write_config(tmp_path / "hub" / "stated" / "config.json", stated)
@@ -289,7 +289,7 @@ def test_what_int8_costs_depends_on_the_processor_and_on_its_ranges(
     monkeypatch.setattr(cpu, "native_int8", lambda: False)
     with pytest.raises(ExportError, match=r"loses 0\.0060 of mIoU"):
         export("stated", tmp_path, precision="int8")
-    export("stated", tmp_path, precision="int8", calib=folder / "pictures")
+    export("stated", tmp_path, precision="int8", calib=folder / "images")
     assert export("stated", tmp_path, precision="int8").figure == "agreement"  # nobody measured those ranges
 
 
@@ -312,6 +312,6 @@ def test_the_x_anylabeling_file_knows_height_from_width() -> None:
     assert (settings["input_height"], settings["input_width"]) == (24, 40)
 
 
-def test_some_pictures_are_spread_over_all_of_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module("exporting.acceptance"), "_MOST_PICTURES", 2)
-    assert [path.name for path in comparison_images(folder / "pictures")] == ["0.png", "2.png"]
+def test_some_images_are_spread_over_all_of_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module("exporting.acceptance"), "_MOST_IMAGES", 2)
+    assert [path.name for path in comparison_images(folder / "images")] == ["0.png", "2.png"]

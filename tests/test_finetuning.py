@@ -37,7 +37,7 @@ NEW = label_set("new", ("right_door", "ground", "hood", "wheel"))
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    index_folder(tmp_path / "data", [f"picture{i}" for i in range(12)])
+    index_folder(tmp_path / "data", [f"image{i}" for i in range(12)])
     (tmp_path / "data" / "classes.txt").write_text("ground\nleft_door\nright_door\n")
     return tmp_path / "data"
 
@@ -133,9 +133,9 @@ def test_classes_of_an_open_data_set_are_not_given_again(data: Path, tmp_path: P
 @pytest.mark.parametrize(
     "setting", ["loss", "schedule", "optimizer", "augment", "precision", "encoder", "teacher", "freeze", "model"]
 )
-def test_a_misspelt_setting_is_told_before_pictures_are_read(data: Path, tmp_path: Path, setting: str) -> None:
-    for picture in (data / "images").iterdir():
-        picture.write_bytes(b"broken")
+def test_a_misspelt_setting_is_told_before_images_are_read(data: Path, tmp_path: Path, setting: str) -> None:
+    for image in (data / "images").iterdir():
+        image.write_bytes(b"broken")
     wrong = {} if setting == "model" else {setting: ("dise",) if setting == "freeze" else "dise"}
     with pytest.raises(UnknownNameError, match="dise"):
         finetune("dise" if setting == "model" else NETWORK, data, tmp_path / "run", options=replace(QUICK, **wrong))
@@ -167,7 +167,7 @@ def test_a_resumed_run_refuses_other_settings_but_for_where_it_runs(data: Path, 
         finetune(NETWORK, data, run, resume=True)
 
 
-def test_a_network_that_needs_several_pictures_a_step_says_so(data: Path, tmp_path: Path) -> None:
+def test_a_network_that_needs_several_images_a_step_says_so(data: Path, tmp_path: Path) -> None:
     for _ in range(2):  # nothing was learned that another start in the same folder would lose
         with pytest.raises(OptionError, match="larger batch_size"):
             finetune("deeplabv3plus-resnet50", data, tmp_path / "run", options=replace(QUICK, batch_size=1))
@@ -195,7 +195,7 @@ def test_classes_of_the_same_name_keep_their_part_of_the_head(architecture: str,
     assert none == []
 
 
-def test_training_pictures_without_labels_are_named(tmp_path: Path) -> None:
+def test_training_images_without_labels_are_named(tmp_path: Path) -> None:
     for split in ("train", "val"):
         index_folder(tmp_path / split, ["a", "b"])
     for mask in (tmp_path / "train" / "masks").iterdir():
@@ -208,7 +208,7 @@ def test_what_was_measured_of_the_old_weights_is_forgotten(tmp_path: Path) -> No
     measured = replace(
         old_entry(NETWORK),
         runtimes={"torch": {"bfloat16": 1.0}},
-        int8=Int8({"pictures": (-1.0, 1.0)}, 0.0, 0.0),
+        int8=Int8({"images": (-1.0, 1.0)}, 0.0, 0.0),
         quantization_loss=0.0,
     )
     save_model(tmp_path / "old", create_model(NETWORK, len(OLD)), measured)
@@ -237,7 +237,7 @@ def trainer_of(data: Path, run: Path, options: TrainingConfig) -> Trainer:
 def test_rare_classes_are_drawn_more_often(data: Path, tmp_path: Path) -> None:
     trainer = trainer_of(data, tmp_path, replace(QUICK, balanced=True, batch_size=12))
     trainer.present[:, 2] = 0
-    trainer.present[5, 2] = 10  # one picture alone has the last class
+    trainer.present[5, 2] = 10  # one image alone has the last class
     counts = torch.zeros(12)
     for step in range(50):
         trainer.at.step = step
@@ -245,7 +245,7 @@ def test_rare_classes_are_drawn_more_often(data: Path, tmp_path: Path) -> None:
     assert counts[5] > 3 * counts[[i for i in range(12) if i != 5]].mean()
 
 
-def test_without_it_every_picture_is_drawn_once_an_epoch(data: Path, tmp_path: Path) -> None:
+def test_without_it_every_image_is_drawn_once_an_epoch(data: Path, tmp_path: Path) -> None:
     trainer = trainer_of(data, tmp_path, QUICK)
     epochs = []
     for epoch in range(2):
@@ -258,7 +258,7 @@ def test_without_it_every_picture_is_drawn_once_an_epoch(data: Path, tmp_path: P
     assert epochs[0] != epochs[1]
 
 
-def test_a_few_pictures_are_not_validated_after_every_step(data: Path, tmp_path: Path) -> None:
+def test_a_few_images_are_not_validated_after_every_step(data: Path, tmp_path: Path) -> None:
     trainer, validated = trainer_of(data, tmp_path, replace(QUICK, epochs=400, batch_size=12)), []
     while trainer.done < 1:
         trainer.at.step += 1
@@ -290,13 +290,13 @@ def test_plateau_halves_the_rate_when_validation_no_longer_improves(
 
 
 @pytest.mark.parametrize("setting", [{"patience": 3}, {"schedule": "plateau"}])
-def test_what_goes_by_validation_pictures_needs_some(data: Path, setting: dict[str, Any]) -> None:
+def test_what_goes_by_validation_images_needs_some(data: Path, setting: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match="there are none"):
         open_splits(data, replace(QUICK, val_fraction=0, **setting))
 
 
-def test_pasting_needs_two_pictures_at_a_time() -> None:
-    with pytest.raises(OptionError, match="two pictures"):
+def test_pasting_needs_two_images_at_a_time() -> None:
+    with pytest.raises(OptionError, match="two images"):
         replace(QUICK, augment="flip+paste", batch_size=4, accumulate=4)
 
 

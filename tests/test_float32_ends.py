@@ -57,7 +57,7 @@ class Difference(Network):
 
 
 @pytest.mark.parametrize("runtime", ["torch", "openvino"])
-def test_neither_the_picture_nor_the_logits_are_rounded(
+def test_neither_the_image_nor_the_logits_are_rounded(
     runtime: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not runtimes.installed(runtime):
@@ -66,9 +66,9 @@ def test_neither_the_picture_nor_the_logits_are_rounded(
     monkeypatch.setitem(_BUILDERS, "difference", Difference)
     entry = replace(write_model(tmp_path), architecture="difference", labels=label_set("two", ("background", "car")))
     save_model(tmp_path / "difference", Difference(2, 3), entry)
-    picture = np.ones((1, 3, SIDE, SIDE), np.float32)
-    picture[:, 0] += 65 * STEP
-    logits = carseg.load(tmp_path / "difference", device="cpu", runtime=runtime, precision="bfloat16").runtime(picture)
+    image = np.ones((1, 3, SIDE, SIDE), np.float32)
+    image[:, 0] += 65 * STEP
+    logits = carseg.load(tmp_path / "difference", device="cpu", runtime=runtime, precision="bfloat16").runtime(image)
     assert (logits[:, 0] == 65).all()
     assert (logits[:, 1] == 65 * LAST).all()
 

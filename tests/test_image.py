@@ -1,4 +1,4 @@
-"""Reading pictures of every kind, and the way from logits back to the picture's own size."""
+"""Reading images of every kind, and the way from logits back to the image's own size."""
 
 import base64
 import importlib.util
@@ -26,14 +26,14 @@ SPEC = InputSpec(size=(32, 48), mean=(0.5, 0.4, 0.3), std=(0.2, 0.3, 0.4))
 RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
 
 
-def encoded(picture: Image.Image, format: str = "PNG", **options: object) -> bytes:
+def encoded(image: Image.Image, format: str = "PNG", **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, format, **options)
+    image.save(buffer, format, **options)
     return buffer.getvalue()
 
 
-def test_every_way_to_give_the_same_picture(tmp_path: Path) -> None:
-    path = tmp_path / "a picture ü.png"
+def test_every_way_to_give_the_same_image(tmp_path: Path) -> None:
+    path = tmp_path / "an image ü.png"
     path.write_bytes(encoded(Image.fromarray(RGB)))
     chw = torch.from_numpy(RGB).permute(2, 0, 1)
     with path.open("rb") as file:
@@ -89,7 +89,7 @@ AAZFeGlmAABNTQAqAAAACAABARIAAwAAAAEABgAAAAAAAA==
 """)
 
 
-def test_pictures_of_an_iphone() -> None:
+def test_images_of_an_iphone() -> None:
     pytest.importorskip("pi_heif", reason="pip install 'carseg[heif]' to read HEIF")
     rgb = decode(HEIC).rgb
     assert rgb.shape == (64, 48, 3)
@@ -99,14 +99,12 @@ def test_pictures_of_an_iphone() -> None:
         decode(HEIC[:-40])
 
 
-def test_what_pictures_of_an_iphone_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_what_images_of_an_iphone_need(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "HEIF"])
     path = tmp_path / "car.HEIC"
     path.write_bytes(HEIC)
-    with pytest.raises(
-        ImageError, match=re.escape("car.HEIC: a HEIF picture needs pi-heif: pip install 'carseg[heif]'")
-    ):
+    with pytest.raises(ImageError, match=re.escape("car.HEIC: a HEIF image needs pi-heif: pip install 'carseg[heif]'")):
         decode(path)
     assert list(find_images(tmp_path)) == [path]
 
@@ -126,8 +124,8 @@ def test_a_file_that_cannot_be_rewound() -> None:
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "YCbCr", "HSV"])
 def test_modes_become_rgb(mode: str) -> None:
-    picture = Image.fromarray(RGB).convert(mode)
-    np.testing.assert_array_equal(decode(picture).rgb, np.asarray(picture.convert("RGB")))
+    image = Image.fromarray(RGB).convert(mode)
+    np.testing.assert_array_equal(decode(image).rgb, np.asarray(image.convert("RGB")))
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
@@ -136,9 +134,9 @@ def test_transparency_is_laid_over_white(mode: str) -> None:
 
 
 def test_a_palette_with_a_transparent_colour_is_laid_over_white() -> None:
-    picture = Image.new("P", (4, 4), 3)
-    picture.putpalette([0] * 768)
-    assert decode(encoded(picture, transparency=3)).rgb.min() == 255
+    image = Image.new("P", (4, 4), 3)
+    image.putpalette([0] * 768)
+    assert decode(encoded(image, transparency=3)).rgb.min() == 255
 
 
 def test_sixteen_bits_are_scaled_to_eight() -> None:
@@ -153,7 +151,7 @@ def test_the_first_frame_of_an_animation() -> None:
     np.testing.assert_array_equal(decode(data).rgb[0, 0], [255, 0, 0])
 
 
-def test_bad_pictures_are_named_with_the_reason(tmp_path: Path) -> None:
+def test_bad_images_are_named_with_the_reason(tmp_path: Path) -> None:
     whole = encoded(Image.fromarray(RGB), "JPEG")
     for name, content in (("empty.jpg", b""), ("text.png", b"hello"), ("cut.jpg", whole[: len(whole) // 2])):
         (tmp_path / name).write_bytes(content)
@@ -188,7 +186,7 @@ def test_a_decompression_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         None,
     ],
 )
-def test_what_is_no_picture_is_refused(wrong: object) -> None:
+def test_what_is_no_image_is_refused(wrong: object) -> None:
     with pytest.raises(ImageError):
         decode(wrong)
 
@@ -201,7 +199,7 @@ def test_input_is_what_the_rule_says() -> None:
     np.testing.assert_allclose(x, expected.transpose(2, 0, 1), atol=1e-5)
 
 
-def test_scale_by_the_pictures_own_maximum() -> None:
+def test_scale_by_the_images_own_maximum() -> None:
     spec = InputSpec(size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1), scale="max")
     assert preprocess(np.full((4, 4, 3), 50, np.uint8), spec).max() == pytest.approx(1)
     assert preprocess(np.zeros((4, 4, 3), np.uint8), spec).max() == 0

@@ -103,12 +103,12 @@ def test_a_stem_of_three_convolutions_computes_what_one_of_seven_by_seven_does()
         for value, low in ((norm.weight, 0.5), (norm.bias, -1.0), (norm.running_mean, -1.0), (norm.running_var, 0.5)):
             torch.nn.init.uniform_(value, low, 1.5)
     fit_pspnet(model, trained.state_dict(), "a ResNet-50")
-    pictures = torch.randn(2, 3, 70, 101)
+    images = torch.randn(2, 3, 70, 101)
     trained.eval()
     model.eval()
     with torch.no_grad():
-        theirs = trained.layer1(trained.maxpool(trained.act1(trained.bn1(trained.conv1(pictures)))))
-        ours = model.get_submodule("layer1")(model.get_submodule("layer0")(pictures))
+        theirs = trained.layer1(trained.maxpool(trained.act1(trained.bn1(trained.conv1(images)))))
+        ours = model.get_submodule("layer1")(model.get_submodule("layer0")(images))
     assert torch.allclose(ours, theirs, atol=1e-4 * theirs.abs().max().item())
 
 

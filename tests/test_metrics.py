@@ -19,7 +19,7 @@ sklearn = pytest.importorskip("sklearn.metrics")
 FIVE = label_set("five", ("background", "left_door", "right_door", "wheel", "hood"))
 
 
-def pictures(seed: int, count: int, classes: int = 5, wrong: float = 0.3):
+def images(seed: int, count: int, classes: int = 5, wrong: float = 0.3):
     """Pairs of prediction and truth of varied sizes; some truth is ignored, some predictions are undecided."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
@@ -50,7 +50,7 @@ def one(truth, prediction, labels=FIVE, **options):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_same_as_scikit_learn(seed):
-    pairs = list(pictures(seed, 6))
+    pairs = list(images(seed, 6))
     scores = scored(pairs)
     truth, prediction = flat(pairs)
     present = sorted(set(truth))
@@ -72,8 +72,8 @@ def test_the_same_as_scikit_learn(seed):
     )
 
 
-def test_picture_dice_is_the_mean_of_the_pictures_own():
-    pairs = list(pictures(7, 5))
+def test_picture_dice_is_the_mean_of_the_images_own():
+    pairs = list(images(7, 5))
     expected = []
     for prediction, truth in ((p[t != 255], t[t != 255]) for p, t in pairs):
         present = sorted(set(truth) - {0})
@@ -81,12 +81,12 @@ def test_picture_dice_is_the_mean_of_the_pictures_own():
     assert scored(pairs).picture_dice == pytest.approx(np.mean(expected), abs=1e-12)
 
 
-def test_each_picture_alone():
-    pairs = list(pictures(8, 4))
+def test_each_image_alone():
+    pairs = list(images(8, 4))
     evaluation = Evaluation(FIVE)
     for prediction, truth in pairs:
         evaluation.add(prediction, truth)
-    assert evaluation.picture_mious() == pytest.approx([scored([pair]).miou for pair in pairs])
+    assert evaluation.image_mious() == pytest.approx([scored([pair]).miou for pair in pairs])
 
 
 def test_two_classes_dice_is_that_of_the_car():
@@ -136,14 +136,14 @@ def test_one_pixel():
 
 
 def test_the_order_changes_nothing():
-    pairs = list(pictures(3, 9))
+    pairs = list(images(3, 9))
     reference = scored(pairs).to_dict()
     for order in itertools.islice(itertools.permutations(range(9)), 1, 40000, 9001):
         assert scored([pairs[i] for i in order]).to_dict() == reference
 
 
-def test_intervals_hold_the_figure_and_narrow_with_more_pictures():
-    few, many = (scored(pictures(1, count), boundary=False) for count in (8, 200))
+def test_intervals_hold_the_figure_and_narrow_with_more_images():
+    few, many = (scored(images(1, count), boundary=False) for count in (8, 200))
     for scores in (few, many):
         assert scores.miou_ci[0] < scores.miou < scores.miou_ci[1]
         for name, (low, high) in scores.per_class_ci.items():
@@ -152,7 +152,7 @@ def test_intervals_hold_the_figure_and_narrow_with_more_pictures():
 
 
 def test_intervals_are_those_of_a_plain_bootstrap():
-    pairs = [(p, t) for p, t in pictures(2, 30, classes=2) if p.size]
+    pairs = [(p, t) for p, t in images(2, 30, classes=2) if p.size]
     accuracy = np.array([[np.sum((p == t) & (t != 255)), np.sum(t != 255)] for p, t in pairs])
     rng = np.random.default_rng(5)
     drawn = accuracy[rng.integers(30, size=(20000, 30))].sum(1)
@@ -170,7 +170,7 @@ def test_side_error_counts_only_what_was_recognised_as_either_twin():
 
 def test_merged_classes_count_as_one():
     merge = {"direct_lane": "drivable", "alternative_lane": "drivable"}
-    pairs = list(pictures(4, 5, classes=3))
+    pairs = list(images(4, 5, classes=3))
     scores = scored(pairs, BDD, merge=merge)
     truth, prediction = flat(pairs)
     truth, prediction = (np.select([values < 2, values == 2], [0, 1], 255) for values in (truth, prediction))
@@ -245,7 +245,7 @@ def test_boundary_f1_forgives_a_small_shift_only():
 
 
 def test_intervals_are_of_95_percent():
-    pairs = list(pictures(2, 200, classes=2))
+    pairs = list(images(2, 200, classes=2))
     evaluation = Evaluation(FIVE, boundary=False)
     for prediction, truth in pairs:
         evaluation.add(prediction, truth)
@@ -257,7 +257,7 @@ def test_intervals_are_of_95_percent():
 
 
 @pytest.mark.parametrize("labels", [CARPARTS, BDD])
-def test_large_pictures_and_high_ids_are_counted_right(labels):
+def test_large_images_and_high_ids_are_counted_right(labels):
     last = len(labels) - 1
     truth = np.full((300, 400), last, np.uint8)  # more pixels than 16 bits can count
     truth[:10] = 0
@@ -267,7 +267,7 @@ def test_large_pictures_and_high_ids_are_counted_right(labels):
     assert scores.confusion[0, last] == 10 * 400
 
 
-def test_a_picture_without_foreground_takes_no_part_in_the_mean_of_the_pictures():
+def test_a_image_without_foreground_takes_no_part_in_the_mean_of_the_images():
     car, road = np.ones((2, 2), np.uint8), np.zeros((2, 2), np.uint8)
     scores = scored([(car, car), (road, road)], CARVANA)
     assert scores.picture_dice == 1.0

@@ -71,7 +71,7 @@ def fill(model: nn.Module) -> None:
 
 def sample(model: nn.Module, height: int, width: int) -> list[float]:
     with torch.no_grad():
-        logits = model.eval()(noise((1, 3, height, width), "picture") * 2).flatten()
+        logits = model.eval()(noise((1, 3, height, width), "image") * 2).flatten()
     return logits[:: len(logits) // 6][:6].tolist()
 
 
@@ -112,7 +112,7 @@ def test_auxiliary_output_is_torchvisions() -> None:
     fill(theirs)
     ours = create_model("fcn-resnet50", 21)
     ours.load_state_dict(convert_public_state_dict("fcn-resnet50", theirs.state_dict()))
-    x = noise((1, 3, 33, 47), "picture")
+    x = noise((1, 3, 33, 47), "image")
     main, auxiliary = training_outputs(ours, x)
     with torch.no_grad():
         expected = theirs(x)
@@ -122,7 +122,7 @@ def test_auxiliary_output_is_torchvisions() -> None:
 
 def test_u2net_fuses_its_six_side_outputs_in_order() -> None:
     model = create_model("u2netp", 2)
-    fused, *sides = training_outputs(model, noise((1, 3, 33, 47), "picture"))
+    fused, *sides = training_outputs(model, noise((1, 3, 33, 47), "image"))
     assert len(sides) == 6
     with torch.no_grad():
         assert torch.equal(fused, model.outconv(torch.cat(sides, 1)))

@@ -20,7 +20,7 @@ from recipes import backbones, run
 from recipes import recipe as recipes
 from recipes.fringe import Fringed
 
-from drawn_data import draw_mask, draw_picture, index_folder
+from drawn_data import draw_image, draw_mask, index_folder
 from entries import entry_of
 from keras_resnet50 import keras_resnet50
 
@@ -131,8 +131,8 @@ def test_a_recipe_makes_what_it_starts_from_and_names_all_data(folder: Path) -> 
     ]
     whole, few, merged = entry.metrics
     assert whole.images == few.images == 6 and merged.merged and merged.miou == 1  # two classes counted as one
-    picture = draw_picture(draw_mask(1))
-    assert load(folder / "weights" / "final").predict(picture).mask.shape == picture.shape[:2]
+    image = draw_image(draw_mask(1))
+    assert load(folder / "weights" / "final").predict(image).mask.shape == image.shape[:2]
 
 
 def test_a_run_that_is_stopped_while_it_measures_leaves_no_entry_without_figures(
@@ -180,7 +180,7 @@ def test_what_a_recipe_grows_from_is_made_with_it(folder: Path) -> None:
     assert load(best, device="cpu", runtime="torch").entry.architecture == "u2net"
 
 
-def test_a_later_round_sees_more_pictures_and_learns_from_the_round_before(
+def test_a_later_round_sees_more_images_and_learns_from_the_round_before(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = '[[rounds]]\nminutes = 1\nteacher = "later"\n'

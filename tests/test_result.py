@@ -1,4 +1,4 @@
-"""What a prediction gives back: figures, pictures, files, documents."""
+"""What a prediction gives back: figures, images, files, documents."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ HOOD, WHEEL = CARPARTS.classes.index("hood"), CARPARTS.classes.index("wheel")
 
 def make(mask, labels=CARPARTS, **given):
     mask = np.asarray(mask, np.uint8)
-    picture = np.random.default_rng(0).integers(0, 256, (*mask.shape, 3), np.uint8)
-    return Result(mask, labels, picture, **given)
+    image = np.random.default_rng(0).integers(0, 256, (*mask.shape, 3), np.uint8)
+    return Result(mask, labels, image, **given)
 
 
 @pytest.fixture
@@ -92,16 +92,16 @@ def test_parts_of_twelve_megapixels_are_quick():
 
 
 def test_wrong_input_is_refused():
-    picture = np.zeros((4, 5, 3), np.uint8)
+    image = np.zeros((4, 5, 3), np.uint8)
     with pytest.raises(OptionError, match="mask must be uint8"):
-        Result(np.zeros((4, 5), np.int64), CARPARTS, picture)
+        Result(np.zeros((4, 5), np.int64), CARPARTS, image)
     with pytest.raises(OptionError, match="like its mask"):
-        Result(np.zeros((5, 4), np.uint8), CARPARTS, picture)
+        Result(np.zeros((5, 4), np.uint8), CARPARTS, image)
     with pytest.raises(OptionError, match="label 19; carparts has 19 classes"):
         _ = make([[0, 19]]).parts
 
 
-def test_overlay_has_a_legend_below_the_picture(result):
+def test_overlay_has_a_legend_below_the_image(result):
     image = result.overlay()
     assert image.mode == "RGB"
     assert image.height > 40
@@ -113,8 +113,8 @@ def test_cutout_keeps_the_foreground_only(result):
     assert (image.mode, image.size) == ("RGBA", (60, 40))
     pixels = np.asarray(image)
     assert np.array_equal(pixels[..., 3] == 255, result.mask > 0)
-    assert np.array_equal(pixels[result.mask > 0][:, :3], result.picture[result.mask > 0])
-    assert not pixels[result.mask == 0].any()  # the rest of the picture is not in the file
+    assert np.array_equal(pixels[result.mask > 0][:, :3], result.image[result.mask > 0])
+    assert not pixels[result.mask == 0].any()  # the rest of the image is not in the file
 
 
 def test_cutout_of_a_road_scene_is_its_cars():
@@ -126,7 +126,7 @@ def test_cutout_of_a_road_scene_is_its_cars():
 def test_cutout_on_a_background(result, background):
     pixels = np.asarray(result.cutout(background))
     assert (pixels[result.mask == 0] == 255).all()
-    assert np.array_equal(pixels[result.mask > 0][:, :3], result.picture[result.mask > 0])
+    assert np.array_equal(pixels[result.mask > 0][:, :3], result.image[result.mask > 0])
     assert (pixels[..., 3] == 255).all()
 
 
@@ -175,10 +175,10 @@ def test_a_mask_keeps_ignored_pixels_and_every_label(tmp_path):
 @pytest.mark.parametrize(
     ("source", "name"),
     [
-        ("", "picture.json"),
+        ("", "image.json"),
         ("dir.x/car.v2.jpeg", "car.v2.json"),
-        ("https://example.org/pictures/my%20car.png?size=9&x=a/b.c", "my car.json"),
-        ("https://example.org/", "picture.json"),
+        ("https://example.org/images/my%20car.png?size=9&x=a/b.c", "my car.json"),
+        ("https://example.org/", "image.json"),
     ],
 )
 def test_names_come_from_the_source(source, name, tmp_path):
@@ -239,7 +239,7 @@ def test_a_coco_document_is_read_by_pycocotools(result, polygons, tmp_path, caps
     file = tmp_path / "coco.json"
     file.write_text(json.dumps(coco_document([result, make([[WHEEL, 0]])], polygons=polygons)))
     coco = COCO(str(file))
-    assert [image["file_name"] for image in coco.dataset["images"]] == ["some/car 1.jpg", "picture-2"]
+    assert [image["file_name"] for image in coco.dataset["images"]] == ["some/car 1.jpg", "image-2"]
     assert coco.getCatIds(catNms=["hood"]) == [HOOD + 1]
     assert len(coco.getCatIds()) == 18  # all parts, not the background
     assert [(a["id"], a["image_id"]) for a in coco.dataset["annotations"]] == [(1, 1), (2, 1), (3, 2)]
@@ -278,23 +278,23 @@ def test_supervision(result):
 
 def test_in_a_notebook(result):
     assert repr(result) == "<Result some/car 1.jpg 60x40 by net-carparts: hood 17.9%, wheel 5.7%>"
-    assert repr(make([[0]])) == "<Result picture 1x1 by unknown: no parts>"
+    assert repr(make([[0]])) == "<Result image 1x1 by unknown: no parts>"
     preview = Image.open(io.BytesIO(make(np.ones((10, 3000)))._repr_png_()))
     assert preview.format == "PNG"
     assert preview.width == 1200
 
 
 def test_overlay_and_documents_take_their_options(result):
-    picture = np.asarray(result.overlay(alpha=0, legend=False))
+    image = np.asarray(result.overlay(alpha=0, legend=False))
     inside = (12, 30)  # of the hood, off its outline
-    assert picture[inside].tolist() == result.picture[inside].tolist()
+    assert image[inside].tolist() == result.image[inside].tolist()
     polygons = coco_document([result], polygons=True)
     assert result.to_coco(polygons=True) == polygons
     assert json.loads(result.to_json(polygons=True)) == result.to_dict(polygons=True)
 
 
 def test_a_background_is_cropped_not_squeezed(result):
-    wide = np.zeros((20, 90, 3), np.uint8)  # the picture is 60x40: what it covers of this are the middle 30 columns
+    wide = np.zeros((20, 90, 3), np.uint8)  # the image is 60x40: what it covers of this are the middle 30 columns
     wide[:, :25] = wide[:, 65:] = 255
     pixels = np.asarray(result.cutout(wide))[result.mask == 0]
     assert not pixels[:, :3].any()

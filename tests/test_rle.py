@@ -69,7 +69,7 @@ def test_decoding_a_box_only():
         assert np.array_equal(rle.decode(rle.encode(mask), box), mask[y:, x : x + box[2]])
 
 
-def test_runs_cover_the_picture():
+def test_runs_cover_the_image():
     mask = np.array([[0, 0, 3], [2, 0, 3], [2, 3, 3]], np.uint8)
     starts, ends, labels = rle.label_runs(mask)
     assert labels.tolist() == [0, 2, 0, 3]  # the last run goes on from the foot of a column to the head of the next

@@ -49,7 +49,7 @@ def needs(runtime: str) -> None:
         pytest.importorskip(package)
 
 
-def pictures(number: int, height: int, width: int) -> np.ndarray:
+def images(number: int, height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).standard_normal((number, 3, height, width), np.float32)
 
 
@@ -60,7 +60,7 @@ def test_logits_are_those_of_torch(runtime: str, precision: str):
     fast = carseg.load("blocks", runtime=runtime, precision=precision, device="cpu").runtime
     assert (fast.name, fast.precision, fast.device) == (runtime, precision, "cpu")
     for shape in ((1, SIDE, SIDE), (3, SIDE, SIDE), (2, 17, 45)):
-        x = pictures(*shape)
+        x = images(*shape)
         logits, wanted = fast(x), reference(x)
         assert logits.dtype == np.float32
         scale = abs(wanted).max() * (1e-5 if precision == "float32" else 0.02)

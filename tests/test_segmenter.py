@@ -1,4 +1,4 @@
-"""From a picture of any size to a result of the same size, one by one and in streams."""
+"""From an image of any size to a result of the same size, one by one and in streams."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -66,7 +66,7 @@ def halves(height: int, width: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (33, 65), (480, 640)])
-def test_mask_has_the_pictures_size(segmenter: Segmenter, size: tuple[int, int]) -> None:
+def test_mask_has_the_images_size(segmenter: Segmenter, size: tuple[int, int]) -> None:
     result = segmenter.predict(halves(*size))
     assert result.mask.shape == size and result.mask.dtype == np.uint8
     if size == (480, 640):
@@ -75,7 +75,7 @@ def test_mask_has_the_pictures_size(segmenter: Segmenter, size: tuple[int, int])
         assert all(part.score > 0.99 for part in result.parts)
 
 
-def test_tiles_see_what_the_whole_picture_hides(segmenter: Segmenter) -> None:
+def test_tiles_see_what_the_whole_image_hides(segmenter: Segmenter) -> None:
     rgb = np.zeros((320, 640, 3), np.uint8)
     rgb[100:106, 200:206, 1] = 255  # vanishes at 32x64
     assert 2 not in segmenter.predict(rgb).mask
@@ -100,7 +100,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / ".hidden").mkdir()
     for name in ("b.png", "a.PNG", "sub/c.png", ".hidden/d.png"):
         Image.fromarray(halves(20, 40)).save(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     return tmp_path
 
 
@@ -113,7 +113,7 @@ def test_stream_goes_through_a_folder_in_order(segmenter: Segmenter, folder: Pat
     assert len(list(segmenter.stream(np.array([str(folder / "b.png"), str(folder / "a.PNG")])))) == 2
 
 
-def test_results_are_no_pictures(segmenter: Segmenter, folder: Path) -> None:
+def test_results_are_no_images(segmenter: Segmenter, folder: Path) -> None:
     for result in segmenter.stream(folder):
         result.save(folder, ("mask", "overlay", "cutout", "json"))
     assert len(list(segmenter.stream(folder))) == 3
@@ -131,15 +131,15 @@ def test_a_folder_that_cannot_be_looked_into_is_named(
 
 def test_stream_gives_what_predict_gives_whatever_the_batch(segmenter: Segmenter) -> None:
     rng = np.random.default_rng(0)
-    pictures = [rng.integers(0, 256, (20 + 7 * i, 50 - 3 * i, 3), np.uint8) for i in range(7)]
-    alone = [segmenter.predict(picture).mask for picture in pictures]
+    images = [rng.integers(0, 256, (20 + 7 * i, 50 - 3 * i, 3), np.uint8) for i in range(7)]
+    alone = [segmenter.predict(image).mask for image in images]
     segmenter.runtime.batches.clear()
-    for one, streamed in zip(alone, segmenter.stream(pictures, batch_size=3), strict=True):
+    for one, streamed in zip(alone, segmenter.stream(images, batch_size=3), strict=True):
         np.testing.assert_array_equal(one, streamed.mask)
     assert segmenter.runtime.batches == [3, 3, 1]
 
 
-def test_a_broken_picture_ends_the_stream_or_takes_its_place(segmenter: Segmenter, folder: Path) -> None:
+def test_a_broken_image_ends_the_stream_or_takes_its_place(segmenter: Segmenter, folder: Path) -> None:
     (folder / "aa.png").write_bytes(b"broken")
     outcomes = list(segmenter.stream(folder, on_error="yield", batch_size=2))
     assert [isinstance(outcome, ImageError) for outcome in outcomes] == [False, True, False, False]
@@ -149,7 +149,7 @@ def test_a_broken_picture_ends_the_stream_or_takes_its_place(segmenter: Segmente
 
 
 @pytest.mark.parametrize("on_error", ["raise", "yield"])
-def test_pictures_before_a_broken_source_are_not_lost(segmenter: Segmenter, on_error: str) -> None:
+def test_images_before_a_broken_source_are_not_lost(segmenter: Segmenter, on_error: str) -> None:
     def frames() -> Iterator[np.ndarray]:
         yield from (halves(8, 8) for _ in range(3))
         raise OSError("the film is torn")
@@ -197,7 +197,7 @@ def test_matches_of_a_pattern_come_in_order(segmenter: Segmenter, folder: Path) 
     assert names == ["a.PNG", "b.png", "c.png"]
 
 
-def test_one_picture_of_any_kind_is_a_stream_of_one(segmenter: Segmenter, folder: Path) -> None:
+def test_one_image_of_any_kind_is_a_stream_of_one(segmenter: Segmenter, folder: Path) -> None:
     content = (folder / "b.png").read_bytes()
     for one in (
         content,
@@ -216,13 +216,13 @@ def test_the_ends_of_the_options_are_allowed(segmenter: Segmenter) -> None:
         segmenter.stream([], on_error="ignore")
 
 
-def test_the_runtime_says_how_many_pictures_suit_the_device(segmenter: Segmenter) -> None:
+def test_the_runtime_says_how_many_images_suit_the_device(segmenter: Segmenter) -> None:
     segmenter.runtime.batch_size = 3
     assert len(list(segmenter.stream([halves(8, 8)] * 7))) == 7
     assert segmenter.runtime.batches == [3, 3, 1]
 
 
-def test_pictures_of_other_shapes_go_in_another_batch() -> None:
+def test_images_of_other_shapes_go_in_another_batch() -> None:
     seen = []
 
     def runtime(batch: np.ndarray) -> np.ndarray:
@@ -230,9 +230,9 @@ def test_pictures_of_other_shapes_go_in_another_batch() -> None:
         return np.concatenate([np.full_like(batch[:, :1], 0.5), batch], 1)
 
     fitting = replace(SPEC, resize="fit", multiple=32)
-    pictures = [halves(40, 80), halves(40, 80), halves(80, 40), halves(40, 80)]
-    masks = [r.mask for r in Segmenter(replace(ENTRY, input=fitting), runtime).stream(pictures, batch_size=4)]
-    assert [mask.shape for mask in masks] == [picture.shape[:2] for picture in pictures]
+    images = [halves(40, 80), halves(40, 80), halves(80, 40), halves(40, 80)]
+    masks = [r.mask for r in Segmenter(replace(ENTRY, input=fitting), runtime).stream(images, batch_size=4)]
+    assert [mask.shape for mask in masks] == [image.shape[:2] for image in images]
     assert seen == [(2, 3, 32, 64), (1, 3, 64, 32), (1, 3, 32, 64)]
 
 

@@ -17,8 +17,8 @@ def test_export_with_dynamic_batch_and_size(name: str) -> None:
     torch.manual_seed(0)
     model = create_model(name, 5).eval()
     dynamic = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
-    pictures = (torch.randn(2, 3, 72, 104),)
-    exported = torch.export.export(model, pictures, dynamic_shapes={"x": dynamic}, strict=False).module()
+    images = (torch.randn(2, 3, 72, 104),)
+    exported = torch.export.export(model, images, dynamic_shapes={"x": dynamic}, strict=False).module()
     for shape in ((1, 3, 65, 97), (3, 3, 101, 66)):
         x = torch.randn(shape)
         with torch.no_grad():

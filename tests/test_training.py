@@ -46,7 +46,7 @@ QUICK = replace(QUICK, size=(32, 32))
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn")
-    index_folder(folder, [f"picture{i}" for i in range(16)])
+    index_folder(folder, [f"image{i}" for i in range(16)])
     (folder / "classes.txt").write_text("ground\nleft_door\nright_door\n")
     return folder
 
@@ -211,7 +211,7 @@ finetune({NETWORK!r}, {str(data)!r}, sys.argv[1], options=options)
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-3)
 
 
-def test_broken_pictures_are_named_before_it_starts_or_left_out(tmp_path: Path) -> None:
+def test_broken_images_are_named_before_it_starts_or_left_out(tmp_path: Path) -> None:
     index_folder(tmp_path / "data", [f"p{i}" for i in range(8)])
     for name in ("p1", "p6"):
         (tmp_path / "data" / "images" / f"{name}.png").write_bytes(b"broken")

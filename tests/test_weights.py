@@ -43,7 +43,7 @@ def test_file_and_network_are_what_the_manifest_says(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_int8_needs_no_pictures_and_costs_at_most_half_a_point(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_int8_needs_no_images_and_costs_at_most_half_a_point(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     int8 = MODELS[name].int8
     assert int8 is not None and int8.ranges
     assert max(int8.miou_lost, int8.miou_lost_seven_bits) <= 0.005

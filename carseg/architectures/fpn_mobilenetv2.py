@@ -3,7 +3,7 @@
 Lateral 1x1 convolutions are added on the way down from stride 16 to 4, as in a semantic FPN (Kirillov et al. 2019,
 https://arxiv.org/abs/1901.02446), each sum followed by a residual 3x3; at the top stands Lite R-ASPP's gated context
 (Howard et al. 2019, https://arxiv.org/abs/1905.02244), because which side of a car is seen is a question about the
-whole picture. Sums keep the way from the loss to every resolution of the encoder short, so it learns from few pictures
+whole image. Sums keep the way from the loss to every resolution of the encoder short, so it learns from few images
 in little time.
 """
 

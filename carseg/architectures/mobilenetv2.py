@@ -70,7 +70,7 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """Pictures (N, in_channels, H, W) to features at strides 2, 4, 8, 16, 32 with 16, 24, 32, 96, 320 channels.
+    """Images (N, in_channels, H, W) to features at strides 2, 4, 8, 16, 32 with 16, 24, 32, 96, 320 channels.
 
     With ``output_stride=16`` the last resolution keeps stride 16 and its convolutions are dilated instead.
     """

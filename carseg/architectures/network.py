@@ -1,12 +1,12 @@
 """What every network of the zoo promises, so that training, loading and export treat all of them alike.
 
-In evaluation mode ``forward`` takes float32 pictures (N, in_channels, H, W) of any H, W >= 1, as the weights' input
+In evaluation mode ``forward`` takes float32 images (N, in_channels, H, W) of any H, W >= 1, as the weights' input
 rule normalises them, and returns float logits (N, num_classes, h, w) over the same field of view. h and w are H and W,
 or smaller where the published network predicts at a lower resolution; whoever needs full size interpolates (bilinear,
 align_corners False). In training mode it returns a tuple of such tensors: the main output first, then whatever is
 supervised beside it.
 
-A training batch holds at least two pictures: where a batch norm follows pooling to 1x1 (DeepLabv3, DeepLabv3+, PSPNet,
+A training batch holds at least two images: where a batch norm follows pooling to 1x1 (DeepLabv3, DeepLabv3+, PSPNet,
 ResNeSt) a single one has no variance, and torch raises ValueError ("Expected more than 1 value per channel").
 """
 

@@ -118,7 +118,7 @@ class Block(nn.Module):
 
 
 class MixTransformer(nn.Module):
-    """MiT: pictures to features (N, widths[i], h, w) at strides 4, 8, 16, 32, sides rounded up."""
+    """MiT: images to features (N, widths[i], h, w) at strides 4, 8, 16, 32, sides rounded up."""
 
     def __init__(self, variant: Variant, in_channels: int) -> None:
         super().__init__()

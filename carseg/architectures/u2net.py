@@ -2,7 +2,7 @@
 https://arxiv.org/abs/2005.09007.
 
 A U-Net whose every stage is a small U-Net itself. Layer names are those of github.com/xuebinqin/U-2-Net. The reference
-ends in a sigmoid; here the outputs are logits. Its public weights expect the picture divided by its own maximum
+ends in a sigmoid; here the outputs are logits. Its public weights expect the image divided by its own maximum
 (`InputSpec.scale`).
 """
 

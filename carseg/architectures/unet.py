@@ -17,7 +17,7 @@ from carseg.architectures.blocks import DoubleConv, pad_small
 from carseg.architectures.network import Network, State
 
 _WIDTHS = (64, 128, 256, 512, 1024)
-_LEAST_SIDE = 16  # four poolings leave nothing of a smaller picture
+_LEAST_SIDE = 16  # four poolings leave nothing of a smaller image
 
 
 class Down(nn.Module):

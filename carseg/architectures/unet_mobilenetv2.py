@@ -2,7 +2,7 @@
 
 The encoder's five resolutions meet in a U-Net decoder (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597) that
 stops at stride 4, with ParseNet's pooled context (Liu et al. 2015, https://arxiv.org/abs/1506.04579) at the bottom:
-which side of a car is seen is a question about the whole picture. Full convolutions in the decoder, because on a CPU
+which side of a car is seen is a question about the whole image. Full convolutions in the decoder, because on a CPU
 they cost little more than depthwise ones at these sizes.
 """
 
@@ -18,7 +18,7 @@ from carseg.architectures.network import Network
 
 
 class Context(nn.Module):
-    """Adds to every position what the picture as a whole looks like."""
+    """Adds to every position what the image as a whole looks like."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

@@ -63,13 +63,13 @@ def benchmark(
 
     Args:
         models: names or folders of fine-tuned networks, one or several; None takes those that came with the package.
-        data: labelled pictures, what ``carseg.data.load`` reads; None measures speed only, on generated pictures.
+        data: labelled images, what ``carseg.data.load`` reads; None measures speed only, on generated images.
         split: part of the data; None takes "test", else "val", else the only one.
         mapping: class name to new name, as for ``carseg.data.load``.
         merge: class name to new name, counted as one class in the figures only, see ``carseg.evaluation.Evaluation``.
         hub: as for ``carseg.load``, like ``device``, ``runtime``, ``precision`` and ``threads``.
         seconds: how long each measurement of time takes, at least; there are a few.
-        out: a folder for ``results.jsonl`` (one row a line), ``report.html`` and pictures.
+        out: a folder for ``results.jsonl`` (one row a line), ``report.html`` and images.
         resume: take rows that ``out`` already has for the same weights, data, settings and machine.
         report: called with the model, the stage, and how much of the stage is done.
 
@@ -181,7 +181,7 @@ def _fingerprint(parts: dict[str, Found]) -> str:
 
 
 def _files(record: Any) -> Iterator[Path]:
-    """Every path that a record names, in its picture or its label."""
+    """Every path that a record names, in its image or its label."""
     if isinstance(record, Path):
         yield record
     elif is_dataclass(record):

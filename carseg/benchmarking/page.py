@@ -1,4 +1,4 @@
-"""Benchmark rows as one HTML page that needs nothing else: table, plots as inline SVG, worst pictures embedded."""
+"""Benchmark rows as one HTML page that needs nothing else: table, plots as inline SVG, worst images embedded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def write_benchmark_page(rows: Sequence[Row], path: Path, *, details: Path) -> N
 
     Args:
         rows: what ``carseg.benchmark`` gave.
-        details: the folder beside ``results.jsonl`` that holds confusion matrices and worst pictures by the rows' keys.
+        details: the folder beside ``results.jsonl`` that holds confusion matrices and worst images by the rows' keys.
     """
     scored = [row for row in rows if row["miou"] is not None]
     timed = [row for row in scored if row["ms_p50"] is not None]
@@ -50,7 +50,7 @@ def _table(rows: Sequence[Row]) -> str:
 
 
 def _scatter(rows: Sequence[Row]) -> str:
-    """mIoU with its interval against milliseconds a picture, the latter on a logarithmic axis."""
+    """mIoU with its interval against milliseconds per image, the latter on a logarithmic axis."""
     width, height, left, right, top, bottom = 900, 420, 60, 200, 15, 45
     low, high = (f(math.log10(row["ms_p50"]) for row in rows) for f in (min, max))
     low, high = math.floor(low * 3) / 3, math.ceil(high * 3 + 1e-9) / 3  # thirds of a decade: 1, 2, 5, 10, ...
@@ -79,22 +79,22 @@ def _scatter(rows: Sequence[Row]) -> str:
         title = f"<title>{escape(row['model'])}: {row['miou']:.4f}, {row['ms_p50']:.1f} ms</title>"
         parts.append(f'<circle cx="{across:.1f}" cy="{up:.1f}" r="5" fill="{ink}">{title}</circle>')
         parts.append(text(across + 9, up + 4, row["model"]))
-    parts.append(text((left + width - right) / 2, height - 6, "milliseconds a picture, end to end", "middle"))
+    parts.append(text((left + width - right) / 2, height - 6, "milliseconds per image, end to end", "middle"))
     parts.append(text(left + 4, top + 12, "mIoU, with 95 % interval"))
     return svg(width, height, parts)
 
 
 def _details(model: str, folder: Path) -> str:
-    """Confusion matrix and worst pictures of one model."""
+    """Confusion matrix and worst images of one model."""
     known = json.loads((folder / "scores.json").read_text("utf-8"))
     figures = []
     for worst in known["worst"]:
         caption = f"{worst['name']}, mIoU {worst['miou']:.3f}"
-        figures.append(figure((folder / worst["file"]).read_bytes(), "picture, prediction and truth", caption))
+        figures.append(figure((folder / worst["file"]).read_bytes(), "image, prediction and truth", caption))
     matrix = _confusion(known["classes"], known["scores"]["confusion"])
     return (
         f"<h2>{escape(model)}</h2><p>Where the pixels of each class (row) went, in percent:</p>{matrix}"
-        f"<details><summary>The worst pictures</summary>{''.join(figures)}</details>"
+        f"<details><summary>The worst images</summary>{''.join(figures)}</details>"
     )
 
 

@@ -1,13 +1,13 @@
 """What a benchmark gives: one row a model, a dict as JSON has it. Standard library only. Its keys:
 
-- ``model``, ``dataset``, ``split``, ``images``: what was measured, and on how many labelled pictures.
+- ``model``, ``dataset``, ``split``, ``images``: what was measured, and on how many labelled images.
 - ``miou``, ``pixel_acc``, ``dice``, ``side_error``, ``boundary_f1``: shares, 0..1; ``miou_ci`` is the 95 %
   interval (low, high), ``per_class`` the IoU by class name.
-- ``params_m`` (millions), ``gmacs`` (1e9 multiplications and additions a picture), ``size_mb`` (of the file).
+- ``params_m`` (millions), ``gmacs`` (1e9 multiplications and additions per image), ``size_mb`` (of the file).
 - ``runtime``, ``precision``, ``device``, ``threads``: what ran it.
-- ``ms_p50``, ``ms_p95``: milliseconds a picture, one at a time, median and 95th percentile; ``ms_decode``,
+- ``ms_p50``, ``ms_p95``: milliseconds per image, one at a time, median and 95th percentile; ``ms_decode``,
   ``ms_preprocess``, ``ms_forward``, ``ms_postprocess``: medians of its parts.
-- ``images_per_s``: pictures a second at the best ``batch``.
+- ``images_per_s``: images per second at the best ``batch``.
 - ``cold_start_s``: seconds from the start of a process to its first result.
 - ``peak_mem_mb``: the most memory that the process took.
 - ``weights_sha256``, ``environment``: which file, on what machine and with which versions.
@@ -63,13 +63,13 @@ def read_rows(path: str | os.PathLike[str]) -> list[Row]:
 def compare_rows(rows: Iterable[Row], other_rows: Iterable[Row]) -> list[dict[str, Any]]:
     """How rows differ from other ones of the same model, data and split, if possible with the same settings.
 
-    Quality is left out where the classes are others, as after merging some, or the number of pictures: it does not
+    Quality is left out where the classes are others, as after merging some, or the number of images: it does not
     compare then.
 
     Returns:
         One dict a figure that both have: ``model dataset split figure value other difference interval against``.
         ``interval`` is the 95 % interval of the difference, None for figures whose own interval is not in the row. It
-        treats the two sides as independent (Zou and Donner 2008, MOVER), so on the same pictures it is wider than need
+        treats the two sides as independent (Zou and Donner 2008, MOVER), so on the same images it is wider than need
         be. ``against`` is what the other row ran on.
     """
     others = list(other_rows)

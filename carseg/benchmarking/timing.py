@@ -1,6 +1,6 @@
-"""How fast a network is and what it costs: time by part, pictures a second, memory, multiplications.
+"""How fast a network is and what it costs: time by part, images per second, memory, multiplications.
 
-Time is end to end: from the encoded picture in memory to the mask at the picture's own size.
+Time is end to end: from the encoded image in memory to the mask at the image's own size.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ TimingProgress = Callable[[int, int], None]  # (done, of how many)
 
 
 def latency(
-    segmenter: Segmenter, pictures: Sequence[bytes], seconds: float, progress: TimingProgress
+    segmenter: Segmenter, images: Sequence[bytes], seconds: float, progress: TimingProgress
 ) -> dict[str, float]:
-    """Milliseconds a picture, one at a time, after each of the pictures was shown once.
+    """Milliseconds an image, one at a time, after each of the images was shown once.
 
     Args:
-        pictures: encoded; gone through again and again.
-        seconds: how long to measure, but at least ten pictures.
+        images: encoded; gone through again and again.
+        seconds: how long to measure, but at least ten images.
 
     Returns:
         ``ms_p50`` and ``ms_p95`` of the whole, and the medians ``ms_decode``, ``ms_preprocess``, ``ms_forward``,
         ``ms_postprocess`` of its parts.
     """
-    for picture in pictures:
-        _timed(segmenter, picture)
+    for image in images:
+        _timed(segmenter, image)
     runs: list[tuple[float, ...]] = []
     began = time.perf_counter()
-    for picture in itertools.cycle(pictures):
-        runs.append(_timed(segmenter, picture))
+    for image in itertools.cycle(images):
+        runs.append(_timed(segmenter, image))
         spent = time.perf_counter() - began
         progress(round(100 * min(spent / seconds, len(runs) / _FEWEST_RUNS, 1)), 100)
         if spent >= seconds and len(runs) >= _FEWEST_RUNS:
@@ -54,10 +54,10 @@ def latency(
     return {"ms_p50": float(p50), "ms_p95": float(p95), **parts}
 
 
-def _timed(segmenter: Segmenter, picture: bytes) -> tuple[float, ...]:
+def _timed(segmenter: Segmenter, image: bytes) -> tuple[float, ...]:
     """Seconds of each part; the steps are those of ``Segmenter.predict``."""
     marks = [time.perf_counter()]
-    rgb = decode(picture).rgb
+    rgb = decode(image).rgb
     marks.append(time.perf_counter())
     x = preprocess(rgb, segmenter.entry.input)
     marks.append(time.perf_counter())
@@ -70,22 +70,22 @@ def _timed(segmenter: Segmenter, picture: bytes) -> tuple[float, ...]:
 
 
 def throughput(
-    segmenter: Segmenter, pictures: Sequence[bytes], seconds: float, progress: TimingProgress
+    segmenter: Segmenter, images: Sequence[bytes], seconds: float, progress: TimingProgress
 ) -> tuple[int, float]:
-    """The batch size that is fastest and the pictures a second it gives.
+    """The batch size that is fastest and the images per second it gives.
 
     Doubles the batch until that no longer helps, or memory runs out.
 
     Args:
-        pictures: encoded; gone through again and again, decoded while the network works.
+        images: encoded; gone through again and again, decoded while the network works.
         seconds: how long to measure a batch size, but at least two batches.
     """
     best, fastest, batch = 1, 0.0, 1
     while batch <= LARGEST_BATCH:
         progress(batch, LARGEST_BATCH)
         try:
-            estimate = fastest or _rate(segmenter, pictures, batch, 2)
-            rate = _rate(segmenter, pictures, batch, max(2 * batch, round(estimate * seconds)))
+            estimate = fastest or _rate(segmenter, images, batch, 2)
+            rate = _rate(segmenter, images, batch, max(2 * batch, round(estimate * seconds)))
         except (MemoryError, RuntimeError):  # torch reports what does not fit as a RuntimeError
             if batch == 1:
                 raise
@@ -96,18 +96,18 @@ def throughput(
     return best, fastest
 
 
-def _rate(segmenter: Segmenter, pictures: Sequence[bytes], batch: int, count: int) -> float:
-    for _ in segmenter.stream(itertools.islice(itertools.cycle(pictures), batch), batch_size=batch):
+def _rate(segmenter: Segmenter, images: Sequence[bytes], batch: int, count: int) -> float:
+    for _ in segmenter.stream(itertools.islice(itertools.cycle(images), batch), batch_size=batch):
         pass
     count = -(-count // batch) * batch
     began = time.perf_counter()
-    for _ in segmenter.stream(itertools.islice(itertools.cycle(pictures), count), batch_size=batch):
+    for _ in segmenter.stream(itertools.islice(itertools.cycle(images), count), batch_size=batch):
         pass
     return count / (time.perf_counter() - began)
 
 
 def count_gmacs(entry: ModelInfo) -> float:
-    """Billions of multiply-adds in the convolutions and matrix products for one picture of ``entry.input.size``."""
+    """Billions of multiply-adds in the convolutions and matrix products for one image of ``entry.input.size``."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from carseg.data import Dataset
     from carseg.evaluation import Evaluation
 
-TIMED_PICTURES = 8
-WORST_PICTURES = 6
+TIMED_IMAGES = 8
+WORST_IMAGES = 6
 _OVERLAY_WIDTH = 1200
 
 Job = dict[str, Any]
@@ -56,13 +56,13 @@ class _Worker:
         device = self._describe(segmenter)
         data = self._data(segmenter) if self.job["data"] else None
         evaluation = Evaluation(segmenter.labels, merge=self.job["merge"])  # refuses what cannot be merged
-        pictures = self._pictures(data)
+        images = self._images(data)
         seconds = self.job["seconds"]
-        self._figures(**timing.latency(segmenter, pictures, seconds, self._progress("latency")))
+        self._figures(**timing.latency(segmenter, images, seconds, self._progress("latency")))
         self._figures(peak_mem_mb=timing.peak_memory_mb(device), gmacs=timing.count_gmacs(segmenter.entry))
         if data is not None:
             self._quality(segmenter, data, evaluation)
-        batch, rate = timing.throughput(segmenter, pictures, seconds / 4, self._progress("throughput"))
+        batch, rate = timing.throughput(segmenter, images, seconds / 4, self._progress("throughput"))
         self._figures(batch=batch, images_per_s=rate)
 
     def _start(self) -> Segmenter:
@@ -70,9 +70,9 @@ class _Worker:
         options = {key: self.job[key] for key in ("hub", "device", "runtime", "precision", "threads")}
         segmenter = load(self.job["model"], **options)
         loaded = time.time()
-        [picture] = synthetic_images(1)
+        [image] = synthetic_images(1)
         began = time.time()
-        segmenter.predict(picture)
+        segmenter.predict(image)
         self._figures(cold_start_s=loaded - self.job["began"] + time.time() - began)
         return segmenter
 
@@ -87,18 +87,18 @@ class _Worker:
         self._figures(runtime=runtime.name, precision=runtime.precision, device=named, threads=threads)
         return device
 
-    def _pictures(self, data: Dataset | None) -> list[bytes]:
-        """Encoded pictures: the first of the data set, spread over it, or generated ones."""
+    def _images(self, data: Dataset | None) -> list[bytes]:
+        """Encoded images: the first of the data set, spread over it, or generated ones."""
         if data is None:
-            self._figures(dataset="generated", images=TIMED_PICTURES)
-            return synthetic_images(TIMED_PICTURES)
+            self._figures(dataset="generated", images=TIMED_IMAGES)
+            return synthetic_images(TIMED_IMAGES)
         self._figures(dataset=data.name, split=data.split, images=len(data))
-        pictures = []
-        for sample in data.samples[:: max(len(data) // TIMED_PICTURES, 1)][:TIMED_PICTURES]:
+        images = []
+        for sample in data.samples[:: max(len(data) // TIMED_IMAGES, 1)][:TIMED_IMAGES]:
             with suppress(CarsegError):  # what is broken is named when quality is measured
-                rgb, file = sample.load_picture(), sample.picture
-                pictures.append(file.read_bytes() if isinstance(file, Path) else encode_jpeg(rgb))
-        return pictures or synthetic_images(TIMED_PICTURES)
+                rgb, file = sample.load_image(), sample.image
+                images.append(file.read_bytes() if isinstance(file, Path) else encode_jpeg(rgb))
+        return images or synthetic_images(TIMED_IMAGES)
 
     def _data(self, segmenter: Segmenter) -> Dataset:
         from carseg.data import load as open_data
@@ -108,7 +108,7 @@ class _Worker:
         data = open_data(job["data"], labels=segmenter.labels, split=job["split"], mapping=job["mapping"])
         # A class map makes a label set of its own where the folder names no classes; the figures need the model's.
         data = remap_classes(data, segmenter.labels, {name: name for name in data.labels.classes})
-        return data.verified() if data.problems else data  # which raises: figures of some other pictures would mislead
+        return data.verified() if data.problems else data  # which raises: figures of some other images would mislead
 
     def _quality(self, segmenter: Segmenter, data: Dataset, evaluation: Evaluation) -> None:
         progress = self._progress("quality")
@@ -123,15 +123,15 @@ class _Worker:
         scores = evaluation.scores().to_dict()
         self._figures(**{key: scores[key] for key in QUALITY})
         if self.job["details"]:
-            mious = evaluation.picture_mious()
-            order = [i for i in mious.argsort() if not math.isnan(mious[i])][:WORST_PICTURES]
+            mious = evaluation.image_mious()
+            order = [i for i in mious.argsort() if not math.isnan(mious[i])][:WORST_IMAGES]
             worst = [(data[i], float(mious[i])) for i in order]
             self._save_details(segmenter, Path(self.job["details"]), scores, evaluation.labels.classes, worst)
 
     def _save_details(
         self, segmenter: Segmenter, folder: Path, scores: dict[str, Any], classes: tuple[str, ...], worst: list[Any]
     ) -> None:
-        """``scores.json`` with every figure, and the pictures with the lowest mIoU beside prediction and truth."""
+        """``scores.json`` with every figure, and the images with the lowest mIoU beside prediction and truth."""
         folder.mkdir(parents=True, exist_ok=True)
         listed = []
         for number, (sample, miou) in enumerate(worst, start=1):

@@ -38,7 +38,7 @@ def benchmark(
         typer.Option("--model", "-m", metavar="NAME", help="A model, or the folder of a fine-tuned one. Repeat."),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every model.")] = False,
-    data: Annotated[Path | None, typer.Option(exists=True, help="Labelled pictures, in any known format.")] = None,
+    data: Annotated[Path | None, typer.Option(exists=True, help="Labelled images, in any known format.")] = None,
     split: Annotated[str | None, typer.Option(help="Part of the data: test if there is one, else val.")] = None,
     map: MapOption = None,
     merge: Annotated[
@@ -67,7 +67,7 @@ def benchmark(
 ) -> None:
     """Measure models: quality, time, memory, size.
 
-    Without --model those in the package are measured, without --data only their speed, on generated pictures.
+    Without --model those in the package are measured, without --data only their speed, on generated images.
     """
     from carseg.benchmarking import benchmark as measure
     from carseg.benchmarking import compare_rows, failures, format_differences, format_rows, parse_limits, read_rows

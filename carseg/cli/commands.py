@@ -32,7 +32,7 @@ app.command()(benchmark.benchmark)
 app.command()(finetune.finetune)
 app.command()(export.export)
 
-data_app = _group(help="Look at and convert labelled pictures.")
+data_app = _group(help="Look at and convert labelled images.")
 data_app.command()(data.check)
 data_app.command()(data.convert)
 app.add_typer(data_app, name="data")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from carseg.data import Findings
 
 DataArgument = Annotated[
-    Path, typer.Argument(metavar="DATA", exists=True, help="Labelled pictures, in any known format.")
+    Path, typer.Argument(metavar="DATA", exists=True, help="Labelled images, in any known format.")
 ]
 
 
@@ -31,7 +31,7 @@ class Target(StrEnum):
 def check(
     data: DataArgument, labels: LabelsOption = None, map: MapOption = None, format: FormatOption = Format.table
 ) -> None:
-    """Read every picture and label, and say what would spoil a training."""
+    """Read every image and label, and say what would spoil a training."""
     from carseg.data import check as examine
     from carseg.data import parse_mapping
 
@@ -44,12 +44,12 @@ def check(
 def convert(
     data: DataArgument,
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The folder to write to.")],
-    to: Annotated[Target, typer.Option(help="png: label pictures with a palette; coco: run lengths.")] = Target.png,
+    to: Annotated[Target, typer.Option(help="png: label images with a palette; coco: run lengths.")] = Target.png,
     labels: LabelsOption = None,
     map: MapOption = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be read.")] = False,
 ) -> None:
-    """Write labelled pictures in another format."""
+    """Write labelled images in another format."""
     from carseg.data import convert as write
     from carseg.data import load_splits, parse_mapping
 
@@ -58,7 +58,7 @@ def convert(
             written = write(dataset, out, to.value, skip_bad=skip_bad, progress=bar.count)
         for name, reason in written.broken.items():
             err(f"carseg: left out {name}: {reason}")
-        echo(f"{out / split}: {len(written)} pictures, {len(written.labels)} classes")
+        echo(f"{out / split}: {len(written)} images, {len(written.labels)} classes")
 
 
 def _report(findings: Findings) -> Iterator[str]:
@@ -71,14 +71,14 @@ def _report(findings: Findings) -> Iterator[str]:
             smallest, largest = (f"{width} x {height}" for width, height in figures.sizes)
             sizes = f", {smallest}" if smallest == largest else f", {smallest} to {largest}"
         rotated = f", {figures.rotated} turned by EXIF" if figures.rotated else ""
-        yield f"{split or 'all'}: {figures.pictures} pictures{sizes}{rotated}"
+        yield f"{split or 'all'}: {figures.images} images{sizes}{rotated}"
         total = max(sum(figures.class_pixels) + figures.ignored_pixels, 1)
         rows = [
-            (str(label), name, str(figures.class_pictures[label]), f"{figures.class_pixels[label] / total:.2%}")
+            (str(label), name, str(figures.class_images[label]), f"{figures.class_pixels[label] / total:.2%}")
             for label, name in enumerate(names)
         ]
         ignored = [("255", "(ignored)", "", f"{figures.ignored_pixels / total:.2%}")] if figures.ignored_pixels else []
-        yield table(("id", "class", "pictures", "pixels"), [*rows, *ignored], "><>>")
+        yield table(("id", "class", "images", "pixels"), [*rows, *ignored], "><>>")
         if figures.twins:
             pairs = ", ".join(f"{one} = {other}" for one, other in figures.twins[:5])
             yield f"{len(figures.twins)} pairs show nearly the same: {pairs}{', ...' if len(figures.twins) > 5 else ''}"

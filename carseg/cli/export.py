@@ -25,14 +25,15 @@ def export(
     format: Annotated[Kind, typer.Option("--format", "-f", help="What is written.")] = Kind.onnx,
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder for the files.")] = Path("."),
     precision: Annotated[str, typer.Option(help="float32, int8, or bfloat16 (openvino).")] = "float32",
-    pictures: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Pictures to compare the labels on; else generated ones.")
+    images: Annotated[
+        str | None,
+        typer.Option("--pictures", metavar="DIR", help="Images to compare the labels on; else generated ones."),
     ] = None,
     calib: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Pictures to calibrate int8 with; else as published.")
+        str | None, typer.Option(metavar="DIR", help="Images to calibrate int8 with; else as published.")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(exists=True, help="Labelled pictures that int8 may lose half a point of mIoU on.")
+        Path | None, typer.Option(exists=True, help="Labelled images that int8 may lose half a point of mIoU on.")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Part of the data.")] = None,
     weights: WeightsOption = None,
@@ -40,7 +41,7 @@ def export(
 ) -> None:
     """Write a network as ONNX, OpenVINO IR or torch.export.
 
-    The file takes any number and size of pictures, and carries its classes and how to prepare pictures. It is written
+    The file takes any number and size of images, and carries its classes and how to prepare images. It is written
     only if its labels agree with PyTorch's: 99.9 % of them, 99 % in int8. Prints the files.
     """
     from carseg.cli.process import prepare
@@ -60,7 +61,7 @@ def export(
         out,
         format=format,
         precision=precision,
-        pictures=pictures,
+        images=images,
         calib=calib,
         data=labelled,
         weights=weights,
@@ -68,6 +69,6 @@ def export(
     )
     for file in made.files:
         echo(str(file))
-    kind = "generated pictures (--pictures DIR takes real ones)" if made.generated else "pictures"
+    kind = "generated images (--pictures DIR takes real ones)" if made.generated else "images"
     figure = f"{made.value:.4f}" if made.figure == "mIoU lost" else f"{made.value:.3%}"
-    err(f"carseg: {made.figure} {figure} against PyTorch in float32, on {made.pictures} {kind}")
+    err(f"carseg: {made.figure} {figure} against PyTorch in float32, on {made.images} {kind}")

@@ -56,7 +56,7 @@ def finetune(
             metavar="MODEL", help="A model, the folder of a fine-tuned one, or an architecture for random weights."
         ),
     ],
-    data: Annotated[Path, typer.Argument(metavar="DATA", exists=True, help="Labelled pictures, in any known format.")],
+    data: Annotated[Path, typer.Argument(metavar="DATA", exists=True, help="Labelled images, in any known format.")],
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The run folder.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, with its options.")] = False,
     labels: LabelsOption = None,
@@ -64,7 +64,7 @@ def finetune(
     hub: HubOption = None,
     **settings: Any,
 ) -> None:
-    """Teach a network your own pictures or classes.
+    """Teach a network your own images or classes.
 
     Prints the folder of the best weights, RUN/best, which every command takes as a model. `carseg data check DATA`
     shows beforehand what the data is.
@@ -85,7 +85,7 @@ def finetune(
         resolve_with_progress(model, hub=hub)
     is_main_process = rank() == 0  # of the processes that torchrun started one talks
     if is_main_process:
-        err(f"carseg: reading the pictures in {data}")
+        err(f"carseg: reading the images in {data}")
     with ProgressBar("training") as bar:
 
         def report(state: dict[str, float]) -> None:
@@ -109,14 +109,14 @@ def finetune(
         echo(str(best))
         reached = "".join(f"; validation mIoU {m.miou:.3f}" for m in read_config(best / CONFIG).metrics)
         err(f"carseg: done{reached}; {out / 'report.html'} shows how it went")
-        err(f"carseg: try `carseg predict PICTURE --model {best}`")
+        err(f"carseg: try `carseg predict IMAGE --model {best}`")
 
 
 def _say_what_is_new(started: dict[str, Any]) -> None:
-    """On which pictures a training begins, and which of the weights do not come from where it starts."""
+    """On which images a training begins, and which of the weights do not come from where it starts."""
     data, new = started["data"], started["new_tensors"]
     choosing = f"{data['val'] or 'none'} to choose the best state"
-    err(f"carseg: {len(data['classes'])} classes; pictures: {data['train']} to learn from, {choosing}")
+    err(f"carseg: {len(data['classes'])} classes; images: {data['train']} to learn from, {choosing}")
     if new:
         parts = ", ".join(dict.fromkeys(name.partition(".")[0] for name in new))
         err(f"carseg: {len(new)} tensors begin, at least in part, with random weights: those of {parts}")

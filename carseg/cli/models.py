@@ -128,12 +128,12 @@ def _description(entry: ModelInfo) -> list[str]:
         "made by": f"{entry.made_by}, with {entry.recipe} at {entry.code_commit[:12]}",
     }
     lines = [f"{key:<14}  {value}" for key, value in fields.items()]
-    lines += [f"{'data':<14}  {d.name} {d.split}, {d.images} pictures, {d.role}: {d.licence}" for d in entry.data]
+    lines += [f"{'data':<14}  {d.name} {d.split}, {d.images} images, {d.role}: {d.licence}" for d in entry.data]
     for metric in entry.metrics:
         told = ", ".join(
             f"{FIGURES[key].title} {FIGURES[key].text(estimate.value)}" for key, estimate in metric.figures.items()
         )
-        lines.append(f"{'measured':<14}  {metric.dataset} {metric.split}, {metric.images} pictures: {told}")
+        lines.append(f"{'measured':<14}  {metric.dataset} {metric.split}, {metric.images} images: {told}")
     for runtime, shares in entry.runtimes.items():
         told = ", ".join(f"{precision} {share:.3%}" for precision, share in shares.items())
         lines.append(f"{'equal labels':<14}  {runtime}: {told}")

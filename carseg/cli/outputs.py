@@ -1,4 +1,4 @@
-"""From what is given to ``carseg predict`` to a list of pictures, each with a place of its own below ``--out``."""
+"""From what is given to ``carseg predict`` to a list of images, each with a place of its own below ``--out``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OWN = b'{"source": '
 
 @dataclass(frozen=True)
 class Job:
-    """A picture and where its files go.
+    """An image and where its files go.
 
     Attributes:
         source: a path or an address.
@@ -37,17 +37,17 @@ class Job:
 
 
 def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[ImageNotFoundError]]:
-    """What is to be done, in the order given; a picture that was given twice is done once.
+    """What is to be done, in the order given; an image that was given twice is done once.
 
     Args:
         inputs: files, folders, glob patterns and ``http(s)`` addresses.
         out: where results go; what lies there is no input.
 
     Returns:
-        The jobs, no two of which write the same file, and the inputs that hold no picture.
+        The jobs, no two of which write the same file, and the inputs that hold no image.
 
     Raises:
-        OptionError: ``out`` is one of the given folders, and holds pictures that are no results.
+        OptionError: ``out`` is one of the given folders, and holds images that are no results.
     """
     jobs: dict[str, Job] = {}
     missing: dict[str, ImageNotFoundError] = {}
@@ -73,7 +73,7 @@ def refuse_overwriting(jobs: list[Job], out: Path, kinds: Iterable[str]) -> None
     inputs = {os.path.realpath(job.source) for job in jobs} if there else set()
     for target, kind in there:
         if os.path.realpath(target) in inputs:
-            raise OptionError(f"{target} is one of the pictures, and would be overwritten: choose another --out")
+            raise OptionError(f"{target} is one of the images, and would be overwritten: choose another --out")
         if kind == "json" and not _is_own(target):
             raise OptionError(f"{target} is there and is none of carseg's results: choose another --out")
 
@@ -97,7 +97,7 @@ def _expand(given: str, out: Path) -> list[Job]:
         name = re.sub(r"[^\w.-]+", "_", place.name or "picture")
         return [Job(given, Path(f"{address.netloc}{place.parent}"), PurePosixPath(), name)]
     if not given:
-        raise ImageNotFoundError("an empty text is no picture")
+        raise ImageNotFoundError("an empty text is no image")
     path = Path(os.path.expanduser(given))  # unlike Path's, it leaves a file alone whose name begins with ~
     if path.is_dir():
         return _below(path, find_images(path), out)
@@ -108,18 +108,18 @@ def _expand(given: str, out: Path) -> list[Job]:
     return [Job(str(path), path.parent, PurePosixPath(), path.name)]
 
 
-def _below(root: Path, pictures: Iterable[Path | str], out: Path) -> list[Job]:
+def _below(root: Path, images: Iterable[Path | str], out: Path) -> list[Job]:
     results, real = out.resolve(), root.resolve()
     inside = real in results.parents
     jobs = []
-    for picture in map(Path, pictures):
-        relative = picture.relative_to(root)
+    for image in map(Path, images):
+        relative = image.relative_to(root)
         if not (inside and results in (real / relative).parents):
-            jobs.append(Job(str(picture), root, PurePosixPath(relative.parent.as_posix()), picture.name))
+            jobs.append(Job(str(image), root, PurePosixPath(relative.parent.as_posix()), image.name))
     if jobs and results == real:
-        raise OptionError(f"--out {out} is the folder of the pictures themselves; choose another")
+        raise OptionError(f"--out {out} is the folder of the images themselves; choose another")
     if not jobs:
-        raise ImageNotFoundError(f"{root}: the folder holds no pictures but results of earlier runs")
+        raise ImageNotFoundError(f"{root}: the folder holds no images but results of earlier runs")
     return jobs
 
 

@@ -1,4 +1,4 @@
-"""``carseg predict``: pictures in; masks, overlays, cutouts, JSON and a table of parts out."""
+"""``carseg predict``: images in; masks, overlays, cutouts, JSON and a table of parts out."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
 def predict(
-    inputs: Annotated[list[str], typer.Argument(metavar="PICTURE", help="Files, folders, glob patterns, URLs.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files, folders, glob patterns, URLs.")],
     model: Annotated[
         str, typer.Option("--model", "-m", help="A model, or the folder of a fine-tuned one.")
     ] = DEFAULT_MODEL,
@@ -56,16 +56,16 @@ def predict(
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
     tile: Annotated[
-        int | None, typer.Option(help="Look at windows of so many pixels, for detail in large pictures.")
+        int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")
     ] = None,
     threshold: Annotated[
         float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pictures that are computed together.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images that are computed together.")] = None,
 ) -> None:
-    """Segment pictures.
+    """Segment images.
 
-    Prints the parts of each picture and writes PICTURE.mask.png (label ids, with a palette) and PICTURE.overlay.png
+    Prints the parts of each image and writes IMAGE.mask.png (label ids, with a palette) and IMAGE.overlay.png
     below --out, where the tree below a given folder is mirrored.
     """
     from carseg.cli.outputs import plan, refuse_overwriting
@@ -110,7 +110,7 @@ def predict(
 def _written(
     jobs: list[Job], results: Iterator[Result | CarsegError], out: Path, kinds: list[str]
 ) -> Iterator[Document | CarsegError]:
-    """Saves results on threads beside the network; in order, what was found in each picture, or why nothing was."""
+    """Saves results on threads beside the network; in order, what was found in each image, or why nothing was."""
     from carseg.inference import prefetch
 
     def write(pair: tuple[Job, Result | CarsegError]) -> Document | CarsegError:
@@ -129,7 +129,7 @@ def _written(
 
 
 def _parts_table(document: Document) -> str:
-    """What was found in a picture, largest first."""
+    """What was found in an image, largest first."""
     title = f"{printable(document['source'])}  {document['width']} x {document['height']}"
     rows = []
     for part in sorted(document["parts"], key=lambda part: -part["area_px"]):

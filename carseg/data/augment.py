@@ -1,6 +1,6 @@
-"""Random changes to pictures and their masks together, a batch at a time on the training device.
+"""Random changes to images and their masks together, a batch at a time on the training device.
 
-Whatever moves pixels moves labels the same way; where the picture's edge comes into view the label is 255. Mirroring
+Whatever moves pixels moves labels the same way; where the image's edge comes into view the label is 255. Mirroring
 swaps left and right classes. All randomness comes from one generator, so a step's augmentation is a function of its
 seed alone.
 """
@@ -16,8 +16,8 @@ from torch import Generator, Tensor
 from carseg.errors import OptionError, unknown_name
 from carseg.labels import IGNORE, LabelSet
 
-CHANGES = ("flip", "crop", "perspective", "affine", "jitter")  # of one picture by itself: what "all" means
-MIXES = ("paste",)  # of several pictures
+CHANGES = ("flip", "crop", "perspective", "affine", "jitter")  # of one image by itself: what "all" means
+MIXES = ("paste",)  # of several images
 
 
 def parse_augmentation(name: str) -> frozenset[str]:
@@ -40,7 +40,7 @@ class Augment:
 
     Args:
         name: as ``parse`` takes it.
-        labels: tells which classes swap sides when a picture is mirrored, and which one is the background.
+        labels: tells which classes swap sides when an image is mirrored, and which one is the background.
 
     Raises:
         UnknownNameError: there is no such augmentation.
@@ -52,43 +52,43 @@ class Augment:
         self.background = labels.background
         if "paste" in self.changes and self.background is None:
             raise OptionError(f"augmentation 'paste' needs a background, which {labels.name!r} has not")
-        self.zooms = bool(self.changes & {"crop", "affine"})  # then larger pictures than the output are worth having
+        self.zooms = bool(self.changes & {"crop", "affine"})  # then larger images than the output are worth having
         self._flipped = torch.arange(256, dtype=torch.uint8)
         self._flipped[: len(labels)] = torch.tensor(labels.flipped, dtype=torch.uint8)
 
     def __call__(
-        self, pictures: Tensor, masks: Tensor, size: tuple[int, int], generator: Generator
+        self, images: Tensor, masks: Tensor, size: tuple[int, int], generator: Generator
     ) -> tuple[Tensor, Tensor]:
-        """Changed pictures and masks, stretched to ``size`` (height, width) as prediction stretches pictures.
+        """Changed images and masks, stretched to ``size`` (height, width) as prediction stretches images.
 
         Args:
-            pictures: uint8 (N, 3, H, W).
+            images: uint8 (N, 3, H, W).
             masks: uint8 (N, H, W).
 
         Returns:
             float32 (N, 3, h, w) in 0..255 and int64 (N, h, w).
         """
-        device, count = pictures.device, len(pictures)
+        device, count = images.device, len(images)
         mirrored = torch.zeros(count, dtype=torch.bool)
         if "flip" in self.changes:
             mirrored = torch.rand(count, generator=generator) < 0.5
         warp = self._warp(count, mirrored, generator).to(device)
-        images = pictures.float()
+        pixels = images.float()
         if "paste" in self.changes:
-            images, masks = _paste(images, masks, self.background, generator)
-        if self.changes & {"flip", "crop", "perspective", "affine"} or tuple(pictures.shape[-2:]) != size:
+            pixels, masks = _paste(pixels, masks, self.background, generator)
+        if self.changes & {"flip", "crop", "perspective", "affine"} or tuple(images.shape[-2:]) != size:
             grid = _grid(warp, size)
-            edge = 1 - 1 / torch.tensor([pictures.shape[-1], pictures.shape[-2]], device=device)
+            edge = 1 - 1 / torch.tensor([images.shape[-1], images.shape[-2]], device=device)
             # Positions on the outermost pixels instead of the padding mode "border", which Apple's GPUs lacked in 2025.
-            images = F.grid_sample(images, grid.clamp(-edge, edge), "bilinear", "zeros", align_corners=False)
-            # Sampling label + 1 with zero padding makes 0 where the picture ends; ``where`` turns that into 255.
+            pixels = F.grid_sample(pixels, grid.clamp(-edge, edge), "bilinear", "zeros", align_corners=False)
+            # Sampling label + 1 with zero padding makes 0 where the image ends; ``where`` turns that into 255.
             moved = F.grid_sample(masks[:, None].float() + 1, grid, "nearest", "zeros", align_corners=False)[:, 0]
             masks = (moved - 1).where(moved > 0, IGNORE).to(torch.uint8)
         flipped = self._flipped.to(device)[masks.int()]
         masks = flipped.where(mirrored.to(device)[:, None, None], masks)
         if "jitter" in self.changes:
-            images = _jitter(images, generator)
-        return images, masks.long()
+            pixels = _jitter(pixels, generator)
+        return pixels, masks.long()
 
     def _warp(self, count: int, mirrored: Tensor, generator: Generator) -> Tensor:
         """Homographies (N, 3, 3) from output to input coordinates, both in -1..1."""
@@ -99,7 +99,7 @@ class Augment:
         warp = torch.eye(3).repeat(count, 1, 1)
         warp[:, 0, 0] = 1 - 2 * mirrored.float()
         if "affine" in self.changes:
-            zoom = torch.exp(uniform(-0.4, 0.4))  # above 0 the picture gets smaller
+            zoom = torch.exp(uniform(-0.4, 0.4))  # above 0 the image gets smaller
             aspect = torch.exp(uniform(-0.15, 0.15))
             angle = uniform(-math.radians(10), math.radians(10))
             affine = torch.eye(3).repeat(count, 1, 1)
@@ -122,7 +122,7 @@ class Augment:
 
 
 def _paste(images: Tensor, masks: Tensor, background: int | None, generator: Generator) -> tuple[Tensor, Tensor]:
-    """In half of the pictures the background gives way to another picture of the batch, labels and all (copy-paste:
+    """In half of the images the background gives way to another image of the batch, labels and all (copy-paste:
     Ghiasi et al. 2021, https://arxiv.org/abs/2012.07177).
     """
     count = len(images)

@@ -18,14 +18,14 @@ from carseg.images import resize
 
 
 class Cache(NamedTuple):
-    """pictures uint8 (N, 3, H, W) and masks uint8 (N, H, W), on disk."""
+    """images uint8 (N, 3, H, W) and masks uint8 (N, H, W), on disk."""
 
-    pictures: npt.NDArray[np.uint8]
+    images: npt.NDArray[np.uint8]
     masks: npt.NDArray[np.uint8]
 
 
 def build_cache(samples: Sequence[Sample], size: tuple[int, int], folder: Path, *, workers: int = 2) -> Cache:
-    """Stretches every picture (antialiased) and mask (nearest) to ``size`` (height, width) and stores them below
+    """Stretches every image (antialiased) and mask (nearest) to ``size`` (height, width) and stores them below
     ``folder``.
 
     A complete cache of samples of the same names and classes is used as it is; whoever cannot trust that deletes the
@@ -39,35 +39,33 @@ def build_cache(samples: Sequence[Sample], size: tuple[int, int], folder: Path, 
     for sample in samples:
         identity.update(sample.name.encode() + sample.table.tobytes())
     key = identity.hexdigest()[:16]
-    pictures_path, masks_path = folder / f"{key}-pictures.npy", folder / f"{key}-masks.npy"
+    images_path, masks_path = folder / f"{key}-images.npy", folder / f"{key}-masks.npy"
     if not masks_path.exists():  # the masks are put in place last
         folder.mkdir(parents=True, exist_ok=True)
-        partial = [path.with_name(f".{path.name}") for path in (pictures_path, masks_path)]
+        partial = [path.with_name(f".{path.name}") for path in (images_path, masks_path)]
         try:
             _fill(samples, size, partial[0], partial[1], workers)
-            partial[0].replace(pictures_path)
+            partial[0].replace(images_path)
             partial[1].replace(masks_path)
         finally:
             for path in partial:
                 path.unlink(missing_ok=True)
-    return Cache(np.load(pictures_path, mmap_mode="c"), np.load(masks_path, mmap_mode="c"))
+    return Cache(np.load(images_path, mmap_mode="c"), np.load(masks_path, mmap_mode="c"))
 
 
-def _fill(
-    samples: Sequence[Sample], size: tuple[int, int], pictures_path: Path, masks_path: Path, workers: int
-) -> None:
+def _fill(samples: Sequence[Sample], size: tuple[int, int], images_path: Path, masks_path: Path, workers: int) -> None:
     count = len(samples)
-    pictures = _allocate(pictures_path, (count, 3, *size))
+    images = _allocate(images_path, (count, 3, *size))
     masks = _allocate(masks_path, (count, *size))
 
     def store(i: int) -> None:
         rgb, mask = samples[i].load()
-        pictures[i] = resize(rgb, size).transpose(2, 0, 1)
+        images[i] = resize(rgb, size).transpose(2, 0, 1)
         masks[i] = np.asarray(Image.fromarray(mask).resize((size[1], size[0]), Image.Resampling.NEAREST))
 
     with ThreadPoolExecutor(max(workers, 1)) as pool:  # Pillow decodes and resizes outside the interpreter lock
         list(pool.map(store, range(count)))  # raises what a thread raised
-    pictures.flush()
+    images.flush()
     masks.flush()
 
 

@@ -24,9 +24,9 @@ class Problem:
     """One thing that is wrong.
 
     Attributes:
-        kind: "picture" or "label" (cannot be read), "pairing" (a picture without a label or the reverse), "size" or
-            "orientation" (the label does not fit the picture), "values" (values that are no class), "twins" (nearly
-            the same picture in two splits).
+        kind: "image" or "label" (cannot be read), "pairing" (an image without a label or the reverse), "size" or
+            "orientation" (the label does not fit the image), "values" (values that are no class), "twins" (nearly
+            the same image in two splits).
         split: where it is, "" for a folder without splits.
         name: the sample's name.
         text: what is wrong, one sentence.
@@ -43,18 +43,18 @@ class SplitFindings:
     """What was found in one split; counts are over the readable samples.
 
     Attributes:
-        pictures: number of samples, readable or not.
-        sizes: (width, height) of the smallest and the largest picture by area, None where none can be read.
-        rotated: pictures that an EXIF flag turns; their labels must be drawn on the turned picture.
+        images: number of samples, readable or not.
+        sizes: (width, height) of the smallest and the largest image by area, None where none can be read.
+        rotated: images that an EXIF flag turns; their labels must be drawn on the turned image.
         class_pixels: pixels of each class, by label id.
-        class_pictures: pictures in which each class occurs, by label id.
+        class_images: images in which each class occurs, by label id.
         ignored_pixels: pixels that are ignored.
-        twins: pictures of this split that show nearly the same as an earlier one: (the earlier one, the picture).
+        twins: images of this split that show nearly the same as an earlier one: (the earlier one, the image).
     """
 
-    pictures: int
+    images: int
     class_pixels: list[int]
-    class_pictures: list[int]
+    class_images: list[int]
     sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
     rotated: int = 0
     ignored_pixels: int = 0
@@ -104,7 +104,7 @@ def check(
     mapping: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Findings:
-    """Reads every picture and label of every split once.
+    """Reads every image and label of every split once.
 
     Args:
         path: see ``carseg.data.load``, like ``labels`` and ``mapping``.
@@ -142,8 +142,8 @@ def check(
 
 
 def _twins(prints: np.ndarray, owners: list[tuple[str, str]], splits: dict[str, SplitFindings]) -> list[Problem]:
-    """Notes the twins within each split, and gives a problem for each picture that has twins in an earlier split."""
-    within: dict[int, int] = {}  # a picture's first twin of its own split
+    """Notes the twins within each split, and gives a problem for each image that has twins in an earlier split."""
+    within: dict[int, int] = {}  # an image's first twin of its own split
     across: dict[int, list[int]] = {}
     for i, j in near_duplicate_pairs(prints):
         if owners[i][0] == owners[j][0]:
@@ -161,11 +161,11 @@ def _twins(prints: np.ndarray, owners: list[tuple[str, str]], splits: dict[str, 
 
 
 def _examine(sample: Sample, split: str, figures: SplitFindings) -> tuple[np.ndarray | None, Problem | None]:
-    """Reads a sample and adds it to the figures; gives the picture where it can be read, and what is wrong."""
+    """Reads a sample and adds it to the figures; gives the image where it can be read, and what is wrong."""
     try:
-        rgb = sample.load_picture()
+        rgb = sample.load_image()
     except CarsegError as error:
-        return None, Problem("picture", split, sample.name, str(error))
+        return None, Problem("image", split, sample.name, str(error))
     height, width = rgb.shape[:2]
     size = (width, height)
     small, large = figures.sizes or (size, size)
@@ -186,12 +186,12 @@ def _examine(sample: Sample, split: str, figures: SplitFindings) -> tuple[np.nda
     figures.ignored_pixels += int(counts[IGNORE])
     for label in range(len(figures.class_pixels)):
         figures.class_pixels[label] += int(counts[label])
-        figures.class_pictures[label] += bool(counts[label])
+        figures.class_images[label] += bool(counts[label])
     return rgb, None
 
 
 def _is_rotated(sample: Sample) -> bool:
-    if not isinstance(sample.picture, Path):
+    if not isinstance(sample.image, Path):
         return False
-    with Image.open(sample.picture) as picture:
-        return exif_transpose(picture) is not None
+    with Image.open(sample.image) as image:
+        return exif_transpose(image) is not None

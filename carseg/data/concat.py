@@ -1,4 +1,4 @@
-"""Several data sets as one: more pictures for a task, or many tasks for one encoder."""
+"""Several data sets as one: more images for a task, or many tasks for one encoder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def concat(datasets: Sequence[Dataset]) -> Dataset:
 
 
 def remap_classes(dataset: Dataset, labels: LabelSet, names: Mapping[str, str]) -> Dataset:
-    """The same pictures under another label set.
+    """The same images under another label set.
 
     Args:
         names: every class of the data set to a class of ``labels``, or to "ignore".

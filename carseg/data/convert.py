@@ -1,8 +1,8 @@
 """``carseg.data.convert``: any data set as index PNG or as COCO; ``carseg.data.load`` gives it back unchanged.
 
-OUT/[SPLIT/]images/NAME.*      the pictures: copied, or written anew as PNG where an EXIF flag turns them
+OUT/[SPLIT/]images/NAME.*      the images: copied, or written anew as PNG where an EXIF flag turns them
 OUT/[SPLIT/]masks/NAME.png     format "png": label ids with the palette embedded, 255 ignored
-OUT/[SPLIT/]annotations.json   format "coco": one run-length annotation a class and picture
+OUT/[SPLIT/]annotations.json   format "coco": one run-length annotation a class and image
 OUT/labels.json                the label set
 """
 
@@ -58,7 +58,7 @@ def convert(
     root = Path(out)
     folder = root / dataset.split if dataset.split else root
     if (folder / "images").exists():
-        raise DataError(f"{folder} holds pictures already; convert into a new folder")
+        raise DataError(f"{folder} holds images already; convert into a new folder")
     dataset = dataset.verified(skip_bad=skip_bad)
     _refuse_names([sample.name for sample in dataset])
     root.mkdir(parents=True, exist_ok=True)
@@ -67,11 +67,11 @@ def convert(
     notes: list[dict[str, Any]] = []
     for done, sample in enumerate(dataset, start=1):
         rgb, mask = sample.load()
-        picture = _write_picture(folder / "images", sample, rgb)
+        image = _write_image(folder / "images", sample, rgb)
         if format == "png":
             _write_png(folder / "masks" / f"{sample.name}.png", index_image(mask, dataset.labels))
         else:
-            file = picture.relative_to(folder / "images").as_posix()
+            file = image.relative_to(folder / "images").as_posix()
             images.append({"id": done, "file_name": file, "height": mask.shape[0], "width": mask.shape[1]})
             notes += _annotations(mask, dataset.labels, done, len(notes) + 1)
         if progress is not None:
@@ -89,7 +89,7 @@ def _refuse_names(names: list[str]) -> None:
     """Names become files: each needs its own, below the new folder."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise DataError(f"{len(twice)} names belong to several pictures, {twice[0]} for one: rename or part them first")
+        raise DataError(f"{len(twice)} names belong to several images, {twice[0]} for one: rename or part them first")
     outside = [name for name in names if os.path.isabs(name) or ".." in Path(name).parts]
     if outside:
         raise DataError(f"{outside[0]} would be written outside the new folder")
@@ -116,16 +116,16 @@ def _annotations(mask: np.ndarray, labels: LabelSet, image_id: int, first_id: in
     return notes
 
 
-def _write_picture(folder: Path, sample: Sample, rgb: np.ndarray) -> Path:
+def _write_image(folder: Path, sample: Sample, rgb: np.ndarray) -> Path:
     """Copies the file, or writes the upright pixels where a reader without EXIF would see something else."""
-    if isinstance(sample.picture, Path):
-        with Image.open(sample.picture) as picture:
-            upright = exif_transpose(picture) is None
-        path = folder / (sample.name + sample.picture.suffix)
+    if isinstance(sample.image, Path):
+        with Image.open(sample.image) as image:
+            upright = exif_transpose(image) is None
+        path = folder / (sample.name + sample.image.suffix)
         if upright:
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as partial:
-                shutil.copyfile(sample.picture, partial)
+                shutil.copyfile(sample.image, partial)
             return path
     path = folder / f"{sample.name}.png"
     _write_png(path, Image.fromarray(rgb))

@@ -1,7 +1,7 @@
 """A data set: a sequence of samples under one label set, read lazily.
 
-Pictures are RGB uint8 (H, W, 3), upright by their EXIF orientation; masks are uint8 (H, W) label ids of the data set's
-label set, 255 where a pixel counts for nothing. A picture and its mask always have the same size.
+Images are RGB uint8 (H, W, 3), upright by their EXIF orientation; masks are uint8 (H, W) label ids of the data set's
+label set, 255 where a pixel counts for nothing. An image and its mask always have the same size.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ class Label(Protocol):
     """Where a sample's label is stored and how it is read; one class a way of storing."""
 
     def read(self, height: int, width: int) -> np.ndarray:
-        """Integer array of the values as stored, of the label's own size; (height, width) is the picture's size."""
+        """Integer array of the values as stored, of the label's own size; (height, width) is the image's size."""
         ...
 
 
 class ImageSource(Protocol):
-    """A picture that is not a file of its own, such as one of a stack."""
+    """An image that is not a file of its own, such as one of a stack."""
 
     def read(self) -> np.ndarray:
         """RGB uint8 (H, W, 3)."""
@@ -41,36 +41,36 @@ class ImageSource(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One labelled picture.
+    """One labelled image.
 
     Attributes:
-        name: unique in the data set: the picture's path below its folder, without the extension.
-        picture: the picture's file, or what reads it.
+        name: unique in the data set: the image's path below its folder, without the extension.
+        image: the image's file, or what reads it.
         label: what reads the stored label.
         table: int16 (257,): the label id of each stored value, ``INVALID`` where the value is no class.
     """
 
     name: str
-    picture: Path | ImageSource
+    image: Path | ImageSource
     label: Label
     table: np.ndarray
 
     def load(self) -> tuple[np.ndarray, np.ndarray]:
-        """The upright RGB uint8 (H, W, 3) picture and its uint8 (H, W) label ids.
+        """The upright RGB uint8 (H, W, 3) image and its uint8 (H, W) label ids.
 
         Raises:
-            ImageError: the picture is missing, broken or no picture.
+            ImageError: the image is missing, broken or no image.
             DataError: the label is missing, broken, of another size, or holds values that are no class.
         """
-        rgb = self.load_picture()
+        rgb = self.load_image()
         return rgb, self.load_mask(rgb.shape[0], rgb.shape[1])
 
-    def load_picture(self) -> np.ndarray:
-        """The upright picture alone, RGB uint8 (H, W, 3)."""
-        return decode(self.picture).rgb if isinstance(self.picture, Path) else self.picture.read()
+    def load_image(self) -> np.ndarray:
+        """The upright image alone, RGB uint8 (H, W, 3)."""
+        return decode(self.image).rgb if isinstance(self.image, Path) else self.image.read()
 
     def load_mask(self, height: int, width: int) -> np.ndarray:
-        """The label ids alone, uint8 (height, width); the size is that of the upright picture."""
+        """The label ids alone, uint8 (height, width); the size is that of the upright image."""
         return self.to_ids(self.label.read(height, width), height, width)
 
     def to_ids(self, stored: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -80,10 +80,10 @@ class Sample:
             DataError: it has another size, or holds values that are no class.
         """
         if stored.shape != (height, width):
-            turned = "; it was drawn without the picture's EXIF rotation" if stored.shape == (width, height) else ""
+            turned = "; it was drawn without the image's EXIF rotation" if stored.shape == (width, height) else ""
             raise DataError(
                 f"the label of {self.name} is {stored.shape[1]}x{stored.shape[0]} pixels, "
-                f"the picture is {width}x{height}{turned}"
+                f"the image is {width}x{height}{turned}"
             )
         ids: np.ndarray = self.table[stored if stored.dtype == np.uint8 else stored.clip(-1, OUTSIDE)]
         if ids.min(initial=0) == INVALID:
@@ -102,8 +102,8 @@ class Dataset(Sequence[Sample]):
         format: how it is stored, such as "coco".
         labels: names and colours of the label ids.
         samples: the samples; ``dataset[i]`` and iteration give them.
-        problems: what could not become a sample when the folder was listed (name to reason): pictures without a
-            label, labels without a picture.
+        problems: what could not become a sample when the folder was listed (name to reason): images without a
+            label, labels without an image.
         broken: what ``verified(skip_bad=True)`` dropped (name to reason).
     """
 
@@ -154,10 +154,10 @@ class Dataset(Sequence[Sample]):
         broken = self.verify(progress)
         listed = "".join(f"\n  {name}: {reason}" for name, reason in broken.items())
         if broken and not skip_bad:
-            raise DataError(f"{len(broken)} of the pictures of {self.name} {self.split} cannot be used:{listed}")
+            raise DataError(f"{len(broken)} of the images of {self.name} {self.split} cannot be used:{listed}")
         samples = tuple(sample for sample in self.samples if sample.name not in broken)
         if not samples:
-            raise DataError(f"no picture of {self.name} {self.split} can be used:{listed}")
+            raise DataError(f"no image of {self.name} {self.split} can be used:{listed}")
         return replace(self, samples=samples, problems={}, broken={**self.broken, **broken})
 
 

@@ -25,7 +25,7 @@ def load(
     split: str | None = None,
     mapping: Mapping[str, str] | None = None,
 ) -> Dataset:
-    """Opens labelled pictures in any of the formats in the guide to measuring; pictures are read when they are used.
+    """Opens labelled images in any of the formats in the guide to measuring; images are read when they are used.
 
     Args:
         path: the folder, its ``train`` / ``val`` / ``test`` folder, YOLO's ``data.yaml``, or one COCO or numpy file.
@@ -72,10 +72,10 @@ def load_splits(
     datasets = {}
     for (split, part), ids in zip(parts.items(), tables, strict=True):
         table = value_table(ids)
-        samples = tuple(Sample(record.name, record.picture, record.label, table) for record in part.records)
+        samples = tuple(Sample(record.name, record.image, record.label, table) for record in part.records)
         datasets[split] = Dataset(name, split, part.format, settled, samples, dict(part.problems))
     if not any(len(dataset) or dataset.problems for dataset in datasets.values()):
-        raise DataError(f"{folder} holds no pictures")
+        raise DataError(f"{folder} holds no images")
     return datasets
 
 
@@ -101,7 +101,7 @@ def recognize(path: str | os.PathLike[str]) -> dict[str, Found]:
     if folder.is_file() and _is_description(folder):
         described = yolo.read(folder.parent, folder)
         if not described:
-            raise DataError(f"{folder} names no classes, or no folders of pictures and labels/*.txt")
+            raise DataError(f"{folder} names no classes, or no folders of images and labels/*.txt")
         return described
     if folder.is_file():
         return {"": coco.read_file(folder)} if folder.suffix == ".json" else _one_file(folder)
@@ -112,12 +112,12 @@ def recognize(path: str | os.PathLike[str]) -> dict[str, Found]:
         if list(found) == [""]:
             parts[split] = found[""]
     if "train" in parts and "val" in places and "val" not in parts:  # a test split often has no labels, this one should
-        problems = {name: missing_label(picture) for name, picture in images_below(places["val"]).items()}
+        problems = {name: missing_label(image) for name, image in images_below(places["val"]).items()}
         parts["val"] = replace(parts["train"], records=[], problems=problems)
     if not parts:
         looked = "".join(f"\n  {form.NAME}: {form.LAYOUT}" for form in FORMATS)
         raise DataError(
-            f"{folder} holds no labelled pictures in a known format; looked in it, train/, val/, test/ for{looked}"
+            f"{folder} holds no labelled images in a known format; looked in it, train/, val/, test/ for{looked}"
         )
     return parts
 

@@ -1,4 +1,4 @@
-"""Pictures that show nearly the same: fingerprints of coarse brightness edges, and the pictures that share one.
+"""Images that show nearly the same: fingerprints of coarse brightness edges, and the images that share one.
 
 A fingerprint tells of each cell of a 24 x 24 grid whether it is clearly darker or brighter than its neighbours to the
 right and below. The distance of two is the share of such edges that they do not have in common: 0 for a copy, about 0.1
@@ -19,7 +19,7 @@ _ROWS = 512  # rows of the distance matrix that are computed at a time
 
 
 def fingerprint(rgb: np.ndarray) -> np.ndarray:
-    """bool (2304,) fingerprint of an RGB uint8 (H, W, 3) picture."""
+    """bool (2304,) fingerprint of an RGB uint8 (H, W, 3) image."""
     side = _GRID + 1
     grey = np.asarray(Image.fromarray(rgb).convert("L").resize((side, side), Image.Resampling.BOX), dtype=np.int16)
     across, down = grey[:-1, 1:] - grey[:-1, :-1], grey[1:, :-1] - grey[:-1, :-1]
@@ -33,12 +33,12 @@ def near_duplicate_pairs(fingerprints: np.ndarray) -> Iterator[tuple[int, int]]:
     for start in range(0, len(edges), _ROWS):
         common = edges[start : start + _ROWS] @ edges.T
         union = counts[start : start + _ROWS, None] + counts - common
-        near = (union - common) <= _SAME * union  # two empty pictures are the same
+        near = (union - common) <= _SAME * union  # two empty images are the same
         yield from ((start + int(i), int(j)) for i, j in np.argwhere(near) if start + i < j)
 
 
 def near_duplicate_groups(fingerprints: np.ndarray) -> list[list[int]]:
-    """The rows of bool (N, 2304) in groups of pictures that show nearly the same, directly or through others."""
+    """The rows of bool (N, 2304) in groups of images that show nearly the same, directly or through others."""
     group = list(range(len(fingerprints)))
 
     def root(i: int) -> int:

@@ -19,33 +19,33 @@ def split_train_val(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Dataset, Dataset]:
-    """Parts a data set into training and validation pictures, the same way for the same pictures and seed.
+    """Parts a data set into training and validation images, the same way for the same images and seed.
 
-    Pictures that show nearly the same (``carseg.data.twins``) stay on one side: validation shall measure something new.
+    Images that show nearly the same (``carseg.data.twins``) stay on one side: validation shall measure something new.
 
     Args:
-        dataset: every picture is read once, for its fingerprint.
-        fraction: share of the pictures to validate on, at least one picture.
+        dataset: every image is read once, for its fingerprint.
+        fraction: share of the images to validate on, at least one image.
         seed: another seed gives another choice.
-        progress: called with the number of pictures read so far and their total.
+        progress: called with the number of images read so far and their total.
 
     Raises:
         OptionError: ``fraction`` is not between 0 and 1.
-        DataError: too few different pictures for two sides.
-        ImageError: a picture cannot be read; see ``Dataset.verified``.
+        DataError: too few different images for two sides.
+        ImageError: an image cannot be read; see ``Dataset.verified``.
     """
     if not 0 < fraction < 1:
-        raise OptionError(f"the share of validation pictures must lie between 0 and 1, got {fraction}")
+        raise OptionError(f"the share of validation images must lie between 0 and 1, got {fraction}")
     samples = sorted(dataset.samples, key=lambda sample: sample.name)
     prints = []
     for done, sample in enumerate(samples, start=1):
-        prints.append(fingerprint(sample.load_picture()))
+        prints.append(fingerprint(sample.load_image()))
         if progress is not None:
             progress(done, len(samples))
     groups = near_duplicate_groups(np.array(prints)) if prints else []
     if len(groups) < 2:
         raise DataError(
-            f"{dataset.name} has {len(groups)} different pictures, too few to hold some out for validation; "
+            f"{dataset.name} has {len(groups)} different images, too few to hold some out for validation; "
             "a val_fraction of 0 trains on all of them"
         )
     random.Random(seed).shuffle(groups)

@@ -1,4 +1,4 @@
-"""Pictures without labels, as samples of which no pixel counts: a teacher alone says what is in them."""
+"""Images without labels, as samples of which no pixel counts: a teacher alone says what is in them."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ class _NoLabel:
 
 
 def load_unlabeled(folder: str | os.PathLike[str], labels: LabelSet) -> Dataset:
-    """Every picture below a folder, under the classes of what it is to be learned with.
+    """Every image below a folder, under the classes of what it is to be learned with.
 
     Raises:
-        DataError: there is no such folder, or no picture below it.
+        DataError: there is no such folder, or no image below it.
     """
     path = absolute(folder)
     if not path.is_dir():
-        raise DataError(f"there is no folder {path} with pictures without labels")
+        raise DataError(f"there is no folder {path} with images without labels")
     table = value_table({})
     samples = tuple(Sample(name, file, _NoLabel(), table) for name, file in images_below(path).items())
     if not samples:
-        raise DataError(f"no picture lies below {path}")
+        raise DataError(f"no image lies below {path}")
     return Dataset(f"{path.name} without labels", "", "unlabelled", labels, samples)

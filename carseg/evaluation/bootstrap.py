@@ -13,7 +13,7 @@ SEED = 0
 
 
 def resamples(count: int) -> list[Floats]:
-    """How often each of ``count`` pictures is drawn, (splits, pictures); in parts, so that memory stays small."""
+    """How often each of ``count`` images is drawn, (splits, images); in parts, so that memory stays small."""
     generator = np.random.default_rng(SEED)
     parts = []
     for _ in range(RESAMPLES // 100):

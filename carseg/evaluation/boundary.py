@@ -14,10 +14,10 @@ TOLERANCE = (75, 10_000)  # of the diagonal, as a fraction of whole numbers: dis
 
 
 def boundary_f1(prediction: Uint8Array, truth: Uint8Array, classes: int) -> float:
-    """How well the outlines in one picture agree: the mean F1 of the classes that have an outline in either mask.
+    """How well the outlines in one image agree: the mean F1 of the classes that have an outline in either mask.
 
     The outline of a class is its pixels with one of the four neighbours of another class; where the truth is unknown
-    there is no outline, nor at the picture's edge. Precision is the share of the predicted outline within 0.75 % of
+    there is no outline, nor at the image's edge. Precision is the share of the predicted outline within 0.75 % of
     the diagonal of the true one (Euclidean distance of pixel centres), recall the reverse.
 
     Args:
@@ -46,7 +46,7 @@ def boundary_f1(prediction: Uint8Array, truth: Uint8Array, classes: int) -> floa
 def _outline(mask: Uint8Array, known: npt.NDArray[np.bool_], classes: int, margin: int) -> Counts:
     """The known pixels with a known neighbour of another class, as sorted numbers made of class, row and column.
 
-    A number counts through pictures with an empty margin all round, one such picture a class, so that a walk of up to
+    A number counts through images with an empty margin all round, one such image a class, so that a walk of up to
     ``margin`` pixels never comes out at another row's or class's pixels.
     """
     height, width = mask.shape

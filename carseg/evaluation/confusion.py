@@ -49,6 +49,6 @@ def side_error(matrices: npt.NDArray[Any], pairs: npt.NDArray[np.intp]) -> Float
 
 
 def weighted_mean(draws: Floats, values: Floats) -> Floats:
-    """(splits, figures): means of values (pictures, figures), of those that are not NaN."""
+    """(splits, figures): means of values (images, figures), of those that are not NaN."""
     there = ~np.isnan(values)
     return ratio(draws @ np.where(there, values, 0), draws @ there)

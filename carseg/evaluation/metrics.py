@@ -1,9 +1,9 @@
 """How good a segmentation is: one protocol for every figure carseg states. numpy only.
 
-Per picture one confusion matrix at the picture's original size; pixels whose truth is 255 count for nothing, a
-predicted 255 ("undecided") counts as wrong. The figures of a split come from the sum of its pictures' matrices, never
-from averages over batches, and are the same whatever the order of the pictures. Every figure has a 95 % interval: the
-percentiles of the figures of ``RESAMPLES`` splits drawn with replacement from the pictures (Efron & Tibshirani 1993).
+Per image one confusion matrix at the image's original size; pixels whose truth is 255 count for nothing, a
+predicted 255 ("undecided") counts as wrong. The figures of a split come from the sum of its images' matrices, never
+from averages over batches, and are the same whatever the order of the images. Every figure has a 95 % interval: the
+percentiles of the figures of ``RESAMPLES`` splits drawn with replacement from the images (Efron & Tibshirani 1993).
 
 Boundary F1 as in Csurka, Larlus, Perronnin: What is a good evaluation measure for semantic segmentation? (BMVC 2013).
 """
@@ -28,7 +28,7 @@ from carseg.images import Uint8Array
 from carseg.labels import IGNORE, LabelSet, label_set
 
 Interval = tuple[float, float]
-PROTOCOL = "original size, one confusion matrix, 255 ignored, 95 % bootstrap over pictures"
+PROTOCOL = "original size, one confusion matrix, 255 ignored, 95 % bootstrap over images"
 
 
 def to_metric(scores: Scores, dataset: str, split: str) -> Metric:
@@ -89,7 +89,7 @@ class Scores(Figures):
 
 
 class Evaluation:
-    """Collects pictures one by one; ``scores`` gives the figures of what was collected so far.
+    """Collects images one by one; ``scores`` gives the figures of what was collected so far.
 
     Args:
         labels: the classes of predictions and truths.
@@ -111,7 +111,7 @@ class Evaluation:
         self._boundary_f1: list[float] = []
 
     def add(self, prediction: Uint8Array, truth: Uint8Array) -> None:
-        """Counts one picture.
+        """Counts one image.
 
         Args:
             prediction: uint8 (H, W) label ids, 255 where undecided.
@@ -135,16 +135,16 @@ class Evaluation:
         self._boundary_f1.append(boundary_f1(prediction, truth, count) if self._boundary else math.nan)
 
     def confusions(self) -> npt.NDArray[np.int32]:
-        """(pictures, classes, classes + 1) pixels, truth by prediction, in the order they were added."""
+        """(images, classes, classes + 1) pixels, truth by prediction, in the order they were added."""
         count = len(self.labels)
         return np.stack(self._matrices) if self._matrices else np.zeros((0, count, count + 1), np.int32)
 
-    def picture_mious(self) -> Floats:
-        """(pictures,) the mIoU of each alone, in the order they were added; NaN where no pixel has a truth."""
+    def image_mious(self) -> Floats:
+        """(images,) the mIoU of each alone, in the order they were added; NaN where no pixel has a truth."""
         return class_iou(self.confusions())[1]
 
     def scores(self) -> Scores:
-        """The figures of all pictures added so far."""
+        """The figures of all images added so far."""
         matrices, boundary = self.confusions(), np.array(self._boundary_f1)
         # One order whatever the order of adding: resamples, and sums of floats, depend on it.
         rows = zip(matrices, boundary, strict=True)
@@ -152,12 +152,12 @@ class Evaluation:
         matrices, boundary = matrices[order], boundary[order]
         foreground = np.arange(len(self.labels)) != self.labels.background
         pairs = np.array(self.labels.pairs, np.intp).reshape(-1, 2)
-        per_picture = np.stack([class_dice(matrices, foreground)[1], boundary], axis=1)
+        per_image = np.stack([class_dice(matrices, foreground)[1], boundary], axis=1)
 
         def figures(draws: Floats) -> dict[str, Floats]:
-            """Of splits in which picture i is ``draws[:, i]`` times."""
+            """Of splits in which image i is ``draws[:, i]`` times."""
             sums = np.tensordot(draws, matrices, 1)
-            picture_dice, boundary_f1 = weighted_mean(draws, per_picture).T
+            picture_dice, boundary_f1 = weighted_mean(draws, per_image).T
             per_class_dice, dice = class_dice(sums, foreground)
             per_class, miou, fw_iou = class_iou(sums)
             return {

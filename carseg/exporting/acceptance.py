@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 INT8_AGREEMENT = 0.99
 INT8_LOSS = 0.005  # of mIoU
-_MOST_PICTURES = 64  # to compare on or calibrate with, spread over those that are given
+_MOST_IMAGES = 64  # to compare on or calibrate with, spread over those that are given
 _GENERATED = 8
 
 
 def agreement(masks: Iterable[tuple[Uint8Array, Uint8Array]]) -> tuple[float, int]:
-    """Share of pixels that have the same label in two masks of the same picture, and the number of pictures."""
+    """Share of pixels that have the same label in two masks of the same image, and the number of images."""
     equal, total = [], []
     for one, other in masks:
         equal.append(int(np.count_nonzero(one == other)))
@@ -42,27 +42,27 @@ def reference(located: ResolvedWeights) -> Segmenter:
 
 
 def comparison_images(source: Any) -> list[Any]:
-    """Some of the pictures of a folder or pattern, spread over it; generated ones of None."""
+    """Some of the images of a folder or pattern, spread over it; generated ones of None."""
     if source is None:
         from carseg.images import synthetic_images
 
         return list(synthetic_images(_GENERATED))
     found = list(find_images(source))
-    return found[:: -(-len(found) // _MOST_PICTURES)]
+    return found[:: -(-len(found) // _MOST_IMAGES)]
 
 
-def decoded(pictures: list[Any]) -> Iterator[Uint8Array]:
+def decoded(images: list[Any]) -> Iterator[Uint8Array]:
     """Those that can be read; ImageError if none can."""
     broken: list[ImageError] = []
-    for picture in pictures:
+    for image in images:
         try:
-            rgb = load_image(picture).rgb
+            rgb = load_image(image).rgb
         except ImageError as error:
             broken.append(error)
         else:
             yield rgb
-    if len(broken) == len(pictures):
-        raise ImageError(f"there is no picture to compare or calibrate with: {broken[0]}")
+    if len(broken) == len(images):
+        raise ImageError(f"there is no image to compare or calibrate with: {broken[0]}")
 
 
 def published_agreement(entry: ModelInfo) -> tuple[str, float, int] | None:
@@ -76,23 +76,23 @@ def published_agreement(entry: ModelInfo) -> tuple[str, float, int] | None:
 
 
 def compare(
-    exact: Segmenter, candidate: Segmenter, precision: str, pictures: list[Any], data: Dataset | None
+    exact: Segmenter, candidate: Segmenter, precision: str, images: list[Any], data: Dataset | None
 ) -> tuple[str, float, int]:
-    """The figure, its value, on how many pictures; raises ExportError if it is bad."""
+    """The figure, its value, on how many images; raises ExportError if it is bad."""
     if precision == "int8" and data is not None:
         before, after = (_miou(segmenter, data) for segmenter in (exact, candidate))
         if before - after > INT8_LOSS:
             raise ExportError(
-                f"int8 has mIoU {after:.4f} on {len(data)} pictures where float32 has {before:.4f}; at most "
-                f"{INT8_LOSS} may be lost: calibrate with more pictures like these, or export float32"
+                f"int8 has mIoU {after:.4f} on {len(data)} images where float32 has {before:.4f}; at most "
+                f"{INT8_LOSS} may be lost: calibrate with more images like these, or export float32"
             )
         return "mIoU lost", before - after, len(data)
-    masks = ((exact.predict(rgb).mask, candidate.predict(rgb).mask) for rgb in decoded(pictures))
+    masks = ((exact.predict(rgb).mask, candidate.predict(rgb).mask) for rgb in decoded(images))
     share, count = agreement(masks)
     least = INT8_AGREEMENT if precision == "int8" else AGREEMENT
     if share < least:
         raise ExportError(
-            f"only {share:.3%} of the labels on {count} pictures agree with torch float32, {least:.1%} "
+            f"only {share:.3%} of the labels on {count} images agree with torch float32, {least:.1%} "
             "must: nothing was exported"
         )
     return "agreement", share, count

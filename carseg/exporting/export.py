@@ -1,6 +1,6 @@
 """Networks as files for other programs: ONNX, OpenVINO IR, torch.export.
 
-Every file takes pictures (N, 3, h, w) of any number and size, carries what has to be known to use it, and was compared
+Every file takes images (N, 3, h, w) of any number and size, carries what has to be known to use it, and was compared
 with torch float32 before it got its name.
 """
 
@@ -41,14 +41,14 @@ class Exported:
         files: the model first.
         figure: what was compared with torch float32: "agreement" (share of equal labels) or "mIoU lost".
         value: how it came out.
-        pictures: on how many pictures.
+        images: on how many images.
         generated: whether those were made up, because none were given.
     """
 
     files: tuple[Path, ...]
     figure: str
     value: float
-    pictures: int
+    images: int
     generated: bool
 
 
@@ -58,7 +58,7 @@ def export(
     *,
     format: str = "onnx",
     precision: str = "float32",
-    pictures: str | os.PathLike[str] | None = None,
+    images: str | os.PathLike[str] | None = None,
     calib: str | os.PathLike[str] | None = None,
     data: Dataset | None = None,
     weights: str | os.PathLike[str] | None = None,
@@ -72,26 +72,26 @@ def export(
         format: "onnx", "openvino" or "torch-export".
         precision: "float32"; "int8" (not torch-export); "bfloat16" (openvino: weights that bfloat16 has too, compared
             in that precision).
-        pictures: a folder or pattern of pictures on which at least 99.9 % of the labels have to agree with torch
+        images: a folder or pattern of images on which at least 99.9 % of the labels have to agree with torch
             float32 (99 % for int8); None: those of ``calib``, else generated ones, but for int8 as it was published,
             whose loss of mIoU was measured then.
-        calib: a folder or pattern of pictures to calibrate int8 with; None takes the ranges stored with the weights.
+        calib: a folder or pattern of images to calibrate int8 with; None takes the ranges stored with the weights.
             How it was calibrated is from then on how ``carseg.load(name, precision="int8")`` runs.
-        data: labelled pictures; int8 then may lose half a point of mIoU on them, whatever the agreement.
+        data: labelled images; int8 then may lose half a point of mIoU on them, whatever the agreement.
 
     Raises:
         ExportError: the labels differ too much; nothing is written.
         OptionError: no such format, or not in this precision; int8 of weights without ranges, without ``calib``.
-        ImageError: none of the pictures can be read.
+        ImageError: none of the images can be read.
         MissingExtraError: a package that the format needs is not installed.
     """
     _check(format, precision)
     if data is not None and precision != "int8":
-        raise OptionError(f"data is for int8; {precision} is compared on pictures")
+        raise OptionError(f"data is for int8; {precision} is compared on images")
     located = resolve(name, weights=weights, hub=hub)
-    published = precision == "int8" and not (pictures or calib) and data is None
+    published = precision == "int8" and not (images or calib) and data is None
     stated = published_agreement(located.entry) if published else None
-    compared = [] if stated else comparison_images(pictures or calib)
+    compared = [] if stated else comparison_images(images or calib)
     out = Path(out)
     made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
@@ -111,19 +111,19 @@ def export(
                 with suppress(OSError):  # a cache that cannot be written
                     put_int8_ranges(located.entry, ranges)
             moved = tuple(file.replace(out / file.name) for file in files)
-        return Exported(moved, *result, generated=result[0] == "agreement" and not (pictures or calib))
+        return Exported(moved, *result, generated=result[0] == "agreement" and not (images or calib))
     finally:
         if made:
             with suppress(OSError):  # not empty: the export went well
                 out.rmdir()
 
 
-def calibrate(located: ResolvedWeights, pictures: Iterable[Uint8Array]) -> dict[str, Range]:
-    """The ranges of a network's activations on pictures, RGB uint8 (H, W, 3), for int8."""
+def calibrate(located: ResolvedWeights, images: Iterable[Uint8Array]) -> dict[str, Range]:
+    """The ranges of a network's activations on images, RGB uint8 (H, W, 3), for int8."""
     from carseg.runtimes import observe
 
     spec = located.entry.input
-    return observe(onnx_model(located, "float32", "onnx"), (preprocess(rgb, spec)[None] for rgb in pictures))
+    return observe(onnx_model(located, "float32", "onnx"), (preprocess(rgb, spec)[None] for rgb in images))
 
 
 def facts(entry: ModelInfo) -> dict[str, str]:
@@ -135,7 +135,7 @@ def facts(entry: ModelInfo) -> dict[str, str]:
         "name": entry.name,
         "architecture": entry.architecture,
         "input": json.dumps(rule),
-        "output": "logits; upsample bilinearly to the picture's size (align_corners false), then argmax",
+        "output": "logits; upsample bilinearly to the image's size (align_corners false), then argmax",
         "labels": json.dumps({**described, "background": labels.background}),
         "licence": entry.licence,
         "commercial_use": entry.commercial_use,

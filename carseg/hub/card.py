@@ -35,7 +35,7 @@ result = carseg.load("{entry.name}").predict("img.jpg")
 |---|---|
 | parameters | {entry.parameters / 1e6:.2f} million |
 | file | {entry.bytes / 1e6:.1f} MB, {entry.storage}, sha256 `{entry.sha256}` |
-{_int8(entry)}| input | {entry.input.size[1]}x{entry.input.size[0]} pixels (the whole picture, {_resize(entry)}) |
+{_int8(entry)}| input | {entry.input.size[1]}x{entry.input.size[0]} pixels (the whole image, {_resize(entry)}) |
 | licence | {entry.licence} |
 | commercial use | {entry.commercial_use} |
 | architecture | {entry.paper or "see the recipe"} |
@@ -43,7 +43,7 @@ result = carseg.load("{entry.name}").predict("img.jpg")
 
 ## Data that shaped it
 
-| data set | split | pictures | role | licence |
+| data set | split | images | role | licence |
 |---|---|---|---|---|
 {sources}
 {notes + chr(10) if notes else ""}
@@ -62,7 +62,7 @@ def hub_card(entries: Sequence[ModelInfo]) -> str:
     return f"""{_front_matter(*entries)}
 # Weights of carseg
 
-Segmentation of car pictures; `carseg predict PICTURE --model NAME` uses them. The licence is that of the weights, as
+Segmentation of car images; `carseg predict IMAGE --model NAME` uses them. The licence is that of the weights, as
 their data demands.
 
 | name | architecture | labels | file | licence | commercial use |

@@ -17,7 +17,7 @@ def create_model(name: str, num_classes: int, *, in_channels: int = 3, imagenet:
     Args:
         name: one of ``list_architectures()``.
         num_classes: number of output channels, background included.
-        in_channels: number of channels of the pictures it takes.
+        in_channels: number of channels of the images it takes.
         imagenet: load ImageNet weights into the encoder through timm, which downloads them; needs ``in_channels=3``.
 
     Raises:

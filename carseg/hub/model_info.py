@@ -25,7 +25,7 @@ def is_name(name: str) -> bool:
 
 @dataclass(frozen=True)
 class InputSpec(Record):
-    """How a weight wants its pictures.
+    """How a weight wants its images.
 
     Attributes:
         size: (height, width) in pixels.
@@ -34,7 +34,7 @@ class InputSpec(Record):
         interpolation: "bilinear", antialiased.
         mean: a channel, subtracted after scaling.
         std: a channel, divided by after that.
-        scale: "255": values are divided by 255; "max": by the picture's own largest value (U^2-Net).
+        scale: "255": values are divided by 255; "max": by the image's own largest value (U^2-Net).
     """
 
     size: tuple[int, int]
@@ -123,7 +123,7 @@ class DataSource(Record):
     Attributes:
         name: of the data set.
         split: the part that was used.
-        images: number of its pictures that were used.
+        images: number of its images that were used.
         licence: its terms: an SPDX name or a plain sentence.
         role: what it was used for.
     """
@@ -177,7 +177,7 @@ class ModelInfo(Record):
         bytes: its size.
         parameters: of the network as built for prediction.
         storage: how most of its tensors are stored.
-        input: how it wants its pictures.
+        input: how it wants its images.
         licence: of the file: an SPDX name or a plain sentence.
         commercial_use: whether the terms of all the data allow it.
         recipe: what made it: a file of this project, or a command.

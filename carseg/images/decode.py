@@ -38,7 +38,7 @@ _UPRIGHT = {  # EXIF orientation to what undoes it
 
 @dataclass(frozen=True)
 class LoadedImage:
-    """An upright picture.
+    """An upright image.
 
     Attributes:
         rgb: uint8 (H, W, 3).
@@ -49,11 +49,11 @@ class LoadedImage:
     source: str
 
 
-def decode(picture: Any, *, name: str = "") -> LoadedImage:
-    """Reads one picture of any kind.
+def decode(image: Any, *, name: str = "") -> LoadedImage:
+    """Reads one image of any kind.
 
     Args:
-        picture: a path, the bytes of an image file, a binary file object, a PIL image, a numpy
+        image: a path, the bytes of an image file, a binary file object, a PIL image, a numpy
             array (H, W, 3), (H, W, 4) or (H, W) of uint8 in RGB order, or a torch tensor (3, H, W) or (1, H, W), uint8
             or float in 0..1.
         name: what bytes are called in errors, and in ``source``: the address that they came from.
@@ -64,29 +64,29 @@ def decode(picture: Any, *, name: str = "") -> LoadedImage:
 
     Raises:
         ImageNotFoundError: there is no such file.
-        ImageError: it is empty, truncated, no picture, or so large that Pillow takes it for a decompression bomb.
+        ImageError: it is empty, truncated, no image, or so large that Pillow takes it for a decompression bomb.
     """
-    if isinstance(picture, (str, os.PathLike)):
-        return LoadedImage(_decode_path(Path(picture)), str(picture))
-    if isinstance(picture, (bytes, bytearray, memoryview)):
-        return LoadedImage(_decode_file(io.BytesIO(picture), name or "the given bytes"), name)
-    if isinstance(picture, Image.Image):
-        return LoadedImage(_guarded(lambda: _to_rgb(picture), "the given image"), "")
-    if isinstance(picture, np.ndarray):
-        return LoadedImage(_from_array(picture), "")
-    if hasattr(picture, "read"):
-        if inspect.iscoroutinefunction(picture.read):  # as of FastAPI's UploadFile
+    if isinstance(image, (str, os.PathLike)):
+        return LoadedImage(_decode_path(Path(image)), str(image))
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return LoadedImage(_decode_file(io.BytesIO(image), name or "the given bytes"), name)
+    if isinstance(image, Image.Image):
+        return LoadedImage(_guarded(lambda: _to_rgb(image), "the given image"), "")
+    if isinstance(image, np.ndarray):
+        return LoadedImage(_from_array(image), "")
+    if hasattr(image, "read"):
+        if inspect.iscoroutinefunction(image.read):  # as of FastAPI's UploadFile
             raise ImageError("its read() is asynchronous: give what `await read()` gives, or the file inside")
-        name = getattr(picture, "name", "")
+        name = getattr(image, "name", "")
         source = name if isinstance(name, str) else ""
-        return LoadedImage(_decode_file(picture, source or "the given file"), source)
-    if hasattr(picture, "detach"):  # a torch tensor, asked without importing torch
-        picture = picture.detach().cpu()
-        if picture.is_floating_point():
-            picture = picture.float()  # numpy has no bfloat16
-        return LoadedImage(_from_chw(picture.numpy()), "")
+        return LoadedImage(_decode_file(image, source or "the given file"), source)
+    if hasattr(image, "detach"):  # a torch tensor, asked without importing torch
+        image = image.detach().cpu()
+        if image.is_floating_point():
+            image = image.float()  # numpy has no bfloat16
+        return LoadedImage(_from_chw(image.numpy()), "")
     raise ImageError(
-        f"cannot read a picture from {type(picture).__name__}; see carseg.images.decode for what can be given"
+        f"cannot read an image from {type(image).__name__}; see carseg.images.decode for what can be given"
     )
 
 
@@ -94,7 +94,7 @@ def _decode_path(path: Path) -> Uint8Array:
     try:
         if path.is_dir():
             os.listdir(path)  # fails where it may not be looked into
-            raise ImageError(f"{path} is a folder, not a picture; use stream() for folders")
+            raise ImageError(f"{path} is a folder, not an image; use stream() for folders")
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
             raise ImageError(f"{path}: neither a file nor a folder")
         with path.open("rb") as file:
@@ -126,7 +126,7 @@ def _open(file: Any) -> Image.Image:
         if file.read(12)[8:] not in _HEIF:
             raise
         if importlib.util.find_spec("pi_heif") is None:
-            raise ImageError(str(MissingExtraError("pi-heif", "heif", "a HEIF picture"))) from None
+            raise ImageError(str(MissingExtraError("pi-heif", "heif", "a HEIF image"))) from None
         import pi_heif
 
         pi_heif.register_heif_opener()
@@ -134,7 +134,7 @@ def _open(file: Any) -> Image.Image:
 
 
 def _guarded(read: Callable[[], Uint8Array], name: str) -> Uint8Array:
-    """Runs Pillow and turns the many things it raises into one error that names the picture."""
+    """Runs Pillow and turns the many things it raises into one error that names the image."""
     try:
         return read()
     except UnidentifiedImageError:
@@ -168,7 +168,7 @@ def _to_rgb(image: Image.Image) -> Uint8Array:
 
 
 def exif_transpose(image: Image.Image) -> Image.Transpose | None:
-    """What brings a picture upright that its EXIF orientation says was taken otherwise; None where nothing has to."""
+    """What brings an image upright that its EXIF orientation says was taken otherwise; None where nothing has to."""
     return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
 
 

@@ -1,7 +1,7 @@
-"""Everything carseg draws: overlays with a legend, pictures side by side, crops of the parts, grids of feature maps.
+"""Everything carseg draws: overlays with a legend, images side by side, crops of the parts, grids of feature maps.
 
-Pictures are RGB uint8 (H, W, 3) arrays, masks uint8 (H, W) label ids; what comes back is a PIL picture in RGB. Text,
-lines and gaps grow with the picture, so that they can be read at 256 pixels and at 4K. The font is Pillow's own.
+Images are RGB uint8 (H, W, 3) arrays, masks uint8 (H, W) label ids; what comes back is a PIL image in RGB. Text,
+lines and gaps grow with the image, so that they can be read at 256 pixels and at 4K. The font is Pillow's own.
 """
 
 from __future__ import annotations
@@ -25,62 +25,62 @@ _RAMP = ((13, 22, 63), (26, 60, 112), (30, 101, 135), (48, 140, 138), (104, 177,
 
 
 def overlay(
-    picture: Uint8Array, mask: Uint8Array, labels: LabelSet, *, alpha: float = 0.5, legend: bool = True
+    image: Uint8Array, mask: Uint8Array, labels: LabelSet, *, alpha: float = 0.5, legend: bool = True
 ) -> Image.Image:
-    """The picture with its classes tinted and outlined, and below it a legend of the classes that are present.
+    """The image with its classes tinted and outlined, and below it a legend of the classes that are present.
 
     Args:
-        picture: RGB uint8 (H, W, 3).
+        image: RGB uint8 (H, W, 3).
         mask: uint8 (H, W); the background and the ignore id stay as they are.
         labels: names and colours.
         alpha: how much the tint covers, 0 (outlines only) to 1.
-        legend: whether the legend is added; without it the picture keeps its size.
+        legend: whether the legend is added; without it the image keeps its size.
 
     Raises:
-        OptionError: alpha outside 0..1, or a mask of another size than the picture.
+        OptionError: alpha outside 0..1, or a mask of another size than the image.
     """
     if not 0 <= alpha <= 1:
         raise OptionError(f"alpha is {alpha}, must be between 0 and 1")
-    if picture.shape != (*mask.shape, 3):
-        raise OptionError(f"the picture has the shape {picture.shape}, its mask {mask.shape}")
-    tinted = _tint(picture, mask, labels, alpha)
+    if image.shape != (*mask.shape, 3):
+        raise OptionError(f"the image has the shape {image.shape}, its mask {mask.shape}")
+    tinted = _tint(image, mask, labels, alpha)
     return _with_legend(tinted, [mask], labels, text_size(*tinted.size)) if legend else tinted
 
 
 def side_by_side(
-    picture: Uint8Array,
+    image: Uint8Array,
     masks: Mapping[str, Uint8Array],
     labels: LabelSet,
     *,
     alpha: float = 0.5,
     columns: int | None = None,
 ) -> Image.Image:
-    """The picture and then one overlay a mask, each under its title, above one common legend.
+    """The image and then one overlay a mask, each under its title, above one common legend.
 
     Args:
-        picture: RGB uint8 (H, W, 3).
+        image: RGB uint8 (H, W, 3).
         masks: titles and masks, such as ``{"prediction": ..., "truth": ...}``.
         labels: names and colours of all masks.
         alpha: how much the tint covers, 0 to 1.
-        columns: pictures a row; all in one row by default.
+        columns: images a row; all in one row by default.
     """
-    tinted = {title: overlay(picture, mask, labels, alpha=alpha, legend=False) for title, mask in masks.items()}
-    images = [Image.fromarray(picture), *tinted.values()]
-    sheet = grid(images, ["picture", *tinted], columns=columns or len(images))
+    tinted = {title: overlay(image, mask, labels, alpha=alpha, legend=False) for title, mask in masks.items()}
+    images = [Image.fromarray(image), *tinted.values()]
+    sheet = grid(images, ["image", *tinted], columns=columns or len(images))
     return _with_legend(sheet, list(masks.values()), labels, text_size(*sheet.size))
 
 
 def part_crops(
-    picture: Uint8Array, mask: Uint8Array, labels: LabelSet, *, columns: int | None = None, side: int | None = None
+    image: Uint8Array, mask: Uint8Array, labels: LabelSet, *, columns: int | None = None, side: int | None = None
 ) -> Image.Image:
     """One crop a class that is present, with some of its surroundings dimmed around it.
 
     Args:
-        picture: RGB uint8 (H, W, 3).
+        image: RGB uint8 (H, W, 3).
         mask: uint8 (H, W).
         labels: names and colours.
         columns: crops a row; about as many as rows by default.
-        side: width of a crop in pixels; by default a third of the picture's longer side, but at least 160.
+        side: width of a crop in pixels; by default a third of the image's longer side, but at least 160.
     """
     side = side or max(160, max(mask.shape) // 3)
     cell = side, side * 3 // 4
@@ -90,13 +90,13 @@ def part_crops(
     for label in _present([mask], labels):
         window = _window(boxes[label], mask.shape, cell)
         part = Image.fromarray(np.where(mask[window] == label, np.uint8(255), np.uint8(0)))
-        image = Image.fromarray(picture[window])
-        scale = min(cell[0] / image.width, cell[1] / image.height)
-        size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
-        image, inside = image.resize(size), np.asarray(part.resize(size, Image.Resampling.BILINEAR)) > 127
-        image = Image.composite(image, image.point(lambda value: value // 3 + 20), Image.fromarray(inside))
-        image.paste(labels.colors[label], mask=Image.fromarray(inside & _edges(inside, max(2, side // 120))))
-        crops[_readable(labels.classes[label])] = image
+        crop = Image.fromarray(image[window])
+        scale = min(cell[0] / crop.width, cell[1] / crop.height)
+        size = max(1, round(crop.width * scale)), max(1, round(crop.height * scale))
+        crop, inside = crop.resize(size), np.asarray(part.resize(size, Image.Resampling.BILINEAR)) > 127
+        crop = Image.composite(crop, crop.point(lambda value: value // 3 + 20), Image.fromarray(inside))
+        crop.paste(labels.colors[label], mask=Image.fromarray(inside & _edges(inside, max(2, side // 120))))
+        crops[_readable(labels.classes[label])] = crop
     return grid(list(crops.values()), list(crops), columns=columns, cell=cell)
 
 
@@ -145,19 +145,19 @@ def grid(
     columns: int | None = None,
     cell: tuple[int, int] | None = None,
 ) -> Image.Image:
-    """Pictures in rows, each under its title, on white.
+    """Images in rows, each under its title, on white.
 
     Args:
-        images: PIL pictures; each keeps its proportions and is scaled to fit the cell.
-        titles: one a picture; what is too long for its cell is shortened.
-        columns: pictures a row; about as many as rows by default.
-        cell: width and height of a cell; by default those of the largest picture.
+        images: PIL images; each keeps its proportions and is scaled to fit the cell.
+        titles: one per image; what is too long for its cell is shortened.
+        columns: images a row; about as many as rows by default.
+        cell: width and height of a cell; by default those of the largest image.
 
     Raises:
-        OptionError: another number of titles than pictures, or fewer than one column.
+        OptionError: another number of titles than images, or fewer than one column.
     """
     if len(images) != len(titles):
-        raise OptionError(f"{len(images)} pictures have {len(titles)} titles")
+        raise OptionError(f"{len(images)} images have {len(titles)} titles")
     if columns is not None and columns < 1:
         raise OptionError(f"columns is {columns}, must be at least 1")
     width, height = cell or (max((i.width for i in images), default=1), max((i.height for i in images), default=1))
@@ -179,32 +179,32 @@ def grid(
 
 
 def index_image(mask: Uint8Array, labels: LabelSet) -> Image.Image:
-    """A mask as a picture of its label ids, with the colours of ``palette``."""
+    """A mask as an image of its label ids, with the colours of ``palette``."""
     index = Image.fromarray(mask)
     index.putpalette(palette(labels))
     return index
 
 
 def palette(labels: LabelSet) -> bytes:
-    """256 RGB colours for a mask saved as an index picture: those of the classes, light grey for the ignore id."""
+    """256 RGB colours for a mask saved as an index image: those of the classes, light grey for the ignore id."""
     colors: list[Color] = [*labels.colors, *[(0, 0, 0)] * (256 - len(labels))]
     colors[IGNORE] = (224, 224, 224)
     return bytes(value for color in colors for value in color)
 
 
 def text_size(width: int, height: int) -> int:
-    """Height of text in pixels that can be read on a picture of this size, also when it is shown as a whole."""
+    """Height of text in pixels that can be read on an image of this size, also when it is shown as a whole."""
     return max(12, round(0.018 * math.sqrt(width * height)))
 
 
-def _tint(picture: Uint8Array, mask: Uint8Array, labels: LabelSet, alpha: float) -> Image.Image:
+def _tint(image: Uint8Array, mask: Uint8Array, labels: LabelSet, alpha: float) -> Image.Image:
     index = Image.fromarray(mask)
     shown = [i < len(labels) and i != labels.background for i in range(256)]
     cover = index.point([round(255 * alpha) * here for here in shown])
     edges = Image.fromarray(_edges(mask, _line_width(text_size(*index.size))))
     cover.paste(index.point([255 * here for here in shown]), mask=edges)
     index.putpalette(palette(labels))
-    return Image.composite(index.convert("RGB"), Image.fromarray(picture), cover)
+    return Image.composite(index.convert("RGB"), Image.fromarray(image), cover)
 
 
 def _edges(mask: NDArray[Any], width: int) -> NDArray[np.bool_]:
@@ -226,7 +226,7 @@ def _edges(mask: NDArray[Any], width: int) -> NDArray[np.bool_]:
 
 
 def _window(box: Sequence[int], shape: tuple[int, ...], cell: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns around a box, with a margin and in the proportions of the cell as far as the picture reaches."""
+    """Rows and columns around a box, with a margin and in the proportions of the cell as far as the image reaches."""
     x, y, width, height = box
     size = 1.2 * max(width / cell[0], height / cell[1])
     spans = []
@@ -247,7 +247,7 @@ def _present(masks: Sequence[Uint8Array], labels: LabelSet) -> list[int]:
 
 
 def _with_legend(image: Image.Image, masks: Sequence[Uint8Array], labels: LabelSet, size: int) -> Image.Image:
-    """The picture on a sheet with a strip below that names the colours; it is widened where a name would not fit."""
+    """The image on a sheet with a strip below that names the colours; it is widened where a name would not fit."""
     present = _present(masks, labels)
     if not present:
         return image

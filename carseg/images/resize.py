@@ -9,7 +9,7 @@ from carseg.images.arrays import Uint8Array
 
 
 def resize(rgb: Uint8Array, size: tuple[int, int]) -> Uint8Array:
-    """Antialiased bilinear resize to ``size`` (height, width). A large picture is first shrunk by a whole factor."""
+    """Antialiased bilinear resize to ``size`` (height, width). A large image is first shrunk by a whole factor."""
     height, width = size
     if rgb.shape[:2] == size:
         return rgb

@@ -13,17 +13,17 @@ from carseg.images.arrays import Uint8Array
 def synthetic_images(count: int, size: tuple[int, int] = (720, 1280)) -> list[bytes]:
     """JPEG files of smooth shapes with some noise, always the same ones: (height, width) as dash cameras have it."""
     rng = np.random.default_rng(0)
-    pictures = []
+    images = []
     for _ in range(count):
         coarse = Image.fromarray(rng.integers(0, 256, (9, 16, 3), dtype=np.uint8))
         smooth = np.asarray(coarse.resize(size[::-1], Image.Resampling.BICUBIC)).astype(np.int16)
         noisy = (smooth + rng.integers(-8, 9, smooth.shape)).clip(0, 255).astype(np.uint8)
-        pictures.append(encode_jpeg(noisy))
-    return pictures
+        images.append(encode_jpeg(noisy))
+    return images
 
 
 def encode_jpeg(rgb: Uint8Array) -> bytes:
-    """An RGB uint8 (H, W, 3) picture as a JPEG file."""
+    """An RGB uint8 (H, W, 3) image as a JPEG file."""
     file = io.BytesIO()
     Image.fromarray(rgb).save(file, "JPEG", quality=92)
     return file.getvalue()

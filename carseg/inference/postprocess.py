@@ -13,7 +13,7 @@ import numpy.typing as npt
 from carseg.images import Float32Array, Uint8Array
 from carseg.labels import IGNORE
 
-_BAND = 64  # picture rows that are interpolated together, about: few calls of numpy, and all fits into a cache
+_BAND = 64  # image rows that are interpolated together, about: few calls of numpy, and all fits into a cache
 
 
 def to_mask(
@@ -28,7 +28,7 @@ def to_mask(
 
     Full-size logits are never built. Between four neighbouring logits that agree on the class every interpolated pixel
     has that class too, because bilinear weights are convex; so only pixels between disagreeing neighbours are
-    interpolated, first across, once for all picture rows between two rows of network pixels, then down.
+    interpolated, first across, once for all image rows between two rows of network pixels, then down.
     """
     coarse = _strongest(logits)
     y0, y1, fy = _taps(coarse.shape[0], size[0])
@@ -41,7 +41,7 @@ def to_mask(
         | (coarse != np.vstack([coarse[1:], coarse[-1:]]))
         | (coarse != np.vstack([right[1:], right[-1:]]))
     )
-    heights = np.bincount(y0, minlength=len(coarse))  # picture rows below each row of network pixels, down to the next
+    heights = np.bincount(y0, minlength=len(coarse))  # image rows below each row of network pixels, down to the next
     used = np.flatnonzero(heights)
     step = max(_BAND * len(coarse) // size[0], 1)
     for band in np.split(used, range(step, len(used), step)):
@@ -52,7 +52,7 @@ def to_mask(
         starts = np.searchsorted(y0, rows)
         left, right_, across = x0[columns], x1[columns], fx[columns]
         upper, lower = (logits[:, y, left] * (1 - across) + logits[:, y, right_] * across for y in (rows, y1[starts]))
-        # Where a row of network pixels has fewer picture rows than others of the band its last one is done again.
+        # Where a row of network pixels has fewer image rows than others of the band its last one is done again.
         lines = starts + np.minimum(np.arange(heights[band].max())[:, None], heights[rows] - 1)
         down = fy[lines]
         up = 1 - down

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def input_size(size: tuple[int, int], spec: InputSpec) -> tuple[int, int]:
-    """The (height, width) at which the network sees a picture of ``size`` (height, width)."""
+    """The (height, width) at which the network sees an image of ``size`` (height, width)."""
     if spec.resize == "stretch":
         return spec.size
     scale = max(spec.size) / max(size)
@@ -27,7 +27,7 @@ def input_size(size: tuple[int, int], spec: InputSpec) -> tuple[int, int]:
 
 
 def preprocess(rgb: Uint8Array, spec: InputSpec) -> Float32Array:
-    """What the network sees of a picture: resized and normalised, float32 (3, h, w)."""
+    """What the network sees of an image: resized and normalised, float32 (3, h, w)."""
     return normalize(resize(rgb, input_size(rgb.shape[:2], spec)), spec)
 
 
@@ -40,10 +40,10 @@ def normalize(rgb: Uint8Array, spec: InputSpec) -> Float32Array:
     return np.ascontiguousarray(x)
 
 
-def normalize_batch(pictures: Tensor, spec: InputSpec) -> Tensor:
-    """Pictures float32 (N, 3, H, W) in 0..255 as a network wants them, channels last."""
+def normalize_batch(images: Tensor, spec: InputSpec) -> Tensor:
+    """Images float32 (N, 3, H, W) in 0..255 as a network wants them, channels last."""
     import torch
 
-    scale = pictures.amax((1, 2, 3), keepdim=True).clamp(min=1) if spec.scale == "max" else 255.0
-    mean, std = (torch.tensor(v, device=pictures.device)[:, None, None] for v in (spec.mean, spec.std))
-    return ((pictures / scale - mean) / std).contiguous(memory_format=torch.channels_last)
+    scale = images.amax((1, 2, 3), keepdim=True).clamp(min=1) if spec.scale == "max" else 255.0
+    mean, std = (torch.tensor(v, device=images.device)[:, None, None] for v in (spec.mean, spec.std))
+    return ((images / scale - mean) / std).contiguous(memory_format=torch.channels_last)

@@ -1,6 +1,6 @@
-"""What a prediction gives back: the mask, its parts, pictures of it and the files and documents made from it.
+"""What a prediction gives back: the mask, its parts, images of it and the files and documents made from it.
 
-Everything but the mask and the picture is worked out when it is first asked for. Needs numpy and PIL only.
+Everything but the mask and the image is worked out when it is first asked for. Needs numpy and PIL only.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _PREVIEW = 1200  # longest side in pixels of what a notebook shows
 
 @dataclass(frozen=True)
 class Part:
-    """One class that is present in a picture.
+    """One class that is present in an image.
 
     Attributes:
         name: its name.
         label: its label id.
         area_px: number of its pixels.
-        area_fraction: its share of the picture, 0..1.
+        area_fraction: its share of the image, 0..1.
         bbox: x, y, width, height in pixels of the least box around all of its pieces.
         score: mean probability of its pixels, 0..1; None where the mask does not come from a network.
         rle: its mask as COCO's compressed run-length encoding.
@@ -73,14 +73,14 @@ class Part:
 
 
 class Result:
-    """A segmented picture.
+    """A segmented image.
 
     Attributes:
-        mask: uint8 (H, W), label ids at the picture's own size; 255 where the network was too unsure and the label set
+        mask: uint8 (H, W), label ids at the image's own size; 255 where the network was too unsure and the label set
             has no background.
         labels: what the ids mean.
-        picture: RGB uint8 (H, W, 3), upright.
-        source: the path or address the picture came from, "" where it came from memory.
+        image: RGB uint8 (H, W, 3), upright.
+        source: the path or address the image came from, "" where it came from memory.
         model: name of the network.
         scores: mean probability of each label id that is present.
     """
@@ -89,7 +89,7 @@ class Result:
         self,
         mask: NDArray[np.uint8],
         labels: LabelSet,
-        picture: NDArray[np.uint8],
+        image: NDArray[np.uint8],
         *,
         source: str = "",
         model: str = "",
@@ -97,13 +97,13 @@ class Result:
     ) -> None:
         if mask.dtype != np.uint8 or mask.ndim != 2:
             raise OptionError(f"a mask must be uint8 (height, width), got {mask.dtype} {mask.shape}")
-        if picture.dtype != np.uint8 or picture.shape != (*mask.shape, 3):
+        if image.dtype != np.uint8 or image.shape != (*mask.shape, 3):
             raise OptionError(
-                f"a picture must be uint8 {(*mask.shape, 3)} like its mask, got {picture.dtype} {picture.shape}"
+                f"an image must be uint8 {(*mask.shape, 3)} like its mask, got {image.dtype} {image.shape}"
             )
         self.mask = mask
         self.labels = labels
-        self.picture = picture
+        self.image = image
         self.source = source
         self.model = model
         self.scores = dict(scores or {})
@@ -146,13 +146,13 @@ class Result:
         return parts
 
     def overlay(self, *, alpha: float = 0.5, legend: bool = True) -> Image.Image:
-        """The picture (RGB) with its parts tinted and outlined, and a legend of them below it.
+        """The image (RGB) with its parts tinted and outlined, and a legend of them below it.
 
         Args:
             alpha: how much the tint covers, 0 (outlines only) to 1.
-            legend: without it the picture keeps its size.
+            legend: without it the image keeps its size.
         """
-        return draw.overlay(self.picture, self.mask, self.labels, alpha=alpha, legend=legend)
+        return draw.overlay(self.image, self.mask, self.labels, alpha=alpha, legend=legend)
 
     def cutout(
         self, background: Color | str | Image.Image | NDArray[np.uint8] | None = None, *, feather: float = 0
@@ -160,19 +160,19 @@ class Result:
         """The foreground of the label set (RGBA): all but the background, of a road scene the cars.
 
         Args:
-            background: what to put behind it: a colour ((r, g, b) or "white", "#1e90ff"), or a picture, which is scaled
+            background: what to put behind it: a colour ((r, g, b) or "white", "#1e90ff"), or an image, which is scaled
                 and cropped to cover. Transparent by default.
             feather: how soft the border is, in pixels: it fades inwards, so that no rim of the old background shows;
                 what is thinner fades away.
 
         Raises:
             OptionError: no such colour.
-            ImageError: an array that is no picture.
+            ImageError: an array that is no image.
         """
         alpha = foreground_alpha(self.mask, self.labels.foreground, feather=feather)
         if background is None:
-            return Image.fromarray(cut_out(self.picture, alpha))
-        return Image.fromarray(composite(self.picture, alpha, self._backdrop(background))).convert("RGBA")
+            return Image.fromarray(cut_out(self.image, alpha))
+        return Image.fromarray(composite(self.image, alpha, self._backdrop(background))).convert("RGBA")
 
     def _backdrop(self, background: Color | str | Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
         size = self.width, self.height
@@ -187,9 +187,9 @@ class Result:
         self, directory: str | os.PathLike[str], kinds: Iterable[str] = ("mask", "overlay"), stem: str | None = None
     ) -> dict[str, Path]:
         """Writes ``STEM.mask.png``, ``STEM.overlay.png``, ``STEM.cutout.png``, ``STEM.json``; older ones are replaced,
-        those of another picture of the same stem too.
+        those of another image of the same stem too.
 
-        The mask is an index picture: its pixels are the label ids, its palette the colours of the classes.
+        The mask is an index image: its pixels are the label ids, its palette the colours of the classes.
 
         Args:
             directory: made when missing.
@@ -219,7 +219,7 @@ class Result:
         return paths
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
-        """What is known of the picture, ready for JSON: source, model, labels, width, height, parts."""
+        """What is known of the image, ready for JSON: source, model, labels, width, height, parts."""
         return {
             "source": self.source,
             "model": self.model,
@@ -234,7 +234,7 @@ class Result:
         return json.dumps(self.to_dict(polygons=polygons), ensure_ascii=False)
 
     def to_coco(self, *, polygons: bool = False) -> dict[str, Any]:
-        """A COCO document of this picture; ``coco_document`` makes one of many."""
+        """A COCO document of this image; ``coco_document`` makes one of many."""
         return coco_document([self], polygons=polygons)
 
     def to_supervision(self) -> supervision.Detections:
@@ -264,7 +264,7 @@ class Result:
             f"{part.name} {part.area_fraction:.1%}" for part in sorted(self.parts, key=lambda part: -part.area_px)
         ]
         found = ", ".join(shares) or "no parts"
-        return f"<Result {self.source or 'picture'} {self.width}x{self.height} by {self.model or 'unknown'}: {found}>"
+        return f"<Result {self.source or 'image'} {self.width}x{self.height} by {self.model or 'unknown'}: {found}>"
 
     def _repr_png_(self) -> bytes:
         """What a notebook shows: the overlay, made smaller where it is large."""

@@ -1,4 +1,4 @@
-"""A network with its weights, ready to be given pictures."""
+"""A network with its weights, ready to be given images."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def load(
 
 
 class Segmenter:
-    """Turns pictures into results; ``load`` makes one.
+    """Turns images into results; ``load`` makes one.
 
     Attributes:
         entry: everything known about the weights.
@@ -81,26 +81,26 @@ class Segmenter:
         how = f"{self.runtime.name} {self.runtime.precision} on {self.runtime.device}"
         return f"Segmenter({self.name!r}, {len(self.labels)} classes, {how})"
 
-    def predict(self, picture: Any, *, tile: int | None = None, threshold: float | None = None) -> Result:
-        """Segments one picture.
+    def predict(self, image: Any, *, tile: int | None = None, threshold: float | None = None) -> Result:
+        """Segments one image.
 
         Args:
-            picture: a path, URL, bytes, file object, PIL image, numpy array (H, W, 3) uint8 RGB or torch tensor (3, H,
+            image: a path, URL, bytes, file object, PIL image, numpy array (H, W, 3) uint8 RGB or torch tensor (3, H,
                 W), uint8 or float in 0..1; see ``carseg.images.decode``.
-            tile: cut the picture into overlapping windows of so many pixels a side and show the network one after
-                another, each as it would see a whole picture: for small things in large pictures.
+            tile: cut the image into overlapping windows of so many pixels a side and show the network one after
+                another, each as it would see a whole image: for small things in large images.
             threshold: 0..1; pixels whose class has a lower probability become background (255 where there is no such
                 class).
 
         Returns:
-            The result; its mask has the picture's own size, upright.
+            The result; its mask has the image's own size, upright.
 
         Raises:
-            ImageError: the picture cannot be read.
+            ImageError: the image cannot be read.
             OptionError: ``tile`` or ``threshold`` is out of range.
         """
         _check(tile, threshold)
-        [result] = self._segment([self._prepare(picture, tile)], tile, threshold)
+        [result] = self._segment([self._prepare(image, tile)], tile, threshold)
         return result
 
     @overload
@@ -134,18 +134,18 @@ class Segmenter:
         threshold: float | None = None,
         on_error: str = "raise",
     ) -> Iterator[Result] | Iterator[Result | CarsegError]:
-        """Segments many pictures lazily, in order; memory does not grow with their number.
+        """Segments many images lazily, in order; memory does not grow with their number.
 
         Args:
             sources: a folder (with its sub-folders), a glob pattern, or an iterable of what ``predict`` takes. It is
-                read a few pictures ahead: an array must not be written to again once it has been handed over.
-            batch_size: pictures that go through the network together; None takes what suits the device.
+                read a few images ahead: an array must not be written to again once it has been handed over.
+            batch_size: images that go through the network together; None takes what suits the device.
             tile: as for ``predict``.
             threshold: as for ``predict``.
-            on_error: "raise", or "yield" to get the exception, whose ``source`` is the picture, in the result's place.
+            on_error: "raise", or "yield" to get the exception, whose ``source`` is the image, in the result's place.
 
         Raises:
-            ImageNotFoundError: there is no such folder or file, or the folder or pattern holds no picture.
+            ImageNotFoundError: there is no such folder or file, or the folder or pattern holds no image.
         """
         if on_error not in ("raise", "yield"):
             raise OptionError(f"on_error must be 'raise' or 'yield', got {on_error!r}")
@@ -184,52 +184,52 @@ class Segmenter:
             yield from self._segment(batch, tile, threshold)
 
     def _prepare(self, source: Any, tile: int | None) -> _Prepared:
-        picture = load_image(source)
+        image = load_image(source)
         if tile is None:
-            return _Prepared(picture, preprocess(picture.rgb, self.entry.input))
-        return _Prepared(picture, np.empty(0, np.float32))
+            return _Prepared(image, preprocess(image.rgb, self.entry.input))
+        return _Prepared(image, np.empty(0, np.float32))
 
     def _segment(self, batch: list[_Prepared], tile: int | None, threshold: float | None) -> Iterator[Result]:
         if tile is not None:
             for prepared in batch:
-                yield self._segment_tiles(prepared.picture, tile, threshold)
+                yield self._segment_tiles(prepared.image, tile, threshold)
             return
         for prepared, logits in zip(batch, self.runtime(np.stack([prepared.x for prepared in batch])), strict=True):
-            size = prepared.picture.rgb.shape[:2]
+            size = prepared.image.rgb.shape[:2]
             mask = to_mask(logits, size, threshold=threshold, background=self.labels.background)
-            yield self._result(prepared.picture, mask, *class_scores(logits, threshold=threshold))
+            yield self._result(prepared.image, mask, *class_scores(logits, threshold=threshold))
 
-    def _segment_tiles(self, picture: LoadedImage, side: int, threshold: float | None) -> Result:
-        size = picture.rgb.shape[:2]
+    def _segment_tiles(self, image: LoadedImage, side: int, threshold: float | None) -> Result:
+        size = image.rgb.shape[:2]
         mask = np.empty(size, np.uint8)
         total, count = np.zeros((2, len(self.labels)), np.float32)
         for tile in tiles(size, side):
             top, left, bottom, right = tile.window
-            window = picture.rgb[top:bottom, left:right]
+            window = image.rgb[top:bottom, left:right]
             logits = self.runtime(preprocess(window, self.entry.input)[None])[0]
             labels = to_mask(logits, window.shape[:2], threshold=threshold, background=self.labels.background)
             y0, x0, y1, x1 = tile.keep
             mask[y0:y1, x0:x1] = labels[y0 - top : y1 - top, x0 - left : x1 - left]
             tile_total, tile_count = class_scores(logits, threshold=threshold)
             total, count = total + tile_total, count + tile_count
-        return self._result(picture, mask, total, count)
+        return self._result(image, mask, total, count)
 
-    def _result(self, picture: LoadedImage, mask: Uint8Array, total: Float32Array, count: Float32Array) -> Result:
+    def _result(self, image: LoadedImage, mask: Uint8Array, total: Float32Array, count: Float32Array) -> Result:
         scores = {label: float(mean) for label, mean in enumerate(total / count)}
-        return Result(mask, self.labels, picture.rgb, source=picture.source, model=self.name, scores=scores)
+        return Result(mask, self.labels, image.rgb, source=image.source, model=self.name, scores=scores)
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A picture and what the network is to see of it, float32 (3, h, w); empty where tiles are cut later."""
+    """An image and what the network is to see of it, float32 (3, h, w); empty where tiles are cut later."""
 
-    picture: LoadedImage
+    image: LoadedImage
     x: Float32Array
 
 
 @dataclass(frozen=True)
 class _Stopped:
-    """In the place of the pictures that never came: what the caller's iterable raised."""
+    """In the place of the images that never came: what the caller's iterable raised."""
 
     error: Exception
 

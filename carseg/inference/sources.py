@@ -30,12 +30,12 @@ def load_image(source: Any) -> LoadedImage:
 
 
 def find_images(sources: Any) -> Iterable[Any]:
-    """What ``stream`` goes through: pictures below a folder or of a pattern, sorted; one picture; the iterable itself.
+    """What ``stream`` goes through: images below a folder or of a pattern, sorted; one image; the iterable itself.
 
-    In folders and patterns what is named like a result of ``Result.save`` is none of the pictures.
+    In folders and patterns what is named like a result of ``Result.save`` is none of the images.
 
     Raises:
-        ImageNotFoundError: no picture there.
+        ImageNotFoundError: no image there.
     """
     if isinstance(sources, (str, os.PathLike)):
         path = Path(sources)
@@ -43,7 +43,7 @@ def find_images(sources: Any) -> Iterable[Any]:
             found = sorted(_below(path))
             if not found:
                 kinds = " ".join(sorted(SUFFIXES))
-                raise ImageNotFoundError(f"{path}: the folder holds no pictures ({kinds}), or only results")
+                raise ImageNotFoundError(f"{path}: the folder holds no images ({kinds}), or only results")
             return found
         if path.exists() or "://" in str(sources):
             return [sources]
@@ -60,7 +60,7 @@ def find_images(sources: Any) -> Iterable[Any]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Visible pictures, and folders that cannot be looked into: reading one says so."""
+    """Visible images, and folders that cannot be looked into: reading one says so."""
     closed: list[OSError] = []
     files = (path for path in iter_files(folder, closed.append) if not path.name.endswith(_RESULTS))
     yield from (path for path in files if path.suffix.lower() in SUFFIXES)

@@ -11,14 +11,14 @@ _TILE_OVERLAP = 0.25  # share of a tile's side that it has in common with its ne
 
 @dataclass(frozen=True)
 class Tile:
-    """A window of a picture and the part of it whose labels are kept: (top, left, bottom, right) in picture pixels."""
+    """A window of an image and the part of it whose labels are kept: (top, left, bottom, right) in image pixels."""
 
     window: tuple[int, int, int, int]
     keep: tuple[int, int, int, int]
 
 
 def tiles(size: tuple[int, int], side: int) -> Iterator[Tile]:
-    """Overlapping square windows over a picture of ``size``; a pixel is kept from the one whose middle is nearest."""
+    """Overlapping square windows over an image of ``size``; a pixel is kept from the one whose middle is nearest."""
     for top, bottom, keep_top, keep_bottom in _spans(size[0], side):
         for left, right, keep_left, keep_right in _spans(size[1], side):
             yield Tile((top, left, bottom, right), (keep_top, keep_left, keep_bottom, keep_right))

@@ -31,7 +31,7 @@ def label_runs(mask: NDArray[Any]) -> tuple[Positions, Positions, NDArray[Any]]:
     """The runs of equal labels of a mask (H, W): starts, ends and labels, by position; they cover the whole mask.
 
     Positions where a pixel differs from the one above are found row by row, as memory lies, and sorted afterwards: a
-    mask has few of them, and transposing a large picture would cost more.
+    mask has few of them, and transposing a large image would cost more.
     """
     height, width = mask.shape
     if mask.size == 0:

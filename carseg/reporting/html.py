@@ -1,4 +1,4 @@
-"""HTML pages that need nothing else, for reports: plots as inline SVG, pictures embedded."""
+"""HTML pages that need nothing else, for reports: plots as inline SVG, images embedded."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def int8_ranges(entry: ModelInfo) -> dict[str, Range]:
     if entry.int8 is None:
         raise OptionError(
             f"{entry.name} was published without int8 and not calibrated on this machine: run "
-            f"`carseg export {entry.name} --format onnx --precision int8 --calib DIR` with a folder of pictures once"
+            f"`carseg export {entry.name} --format onnx --precision int8 --calib DIR` with a folder of images once"
         )
     return entry.int8.ranges
 

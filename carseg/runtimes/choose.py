@@ -35,7 +35,7 @@ class Runtime(Protocol):
         name: what runs it: torch, openvino or onnx.
         precision: what it computes in.
         device: "cpu", "cuda:0", ...
-        batch_size: pictures that go through it together when the caller does not say.
+        batch_size: images that go through it together when the caller does not say.
     """
 
     name: str

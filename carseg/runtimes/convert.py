@@ -17,7 +17,7 @@ from carseg.runtimes.split import split_for_amx
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-INPUT_NAME, OUTPUT_NAME = "pictures", "logits"
+INPUT_NAME, OUTPUT_NAME = "pictures", "logits"  # as every file exported so far has them
 _SCOPES = "pkg.torch.onnx.name_scopes"  # a node's metadata: the modules that it lies in
 _EXAMPLE = (2, 3, 72, 104)  # of no importance, but no two sides may agree
 

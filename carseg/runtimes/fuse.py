@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-_SIDE = 64  # of the picture that is shown to the network; what it holds does not matter
+_SIDE = 64  # of the image that is shown to the network; what it holds does not matter
 
 
 class _Watch(TorchDispatchMode):
@@ -63,7 +63,7 @@ def fuse_conv_bn(network: nn.Module, channels: int = 3) -> nn.Module:
     """Folds what can be folded, in place.
 
     Args:
-        network: in evaluation mode; takes pictures (N, channels, H, W).
+        network: in evaluation mode; takes images (N, channels, H, W).
 
     Returns:
         The convolution that runs last.

@@ -46,7 +46,7 @@ def start(located: ResolvedWeights, device: str, precision: str, threads: int | 
         return core.import_model(cached(located.entry, key, build), "CPU", options)
 
     spec = located.entry.input
-    # Compiling for one size makes it a quarter faster; pictures that keep their aspect have many.
+    # Compiling for one size makes it a quarter faster; images that keep their aspect have many.
     runtime = OpenVinoRuntime(compiled, precision, one_size=spec.resize == "stretch")
     runtime.prepare(spec.size)
     return runtime
@@ -93,13 +93,13 @@ def from_model(model: Any, precision: str, threads: int | None = None) -> OpenVi
 
 
 def _compile(core: Any, model: Any, size: Size | None, options: dict[str, Any]) -> Any:
-    """For pictures of one size, one at a time, or of any size."""
+    """For images of one size, one at a time, or of any size."""
     model.reshape([1, 3, *size] if size else [1, 3, -1, -1])
     return core.compile_model(model, "CPU", options)
 
 
 class OpenVinoRuntime:
-    """A compiled network as a function on arrays; see ``carseg.runtimes.Runtime``. Pictures go through one by one.
+    """A compiled network as a function on arrays; see ``carseg.runtimes.Runtime``. Images go through one by one.
 
     Args:
         compiled: gives the network compiled for a (height, width), or for any where it is given None.
@@ -113,10 +113,10 @@ class OpenVinoRuntime:
         self.precision = precision
         self._compiled, self._one_size = compiled, one_size
         self._requests: dict[Size | None, Any] = {}
-        self._lock = threading.Lock()  # a request computes one picture at a time
+        self._lock = threading.Lock()  # a request computes one image at a time
 
     def prepare(self, size: Size) -> Any:
-        """What computes pictures of a size (height, width), made when it is first needed."""
+        """What computes images of a size (height, width), made when it is first needed."""
         key = size if self._one_size else None
         if key not in self._requests:
             self._requests[key] = self._compiled(key).create_infer_request()
@@ -125,4 +125,4 @@ class OpenVinoRuntime:
     def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         with self._lock:
             request = self.prepare(batch.shape[2:])
-            return np.concatenate([request.infer([picture[None]], share_inputs=True)[0] for picture in batch])
+            return np.concatenate([request.infer([image[None]], share_inputs=True)[0] for image in batch])

@@ -1,8 +1,8 @@
-"""Static int8 networks: activations have one scale a tensor, from the ranges seen on pictures; weights one an output
+"""Static int8 networks: activations have one scale a tensor, from the ranges seen on images; weights one an output
 channel.
 
 Ranges are kept under the places of the network where tensors arise, such as "encoder.blocks.2:Add", since names in an
-ONNX file change with its exporter. So they can be stored with the weights, and nobody needs pictures.
+ONNX file change with its exporter. So they can be stored with the weights, and nobody needs images.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from carseg.hub import Range
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _ACTIVATIONS = ("Clip", "Relu")
 _KINDS = [*_WEIGHTED, *_ACTIVATIONS, "Add"]  # the rest costs little in float32, and accuracy in int8
-INPUT_PLACE = "pictures"  # the place of what a network is given
+INPUT_PLACE = "pictures"  # the place of what a network is given, under the name that the manifest has for it
 _SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter notes the modules that a node is in
 
 
 def observe(model: bytes, inputs: Iterable[npt.NDArray[np.float32]]) -> dict[str, Range]:
-    """The (lowest, highest) value of every tensor that int8 needs, by its place; the mean over the pictures.
+    """The (lowest, highest) value of every tensor that int8 needs, by its place; the mean over the images.
 
     Args:
         model: the ONNX file's content, as ``carseg.runtimes.convert.to_onnx`` makes it.
@@ -50,7 +50,7 @@ def observe(model: bytes, inputs: Iterable[npt.NDArray[np.float32]]) -> dict[str
     with tempfile.TemporaryDirectory() as folder:
         given, augmented = (str(Path(folder, file)) for file in ("given.onnx", "augmented.onnx"))
         onnx.save(loaded, given)
-        mean = {"moving_average": True}  # so that no single picture stretches a scale
+        mean = {"moving_average": True}  # so that no single image stretches a scale
         calibrator = create_calibrator(given, _KINDS, augmented, CalibrationMethod.MinMax, extra_options=mean)
         calibrator.collect_data(Reader())
         found = {tensor: data.range_value for tensor, data in calibrator.compute_data().data.items()}

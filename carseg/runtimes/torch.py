@@ -49,7 +49,7 @@ class TorchRuntime:
 
     Args:
         network: is put into evaluation mode and moved to the device.
-        precision: what it computes in, of float32 pictures.
+        precision: what it computes in, of float32 images.
     """
 
     name = "torch"

@@ -11,14 +11,14 @@ from carseg.hub import Record
 
 @dataclass(frozen=True)
 class TrainingConfig(Record):
-    """Settings of a training; the defaults fine-tune a zoo weight on a few hundred pictures.
+    """Settings of a training; the defaults fine-tune a zoo weight on a few hundred images.
 
     Attributes:
-        epochs: passes over the training pictures, unless ``minutes`` is given.
+        epochs: passes over the training images, unless ``minutes`` is given.
         minutes: a budget of time instead; the schedule fits itself to it.
-        batch_size: pictures a step, over all processes.
+        batch_size: images a step, over all processes.
         size: (height, width) the network sees; by default that of the weights it starts from.
-        start_scale: share of ``size`` that pictures have at first; they grow over the first 60 % of the training, which
+        start_scale: share of ``size`` that images have at first; they grow over the first 60 % of the training, which
             makes it quicker (progressive learning: Tan and Le 2021, https://arxiv.org/abs/2104.00298).
         lr: peak learning rate.
         encoder_lr_factor: the encoder's share of it.
@@ -27,23 +27,23 @@ class TrainingConfig(Record):
         optimizer: adam, adamw, sgd, adagrad.
         schedule: onecycle, poly, cosine, warm-restarts, plateau, constant.
         augment: none, all, or several of flip, crop, perspective, affine (scale, rotate, shift), jitter (colour), paste
-            (another picture as background) joined by "+".
+            (another image as background) joined by "+".
         freeze: parts that stay as they are: "encoder", "bn".
         encoder: what the encoder starts from: a file of weights under timm's names, a model or run folder with the same
             encoder, or "imagenet" (downloaded by timm).
-        teacher: a model of the same classes, or a run folder; what it says about a picture counts as much as its label.
-        unlabelled: a folder of pictures without labels to learn from too: what is in them the teacher alone says.
+        teacher: a model of the same classes, or a run folder; what it says about an image counts as much as its label.
+        unlabelled: a folder of images without labels to learn from too: what is in them the teacher alone says.
         ema: decay of the moving average of the weights, which is what is validated and kept.
         accumulate: parts a batch is cut into, where it does not fit into memory.
         clip: largest norm of the gradient; 0 switches clipping off.
-        balanced: draw pictures with rare classes more often.
+        balanced: draw images with rare classes more often.
         patience: stop after so many validations without a better one.
-        val_fraction: share of the training pictures held out where the data has no validation split; 0 trains on all.
+        val_fraction: share of the training images held out where the data has no validation split; 0 trains on all.
         seed: of everything random.
-        workers: threads that read pictures.
+        workers: threads that read images.
         device: auto, cpu, cuda, cuda:N, mps.
         precision: auto (bfloat16 where the device has it natively), float32, bfloat16, float16.
-        skip_bad: leave out pictures that cannot be read instead of refusing to start.
+        skip_bad: leave out images that cannot be read instead of refusing to start.
         tensorboard: also log for TensorBoard, into the folder tensorboard/ of the run.
     """
 
@@ -99,10 +99,10 @@ class TrainingConfig(Record):
             if not 0 <= getattr(self, name) < 1:
                 raise OptionError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
         if self.unlabelled is not None and self.teacher is None:
-            raise OptionError("unlabelled pictures need a teacher")
+            raise OptionError("unlabelled images need a teacher")
         if self.unlabelled is not None and self.balanced:
-            raise OptionError("unlabelled pictures have no classes by which to draw balanced ones")
+            raise OptionError("unlabelled images have no classes by which to draw balanced ones")
         if "paste" in self.augment.split("+") and self.batch_size < 2 * self.accumulate:
-            raise OptionError("augmentation 'paste' needs two pictures at a time: a larger batch, or fewer parts of it")
+            raise OptionError("augmentation 'paste' needs two images at a time: a larger batch, or fewer parts of it")
         if self.batch_size % self.accumulate:
             raise OptionError(f"accumulate must divide the batch size, got {self.accumulate} and {self.batch_size}")

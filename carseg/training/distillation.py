@@ -1,8 +1,8 @@
 """Learning from a trained network beside the labels (Hinton et al. 2015, https://arxiv.org/abs/1503.02531).
 
-The teacher sees the very picture that the learner sees, changed alike, and for as long as training goes on, as Beyer et
+The teacher sees the very image that the learner sees, changed alike, and for as long as training goes on, as Beyer et
 al. 2022 (https://arxiv.org/abs/2106.05237) found it to work best; only larger, where the learner's is smaller than
-those it was made for. Pictures without a label teach too.
+those it was made for. Images without a label teach too.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from carseg.inference import normalize_batch
 from carseg.labels import LabelSet, plain_name
 from carseg.runtimes import fuse_conv_bn, read_network, split_for_amx
 
-# How much larger at most. On pictures that it was trained on fpn-mobilenetv2-carparts has a mIoU of 0.52 at 128x128, of
+# How much larger at most. On images that it was trained on fpn-mobilenetv2-carparts has a mIoU of 0.52 at 128x128, of
 # 0.86 on the same ones enlarged to 256x256, and of 0.90 at its own 352x352, which would cost twice as much again.
 ENLARGED = 2.0
 
@@ -58,12 +58,12 @@ class Teacher:
         split_for_amx(network, device, precision)
         self.network = network.to(device).to(memory_format=torch.channels_last).requires_grad_(False)
 
-    def __call__(self, pictures: Tensor) -> Tensor:
-        """Probabilities float32 (N, C, h, w) for pictures float32 (N, 3, H, W) in 0..255."""
-        height, width = pictures.shape[-2:]
+    def __call__(self, images: Tensor) -> Tensor:
+        """Probabilities float32 (N, C, h, w) for images float32 (N, 3, H, W) in 0..255."""
+        height, width = images.shape[-2:]
         scale = min(ENLARGED, self.spec.size[0] / height, self.spec.size[1] / width)
         if scale > 1:
             size = (round(height * scale), round(width * scale))
-            pictures = F.interpolate(pictures, size, mode="bilinear", align_corners=False)
-        logits: Tensor = self.network(normalize_batch(pictures, self.spec))
+            images = F.interpolate(images, size, mode="bilinear", align_corners=False)
+        logits: Tensor = self.network(normalize_batch(images, self.spec))
         return logits.float().softmax(1)

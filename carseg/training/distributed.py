@@ -12,7 +12,7 @@ from torch import nn
 
 from carseg._env import local_rank, rank, world_size
 
-PATIENCE = timedelta(hours=2)  # the others wait while the leading process reads the pictures or validates
+PATIENCE = timedelta(hours=2)  # the others wait while the leading process reads the images or validates
 
 
 class Group:

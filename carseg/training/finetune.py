@@ -1,4 +1,4 @@
-"""Teaching a network new pictures or new classes: from zoo weights, from a trained encoder, or from nothing."""
+"""Teaching a network new images or new classes: from zoo weights, from a trained encoder, or from nothing."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def finetune(
     resume: bool = False,
     report: Callable[[dict[str, float]], None] | None = None,
 ) -> Path:
-    """Trains a network on labelled pictures.
+    """Trains a network on labelled images.
 
     Args:
         model: where it starts: a model's name, the folder of an earlier run's ``best``, or the name of an architecture
             for random weights (``options.encoder`` brings a trained encoder).
         data: what ``carseg.data.load`` reads. Its validation split chooses the best state; where it has none a share of
-            the training pictures is held out.
+            the training images is held out.
         out: the run folder.
         options: all settings; None takes the defaults, or those a resumed run was started with.
         labels: a label set, or a known one's name, for a folder that does not name its classes.
@@ -67,7 +67,7 @@ def finetune(
     Raises:
         OptionError: ``out`` holds a run already and ``resume`` is off, a setting makes no sense, or is not the one the
             run was started with.
-        DataError: the data cannot be used; every broken picture is named.
+        DataError: the data cannot be used; every broken image is named.
         TrainingError: the loss is no number any more, the disk is full, or there is nothing to resume.
     """
     if isinstance(data, Dataset) and (labels or mapping):
@@ -82,9 +82,9 @@ def finetune(
         options = resumed_config(started, run, options, str(model))
         labels, mapping = labels or started.get("labels"), mapping or started.get("mapping")
     train, val = open_splits(data, options, labels=labels, mapping=mapping)
-    pictures = {"classes": list(train.labels.classes), "train": len(train), "val": len(val or ())}
-    if started is not None and started["data"] != pictures:
-        raise DataError(f"{data} has changed since {run} was started: then {started['data']}, now {pictures}")
+    images = {"classes": list(train.labels.classes), "train": len(train), "val": len(val or ())}
+    if started is not None and started["data"] != images:
+        raise DataError(f"{data} has changed since {run} was started: then {started['data']}, now {images}")
     torch.manual_seed(options.seed)  # for the weights that are new
     network, entry, new = start_network(model, train.labels, options, hub=hub)
     entry = replace(
@@ -108,7 +108,7 @@ def finetune(
             "options": asdict(options),
             "labels": labels if isinstance(labels, str) else None,
             "mapping": dict(mapping or {}),
-            "data": pictures,
+            "data": images,
             "new_tensors": new,
         }
         with replacing(run / START) as partial:
@@ -121,7 +121,7 @@ def finetune(
     except ValueError as error:
         if "more than 1 value per channel" in str(error):  # torch's batch norm, after pooling to a single pixel
             advice = "use a larger batch_size or size, or a smaller accumulate"
-            raise OptionError(f"{entry.architecture} cannot learn from one picture at a time: {advice}") from error
+            raise OptionError(f"{entry.architecture} cannot learn from one image at a time: {advice}") from error
         raise
     if trainer.group.leads:
         write_report(run, val or train, device=options.device)
@@ -129,7 +129,7 @@ def finetune(
 
 
 def _refuse_unknown(model: str, options: TrainingConfig, hub: str | os.PathLike[str] | None) -> None:
-    """Names that are misspelt are told before all pictures are read."""
+    """Names that are misspelt are told before all images are read."""
     for name in (model, options.encoder, options.teacher):
         if not name or name in (*list_architectures(), "imagenet") or os.path.exists(name):
             continue

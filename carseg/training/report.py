@@ -26,12 +26,12 @@ _CURVES = {
 }
 
 
-def write_report(run: Path, pictures: Dataset, *, device: str = "auto") -> Path:
+def write_report(run: Path, images: Dataset, *, device: str = "auto") -> Path:
     """Writes the page of a run that has ended.
 
     Args:
         run: the run folder.
-        pictures: some of them are shown with what the best weights make of them.
+        images: some of them are shown with what the best weights make of them.
         device: what that runs on.
     """
     rows, segmenter = read_log(run), load(run / "best", device=device)
@@ -44,12 +44,10 @@ def write_report(run: Path, pictures: Dataset, *, device: str = "auto") -> Path:
         if curves:
             body.append(f"<h2>{escape(title)}</h2>{_chart(curves)}")
     for metric in segmenter.entry.metrics:
-        body.append(f"<h2>IoU by class, {metric.images} {escape(metric.split)} pictures</h2>")
+        body.append(f"<h2>IoU by class, {metric.images} {escape(metric.split)} images</h2>")
         body.append(bars({segmenter.name: metric.per_class}))
     body.append("<h2>Predictions</h2>")
-    body += (
-        _sheet(segmenter, pictures, i) for i in range(0, len(pictures), max(len(pictures) // SAMPLES, 1))[:SAMPLES]
-    )
+    body += (_sheet(segmenter, images, i) for i in range(0, len(images), max(len(images) // SAMPLES, 1))[:SAMPLES])
     write_page(run / REPORT, f"carseg finetune: {segmenter.name}", body)
     return run / REPORT
 
@@ -57,7 +55,7 @@ def write_report(run: Path, pictures: Dataset, *, device: str = "auto") -> Path:
 def _summary(rows: Sequence[LogRow], segmenter: Segmenter) -> dict[str, str]:
     entry = segmenter.entry
     known = {"model": f"{entry.name} ({entry.architecture}, {len(entry.labels)} classes)", "made by": entry.recipe}
-    known["pictures"] = ", ".join(f"{s.images} of {s.name} for {s.role}" for s in entry.data)
+    known["images"] = ", ".join(f"{s.images} of {s.name} for {s.role}" for s in entry.data)
     for metric in entry.metrics:
         known["best validation"] = _figures(metric)
     if rows:
@@ -77,15 +75,15 @@ def _figures(metric: Metric) -> str:
     )
 
 
-def _sheet(segmenter: Segmenter, pictures: Dataset, number: int) -> str:
-    """A picture, its prediction and its truth, side by side."""
-    rgb, truth = pictures[number].load()
+def _sheet(segmenter: Segmenter, images: Dataset, number: int) -> str:
+    """An image, its prediction and its truth, side by side."""
+    rgb, truth = images[number].load()
     masks = {"prediction": segmenter.predict(rgb).mask, "truth": truth}
     sheet = draw.side_by_side(rgb, masks, segmenter.labels)
     sheet.thumbnail((_SHEET_WIDTH, _SHEET_WIDTH))
     file = io.BytesIO()
     sheet.save(file, "JPEG", quality=85)
-    return figure(file.getvalue(), "picture, prediction and truth", pictures[number].name)
+    return figure(file.getvalue(), "image, prediction and truth", images[number].name)
 
 
 def _chart(curves: dict[str, list[tuple[float, float]]]) -> str:

@@ -18,7 +18,7 @@ MAY_CHANGE = ("device", "workers", "tensorboard")  # options that do not change 
 
 def read_start(run: Path) -> dict[str, Any]:
     """How a run was started: ``model``, ``options``, ``labels`` (a set's name), ``mapping``, ``data`` (classes and
-    numbers of pictures), ``new_tensors``.
+    numbers of images), ``new_tensors``.
 
     Raises:
         TrainingError: there is no run, or what it was started with cannot be read.

@@ -19,18 +19,18 @@ def open_splits(
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
 ) -> tuple[Dataset, Dataset | None]:
-    """The training pictures, those without labels too, and those that choose the best state; every one is readable.
+    """The training images, those without labels too, and those that choose the best state; every one is readable.
 
     Raises:
-        DataError: pictures are broken (and ``options.skip_bad`` is off), or there are none to train on.
-        OptionError: patience or the schedule "plateau", which go by validation pictures, where there are none.
+        DataError: images are broken (and ``options.skip_bad`` is off), or there are none to train on.
+        OptionError: patience or the schedule "plateau", which go by validation images, where there are none.
     """
     splits = {"train": data} if isinstance(data, Dataset) else load_splits(data, labels=labels, mapping=mapping)
     train, val = splits.get("train", splits.get("")), splits.get("val")
     if train is None:
         raise DataError(f"{data} has no split to train on, only {', '.join(splits)}")
     if val is None and not options.val_fraction and (options.patience is not None or options.schedule == "plateau"):
-        raise OptionError("patience and the schedule plateau go by validation pictures, and there are none")
+        raise OptionError("patience and the schedule plateau go by validation images, and there are none")
     more = None if options.unlabelled is None else load_unlabeled(options.unlabelled, train.labels)
     train = _verified(train, options)
     if val is not None:
@@ -46,5 +46,5 @@ def _verified(dataset: Dataset, options: TrainingConfig) -> Dataset:
     if dataset.broken:
         listed = "".join(f"\n  {name}: {reason}" for name, reason in dataset.broken.items())
         where = f"{dataset.name} {dataset.split}".strip()
-        warnings.warn(f"{len(dataset.broken)} of the pictures of {where} are left out:{listed}", stacklevel=4)
+        warnings.warn(f"{len(dataset.broken)} of the images of {where} are left out:{listed}", stacklevel=4)
     return dataset

@@ -77,7 +77,7 @@ def start_network(
         entry = replace(entry.unmeasured(), labels=labels, storage="float32", code_commit="", made_by="")
     if options.encoder is not None:
         encoders = _load_encoder(network, options.encoder, hub)
-        if encoders and not before:  # pictures as this encoder is used to: frozen, it could not learn others
+        if encoders and not before:  # images as this encoder is used to: frozen, it could not learn others
             seen = encoders[0].input
             entry = replace(entry, input=replace(entry.input, mean=seen.mean, std=seen.std, scale=seen.scale))
         before += [(encoder, "pretraining") for encoder in encoders]

@@ -1,6 +1,6 @@
 """The training loop: on a CPU, a GPU, or several (torchrun); it can be killed at any moment and resumed.
 
-Everything random in a step comes from the seed and the step's number alone: which pictures, how they are changed, which
+Everything random in a step comes from the seed and the step's number alone: which images, how they are changed, which
 units drop out. So the state to save is that number, the weights and the optimiser, and a resumed run goes where an
 uninterrupted one would.
 
@@ -8,7 +8,7 @@ A run folder holds
     state.pt       everything needed to go on
     log.csv        a row a validation
     best/, last/   hub entries (model.safetensors, config.json), what ``carseg.load`` takes
-    cache/         the pictures, decoded and resized once
+    cache/         the images, decoded and resized once
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ from carseg.training.losses import deep_supervision, inverse_frequency, make_los
 from carseg.training.precision import training_precision
 
 STATE = "state.pt"  # in a run folder; it is there once something was learned
-CACHE_MARGIN = 1.5  # pictures are cached so much larger than the network sees them, for the augmentations that zoom in
+CACHE_MARGIN = 1.5  # images are cached so much larger than the network sees them, for the augmentations that zoom in
 SAVE_SECONDS = 120  # a state is saved this often, and after every validation
 PLATEAU_PATIENCE = 5  # validations without a better one after which schedule "plateau" halves the rate
-VALIDATIONS = 100  # at most so many; without a limit a handful of pictures would be validated after every step
-GROWTH = 0.6  # share of the budget after which pictures have their full size, where they start smaller
+VALIDATIONS = 100  # at most so many; without a limit a handful of images would be validated after every step
+GROWTH = 0.6  # share of the budget after which images have their full size, where they start smaller
 
 
 @dataclass
@@ -69,9 +69,9 @@ class Trainer:
 
     Args:
         network: what is trained, with the weights it starts from.
-        spec: how it wants its pictures; training stretches them to ``spec.size``.
-        train: the pictures it learns from; the network predicts their classes.
-        val: the pictures that choose the best state; None keeps the last.
+        spec: how it wants its images; training stretches them to ``spec.size``.
+        train: the images it learns from; the network predicts their classes.
+        val: the images that choose the best state; None keeps the last.
         folder: the run folder.
         pack: writes a hub entry, called as ``pack(folder, network, validation scores or None)``.
         report: called after every step with what a progress bar wants to show.
@@ -114,7 +114,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
         self.schedule = optim.make_schedule(options.schedule)
         self.augment = Augment(options.augment, train.labels)
-        self.pictures, self.masks = self._load(train)
+        self.images, self.masks = self._load(train)
         counts = [torch.bincount(mask.flatten(), minlength=256)[: len(train.labels)] for mask in self.masks]
         self.present = torch.stack(counts).float().cpu()  # drawn from with a generator of the CPU
         self.teacher = None
@@ -180,11 +180,11 @@ class Trainer:
         total, waited = 0.0, 0.0
         for indices in self._indices().chunk(self.options.accumulate):
             began = time.perf_counter()
-            pictures, target = self._batch(indices, generator)
+            images, target = self._batch(indices, generator)
             waited += time.perf_counter() - began
             with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-                outputs = self.model(normalize_batch(pictures, self.spec))
-                opinion = self.teacher(pictures) if self.teacher else None
+                outputs = self.model(normalize_batch(images, self.spec))
+                opinion = self.teacher(images) if self.teacher else None
             loss = deep_supervision(self.loss, outputs, self.network.loss_weights, target)
             if opinion is not None:
                 loss = loss + deep_supervision(soft_cross_entropy, outputs, self.network.loss_weights, opinion)
@@ -206,10 +206,10 @@ class Trainer:
         return total, waited
 
     def _indices(self) -> Tensor:
-        """This process's share of the pictures of the current step."""
+        """This process's share of the images of the current step."""
         epoch, position = divmod(self.at.step, self.steps_per_epoch)
         generator = _generator(self.options.seed, "epoch", epoch)
-        count, size = len(self.pictures), self.options.batch_size
+        count, size = len(self.images), self.options.batch_size
         if self.options.balanced:
             seen = (self.present > 0).float()
             rarity = (seen / seen.sum(0).clamp(min=1)).sum(1)
@@ -219,10 +219,10 @@ class Trainer:
         return order[position * size : (position + 1) * size][self.group.rank :: self.group.size]
 
     def _batch(self, indices: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Pictures float32 (n, 3, h, w) in 0..255 and labels int64 (n, h, w), changed at random."""
-        indices = indices.to(self.pictures.device)
-        pictures, masks = self.pictures[indices].to(self.device), self.masks[indices].to(self.device)
-        return self.augment(pictures, masks, self._size(), generator)
+        """Images float32 (n, 3, h, w) in 0..255 and labels int64 (n, h, w), changed at random."""
+        indices = indices.to(self.images.device)
+        images, masks = self.images[indices].to(self.device), self.masks[indices].to(self.device)
+        return self.augment(images, masks, self._size(), generator)
 
     def _size(self) -> tuple[int, int]:
         """(height, width) of the current step: it grows over the first part of the training, in steps of 32 pixels."""
@@ -231,19 +231,19 @@ class Trainer:
         return height, width
 
     def _load(self, train: Dataset) -> tuple[Tensor, Tensor]:
-        """The cached pictures and masks, on an accelerator that has the room, else on disk."""
+        """The cached images and masks, on an accelerator that has the room, else on disk."""
         margin = CACHE_MARGIN if self.augment.zooms else 1.0
         height, width = (round(side * margin) for side in self.spec.size)
         with self.group.leader_first(), self._writing():  # the others find the cache that it made
             cache = build_cache(train, (height, width), self.folder / "cache", workers=self.options.workers)
-        tensors = torch.from_numpy(cache.pictures), torch.from_numpy(cache.masks)
+        tensors = torch.from_numpy(cache.images), torch.from_numpy(cache.masks)
         size = sum(tensor.nbytes for tensor in tensors)
         if self.device.type == "cuda" and size < torch.cuda.mem_get_info(self.device)[0] / 3:
             return tensors[0].to(self.device), tensors[1].to(self.device)
         return tensors
 
     def _validate(self) -> Scores | None:
-        """Scores of the averaged weights on the validation pictures, by the protocol; keeps the best."""
+        """Scores of the averaged weights on the validation images, by the protocol; keeps the best."""
         self.at.validated, self.at.loss = (self.at.step, self.done), 0.0
         if self.val is None:
             return None
@@ -255,7 +255,7 @@ class Trainer:
             self.at.validating = self.group.agree(time.perf_counter() - began) / (60 * self.options.minutes)
         miou = self.group.agree(scores.miou if scores else 0.0)
         if math.isnan(miou):
-            raise DataError(f"no pixel of the {len(self.val)} validation pictures has a label")
+            raise DataError(f"no pixel of the {len(self.val)} validation images has a label")
         self.at.stale += 1
         if miou > self.at.best:
             self.at.best, self.at.stale = miou, 0

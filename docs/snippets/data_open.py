@@ -3,4 +3,4 @@ import carseg
 data = carseg.data.load("labelled")
 print(len(data), data.format, data.labels.classes)
 
-picture, mask = data[0].load()  # uint8 (height, width, 3) and uint8 (height, width)
+image, mask = data[0].load()  # uint8 (height, width, 3) and uint8 (height, width)

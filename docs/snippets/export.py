@@ -1,4 +1,4 @@
 import carseg
 
-exported = carseg.export("fpn-mobilenetv2-carparts", "exported", format="onnx", pictures="pictures")
+exported = carseg.export("fpn-mobilenetv2-carparts", "exported", format="onnx", images="images")
 print(exported.files, exported.figure, exported.value)

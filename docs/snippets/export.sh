@@ -1,1 +1,1 @@
-carseg export fpn-mobilenetv2-carparts --out exported --pictures pictures
+carseg export fpn-mobilenetv2-carparts --out exported --pictures images

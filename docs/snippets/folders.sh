@@ -1,2 +1,2 @@
-carseg predict pictures --out results
-carseg predict pictures more/*.jpg img.jpg --out results-of-all
+carseg predict images --out results
+carseg predict images more/*.jpg img.jpg --out results-of-all

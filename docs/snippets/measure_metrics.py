@@ -6,7 +6,7 @@ data = carseg.data.load("labelled", labels=model.labels)
 
 evaluation = Evaluation(model.labels)
 for sample in data:
-    picture, truth = sample.load()
-    evaluation.add(model.predict(picture).mask, truth)
+    image, truth = sample.load()
+    evaluation.add(model.predict(image).mask, truth)
 scores = evaluation.scores()
 print(scores.miou, scores.miou_ci, scores.side_error)

@@ -12,9 +12,9 @@ model.predict("img.jpg")  # a path; http:// and https:// addresses work too
 model.predict(Path("img.jpg").read_bytes())  # the bytes of an image file
 with open("img.jpg", "rb") as file:
     model.predict(file)
-picture = Image.open("img.jpg")
-model.predict(picture)
-array = np.asarray(picture)  # (height, width, 3), uint8, RGB
+image = Image.open("img.jpg")
+model.predict(image)
+array = np.asarray(image)  # (height, width, 3), uint8, RGB
 model.predict(array)
 bgr = array[:, :, ::-1]  # what OpenCV reads
 model.predict(bgr[:, :, ::-1])  # so turn the channels round

@@ -4,7 +4,7 @@ import carseg
 
 result = carseg.load("fpn-mobilenetv2-carparts").predict("img.jpg")
 
-result.mask  # numpy uint8 (height, width): the label id of every pixel, at the picture's own size
+result.mask  # numpy uint8 (height, width): the label id of every pixel, at the image's own size
 result.labels.classes  # what the ids mean: result.labels.classes[3] is the name of id 3
 result.parts  # one entry a class that is present
 
@@ -14,9 +14,9 @@ for part in result.parts:
     part.rle  # the part's mask as COCO run lengths
     part.polygons  # outlines, exact to the pixel; worked out when asked for
 
-result.overlay()  # PIL picture: classes tinted and outlined, with a legend
-result.cutout()  # PIL picture: what is not background, the rest transparent
-result.cutout("white")  # or on a colour, or on another picture
+result.overlay()  # PIL image: classes tinted and outlined, with a legend
+result.cutout()  # PIL image: what is not background, the rest transparent
+result.cutout("white")  # or on a colour, or on another image
 result.to_dict()  # plain Python values; to_json() gives text
 result.to_coco()  # a COCO document
 # --8<-- [end:shown]

@@ -4,5 +4,5 @@ model = carseg.load("fpn-mobilenetv2-carparts")
 result = model.predict("img.jpg")
 
 for part in result.parts:
-    print(f"{part.name}: {part.area_fraction:.1%} of the picture, score {part.score:.2f}")
+    print(f"{part.name}: {part.area_fraction:.1%} of the image, score {part.score:.2f}")
 result.overlay().save("overlay.png")

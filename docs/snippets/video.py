@@ -7,7 +7,7 @@ import carseg
 
 
 def frames(path: str) -> Iterator[np.ndarray]:
-    """RGB pictures, one at a time, so that a long video needs no more memory than a short one."""
+    """RGB images, one at a time, so that a long video needs no more memory than a short one."""
     video = cv2.VideoCapture(path)
     while True:
         there, frame = video.read()

@@ -28,10 +28,10 @@ SPLITS = {
 
 @dataclass(frozen=True)
 class Item:
-    """A picture and its label, not read yet."""
+    """An image and its label, not read yet."""
 
     name: str
-    picture: Path | ImageSource
+    image: Path | ImageSource
     label: Label
 
 
@@ -41,12 +41,12 @@ class Found:
 
     Attributes:
         format: the reader's name.
-        records: pictures with their labels, by name.
+        records: images with their labels, by name.
         values: class name of each stored value, None for values to ignore, in the order the classes shall have;
             None where the folder says nothing about names (value i is then class i, 255 is ignored).
         colors: colour of each class name, {} where the folder gives none.
         maps: class maps that apply unless the caller's says otherwise, by the label set asked for ("": none was).
-        problems: pictures without a label and labels without a picture, name to reason.
+        problems: images without a label and labels without an image, name to reason.
     """
 
     format: str
@@ -80,7 +80,7 @@ class Format(Protocol):
 def absolute(path: str | os.PathLike[str]) -> Path:
     """The place that a user's path means, from the root on: ``.`` and ``..`` have names then, and ``~`` is the home.
 
-    Links are not followed: a linked folder is the split that it is called, and labels lie beside links to pictures.
+    Links are not followed: a linked folder is the split that it is called, and labels lie beside links to images.
     """
     return Path(os.path.abspath(os.path.expanduser(path)))
 
@@ -118,38 +118,38 @@ def _refuse(error: OSError) -> None:
 
 
 def images_below(folder: Path) -> dict[str, Path]:
-    """Picture files below a folder by name, see ``files_below``."""
+    """Image files below a folder by name, see ``files_below``."""
     return files_below(folder, SUFFIXES)
 
 
 def pair(
-    pictures: Mapping[str, Path],
+    images: Mapping[str, Path],
     labels: Mapping[str, Path],
     make: Callable[[Path], Label],
     endings: Iterable[str] = ("",),
 ) -> tuple[list[Item], dict[str, str]]:
-    """Pictures with the label of the same name (plus one of ``endings``), and what has no partner, name to reason.
+    """Images with the label of the same name (plus one of ``endings``), and what has no partner, name to reason.
 
-    Labels among the pictures, where both lie in one folder, are no pictures.
+    Labels among the images, where both lie in one folder, are no images.
     """
     records, problems, used, files = [], {}, set(), set(labels.values())
-    for name, picture in pictures.items():
-        if picture in files:
+    for name, image in images.items():
+        if image in files:
             continue
         label = next((name + ending for ending in endings if name + ending in labels), None)
         if label is None:
-            problems[name] = missing_label(picture)
+            problems[name] = missing_label(image)
         else:
             used.add(label)
-            records.append(Item(name, picture, make(labels[label])))
+            records.append(Item(name, image, make(labels[label])))
     for name in sorted(labels.keys() - used):
-        problems[name] = f"the label {labels[name]} has no picture"
+        problems[name] = f"the label {labels[name]} has no image"
     return records, problems
 
 
-def missing_label(picture: Path) -> str:
-    """What is wrong with a picture without a label."""
-    return f"the picture {picture} has no label"
+def missing_label(image: Path) -> str:
+    """What is wrong with an image without a label."""
+    return f"the image {image} has no label"
 
 
 def subfolder(folder: Path, names: Iterable[str]) -> Path | None:
@@ -161,17 +161,17 @@ def subfolder(folder: Path, names: Iterable[str]) -> Path | None:
 
 
 def labeled_splits(
-    pictures: Mapping[str, Path], labels: Mapping[str, Path], suffixes: Iterable[str]
+    images: Mapping[str, Path], labels: Mapping[str, Path], suffixes: Iterable[str]
 ) -> dict[str, tuple[Path, Path]]:
     """The two folders of every split that has labels: files with one of these endings.
 
     Those of the validation split too where only the training split has some: a test split often has none, but
-    validation pictures without labels are a mistake, which whoever pairs them will tell.
+    validation images without labels are a mistake, which whoever pairs them will tell.
     """
-    paired = {split: (pictures[split], labels[split]) for split in pictures if split in labels}
+    paired = {split: (images[split], labels[split]) for split in images if split in labels}
     paired = {split: folders for split, folders in paired.items() if files_below(folders[1], suffixes)}
-    if "train" in paired and "val" in pictures and "val" not in paired:
-        paired["val"] = (pictures["val"], labels.get("val", labels["train"].with_name(pictures["val"].name)))
+    if "train" in paired and "val" in images and "val" not in paired:
+        paired["val"] = (images["val"], labels.get("val", labels["train"].with_name(images["val"].name)))
     return paired
 
 

@@ -18,7 +18,7 @@ _MOST_PIXELS = 1 << 28  # more than Pillow opens
 
 Points = Sequence[
     tuple[float, float]
-]  # (x, y) in pixels; (0, 0) is the picture's corner, (0.5, 0.5) its first pixel's centre
+]  # (x, y) in pixels; (0, 0) is the image's corner, (0.5, 0.5) its first pixel's centre
 
 
 def paint(shapes: Iterable[tuple[int, Points]], height: int, width: int) -> np.ndarray:
@@ -33,10 +33,10 @@ def blank(height: int, width: int, value: int = 0) -> np.ndarray:
     """uint8 (height, width) of one value.
 
     Raises:
-        DataError: a label file says a size that no picture has.
+        DataError: a label file says a size that no image has.
     """
     if not (height > 0 and width > 0 and height * width <= _MOST_PIXELS):
-        raise DataError(f"is for a picture of {width}x{height} pixels")
+        raise DataError(f"is for an image of {width}x{height} pixels")
     return np.full((height, width), value, dtype=np.uint8)
 
 
@@ -47,7 +47,7 @@ def area(points: Points) -> float:
 
 
 def fill(mask: np.ndarray, points: Points, value: int) -> None:
-    """Sets the pixels of ``mask`` whose centre lies inside the polygon; what lies outside the picture is cut off."""
+    """Sets the pixels of ``mask`` whose centre lies inside the polygon; what lies outside the image is cut off."""
     height, width = mask.shape
     xs, ys = np.asarray(points, dtype=float).T
     left, right = (min(max(math.floor(x), 0), width) for x in (xs.min(), xs.max() + 1))

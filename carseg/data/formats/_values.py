@@ -1,4 +1,4 @@
-"""Label pictures as stored: the one place that opens a file of class values."""
+"""Label images as stored: the one place that opens a file of class values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from carseg.labels import Color
 
 @dataclass(frozen=True)
 class MaskFile:
-    """A label stored as a picture of class values: palette indices or grey levels."""
+    """A label stored as an image of class values: palette indices or grey levels."""
 
     path: Path
 
@@ -31,7 +31,7 @@ class MaskFile:
 
 @dataclass(frozen=True)
 class ColorFile:
-    """A label stored as a picture of class colours; value i is the i-th colour of ``colors``."""
+    """A label stored as an image of class colours; value i is the i-th colour of ``colors``."""
 
     path: Path
     colors: tuple[tuple[int, int, int], ...]
@@ -51,7 +51,7 @@ class ColorFile:
 
 
 def read_pixels(path: Path, *, rgb: bool = False) -> np.ndarray:
-    """Integer (H, W) or uint8 (H, W, 3) pixels of a label picture, without transparency and never turned or scaled.
+    """Integer (H, W) or uint8 (H, W, 3) pixels of a label image, without transparency and never turned or scaled.
 
     Args:
         rgb: colours rather than palette indices and grey levels.
@@ -60,41 +60,35 @@ def read_pixels(path: Path, *, rgb: bool = False) -> np.ndarray:
         DataError: missing, broken, lossy, or no integers.
     """
     try:
-        with Image.open(path) as picture:
-            if picture.format == "JPEG":
+        with Image.open(path) as image:
+            if image.format == "JPEG":
                 raise DataError(f"the label {path} is a JPEG, which blurs class values; save labels as PNG")
-            mode = (
-                "RGB"
-                if rgb or picture.mode in ("RGBA", "CMYK")
-                else "L"
-                if picture.mode in ("1", "LA")
-                else picture.mode
-            )
-            pixels = np.asarray(picture.convert(mode) if mode != picture.mode else picture)
-            if picture.mode == "1":
+            mode = "RGB" if rgb or image.mode in ("RGBA", "CMYK") else "L" if image.mode in ("1", "LA") else image.mode
+            pixels = np.asarray(image.convert(mode) if mode != image.mode else image)
+            if image.mode == "1":
                 pixels = pixels // 255
     except FileNotFoundError:
         raise DataError(f"there is no label {path}") from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"the label {path} is empty, broken or no picture ({error})") from None
+        raise DataError(f"the label {path} is empty, broken or no image ({error})") from None
     if pixels.dtype.kind not in "iu":
         raise DataError(f"the label {path} holds {pixels.dtype} numbers, not class values")
     return pixels
 
 
 def palette_of(path: Path) -> tuple[int, ...]:
-    """Red, green, blue of index 0, 1, ... of a label picture; () where it has no palette or cannot be read."""
+    """Red, green, blue of index 0, 1, ... of a label image; () where it has no palette or cannot be read."""
     try:
-        with Image.open(path) as picture:
-            return tuple(picture.getpalette("RGB") or ()) if picture.mode == "P" else ()
+        with Image.open(path) as image:
+            return tuple(image.getpalette("RGB") or ()) if image.mode == "P" else ()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return ()  # reading it says what is wrong
 
 
 def used_colors(path: Path) -> list[tuple[int, Color]]:
-    """The palette indices that occur in a label picture, and what colour each stands for."""
+    """The palette indices that occur in a label image, and what colour each stands for."""
     palette = palette_of(path)
     used = np.unique(read_pixels(path)).tolist() if palette else []
     return [(i, (palette[3 * i], palette[3 * i + 1], palette[3 * i + 2])) for i in used if 3 * i + 2 < len(palette)]

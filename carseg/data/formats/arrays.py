@@ -1,11 +1,11 @@
-"""Pictures and labels as numpy arrays: ``.npy`` and ``.npz`` stacks, and one ``.npy`` a picture.
+"""Images and labels as numpy arrays: ``.npy`` and ``.npz`` stacks, and one ``.npy`` an image.
 
     images.npy (N, H, W, 3) + labels.npy (N, H, W)     also x / y, train_images / train_labels; grey (N, H, W[, 1]);
                                                        one-hot labels (N, H, W, C)
     set.npz with two such arrays
-    set.npy (N, H, W, 4), or one (H, W, 4) a picture    the fourth channel is the label
+    set.npy (N, H, W, 4), or one (H, W, 4) an image    the fourth channel is the label
 
-Channels may stand before H and W too. Pictures are uint8, or floats in 0..1. Labels are whole numbers, or one-hot (the
+Channels may stand before H and W too. Images are uint8, or floats in 0..1. Labels are whole numbers, or one-hot (the
 largest channel wins, pixels without any are ignored). A file called train, val or test is that split.
 """
 
@@ -25,7 +25,7 @@ from carseg.labels import IGNORE
 NAME = "arrays"
 LAYOUT = "*.npy or *.npz with images and labels"  # what a folder of it holds
 
-_PICTURE_WORDS = frozenset(("x", "image", "images", "img", "imgs", "picture", "pictures", "rgb"))
+_IMAGE_WORDS = frozenset(("x", "image", "images", "img", "imgs", "picture", "pictures", "rgb"))
 _LABEL_WORDS = frozenset(("y", "label", "labels", "mask", "masks", "seg", "target", "targets", "gt"))
 
 
@@ -41,7 +41,7 @@ class Array:
         return f"{self.path} {self.key}".strip()
 
     def values(self) -> np.ndarray:
-        """This picture's array, channels last."""
+        """This image's array, channels last."""
         whole = _load(self.path, self.key)
         return _channels_last(np.asarray(whole if self.index is None else whole[self.index]))
 
@@ -57,7 +57,7 @@ class ArrayImage:
         if pixels.ndim == 2 or pixels.shape[2] == 1:
             pixels = np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
         if pixels.shape[2] not in (3, 4):
-            raise DataError(f"{self.array.path} holds pictures of {pixels.shape[2]} channels")
+            raise DataError(f"{self.array.path} holds images of {pixels.shape[2]} channels")
         pixels = pixels[..., :3]
         if pixels.dtype == np.uint8:
             return np.ascontiguousarray(pixels)
@@ -65,14 +65,14 @@ class ArrayImage:
         unit = pixels.dtype.kind == "f" and pixels.min() >= 0 and pixels.max() <= 1
         if not (whole or unit):
             raise DataError(
-                f"{self.array.path} holds {pixels.dtype} pictures outside 0..{1 if pixels.dtype.kind == 'f' else 255}"
+                f"{self.array.path} holds {pixels.dtype} images outside 0..{1 if pixels.dtype.kind == 'f' else 255}"
             )
         return np.rint(pixels * 255 if unit else pixels).astype(np.uint8)
 
 
 @dataclass(frozen=True)
 class ArrayLabel:
-    """A label array (H, W), one-hot (H, W, C), or the last channel of an array of picture and label."""
+    """A label array (H, W), one-hot (H, W, C), or the last channel of an array of image and label."""
 
     array: Array
     last_channel: bool = False
@@ -86,7 +86,7 @@ class ArrayLabel:
                 return np.where(values.any(axis=2), values.argmax(axis=2), IGNORE)
             if (values != values[..., :1]).any():
                 raise DataError(f"{self.array.path} holds labels that are neither one number a pixel nor one-hot")
-            values = values[..., 0]  # grey, as picture readers give it
+            values = values[..., 0]  # grey, as image readers give it
         values = values.reshape(values.shape[:2])
         if values.dtype == bool or values.dtype.kind in "iu":
             return values.astype(np.uint8) if values.dtype == bool else values
@@ -113,23 +113,23 @@ def read(folder: Path) -> dict[str, Found] | None:
     if problems:
         raise DataError("; ".join(problems.values()))
     found: dict[str, list[Item]] = {}
-    roles: dict[tuple[str, str], Array] = {}  # pictures and labels of each split; a stack of both is both
+    roles: dict[tuple[str, str], Array] = {}  # images and labels of each split; a stack of both is both
     for array in arrays:
         words = f"{array.path.stem}_{array.key}".lower().replace("-", "_").split("_")
         split = next((SPLITS[word] for word in words if word in SPLITS), "")
-        role = "picture" if _PICTURE_WORDS & {*words} else "label" if _LABEL_WORDS & {*words} else ""
+        role = "image" if _IMAGE_WORDS & {*words} else "label" if _LABEL_WORDS & {*words} else ""
         if not role and not (_combined(_shape(array)) and len(_shape(array)) == 4):
-            raise DataError(f"{array}: not clear whether it holds pictures or labels; name it images or labels")
-        for held in (role,) if role else ("picture", "label"):
+            raise DataError(f"{array}: not clear whether it holds images or labels; name it images or labels")
+        for held in (role,) if role else ("image", "label"):
             first = roles.setdefault((split, held), array)
             if first is not array:
                 raise DataError(f"{first} and {array} both hold {held}s of one split; join them, or name their splits")
     for (split, role), array in roles.items():
-        needed = "label" if role == "picture" else "picture"
+        needed = "label" if role == "image" else "image"
         other = roles.get((split, needed))
         if other is None or _shape(other)[0] != _shape(array)[0]:
             raise DataError(f"{array} has no {needed}s array of the same length beside it")
-        if role == "picture":
+        if role == "image":
             found[split] = [
                 Item(name, ArrayImage(replace(array, index=i)), ArrayLabel(replace(other, index=i), other is array))
                 for i, name in enumerate(_names(array))

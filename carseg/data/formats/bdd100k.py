@@ -1,4 +1,4 @@
-"""BDD100K's drivable area maps as its archives unpack: pictures in ``images/100k/SPLIT/``, labels in
+"""BDD100K's drivable area maps as its archives unpack: images in ``images/100k/SPLIT/``, labels in
 
 labels/drivable/masks/SPLIT/NAME.png               0 direct lane, 1 alternative lane, 2 neither
 drivable_maps/labels/SPLIT/NAME_drivable_id.png    0 neither, 1 direct lane, 2 alternative lane (the older release)
@@ -21,17 +21,17 @@ _LEGACY = {1: "direct_lane", 2: "alternative_lane", 0: "background"}
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """Any split that has both pictures and maps, and the validation split of a training split that has."""
-    images = next((folder / p for p in ("images/100k", "images") if (folder / p).is_dir()), None)
+    """Any split that has both images and maps, and the validation split of a training split that has."""
+    image_root = next((folder / p for p in ("images/100k", "images") if (folder / p).is_dir()), None)
     maps = next((folder / p for p in ("labels/drivable/masks", "drivable_maps/labels") if (folder / p).is_dir()), None)
-    if images is None or maps is None:
+    if image_root is None or maps is None:
         return None
-    folders = labeled_splits(split_folders(images), split_folders(maps), _LABELS)
+    folders = labeled_splits(split_folders(image_root), split_folders(maps), _LABELS)
     files = {split: files_below(labels, _LABELS) for split, (_, labels) in folders.items()}
     legacy = any(name.endswith(_LEGACY_ENDING) for names in files.values() for name in names)
     ending, values = (_LEGACY_ENDING, _LEGACY) if legacy else ("", dict(enumerate(BDD.classes)))
     found = {}
-    for split, (pictures, _) in folders.items():
-        records, problems = pair(images_below(pictures), files[split], MaskFile, (ending,))
+    for split, (images, _) in folders.items():
+        records, problems = pair(images_below(images), files[split], MaskFile, (ending,))
         found[split] = Found(NAME, records, values, problems=problems)
     return found or None

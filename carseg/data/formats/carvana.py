@@ -16,7 +16,7 @@ _VALUES = {0: "background", 1: "car", 255: "car"}
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """Folders whose label pictures are all called ``*_mask.gif``."""
+    """Folders whose label images are all called ``*_mask.gif``."""
     pairs = mask_folders(folder)
     listed = {split: files_below(masks, (".gif",)) for split, (_, masks) in pairs.items()}
     if not all(name.endswith("_mask") for labels in listed.values() for name in labels):

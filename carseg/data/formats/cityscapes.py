@@ -14,7 +14,7 @@ NAME = "cityscapes"
 LAYOUT = "leftImg8bit/ and gtFine/"  # what a folder of it holds
 
 _LABELS = (".png",)
-_PICTURE = "_leftImg8bit"
+_IMAGE = "_leftImg8bit"
 # Full id of each class, in the order of the training ids.
 _IDS = {
     7: "road",
@@ -42,20 +42,20 @@ _TRAIN = dict(enumerate(_IDS.values()))
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """Any split that has both pictures and labels, and the validation split of a training split that has.
+    """Any split that has both images and label_root, and the validation split of a training split that has.
 
     Full ids are preferred where both kinds are there.
     """
-    images, labels = folder / "leftImg8bit", folder / "gtFine"
-    if not (images.is_dir() and labels.is_dir()):
+    image_root, label_root = folder / "leftImg8bit", folder / "gtFine"
+    if not (image_root.is_dir() and label_root.is_dir()):
         return None
-    folders = labeled_splits(split_folders(images), split_folders(labels), _LABELS)
+    folders = labeled_splits(split_folders(image_root), split_folders(label_root), _LABELS)
     files = {split: files_below(notes, _LABELS) for split, (_, notes) in folders.items()}
     full = any(name.endswith("_labelIds") for names in files.values() for name in names)
     ending = "_gtFine_labelIds" if full else "_gtFine_labelTrainIds"
     found = {}
-    for split, (pictures, _) in folders.items():
-        named = {name.removesuffix(_PICTURE): path for name, path in images_below(pictures).items()}
+    for split, (images, _) in folders.items():
+        named = {name.removesuffix(_IMAGE): path for name, path in images_below(images).items()}
         notes = {name: path for name, path in files[split].items() if name.endswith(ending)}
         records, problems = pair(named, notes, MaskFile, (ending,))
         found[split] = Found(NAME, records, _FULL if full else _TRAIN, problems=problems)

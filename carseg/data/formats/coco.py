@@ -31,7 +31,7 @@ _FARTHEST = 1e6  # pixels
 
 @dataclass(frozen=True)
 class CocoLabel:
-    """The annotations of one picture: (stored value, segmentation) in painting order; the size is COCO's own.
+    """The annotations of one image: (stored value, segmentation) in painting order; the size is COCO's own.
 
     ``empty`` is the value of pixels that no annotation covers.
     """
@@ -88,7 +88,7 @@ def rasterize(segmentation: Any, height: int, width: int, name: str) -> np.ndarr
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """A COCO file beside ``images/`` or the pictures, or ``annotations/*_SPLIT*.json`` beside folders of pictures."""
+    """A COCO file beside ``images/`` or the images, or ``annotations/*_SPLIT*.json`` beside folders of images."""
     inside = subfolder(folder, ("annotations",))
     for place in (folder, inside) if inside else (folder,):
         parsed = {path: data for path in files_in(place, ".json") if (data := _parse(path)) is not None}
@@ -106,7 +106,7 @@ def read(folder: Path) -> dict[str, Found] | None:
 
 
 def read_file(path: Path) -> Found:
-    """The pictures of one COCO file; they are looked for below the file's folder, or the folder above ``annotations/``.
+    """The images of one COCO file; they are looked for below the file's folder, or the folder above ``annotations/``.
 
     Raises:
         DataError: it is no COCO file.
@@ -131,30 +131,30 @@ def _found(path: Path, data: Mapping[str, Any]) -> Found:
                 )
             )
         records, problems = [], {}
-        images = sorted(((_posix(image["file_name"]), image) for image in data["images"]), key=lambda pair: pair[0])
-        listed = Counter(file for file, _ in images)
+        entries = sorted(((_posix(entry["file_name"]), entry) for entry in data["images"]), key=lambda pair: pair[0])
+        listed = Counter(file for file, _ in entries)
         stems = Counter(_name(file) for file in listed)
-        pictures = _pictures(path, listed)
-        for file, image in images:
+        images = _images(path, listed)
+        for file, entry in entries:
             name = _name(file) if stems[_name(file)] == 1 else _name(file) + PurePosixPath(file).suffix
-            picture = pictures.get(file)
-            if picture is None or listed[file] > 1:
-                told = f"lists {file} twice" if picture else f"speaks of {file}, which is not there"
+            image = images.get(file)
+            if image is None or listed[file] > 1:
+                told = f"lists {file} twice" if image else f"speaks of {file}, which is not there"
                 problems[name] = f"{path} {told}"
                 continue
-            painted = tuple(shape[2:] for shape in sorted(shapes.get(image["id"], []), key=lambda shape: shape[:2]))
-            label = CocoLabel(name, int(image["height"]), int(image["width"]), painted, empty)
-            records.append(Item(name, picture, label))
+            painted = tuple(shape[2:] for shape in sorted(shapes.get(entry["id"], []), key=lambda shape: shape[:2]))
+            label = CocoLabel(name, int(entry["height"]), int(entry["width"]), painted, empty)
+            records.append(Item(name, image, label))
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path} is no valid COCO file: {error!r}") from None
-    orphans = shapes.keys() - {image["id"] for image in data["images"]}
+    orphans = shapes.keys() - {entry["id"] for entry in data["images"]}
     if orphans:
         some = ", ".join(map(repr, sorted(orphans, key=str)[:3]))
-        problems[path.name] = f"{path} has annotations of pictures that it does not list: image_id {some}"
-    used = {record.picture for record in records}
-    for name, picture in images_below(path.parent / "images").items():
-        if picture not in used:
-            problems[name] = f"the picture {picture} is not in {path.name}"
+        problems[path.name] = f"{path} has annotations of images that it does not list: image_id {some}"
+    used = {record.image for record in records}
+    for name, image in images_below(path.parent / "images").items():
+        if image not in used:
+            problems[name] = f"the image {image} is not in {path.name}"
     return Found(NAME, records, values, problems=problems)
 
 
@@ -178,7 +178,7 @@ def _values(categories: list[Mapping[str, Any]], folder: Path) -> tuple[Values, 
 
 
 def _name(file: str) -> str:
-    """What a picture is called here: its path without the extension, and without what leads out of the folder."""
+    """What an image is called here: its path without the extension, and without what leads out of the folder."""
     place = PurePosixPath(file).with_suffix("")
     return PurePosixPath(*(part for part in place.parts if part not in ("/", ".."))).as_posix()
 
@@ -187,10 +187,10 @@ def _posix(file_name: Any) -> str:
     return PureWindowsPath(str(file_name)).as_posix()  # tools on Windows write backslashes
 
 
-def _pictures(path: Path, listed: Iterable[str]) -> dict[str, Path]:
-    """The picture of each name that a COCO file lists, as far as there is one.
+def _images(path: Path, listed: Iterable[str]) -> dict[str, Path]:
+    """The image of each name that a COCO file lists, as far as there is one.
 
-    A name is a path below the folder of pictures. Where there is nothing, the one picture there of that file name is
+    A name is a path below the folder of images. Where there is nothing, the one image there of that file name is
     meant, if no other entry has it: exporters leave folders out, and put others in front.
     """
     base = path.parent.parent if path.parent.name.lower() == "annotations" else path.parent
@@ -198,10 +198,10 @@ def _pictures(path: Path, listed: Iterable[str]) -> dict[str, Path]:
     split = _split_of(path)
     placed: dict[str, Path] = {}
     named: dict[tuple[str, bool], list[Path]] = {}  # by file name, and whether it is in a folder of this split
-    for picture in images_below(folder).values():
-        placed[picture.relative_to(base).as_posix()] = placed[picture.relative_to(folder).as_posix()] = picture
-        own = split in map(SPLITS.get, picture.relative_to(base).parent.parts)
-        named.setdefault((picture.name, own), []).append(picture)
+    for image in images_below(folder).values():
+        placed[image.relative_to(base).as_posix()] = placed[image.relative_to(folder).as_posix()] = image
+        own = split in map(SPLITS.get, image.relative_to(base).parent.parts)
+        named.setdefault((image.name, own), []).append(image)
     found = {file: placed[file] for file in listed if file in placed}
     taken = Counter(found.values())
     loose = {

@@ -1,4 +1,4 @@
-"""labelme: one JSON file a picture, with polygons, rectangles, circles or bit masks.
+"""labelme: one JSON file per image, with polygons, rectangles, circles or bit masks.
 
 The classes are the labels that occur, in alphabetical order behind the background, unless a class file gives the order;
 a label called ``__ignore__`` is ignored. X-AnyLabeling writes the same, and rotated boxes. See
@@ -37,7 +37,7 @@ _NOTE_FOLDERS = ("annotations", "labels", "json", "jsons", "labelme")
 
 @dataclass(frozen=True)
 class LabelmeLabel:
-    """The shapes of one picture; ``values`` gives the stored value of each class by its plain name."""
+    """The shapes of one image; ``values`` gives the stored value of each class by its plain name."""
 
     path: Path
     height: int | None
@@ -67,7 +67,7 @@ class LabelmeLabel:
 
 @dataclass(frozen=True)
 class EmbeddedImage:
-    """The picture inside a labelme file, for files whose picture is nowhere else."""
+    """The image inside a labelme file, for files whose image is nowhere else."""
 
     path: Path
 
@@ -75,11 +75,11 @@ class EmbeddedImage:
         try:
             return decode(base64.b64decode(json.loads(self.path.read_bytes())["imageData"])).rgb
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ImageError(f"{self.path} holds no picture: {error}") from None
+            raise ImageError(f"{self.path} holds no image: {error}") from None
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """A folder of labelme files beside their pictures, or in a folder of their own."""
+    """A folder of labelme files beside their images, or in a folder of their own."""
     files = _files(folder)
     if not files:
         return None
@@ -90,15 +90,15 @@ def read(folder: Path) -> dict[str, Found] | None:
             if not isinstance(note["shapes"], list):
                 raise TypeError("'shapes' is no list")
             labels = {str(shape["label"]) for shape in note["shapes"]}
-            picture = _picture(folder, path, note)
+            image = _image(folder, path, note)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             problems[path.stem] = f"{path} is no labelme file ({error!r})"
             continue
-        if picture is None:
+        if image is None:
             problems[path.stem] = f"{path} speaks of {note.get('imagePath')}, which is not there"
         else:
-            note.pop("imageData", None)  # a whole picture, which is read from the file when it is used
-            notes[path] = (picture, note, labels)
+            note.pop("imageData", None)  # a whole image, which is read from the file when it is used
+            notes[path] = (image, note, labels)
     written = class_file(folder)
     if written is not None:
         names = [name for name in written.values.values() if name is not None]
@@ -107,13 +107,13 @@ def read(folder: Path) -> dict[str, Found] | None:
     values: dict[int, str | None] = dict(enumerate(_ordered(names)))
     by_name = {plain_name(name): value for value, name in values.items() if name} | {"ignore": IGNORE}
     records = []
-    for path, (picture, note, _) in notes.items():
+    for path, (image, note, _) in notes.items():
         label = LabelmeLabel(path, note.get("imageHeight"), note.get("imageWidth"), tuple(note["shapes"]), by_name)
-        records.append(Item(path.stem, picture, label))
-    used = {record.picture.resolve() for record in records if isinstance(record.picture, Path)}
-    for name, picture in _loose_pictures(folder, files).items():
-        if picture.resolve() not in used and name not in problems:
-            problems[name] = f"the picture {picture} has no label"
+        records.append(Item(path.stem, image, label))
+    used = {record.image.resolve() for record in records if isinstance(record.image, Path)}
+    for name, image in _loose_images(folder, files).items():
+        if image.resolve() not in used and name not in problems:
+            problems[name] = f"the image {image} has no label"
     return {"": Found(NAME, records, {**values, IGNORE: None}, problems=problems)}
 
 
@@ -130,7 +130,7 @@ def _files(folder: Path) -> list[Path]:
     return []
 
 
-def _picture(folder: Path, path: Path, note: Mapping[str, Any]) -> Path | ImageSource | None:
+def _image(folder: Path, path: Path, note: Mapping[str, Any]) -> Path | ImageSource | None:
     said = PureWindowsPath(str(note.get("imagePath") or "")).as_posix()  # understands both kinds of slashes
     images = subfolder(folder, IMAGE_FOLDERS) or folder
     places = [path.parent / said, path.parent / Path(said).name, images / Path(said).name]
@@ -138,8 +138,8 @@ def _picture(folder: Path, path: Path, note: Mapping[str, Any]) -> Path | ImageS
     return there or (EmbeddedImage(path) if note.get("imageData") else None)
 
 
-def _loose_pictures(folder: Path, files: list[Path]) -> dict[str, Path]:
-    """Pictures that stand beside the labelme files, or in the folder of pictures, by name."""
+def _loose_images(folder: Path, files: list[Path]) -> dict[str, Path]:
+    """Images that stand beside the labelme files, or in the folder of images, by name."""
     images = subfolder(folder, IMAGE_FOLDERS)
     if images is not None:
         return images_below(images)
@@ -169,13 +169,13 @@ def _outline(shape: Mapping[str, Any]) -> list[tuple[float, float]]:
 
 
 def _stamp(mask: np.ndarray, shape: Mapping[str, Any], value: int) -> None:
-    """A bit mask: a picture whose first pixel lies at the first point."""
+    """A bit mask: an image whose first pixel lies at the first point."""
     left, top = (round(float(side)) for side in shape["points"][0])
     try:
-        with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as picture:
-            bits = np.asarray(picture.convert("L")) > 0
+        with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as image:
+            bits = np.asarray(image.convert("L")) > 0
     except binascii.Error as error:
-        raise DataError(f"has a bit mask that is no picture ({error})") from None
+        raise DataError(f"has a bit mask that is no image ({error})") from None
     bits, top, left = bits[max(-top, 0) :, max(-left, 0) :], max(top, 0), max(left, 0)
     place = mask[top : top + bits.shape[0], left : left + bits.shape[1]]
     place[bits[: place.shape[0], : place.shape[1]]] = value

@@ -1,4 +1,4 @@
-"""Pictures beside label pictures of the same names: index, palette, grey or colour-coded files.
+"""Images beside label images of the same names: index, palette, grey or colour-coded files.
 
 A label's values are its palette indices or grey levels, 255 is ignored; where a colour table lies in the folder
 (``carseg.data.colors``) they are its colours. Labels of nothing but 0 and 255 are two classes, unless a class file
@@ -46,22 +46,22 @@ _SIBLINGS = ("_masks", "_mask", "_labels", "_label", "annot", "_annot", "_gt")
 
 
 def mask_folders(folder: Path) -> dict[str, tuple[Path, Path]]:
-    """The folders of pictures and of label pictures by split ("": no splits), {} where there are none."""
-    images, masks = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, MASK_FOLDERS)
+    """The folders of images and of label images by split ("": no splits), {} where there are none."""
+    image_root, mask_root = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, MASK_FOLDERS)
     whole: tuple[Path, Path] | None
-    if images is not None and masks is not None:
-        pictures, labels, whole = split_folders(images), split_folders(masks), (images, masks)
+    if image_root is not None and mask_root is not None:
+        images, labels, whole = split_folders(image_root), split_folders(mask_root), (image_root, mask_root)
     else:
-        pictures = split_folders(folder)
-        siblings = {split: _sibling(folder, place) for split, place in pictures.items()}
+        images = split_folders(folder)
+        siblings = {split: _sibling(folder, place) for split, place in images.items()}
         labels = {split: place for split, place in siblings.items() if place is not None}
-        whole = None if pictures else (folder, folder)
-    pairs = labeled_splits(pictures, labels, (*MASK_SUFFIXES, *_LOSSY))
+        whole = None if images else (folder, folder)
+    pairs = labeled_splits(images, labels, (*MASK_SUFFIXES, *_LOSSY))
     return {"": whole} if not pairs and whole and label_files(*whole) else pairs
 
 
 def label_files(images: Path, masks: Path) -> dict[str, Path]:
-    """The label pictures of two folders by name; in one folder of both those named after a picture.
+    """The label images of two folders by name; in one folder of both those named after an image.
 
     JPEGs are among them only where there is nothing else: reading one says what is wrong with it.
     """
@@ -76,12 +76,12 @@ def label_files(images: Path, masks: Path) -> dict[str, Path]:
     }
 
 
-def _sibling(folder: Path, pictures: Path) -> Path | None:
-    return subfolder(folder, [pictures.name.lower() + ending for ending in _SIBLINGS])
+def _sibling(folder: Path, images: Path) -> Path | None:
+    return subfolder(folder, [images.name.lower() + ending for ending in _SIBLINGS])
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """Every split of a folder of pictures and label pictures; names come from a colour table, or are left open."""
+    """Every split of a folder of images and label images; names come from a colour table, or are left open."""
     table = color_table(folder)
     found = {}
     colors = tuple(table.values()) if table else ()
@@ -101,7 +101,7 @@ def read(folder: Path) -> dict[str, Found] | None:
 
 
 def _agree_on_colors(labels: list[Path]) -> None:
-    """Refuses palettes that each file has for itself, as a picture that is reduced to few colours gets them.
+    """Refuses palettes that each file has for itself, as an image that is reduced to few colours gets them.
 
     Raises:
         DataError: a colour is one value here and another there, where that stands for another colour.

@@ -53,24 +53,24 @@ _CLASSES = [
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """The pictures that a list names, by split; all that have a label where there is no list."""
-    images, labels = subfolder(folder, ("jpegimages",)), subfolder(folder, ("segmentationclass",))
-    if images is None or labels is None:
+    """The images that a list names, by split; all that have a label where there is no list."""
+    image_root, label_root = subfolder(folder, ("jpegimages",)), subfolder(folder, ("segmentationclass",))
+    if image_root is None or label_root is None:
         return None
     table = color_table(folder)
     colors = tuple(table.values()) if table else ()
     original = folder.name.lower().startswith("voc20") and class_file(folder) is None
     values = dict(enumerate(table or (_CLASSES if original else ()))) or None
-    pictures, files = images_below(images), files_below(labels, (".png",))
+    images, files = images_below(image_root), files_below(label_root, (".png",))
     found = {}
     for split, names in _lists(folder).items() or [("", sorted(files))]:
         records, problems = pair(
-            {name: pictures[name] for name in names if name in pictures},
+            {name: images[name] for name in names if name in images},
             {name: files[name] for name in names if name in files},
             lambda path: ColorFile(path, colors) if colors else MaskFile(path),
         )
         for name in names:
-            if name not in pictures and name not in files:
+            if name not in images and name not in files:
                 problems[name] = f"{split}.txt lists {name}, which is not there"
         found[split] = Found(NAME, records, values, colors=table or {}, problems=problems)
     return found

@@ -1,8 +1,8 @@
-"""YOLO segmentation: one text file a picture, ``class x1 y1 x2 y2 ...`` a line, in shares of width and height.
+"""YOLO segmentation: one text file per image, ``class x1 y1 x2 y2 ...`` a line, in shares of width and height.
 
 Names come from ``data.yaml`` (or any one ``*.yaml`` with ``names``), else from a class file, else they are ``class_0``,
-``class_1``, ... A background is put before the classes. An empty text file is a picture of nothing but background; a
-missing one is reported. A split is one folder of pictures or more, or a text file that lists pictures. See
+``class_1``, ... A background is put before the classes. An empty text file is an image of nothing but background; a
+missing one is reported. A split is one folder of images or more, or a text file that lists images. See
 ``carseg.data.shapes`` for what a polygon covers.
 """
 
@@ -43,7 +43,7 @@ LAYOUT = "data.yaml, or images/ and labels/*.txt"  # what a folder of it holds
 Files = dict[str, Path]
 
 _TEXTS = (".txt",)
-_OVERHANG = 0.01  # so far beyond the picture a polygon may reach, as rounding exporters and Ultralytics have it
+_OVERHANG = 0.01  # so far beyond the image a polygon may reach, as rounding exporters and Ultralytics have it
 
 
 @dataclass(frozen=True)
@@ -86,10 +86,11 @@ def read(folder: Path, chosen: Path | None = None) -> dict[str, Found] | None:
         return None
     places, missing = _places(folder, described) if described else ({}, {})
     if not places:
-        images, labels = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, ("labels",))
-        if images is None or labels is None or not files_below(labels, _TEXTS):
+        image_root, label_root = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, ("labels",))
+        if image_root is None or label_root is None or not files_below(label_root, _TEXTS):
             return None
-        folders = labeled_splits(split_folders(images), split_folders(labels), _TEXTS) or {"": (images, labels)}
+        folders = labeled_splits(split_folders(image_root), split_folders(label_root), _TEXTS)
+        folders = folders or {"": (image_root, label_root)}
         places = {split: [_below(*both)] for split, both in folders.items()}
     if described is None and folder.name.lower() in SPLITS:
         described = _description(folder.parent)
@@ -101,8 +102,8 @@ def read(folder: Path, chosen: Path | None = None) -> dict[str, Found] | None:
     for split, parts in places.items():
         records: list[Item] = []
         problems: dict[str, str] = {}
-        for pictures, its_texts in parts:
-            some, loose = pair(pictures, its_texts, YoloLabel)
+        for images, its_texts in parts:
+            some, loose = pair(images, its_texts, YoloLabel)
             records += some
             problems |= {name: why for name, why in loose.items() if Path(name).name != "classes"}
         found[split] = Found(NAME, records, values, problems=problems | missing.get(split, {}))
@@ -154,7 +155,7 @@ def _names(described: Mapping[str, Any]) -> Values:
 def _places(
     folder: Path, described: Mapping[str, Any]
 ) -> tuple[dict[str, list[tuple[Files, Files]]], dict[str, dict[str, str]]]:
-    """For each split its pictures and text files by name, folder by folder or list by list; and what is not there.
+    """For each split its images and text files by name, folder by folder or list by list; and what is not there.
 
     A test split may be without labels, or only spoken of: it is left out then.
     """
@@ -177,34 +178,34 @@ def _places(
     return {split: places.get(split, []) for split in SPLIT_ORDER if split in places or split in missing}, missing
 
 
-def _below(images: Path, labels: Path, prefix: str = "") -> tuple[Files, Files]:
-    pictures, texts = images_below(images), files_below(labels, _TEXTS)
-    return {prefix + name: path for name, path in pictures.items()}, {prefix + n: p for n, p in texts.items()}
+def _below(image_root: Path, label_root: Path, prefix: str = "") -> tuple[Files, Files]:
+    images, texts = images_below(image_root), files_below(label_root, _TEXTS)
+    return {prefix + name: path for name, path in images.items()}, {prefix + n: p for n, p in texts.items()}
 
 
 def _listed_in(file: Path, folder: Path, described: Mapping[str, Any]) -> tuple[Files, Files]:
-    """The pictures that a text file lists, and the text files that belong to them.
+    """The images that a text file lists, and the text files that belong to them.
 
     CVAT writes ``data/`` before each, a folder that its archive has not.
 
     Raises:
         DataError: it lists one that is not there, or is no text.
     """
-    pictures, texts = {}, {}
+    images, texts = {}, {}
     try:
         lines = filled_lines(file.read_text("utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} cannot be read as a list of pictures: {error}") from None
+        raise DataError(f"{file} cannot be read as a list of images: {error}") from None
     for line in lines:
-        picture = _find(folder, described, line) or _find(folder, described, line.partition("/")[2] or line)
-        if picture is None:
+        image = _find(folder, described, line) or _find(folder, described, line.partition("/")[2] or line)
+        if image is None:
             raise DataError(f"{file} lists {line}, which is not there")
-        inside = picture.relative_to(folder) if picture.is_relative_to(folder) else picture
-        name, text = inside.with_suffix("").as_posix(), _labels_of(picture).with_suffix(".txt")
-        pictures[name] = picture
+        inside = image.relative_to(folder) if image.is_relative_to(folder) else image
+        name, text = inside.with_suffix("").as_posix(), _labels_of(image).with_suffix(".txt")
+        images[name] = image
         if text.is_file():
             texts[name] = text
-    return pictures, texts
+    return images, texts
 
 
 def _find(folder: Path, described: Mapping[str, Any], place: str) -> Path | None:
@@ -214,13 +215,13 @@ def _find(folder: Path, described: Mapping[str, Any], place: str) -> Path | None
     inside = place.removeprefix("../").removeprefix("./")
     root = folder / str(described.get("path") or "")
     candidates = [folder / place, root / place, folder / inside]
-    # Not resolved: the labels of linked pictures lie beside the links.
+    # Not resolved: the labels of linked images lie beside the links.
     return next((Path(os.path.abspath(candidate)) for candidate in candidates if candidate.exists()), None)
 
 
-def _labels_of(images: Path) -> Path:
-    """Where the text files of a folder or a picture lie: the last "images" of the path becomes "labels"."""
-    parts = list(images.parts)
+def _labels_of(place: Path) -> Path:
+    """Where the text files of a folder or an image lie: the last "place" of the path becomes "labels"."""
+    parts = list(place.parts)
     for i in range(len(parts) - 1, -1, -1):
         if parts[i].lower() in IMAGE_FOLDERS:
             parts[i] = "labels"
