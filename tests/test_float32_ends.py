@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import carseg
 from carseg import runtimes
 from carseg.architectures.network import Network
-from carseg.architectures.registry import _BUILDERS, list_architectures
+from carseg.architectures.registry import _registered, list_architectures
 from carseg.hub.create import create_model
 from carseg.hub.save import save_model
 from carseg.labels import label_set
@@ -63,7 +63,7 @@ def test_neither_the_image_nor_the_logits_are_rounded(
     if not runtimes.installed(runtime):
         pytest.skip(f"{runtime} is not installed")
     monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setitem(_BUILDERS, "difference", Difference)
+    monkeypatch.setitem(_registered, "difference", Difference)
     entry = replace(write_model(tmp_path), architecture="difference", labels=label_set("two", ("background", "car")))
     save_model(tmp_path / "difference", Difference(2, 3), entry)
     image = np.ones((1, 3, SIDE, SIDE), np.float32)
