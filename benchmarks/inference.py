@@ -102,10 +102,10 @@ def _with_weights(name: str, scratch: Path, hub: str | None) -> str | None:
     labels = LABEL_SETS["carparts"]
     known = {key: "" for key in ("recipe", "code_commit", "paper", "made_by")}
     spec = InputSpec((320, 320), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-    entry = ModelInfo(
+    info = ModelInfo(
         name, name, labels, "model.safetensors", "0" * 64, 1, 1, "float32", spec, "none", "yes", data=(), **known
     )
-    save_model(scratch / "hub" / name, create_model(name, len(labels)), entry)
+    save_model(scratch / "hub" / name, create_model(name, len(labels)), info)
     return str(scratch / "hub")
 
 
@@ -127,9 +127,9 @@ def _calibrate(name: str, place: str | None, files: list[str]) -> None:
     from carseg.images import decode
     from carseg.runtimes import put_int8_ranges
 
-    located = resolve(name, hub=place)
-    if located.entry.int8 is None:
-        put_int8_ranges(located.entry, calibrate(located, (decode(file).rgb for file in files)))
+    resolved = resolve(name, hub=place)
+    if resolved.info.int8 is None:
+        put_int8_ranges(resolved.info, calibrate(resolved, (decode(file).rgb for file in files)))
 
 
 def _row(job: Job, ways: list[str], rounds: int) -> None:
@@ -176,10 +176,10 @@ def _predictor(job: Job) -> Callable[[bytes], np.ndarray]:
     from carseg.inference import Segmenter
     from carseg.runtimes import start_runtime
 
-    located = resolve(job["name"], hub=job["hub"])
+    resolved = resolve(job["name"], hub=job["hub"])
     if job["size"]:
-        spec = replace(located.entry.input, size=(job["size"], job["size"]), resize="stretch")
-        located = replace(located, entry=replace(located.entry, input=spec))
+        spec = replace(resolved.info.input, size=(job["size"], job["size"]), resize="stretch")
+        resolved = replace(resolved, info=replace(resolved.info, input=spec))
     if job["way"] == REFERENCE:
         import torch
 
@@ -187,10 +187,10 @@ def _predictor(job: Job) -> Callable[[bytes], np.ndarray]:
 
         if job["threads"]:
             torch.set_num_threads(job["threads"])
-        predict = plain_predict(located)
+        predict = plain_predict(resolved)
         return lambda content: predict(io.BytesIO(content))
     runtime, precision = job["way"].split()
-    segmenter = Segmenter(located.entry, start_runtime(located, runtime, "cpu", precision, job["threads"]))
+    segmenter = Segmenter(resolved.info, start_runtime(resolved, runtime, "cpu", precision, job["threads"]))
     return lambda content: segmenter.predict(content).mask
 
 

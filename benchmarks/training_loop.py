@@ -152,14 +152,14 @@ def carseg_loop(job: Job) -> Loop:
     data = open_data(job["data"], labels=labels)
     data = data.subset(_names(job), "train")
     spec = InputSpec(tuple(job["size"]), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
-    options = TrainingConfig(
+    config = TrainingConfig(
         epochs=1, batch_size=job["batch_size"], lr=1e-4, loss="ce", optimizer="adam", augment="none"
     )
     torch.manual_seed(0)
     network = create_model("unet", 2)
 
     def run() -> dict[str, Any]:
-        trainer = Trainer(network, spec, data, None, run_folder, options, pack=lambda *_: None)
+        trainer = Trainer(network, spec, data, None, run_folder, config, pack=lambda *_: None)
         trainer.run()
         row = read_log(run_folder)[-1]
         precision = f"{trainer.precision}".removeprefix("torch.")

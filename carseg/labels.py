@@ -1,7 +1,7 @@
-"""Label sets: class names, colours, the background, left/right twins. Standard library only.
+"""Label sets: class names, colours, the background, left-right pairs. Standard library only.
 
-Colours are fixed per class, so that two images, or two models, can be compared by eye. A part and its twin on the
-other side share a hue and differ in lightness (left dark, right light). The colours were chosen so that no two of a set
+Colours are fixed per class, so that two images, or two models, can be compared by eye. A part and its counterpart
+on the other side share a hue and differ in lightness (left dark, right light). The colours were chosen so that no two of a set
 come near each other for normal sight, nor with protanopia, deuteranopia or tritanopia; a test holds that.
 """
 
@@ -61,17 +61,17 @@ class LabelSet:
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """Label ids of left/right twins, found by name: ``front_left_door`` and ``front_right_door``.
+        """Label ids of left-right pairs, found by name: ``front_left_door`` and ``front_right_door``.
 
         Mirroring an image swaps them. "Left" is the vehicle's left.
         """
         ids = {name: i for i, name in enumerate(self.classes)}
-        twins = ((i, ids.get(_other_side(name))) for name, i in ids.items() if "left" in _words(name))
-        return tuple((left, right) for left, right in twins if right is not None)
+        pairs = ((i, ids.get(_other_side(name))) for name, i in ids.items() if "left" in _words(name))
+        return tuple((left, right) for left, right in pairs if right is not None)
 
     @property
     def unpaired(self) -> tuple[str, ...]:
-        """Names that speak of a side but have no twin: mirroring an image would give them the wrong side."""
+        """Names that speak of a side but have no counterpart: mirroring an image would give them the wrong side."""
         paired = {self.classes[i] for pair in self.pairs for i in pair}
         return tuple(name for name in self.classes if _has_side(name) and name not in paired)
 
@@ -105,12 +105,12 @@ def plain_name(name: str) -> str:
 
 
 def spread_colors(classes: tuple[str, ...], background: int | None) -> tuple[Color, ...]:
-    """Distinct colours for any class names: twins share a hue, the background is black.
+    """Distinct colours for any class names: left-right pairs share a hue, the background is black.
 
     28 of them are chosen to be told apart with any colour vision; what comes after goes round the hues.
     """
-    twins = (name for name in classes if "left" in _words(name) and _other_side(name) in classes)
-    tones = dict(zip(map(_without_side, twins), SPREAD_COLORS, strict=False))
+    lefts = (name for name in classes if "left" in _words(name) and _other_side(name) in classes)
+    tones = dict(zip(map(_without_side, lefts), SPREAD_COLORS, strict=False))
     free = list(enumerate(SPREAD_COLORS[len(tones) :]))
     single = iter([pair[1 - i % 2] for i, pair in free] + [pair[i % 2] for i, pair in free])
     hues = map(_hue, itertools.count())

@@ -38,8 +38,8 @@ def on_files(files: Any, config: Any) -> Any:
     drawn = {name: image for name in models if (image := zoo_pages.drawn_result(name))}
     pages: dict[str, str | bytes] = {"command-line.md": command_line_page()}
     pages["zoo/index.md"] = zoo_pages.zoo_page(models, rows, drawn)
-    for name, entry in models.items():
-        pages[f"zoo/{name}.md"] = zoo_pages.weight_page(entry, rows.get(name), with_image=name in drawn)
+    for name, info in models.items():
+        pages[f"zoo/{name}.md"] = zoo_pages.weight_page(info, rows.get(name), with_image=name in drawn)
     pages |= {f"zoo/{name}.jpg": image for name, image in drawn.items()}
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
@@ -49,7 +49,7 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, **_: Any) -> str:
     """Fills in the figures of the manifest."""
     models = load_manifest().models
-    return _OURS.sub(lambda told: zoo_pages.our_figure(models, told[1], told[2], merged=bool(told[3])), markdown)
+    return _OURS.sub(lambda asked: zoo_pages.our_figure(models, asked[1], asked[2], merged=bool(asked[3])), markdown)
 
 
 def command_line_page() -> str:

@@ -46,40 +46,40 @@ def zoo_page(models: Models, rows: Rows, images: Iterable[str] = ()) -> str:
     ]
     if not models:
         return _page([*blocks, "This version has no weights yet."])
-    table = _table(_HEAD, (_cells(entry, rows) for _, entries in _by_labels(models) for entry in entries))
+    table = _table(_HEAD, (_cells(info, rows) for _, infos in _by_labels(models) for info in infos))
     blocks += ['<div class="sortable" markdown>', table, "</div>", "Click a column's head to sort by it."]
     if rows:
-        told = "A point is filled where no other model with its labels is both quicker and better."
-        blocks += ["## Quality against time", f"{_setting(rows.values())} {told}"]
-    for labels, entries in _by_labels(models):
-        if points := [*_points(entries, rows)]:
+        message = "A point is filled where no other model with its labels is both quicker and better."
+        blocks += ["## Quality against time", f"{_setting(rows.values())} {message}"]
+    for labels, infos in _by_labels(models):
+        if points := [*_points(infos, rows)]:
             blocks += [f"### {labels}: mIoU against milliseconds", f'<div class="plot">{scatter(points)}</div>']
     if names := sorted(images):
-        told = "Drawn by this project, it is no photograph; the networks were trained on those."
+        message = "Drawn by this project, it is no photograph; the networks were trained on those."
         cells = (f"[![What {name} makes of it]({name}.jpg){{ loading=lazy }}<br>{name}]({name}.md)" for name in names)
-        blocks += ["## On one image", told, '<div class="gallery" markdown>', "\n".join(cells), "</div>"]
+        blocks += ["## On one image", message, '<div class="gallery" markdown>', "\n".join(cells), "</div>"]
     blocks += ["## By class", "IoU in %, below the figures of the whole."]
-    for labels, entries in _by_labels(models):
-        blocks += [f"### {labels}", _class_table(entries)]
+    for labels, infos in _by_labels(models):
+        blocks += [f"### {labels}", _class_table(infos)]
     return _page(blocks)
 
 
-def weight_page(entry: ModelInfo, row: Row | None = None, *, with_image: bool) -> str:
+def weight_page(info: ModelInfo, row: Row | None = None, *, with_image: bool) -> str:
     """The model card without its metadata, with an image of the result, the time if there is one, and the recipe."""
-    path = ROOT / "weights" / entry.name / "README.md"
-    card = path.read_text("utf-8") if path.exists() else model_card(entry)
+    path = ROOT / "weights" / info.name / "README.md"
+    card = path.read_text("utf-8") if path.exists() else model_card(info)
     title, _, rest = re.sub(r"\A---\n.*?\n---\n", "", card, flags=re.DOTALL).strip().partition("\n")
     blocks = [title]
     if with_image:
-        blocks.append(f"![What {entry.name} makes of a drawn car]({entry.name}.jpg)")
+        blocks.append(f"![What {info.name} makes of a drawn car]({info.name}.jpg)")
         blocks.append("The image is drawn by this project, it is no photograph.")
     blocks.append(rest.strip())
     if row:
-        told = f"{row['ms_p50']:.0f} ms with {row['runtime']} in {row['precision']}."
-        blocks += ["## Time", f"{told} {_setting([row])}"]
-    recipe = ROOT / entry.recipe
+        message = f"{row['ms_p50']:.0f} ms with {row['runtime']} in {row['precision']}."
+        blocks += ["## Time", f"{message} {_setting([row])}"]
+    recipe = ROOT / info.recipe
     if recipe.is_file():
-        blocks += ["## Recipe", f"What `python -m recipes.run {entry.name}` reads:"]
+        blocks += ["## Recipe", f"What `python -m recipes.run {info.name}` reads:"]
         blocks.append(f"```toml\n{recipe.read_text('utf-8').strip()}\n```")
     return _page(blocks)
 
@@ -87,7 +87,7 @@ def weight_page(entry: ModelInfo, row: Row | None = None, *, with_image: bool) -
 def timed_rows(models: Models) -> dict[str, Row]:
     """Rows of the benchmark file by model, of those that were measured with the present files."""
     rows = read_rows(BENCHMARK) if BENCHMARK.exists() else []
-    digests = {entry.sha256 for entry in models.values()}
+    digests = {info.sha256 for info in models.values()}
     return {row["model"]: row for row in rows if row["ms_p50"] is not None and row["weights_sha256"] in digests}
 
 
@@ -120,48 +120,48 @@ def drawn_result(name: str) -> bytes | None:
 
 
 def _by_labels(models: Models) -> Iterator[tuple[str, list[ModelInfo]]]:
-    for labels in sorted({entry.labels.name for entry in models.values()}):
-        yield labels, [entry for _, entry in sorted(models.items()) if entry.labels.name == labels]
+    for labels in sorted({info.labels.name for info in models.values()}):
+        yield labels, [info for _, info in sorted(models.items()) if info.labels.name == labels]
 
 
-def _points(entries: Iterable[ModelInfo], rows: Rows) -> Iterator[Point]:
-    for entry in entries:
-        if entry.name in rows and (metric := entry.metric):
+def _points(infos: Iterable[ModelInfo], rows: Rows) -> Iterator[Point]:
+    for info in infos:
+        if info.name in rows and (metric := info.metric):
             low, high = metric.miou_ci or (metric.miou, metric.miou)
-            yield Point(entry.name, rows[entry.name]["ms_p50"], 100 * metric.miou, (100 * low, 100 * high))
+            yield Point(info.name, rows[info.name]["ms_p50"], 100 * metric.miou, (100 * low, 100 * high))
 
 
 def _setting(rows: Iterable[Row]) -> str:
     """How rows were measured, and on which machines."""
     machines = {(row["environment"]["processor"], row["device"], row["threads"]) for row in rows}
-    told = "; ".join(f"{processor}, {device}, {threads} threads" for processor, device, threads in sorted(machines))
+    message = "; ".join(f"{processor}, {device}, {threads} threads" for processor, device, threads in sorted(machines))
     return (
         "Median time of one image of 1280x720 pixels, end to end: from the encoded image in memory to the mask at "
-        f"its own size, with the fastest runtime that the manifest allows. On {told}."
+        f"its own size, with the fastest runtime that the manifest allows. On {message}."
     )
 
 
-def _cells(entry: ModelInfo, rows: Rows) -> Iterator[str]:
-    metric = entry.metric
-    yield f"[{entry.name}]({entry.name}.md)"
-    yield entry.labels.name
+def _cells(info: ModelInfo, rows: Rows) -> Iterator[str]:
+    metric = info.metric
+    yield f"[{info.name}]({info.name}.md)"
+    yield info.labels.name
     yield _percent(metric.miou) if metric else "-"
     yield _interval(metric.miou_ci) if metric else "-"
     for value in (metric.pixel_acc, metric.dice) if metric else (None, None):
         yield _percent(value)
-    yield f"{rows[entry.name]['ms_p50']:.0f}" if entry.name in rows else "-"
-    yield f"{entry.parameters / 1e6:.2f} M"
-    yield f"{entry.bytes / 1e6:.1f} MB"
+    yield f"{rows[info.name]['ms_p50']:.0f}" if info.name in rows else "-"
+    yield f"{info.parameters / 1e6:.2f} M"
+    yield f"{info.bytes / 1e6:.1f} MB"
     yield f"{metric.images} {metric.split}" if metric else "-"
-    yield entry.licence
-    yield entry.commercial_use
-    yield "yes" if entry.embedded else "no"
-    yield f"[recipe]({entry.name}.md#recipe)" if (ROOT / entry.recipe).is_file() else entry.recipe
+    yield info.licence
+    yield info.commercial_use
+    yield "yes" if info.embedded else "no"
+    yield f"[recipe]({info.name}.md#recipe)" if (ROOT / info.recipe).is_file() else info.recipe
 
 
-def _class_table(entries: Iterable[ModelInfo]) -> str:
+def _class_table(infos: Iterable[ModelInfo]) -> str:
     """One column a weight: the figures of the whole, then IoU by class."""
-    measured = [(entry, metric) for entry in entries if (metric := entry.metric) and metric.per_class]
+    measured = [(info, metric) for info in infos if (metric := info.metric) and metric.per_class]
     if not measured:
         return "None were measured."
     rows = []
@@ -171,7 +171,7 @@ def _class_table(entries: Iterable[ModelInfo]) -> str:
             rows.append([f"**{cell}**" for cell in (figure.title, *map(_percent, values))])
     for name in measured[0][0].labels.classes:
         rows.append([name, *(_percent(metric.per_class.get(name)) for _, metric in measured)])
-    return _table(["", *(entry.name for entry, _ in measured)], rows)
+    return _table(["", *(info.name for info, _ in measured)], rows)
 
 
 def _percent(value: float | None) -> str:

@@ -16,8 +16,8 @@ from carseg.hub import copies
 from carseg.images import draw
 
 image = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("car.jpg")
-entries = map(carseg.info, carseg.list_models())
-models = sys.argv[2:] or [entry.name for entry in entries if entry.labels.name == "carparts" and copies(entry)]
+infos = map(carseg.info, carseg.list_models())
+models = sys.argv[2:] or [info.name for info in infos if info.labels.name == "carparts" and copies(info)]
 
 # With one runtime for all, what differs is the networks; and none is converted for another one first.
 results = {name: carseg.load(name, runtime="torch").predict(image) for name in models}

@@ -24,14 +24,14 @@ unet_is_here = "unet-carvana" in carseg.list_models() and copies(carseg.info("un
 name = name or ("unet-carvana" if unet_is_here else "fpn-mobilenetv2-carparts")
 model = carseg.load(name, device="cpu", runtime="torch", precision="float32")
 network = model.runtime.network
-layer = layer or FIRST_BLOCK.get(model.entry.architecture)
+layer = layer or FIRST_BLOCK.get(model.info.architecture)
 if layer is None:
     raise SystemExit(f"say which LAYER of {name}, such as {', '.join(dict(network.named_children()))}")
 seen: list[torch.Tensor] = []
 network.get_submodule(layer).register_forward_hook(lambda module, inputs, output: seen.append(output))
 
 rgb = decode(image or Path(__file__).with_name("car.jpg")).rgb
-x = preprocess(rgb, model.entry.input)  # what the network gets: float32 (3, height, width)
+x = preprocess(rgb, model.info.input)  # what the network gets: float32 (3, height, width)
 with torch.inference_mode():
     network(torch.from_numpy(x)[None])
 

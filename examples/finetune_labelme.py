@@ -54,10 +54,10 @@ for seed in range(10):
 findings = carseg.data.check(DATA)
 print(f"{DATA}: {findings.format}, classes {', '.join(findings.labels.classes)}, {len(findings.problems)} problems")
 
-options = carseg.TrainingConfig(epochs=15, size=(128, 192), lr=3e-3, val_fraction=0.2)
-best = carseg.finetune("fpn-mobilenetv2-carparts", DATA, RUN, options=options)
+config = carseg.TrainingConfig(epochs=15, size=(128, 192), lr=3e-3, val_fraction=0.2)
+best = carseg.finetune("fpn-mobilenetv2-carparts", DATA, RUN, config=config)
 
 model = carseg.load(best)
-[figures] = model.entry.metrics
+[figures] = model.info.metrics
 print(f"{best}: mIoU {figures.miou:.3f} on the {figures.images} images that were held out")
 model.predict(DATA / "van0.png").overlay().save(RUN / "van0.png")

@@ -14,8 +14,8 @@ import numpy as np
 import carseg
 
 image = sys.argv[1] if len(sys.argv) > 1 else Path(__file__).with_name("car.jpg")
-entries = [entry for entry in map(carseg.info, carseg.list_models()) if entry.embedded]
-model = next((entry.name for entry in entries if entry.labels.name == "carvana"), "fpn-mobilenetv2-carparts")
+infos = [info for info in map(carseg.info, carseg.list_models()) if info.embedded]
+model = next((info.name for info in infos if info.labels.name == "carvana"), "fpn-mobilenetv2-carparts")
 result = carseg.load(model).predict(image)
 
 # An evening sky over a plain: any PIL image or RGB array will do, it is scaled to cover.

@@ -91,16 +91,16 @@ def side_by_side(model: str, minutes: float, device: str) -> Measured:
     Raises:
         TrainingError: its time could not be measured.
     """
-    entry = load_manifest().models[model]
-    metric = entry.metric
+    info = load_manifest().models[model]
+    metric = info.metric
     figures = _figures(metric) if metric else {}
-    merged = [m for m in entry.metrics if m.merged]
+    merged = [m for m in info.metrics if m.merged]
     if merged:
         figures["merged_miou"] = _figures(merged[0])["miou"]
     [row] = benchmark(model, device=device, seconds=60 * minutes * TIMED)
     if row["error"]:
         raise TrainingError(row["error"])
-    figures |= {"megabytes": (entry.bytes / 1e6,), "ms": (row["ms_p50"],), "ms_p95": (row["ms_p95"],)}
+    figures |= {"megabytes": (info.bytes / 1e6,), "ms": (row["ms_p50"],), "ms_p95": (row["ms_p95"],)}
     return Measured(figures, metric.images if metric else None)
 
 

@@ -156,7 +156,7 @@ def _where(rows: Sequence[Row]) -> str:
 def _shaped_by_the_same(experiment: Experiment, measured: Collection[str]) -> list[str]:
     """The measured finished models that other images of the data set they are measured on have shaped."""
     data = experiment.images.source if experiment.images else None
-    sources = {name: {source.name for source in entry.data} for name, entry in load_manifest().models.items()}
+    sources = {name: {source.name for source in info.data} for name, info in load_manifest().models.items()}
     models = [variant for variant in experiment.variants if variant.model and variant.name in measured]
     return [variant.name for variant in models if data in sources[variant.model]]
 

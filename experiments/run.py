@@ -114,19 +114,19 @@ def _row(experiment: Experiment, variant: Variant, seed: int, device: str, folde
 def train(experiment: Experiment, variant: Variant, seed: int, device: str, folder: Path) -> Trainer:
     """Trains a variant, or goes on with it; ``folder/best`` then holds the network as it is at the end."""
     assert experiment.images is not None and experiment.input is not None  # read() refuses a training without
-    options = TrainingConfig(**variant.options, minutes=experiment.minutes, seed=seed, device=device)
-    if options.encoder is not None:
-        options = replace(options, encoder=str(_encoder(options.encoder, folder.parent)))
+    config = TrainingConfig(**variant.config, minutes=experiment.minutes, seed=seed, device=device)
+    if config.encoder is not None:
+        config = replace(config, encoder=str(_encoder(config.encoder, folder.parent)))
     images = experiment.images.open("train")
     torch.manual_seed(seed)
-    network, entry, _ = start_network(variant.start, images.labels, options)
-    entry = replace(entry, name=experiment.name, input=experiment.input)
+    network, info, _ = start_network(variant.start, images.labels, config)
+    info = replace(info, name=experiment.name, input=experiment.input)
 
     def write(place: Path, trained: Network, scores: Scores | None) -> None:
-        save_model(place, trained, entry)
+        save_model(place, trained, info)
 
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(network, experiment.input, images, None, folder, options, pack=write)
+    trainer = Trainer(network, experiment.input, images, None, folder, config, pack=write)
     trainer.resume()
     trainer.run()
     return trainer

@@ -37,25 +37,25 @@ CALIBRATING = 64  # training images
 def main(name: str) -> None:
     keep_memory()
     require_extra("onnxruntime", "openvino", "int8")
-    recipe, located = recipes.read(name), resolve(name)
-    found = how_it_runs(located, recipe)
-    entry = replace(located.entry, **found)
-    describe(WEIGHTS / name, entry, recipe.notes)
-    enter(entry)
+    recipe, resolved = recipes.read(name), resolve(name)
+    found = how_it_runs(resolved, recipe)
+    info = replace(resolved.info, **found)
+    describe(WEIGHTS / name, info, recipe.notes)
+    enter(info)
     print(f"{name}: equal labels {found['runtimes']}; int8 loses {100 * found['int8'].miou_lost:.2f} points of mIoU, ")
     print(f"with seven bits {100 * found['int8'].miou_lost_seven_bits:.2f}")
 
 
-def how_it_runs(located: ResolvedWeights, recipe: recipes.Recipe) -> dict[str, Any]:
+def how_it_runs(resolved: ResolvedWeights, recipe: recipes.Recipe) -> dict[str, Any]:
     """The fields ``runtimes`` and ``int8`` of an entry, the latter None without ONNX Runtime."""
     train, test = (open_data(recipe.data, split=split, labels=recipe.labels) for split in ("train", recipe.test))
-    agreeing = measure_runtimes(located, [sample.load_image() for sample in subsample(train, FEW)])
+    agreeing = measure_runtimes(resolved, [sample.load_image() for sample in subsample(train, FEW)])
     if not importlib.util.find_spec("onnxruntime"):
         return {"runtimes": agreeing, "int8": None}
-    return {"runtimes": agreeing, "int8": measure_int8(located, train, test, recipe.int8_reach)}
+    return {"runtimes": agreeing, "int8": measure_int8(resolved, train, test, recipe.int8_clip_fraction)}
 
 
-def measure_runtimes(located: ResolvedWeights, images: Iterable[Uint8Array]) -> dict[str, dict[str, float]]:
+def measure_runtimes(resolved: ResolvedWeights, images: Iterable[Uint8Array]) -> dict[str, dict[str, float]]:
     """``agreement`` of every runtime and precision of this machine, as ``Entry.runtimes`` states it.
 
     bfloat16 is left out where it gains no time, as with depthwise convolutions in torch.
@@ -63,9 +63,9 @@ def measure_runtimes(located: ResolvedWeights, images: Iterable[Uint8Array]) -> 
     Args:
         images: RGB uint8 (H, W, 3); gone through once for each.
     """
-    exact = reference(located)
+    exact = reference(resolved)
     started = {
-        (name, precision): Segmenter(located.entry, start_runtime(located, name, "cpu", precision, None))
+        (name, precision): Segmenter(resolved.info, start_runtime(resolved, name, "cpu", precision, None))
         for name, precision in FASTEST
         if runs_here(name, precision)
     }
@@ -86,18 +86,18 @@ def measure_runtimes(located: ResolvedWeights, images: Iterable[Uint8Array]) -> 
     return figures
 
 
-def measure_int8(located: ResolvedWeights, train: Dataset, test: Dataset, reach: float) -> Int8:
+def measure_int8(resolved: ResolvedWeights, train: Dataset, test: Dataset, reach: float) -> Int8:
     """Ranges seen on training images, and the mIoU that int8 loses with them on a split, on any processor."""
     from carseg.runtimes import INPUT_PLACE, quantize
 
-    seen = calibrate(located, (sample.load_image() for sample in subsample(train, CALIBRATING)))
+    seen = calibrate(resolved, (sample.load_image() for sample in subsample(train, CALIBRATING)))
     reaches = {place: 1.0 if place == INPUT_PLACE else reach for place in seen}  # black and white are not rare
     ranges = {place: (reaches[place] * low, reaches[place] * high) for place, (low, high) in seen.items()}
-    model = onnx_model(located, "float32", "onnx")
+    model = onnx_model(resolved, "float32", "onnx")
     quantized = [quantize(model, ranges, seven_bits=fewer) for fewer in (False, True)]
     started = [OnnxRuntime(model, "float32"), *(OnnxRuntime(content, "int8", exact=True) for content in quantized)]
-    segmenters = [Segmenter(located.entry, runtime) for runtime in started]
-    evaluations = [Evaluation(located.entry.labels, boundary=False) for _ in started]
+    segmenters = [Segmenter(resolved.info, runtime) for runtime in started]
+    evaluations = [Evaluation(resolved.info.labels, boundary=False) for _ in started]
     for sample in test:
         rgb, truth = sample.load()
         for segmenter, evaluation in zip(segmenters, evaluations, strict=True):

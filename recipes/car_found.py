@@ -75,7 +75,7 @@ def measure(segmenter: Segmenter, images: Dataset, *, boxed: bool) -> CarFound:
         found = np.isin(segmenter.predict(rgb).mask, segmenter.labels.foreground)
         labelled = (truth != background) & (truth != IGNORE)
         counts.append(count(found, labelled, box(labelled) if boxed else labelled | (truth == IGNORE)))
-    return summarise(counts)
+    return summarize(counts)
 
 
 def box(mask: Pixels) -> Pixels:
@@ -93,7 +93,7 @@ def count(found: Pixels, labelled: Pixels, allowed: Pixels) -> Counts:
     return int(labelled.sum()), int((found & labelled).sum()), int(found.sum()), int((found & ~allowed).sum())
 
 
-def summarise(counts: Iterable[Counts]) -> CarFound:
+def summarize(counts: Iterable[Counts]) -> CarFound:
     """The figures of images as ``count`` counted them; images without labelled pixels count for nothing.
 
     Raises:

@@ -10,15 +10,15 @@ from recipes import readme
 WEIGHTS = ROOT / "weights"
 
 
-def describe(folder: Path, entry: ModelInfo, notes: str) -> None:
+def describe(folder: Path, info: ModelInfo, notes: str) -> None:
     """Writes config.json and the model card beside the weights."""
-    write_config(folder / CONFIG, entry)
-    (folder / "README.md").write_text(model_card(entry, notes), "utf-8")
+    write_config(folder / CONFIG, info)
+    (folder / "README.md").write_text(model_card(info, notes), "utf-8")
 
 
-def enter(entry: ModelInfo) -> None:
+def enter(info: ModelInfo) -> None:
     """Writes an entry of the project's own into the manifest and the README's table."""
     manifest = load_manifest(ROOT / "weights_manifest.json")  # as it is now
-    models = {**manifest.models, entry.name: entry}
+    models = {**manifest.models, info.name: info}
     Manifest(manifest.hubs, models).save(ROOT / "weights_manifest.json")
     readme.README.write_text(readme.with_table(readme.README.read_text("utf-8"), models), "utf-8")

@@ -21,21 +21,21 @@ def with_table(text: str, models: dict[str, ModelInfo]) -> str:
 def models_table(models: dict[str, ModelInfo]) -> str:
     """One Markdown row a model."""
     head = "| model | classes | measured on | mIoU | 95 % interval | parameters | file | commercial use |\n"
-    return head + "|---|---|---|---|---|---|---|---|\n" + "".join(_row(entry) for _, entry in sorted(models.items()))
+    return head + "|---|---|---|---|---|---|---|---|\n" + "".join(_row(info) for _, info in sorted(models.items()))
 
 
-def _row(entry: ModelInfo) -> str:
-    metric = entry.metrics[0]
+def _row(info: ModelInfo) -> str:
+    metric = info.metrics[0]
     low, high = metric.miou_ci or (metric.miou, metric.miou)
     cells = (
-        f"`{entry.name}`" + (" (in the package)" if entry.embedded else ""),
-        f"{len(entry.labels)} of {entry.labels.name}",
+        f"`{info.name}`" + (" (in the package)" if info.embedded else ""),
+        f"{len(info.labels)} of {info.labels.name}",
         f"{metric.images} {metric.split} images of {metric.dataset}",
         f"{100 * metric.miou:.1f} %",
         f"{100 * low:.1f} to {100 * high:.1f} %",
-        f"{entry.parameters / 1e6:.1f} M",
-        f"{entry.bytes / 1e6:.1f} MB",
-        entry.commercial_use,
+        f"{info.parameters / 1e6:.1f} M",
+        f"{info.bytes / 1e6:.1f} MB",
+        info.commercial_use,
     )
     return f"| {' | '.join(cells)} |\n"
 

@@ -74,7 +74,7 @@ class Recipe:
         sources: every data set that shapes it, but for those that shaped what it starts or learns from.
         about: fields of the manifest entry: paper, licence, commercial_use, made_by, storage, embedded.
         keep_float16: tensors that int8 costs too much.
-        int8_reach: share of the lowest and highest activations that int8 spans where it computes: what lies beyond may
+        int8_clip_fraction: share of the lowest and highest activations that int8 spans where it computes: what lies beyond may
             be rare, and steps be wanted within (Banner et al. 2019, https://arxiv.org/abs/1810.05723).
         notes: Markdown for the model card: how labels came about, what the network fails on; "" for a step.
     """
@@ -92,7 +92,7 @@ class Recipe:
     sources: tuple[DataSource, ...]
     about: dict[str, Any]
     keep_float16: tuple[str, ...]
-    int8_reach: float
+    int8_clip_fraction: float
     notes: str
 
     @property
@@ -100,9 +100,9 @@ class Recipe:
         """The data set's folder."""
         return data_root() / self.folder
 
-    def open_splits(self, number: int, options: TrainingConfig) -> tuple[Dataset, Dataset | None]:
+    def open_splits(self, number: int, config: TrainingConfig) -> tuple[Dataset, Dataset | None]:
         """The training images of a round, additions included, and those that choose the best state."""
-        train, val = open_splits(self.data, options, labels=self.labels)
+        train, val = open_splits(self.data, config, labels=self.labels)
         more = [addition.open(self.labels) for addition in self.also if addition.from_round <= number]
         return concat([train, *more]) if more else train, val
 
@@ -140,8 +140,8 @@ def read(name: str) -> Recipe:
         raise OptionError(f"no recipe {name!r}; there are {', '.join(sorted(p.stem for p in FOLDER.glob('*.toml')))}")
     table = tomllib.loads(path.read_text("utf-8"))
     rounds = [{**table["options"], **changed} for changed in table.get("rounds", [{}])]
-    for options in rounds[1:]:
-        options["encoder"] = None
+    for config in rounds[1:]:
+        config["encoder"] = None
     if rounds[0].get("encoder", "").endswith(".safetensors"):
         rounds[0]["encoder"] = str(data_root() / rounds[0]["encoder"])
     labels = table["labels"]
@@ -155,10 +155,10 @@ def read(name: str) -> Recipe:
         test=table.get("test", "test"),
         merge=table.get("merge", {}),
         input=InputSpec(**table["input"]),
-        rounds=tuple(TrainingConfig(**options) for options in rounds),
+        rounds=tuple(TrainingConfig(**config) for config in rounds),
         sources=tuple(DataSource(**source) for source in table["sources"]),
         about=table["about"],
         keep_float16=tuple(table.get("keep_float16", ())),
-        int8_reach=table.get("int8_reach", 1.0),
+        int8_clip_fraction=table.get("int8_clip_fraction", 1.0),
         notes=table.get("notes", "").strip(),
     )

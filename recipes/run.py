@@ -48,11 +48,11 @@ def main(
     keep_memory()
     recipe = recipes.read(name)
     share = 1.0 if minutes is None else minutes / budget(recipe)
-    best, entry = train(recipe, runs, share, device)
+    best, info = train(recipe, runs, share, device)
     if not recipe.test:
         return
     test = open_data(recipe.data, split=recipe.test, labels=recipe.labels)
-    finished = publish(best, recipe, entry, test, weights)
+    finished = publish(best, recipe, info, test, weights)
     for figure in finished.metrics:
         print(f"{name}: {recipe.folder} {recipe.test} ({figure.protocol}) mIoU {figure.miou:.4f} {figure.miou_ci}")
 
@@ -67,19 +67,19 @@ def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tupl
     if recipe.grow:
         smaller = made(recipe.grow, runs, share, device) or recipe.grow
         start = grown(recipe, smaller, runs / f"{recipe.name}-grown")
-    for number, options in enumerate(recipe.rounds, 1):
-        encoder = options.encoder and (made(options.encoder, runs, share, device) or options.encoder)
+    for number, config in enumerate(recipe.rounds, 1):
+        encoder = config.encoder and (made(config.encoder, runs, share, device) or config.encoder)
         if encoder and recipe.start == "pspnet-resnet50":
             encoder = with_deep_stem(recipe, encoder, runs / f"{recipe.name}-encoder")
-        options = replace(
-            options,
+        config = replace(
+            config,
             device=device,
-            minutes=options.minutes and options.minutes * share,
+            minutes=config.minutes and config.minutes * share,
             encoder=str(encoder) if encoder else None,
-            teacher=str(start) if options.teacher == recipe.name else options.teacher,
+            teacher=str(start) if config.teacher == recipe.name else config.teacher,
         )
-        start, entry = train_round(recipe, number, start, runs, options)
-    return Path(start), entry
+        start, info = train_round(recipe, number, start, runs, config)
+    return Path(start), info
 
 
 def made(name: str, runs: Path, share: float, device: str) -> Path | None:
@@ -91,45 +91,45 @@ def made(name: str, runs: Path, share: float, device: str) -> Path | None:
 
 def grown(recipe: recipes.Recipe, smaller: str | Path, folder: Path) -> Path:
     """The folder of a network for the recipe that computes what the smaller one does."""
-    located = resolve(smaller)
+    resolved = resolve(smaller)
     network = create_model(recipe.start, len(recipe.labels))
-    state = read_network(located).state_dict()
+    state = read_network(resolved).state_dict()
     network.load_state_dict(growing.grown(network, state, torch.Generator().manual_seed(recipe.rounds[0].seed)))
-    save_model(folder, network, replace(located.entry, architecture=recipe.start, storage="float32", embedded=False))
+    save_model(folder, network, replace(resolved.info, architecture=recipe.start, storage="float32", embedded=False))
     return folder
 
 
 def with_deep_stem(recipe: recipes.Recipe, trained: str | Path, folder: Path) -> Path:
     """The folder of a network for the recipe whose encoder computes what that of a trained one does."""
     resolved = resolve(trained)
-    network = create_model(recipe.start, len(resolved.entry.labels))
+    network = create_model(recipe.start, len(resolved.info.labels))
     encoder = read_network(resolved)
     state = {encoder.timm_key(key): value for key, value in encoder.state_dict().items()}
     fit_pspnet(network, state, str(trained))
-    save_model(folder, network, replace(resolved.entry, architecture=recipe.start, storage="float32", embedded=False))
+    save_model(folder, network, replace(resolved.info, architecture=recipe.start, storage="float32", embedded=False))
     return folder
 
 
 def budget(recipe: recipes.Recipe) -> float:
     """Minutes of all its rounds and of the recipes that it starts from."""
-    names = {recipe.start, recipe.grow, *(options.encoder for options in recipe.rounds)}
+    names = {recipe.start, recipe.grow, *(config.encoder for config in recipe.rounds)}
     before = (budget(recipes.read(name)) for name in names if name and recipes.is_to_make(name))
-    return sum(options.minutes or 0 for options in recipe.rounds) + sum(before)
+    return sum(config.minutes or 0 for config in recipe.rounds) + sum(before)
 
 
 def train_round(
-    recipe: recipes.Recipe, number: int, start: str | Path, runs: Path, options: TrainingConfig
+    recipe: recipes.Recipe, number: int, start: str | Path, runs: Path, config: TrainingConfig
 ) -> tuple[Path, ModelInfo]:
     """One round, the first being 1: the folder of its best weights, and what is known about them."""
     run = runs / f"{recipe.name}-{number}"
-    _begin(run, options)
-    images, val = recipe.open_splits(number, options)
-    torch.manual_seed(options.seed)
-    network, entry, _ = start_network(start, recipe.labels, options)
+    _begin(run, config)
+    images, val = recipe.open_splits(number, config)
+    torch.manual_seed(config.seed)
+    network, info, _ = start_network(start, recipe.labels, config)
     own = {(source.name, source.split) for source in recipe.sources}
-    inherited = (source for source in entry.data if (source.name, source.split) not in own)
-    entry = replace(
-        entry,
+    inherited = (source for source in info.data if (source.name, source.split) not in own)
+    info = replace(
+        info,
         name=recipe.name,
         input=recipe.input,
         data=(*recipe.sources, *inherited),
@@ -139,30 +139,30 @@ def train_round(
     )
 
     def write(folder: Path, trained: Network, scores: Scores | None) -> None:
-        save_model(folder, trained, entry)
+        save_model(folder, trained, info)
 
-    seen = replace(recipe.input, size=options.size or recipe.input.size)
-    trainer = Trainer(network, seen, images, val, run, options, pack=write, report=_report)
+    seen = replace(recipe.input, size=config.size or recipe.input.size)
+    trainer = Trainer(network, seen, images, val, run, config, pack=write, report=_report)
     if (run / STATE).exists():
         trainer.resume()
     trainer.run()
-    return run / "best", entry
+    return run / "best", info
 
 
-def _begin(run: Path, options: TrainingConfig) -> None:
+def _begin(run: Path, config: TrainingConfig) -> None:
     """Makes a round's folder, or goes on with one of the same options.
 
     Raises:
         OptionError: the folder holds a round that was begun with others.
     """
     run.mkdir(parents=True, exist_ok=True)
-    path, text = run / "options.json", json.dumps(asdict(options), indent=1)
+    path, text = run / "options.json", json.dumps(asdict(config), indent=1)
     if (run / STATE).exists() and not (path.exists() and path.read_text("utf-8") == text):
         raise OptionError(f"{run} was begun with other options: delete it, or choose another --runs")
     path.write_text(text, "utf-8")
 
 
-def publish(best: Path, recipe: recipes.Recipe, entry: ModelInfo, test: Dataset, weights: Path) -> ModelInfo:
+def publish(best: Path, recipe: recipes.Recipe, info: ModelInfo, test: Dataset, weights: Path) -> ModelInfo:
     """Stores the best state of a run small, measures what is stored, and writes its card."""
     trained = read_network(resolve(best))
     exact = evaluate_network(trained, test, recipe.input, torch.device("cpu"))
@@ -170,7 +170,7 @@ def publish(best: Path, recipe: recipes.Recipe, entry: ModelInfo, test: Dataset,
     target = weights / recipe.name
     with tempfile.TemporaryDirectory(dir=weights) as scratch:  # measuring takes minutes, in which it may be stopped
         folder = Path(scratch, recipe.name)
-        stored = save_model(folder, trained, replace(entry, **recipe.about), keep_float16=recipe.keep_float16)
+        stored = save_model(folder, trained, replace(info, **recipe.about), keep_float16=recipe.keep_float16)
         segmenter = load(folder, device="cpu", runtime="torch", precision="float32")
         metrics = [measure(segmenter, test, recipe.folder, few=few) for few in (False, True)]
         if recipe.merge:

@@ -43,7 +43,7 @@ def write_model(hub: Path, name: str = "blocks", commercial_use: str = "yes") ->
         network.body.bias.zero_()
         network.head.weight.copy_(20 * colors[:, :, None, None])
         network.head.bias.copy_(-10 * colors.square().sum(1))
-    entry = ModelInfo(
+    info = ModelInfo(
         name=name,
         architecture="nearest-color",
         labels=LABELS,
@@ -61,7 +61,7 @@ def write_model(hub: Path, name: str = "blocks", commercial_use: str = "yes") ->
         made_by="the tests",
         data=(),
     )
-    return save_model(hub / name, network, entry)
+    return save_model(hub / name, network, info)
 
 
 def blocks(width: int = 96, height: int = 64) -> Image.Image:

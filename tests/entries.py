@@ -50,7 +50,7 @@ def example() -> dict[str, Any]:
     }
 
 
-def entry_of(content: bytes = CONTENT, name: str = "my-unet") -> ModelInfo:
+def info_of(content: bytes = CONTENT, name: str = "my-unet") -> ModelInfo:
     return ModelInfo.from_dict(
         name, {**example(), "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
     )
@@ -59,7 +59,7 @@ def entry_of(content: bytes = CONTENT, name: str = "my-unet") -> ModelInfo:
 def put(folder: Path, content: bytes = CONTENT, name: str = "my-unet") -> Path:
     """A hub entry in a folder; gives the weights file."""
     (folder / name).mkdir(parents=True)
-    write_config(folder / name / "config.json", entry_of(content, name))
+    write_config(folder / name / "config.json", info_of(content, name))
     (folder / name / "model.safetensors").write_bytes(content)
     return folder / name / "model.safetensors"
 

@@ -9,7 +9,7 @@ from carseg.architectures.network import Network
 from carseg.hub.create import create_model
 
 
-def randomised(name: str) -> Network:
+def randomized(name: str) -> Network:
     """A network for five classes whose batch norms do something."""
     torch.manual_seed(0)
     network = create_model(name, 5).eval()

@@ -15,7 +15,7 @@ from carseg.errors import OptionError, UnknownNameError
 from carseg.hub.create import create_model
 from recipes import growing
 
-from networks import randomised
+from networks import randomized
 
 
 def images(batch: int, height: int, width: int, channels: int = 3) -> torch.Tensor:
@@ -170,7 +170,7 @@ def test_unknown_names_and_numbers() -> None:
     ],
 )
 def test_a_grown_network_computes_the_same_with_channels_that_can_part(smaller: str, larger: str, reader: str) -> None:
-    small, large = randomised(smaller), create_model(larger, 5).eval()
+    small, large = randomized(smaller), create_model(larger, 5).eval()
     large.load_state_dict(growing.grown(large, small.state_dict(), torch.Generator().manual_seed(1)))
     x = torch.randn(1, 3, 75, 96)
     torch.testing.assert_close(large(x), small(x), rtol=1e-4, atol=1e-4)

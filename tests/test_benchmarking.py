@@ -41,7 +41,7 @@ ARCHITECTURE = "lraspp-mobilenetv2"
 QUICK = {"device": "cpu", "runtime": "torch", "threads": 1, "seconds": 0.05}
 
 
-def entry_of(name: str, architecture: str = ARCHITECTURE, size: tuple[int, int] = (64, 64)) -> ModelInfo:
+def info_of(name: str, architecture: str = ARCHITECTURE, size: tuple[int, int] = (64, 64)) -> ModelInfo:
     spec = InputSpec(size=size, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
     changes = {"architecture": architecture, "labels": LABELS, "storage": "float32", "input": spec, "metrics": ()}
     return replace(ModelInfo.from_dict(name, example()), **changes)
@@ -53,7 +53,7 @@ def hub(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hub")
     torch.manual_seed(0)
     for name in ("doors", "damaged"):
-        save_model(folder / name, create_model(ARCHITECTURE, len(LABELS)), entry_of(name))
+        save_model(folder / name, create_model(ARCHITECTURE, len(LABELS)), info_of(name))
     (folder / "damaged" / "model.safetensors").write_bytes(b"no weights")
     return folder
 
@@ -441,12 +441,12 @@ def test_multiplications_are_counted_as_by_hand():
             layer.register_forward_hook(count)
     with torch.no_grad():
         network(x)
-    assert timing.count_gmacs(entry_of("unet", "unet", (64, 96))) == pytest.approx(sum(convolutions) / 1e9)
+    assert timing.count_gmacs(info_of("unet", "unet", (64, 96))) == pytest.approx(sum(convolutions) / 1e9)
 
 
 @pytest.mark.parametrize("architecture", [n for n in list_architectures() if not re.search("-b[1-5]|101|200", n)])
 def test_multiplications_of_every_architecture_can_be_counted(architecture):
-    assert 0 < timing.count_gmacs(entry_of("any", architecture, (128, 128))) < 200
+    assert 0 < timing.count_gmacs(info_of("any", architecture, (128, 128))) < 200
 
 
 def test_merged_classes_count_as_one(hub, data):

@@ -20,7 +20,7 @@ from carseg.runtimes.convert import to_onnx
 from carseg.runtimes.onnx import OnnxRuntime
 from carseg.runtimes.quantize import observe, quantize
 
-from entries import entry_of
+from entries import info_of
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -113,9 +113,9 @@ def test_stored_ranges_make_int8_without_images(tmp_path: Path, monkeypatch: pyt
     torch.manual_seed(0)
     network = create_model("unet", 2)
     ranges = observe(to_onnx(create_model("unet", 2).eval()), images(2))
-    entry = replace(entry_of(), name="new", architecture="unet", metrics=(), storage="int8")
-    save_model(tmp_path / "new", network, replace(entry, int8=Int8(ranges, 0.0, 0.0)))
-    save_model(tmp_path / "without", network, entry)
+    info = replace(info_of(), name="new", architecture="unet", metrics=(), storage="int8")
+    save_model(tmp_path / "new", network, replace(info, int8=Int8(ranges, 0.0, 0.0)))
+    save_model(tmp_path / "without", network, info)
     for runtime in filter(installed, ("onnx", "openvino")):
         segmenter = carseg.load(tmp_path / "new", runtime=runtime, precision="int8", device="cpu")
         assert (segmenter.runtime.name, segmenter.runtime.precision) == (runtime, "int8")

@@ -11,7 +11,7 @@ import pytest
 from carseg.data.load import load as open_data
 from carseg.errors import DataError
 from carseg.inference.segmenter import load
-from recipes.car_found import box, count, measure, summarise
+from recipes.car_found import box, count, measure, summarize
 
 from color_hub import blocks, write_model
 from drawn_data import save
@@ -36,27 +36,27 @@ def test_part_pixels_inside_the_car_and_car_outside_the_box_are_counted() -> Non
 def test_the_figures_are_sums_over_all_images() -> None:
     perfect = count(*masks(np.s_[:5], np.s_[:5]))
     missed = count(*masks(np.s_[8:], np.s_[:5]))
-    figures = summarise([perfect, missed])
+    figures = summarize([perfect, missed])
     assert (figures.images, figures.covered.value, figures.spilled.value) == (2, 0.5, 20 / 70)
     assert figures.covered.interval == figures.spilled.interval == (0, 1)
 
 
 def test_calling_everything_car_covers_all_and_spills() -> None:
-    figures = summarise([count(*masks(np.s_[:], np.s_[:5]))] * 3)
+    figures = summarize([count(*masks(np.s_[:], np.s_[:5]))] * 3)
     assert figures.covered.value == 1 and figures.spilled.value == 0.5
     assert "100.0 % (100.0 to 100.0)" in str(figures) and "50.0 %" in str(figures)
 
 
 def test_no_predicted_car_has_no_second_figure() -> None:
-    figures = summarise([count(*masks(np.s_[:0], np.s_[:5]))])
+    figures = summarize([count(*masks(np.s_[:0], np.s_[:5]))])
     assert figures.covered.value == 0 and figures.spilled is None and "no car was found" in str(figures)
 
 
 def test_images_without_parts_count_for_nothing() -> None:
     empty = count(*masks(np.s_[:], np.s_[:0]))
-    assert summarise([empty, count(*masks(np.s_[:5], np.s_[:5]))]).images == 1
+    assert summarize([empty, count(*masks(np.s_[:5], np.s_[:5]))]).images == 1
     with pytest.raises(DataError, match="labelled pixel"):
-        summarise([empty])
+        summarize([empty])
 
 
 def test_a_network_is_measured_on_labelled_images(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from carseg.hub.save import save_model
 
 from color_hub import LABELS, photo, write_model
 from drawn_data import index_folder
-from entries import entry_of
+from entries import info_of
 from modules import module
 
 
@@ -43,7 +43,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: None) -> Pa
 @pytest.fixture
 def zoo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, ModelInfo]:
     """A manifest with a model that the hub has and one that nobody has."""
-    models = {"blocks": write_model(tmp_path / "hub"), "far-unet": entry_of(name="far-unet")}
+    models = {"blocks": write_model(tmp_path / "hub"), "far-unet": info_of(name="far-unet")}
     for name in ("hub.catalog", "hub.resolve"):
         monkeypatch.setattr(module(name), "load_manifest", lambda: Manifest(hubs=(), models=models))
     return models
@@ -55,9 +55,9 @@ def run(command: str) -> int:
 
 
 def test_version_and_help(capsys):
-    for arguments, told in ("--version", carseg.__version__), ("--help", "predict"), ("", "Exit status"):
+    for arguments, message in ("--version", carseg.__version__), ("--help", "predict"), ("", "Exit status"):
         assert run(arguments) == 0
-        assert told in capsys.readouterr().out
+        assert message in capsys.readouterr().out
     assert run("finetune --help") == 0
     out = capsys.readouterr().out
     assert "dice+ce" in out
@@ -83,9 +83,9 @@ def test_as_a_program():
 def test_the_default_model_is_one_for_car_parts_in_the_package():
     if not carseg.list_models():
         pytest.skip("this version has no weights")
-    entry = carseg.info(DEFAULT_MODEL)
-    assert entry.embedded
-    assert entry.labels.name == "carparts"
+    info = carseg.info(DEFAULT_MODEL)
+    assert info.embedded
+    assert info.labels.name == "carparts"
 
 
 def test_models_and_info(zoo, capsys):
@@ -150,7 +150,7 @@ def test_data_check_and_convert(capsys):
     out = capsys.readouterr().out
     assert "3 images" in out
     assert "no problems" in out
-    assert "flips" in out  # left_door has no twin
+    assert "flips" in out  # left_door has no counterpart
     assert run("data convert data --out coco --to coco --map left_door=door") == 0
     capsys.readouterr()
     Path("coco/images/b.png").write_bytes(b"broken")
@@ -200,8 +200,8 @@ def test_finetune_names_what_it_leaves_out(capsys):
 
 def test_benchmark(capsys, tmp_path):
     # Measured in a process of its own, which has the networks of the zoo only.
-    entry = replace(write_model(tmp_path / "hub", "small"), architecture="lraspp-mobilenetv2")
-    save_model(tmp_path / "hub" / "small", create_model(entry.architecture, len(LABELS)), entry)
+    info = replace(write_model(tmp_path / "hub", "small"), architecture="lraspp-mobilenetv2")
+    save_model(tmp_path / "hub" / "small", create_model(info.architecture, len(LABELS)), info)
     command = "benchmark --model small --seconds 0.05 --device cpu --runtime torch --out runs"
     assert run(f"{command} --format json") == 0
     [row] = map(json.loads, capsys.readouterr().out.splitlines())

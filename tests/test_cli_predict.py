@@ -169,14 +169,14 @@ def test_results_do_not_go_among_the_images(capsys):
         ([], "IMAGE"),
     ],
 )
-def test_wrong_usage_is_one_line_and_status_2(capsys, arguments, told):
+def test_wrong_usage_is_one_line_and_status_2(capsys, arguments, message):
     Path("empty").mkdir()
     photo(Path("img.png"))
     assert predict(*arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("carseg: error: ")
-    assert told in err
+    assert message in err
     assert err.count("\n") == 1
     assert not Path("carseg-out").exists()
 

@@ -78,8 +78,8 @@ def test_the_same_image_in_two_splits_is_a_problem_in_one_a_remark(tmp_path: Pat
     save(tmp_path / "train/masks/copy.png", draw_mask(0, 72, 96))
     save(tmp_path / "test/masks/leak.png", draw_mask(0, 72, 96))
     findings = carseg.data.check(tmp_path, labels=THREE)
-    assert findings.splits["train"].twins == [("a", "copy")]
-    assert [(p.kind, p.split, p.name) for p in findings.problems] == [("twins", "test", "leak")]
+    assert findings.splits["train"].near_duplicates == [("a", "copy")]
+    assert [(p.kind, p.split, p.name) for p in findings.problems] == [("near-duplicates", "test", "leak")]
     assert findings.problems[0].text == "shows nearly the same as a of train and 1 more"
 
 

@@ -81,10 +81,10 @@ def test_colour_tables_name_colours(tmp_path: Path, file: str, text: str) -> Non
 
 
 def test_a_colour_of_no_class_is_named(tmp_path: Path) -> None:
-    coloured = draw_image(draw_mask(2))
-    coloured[0, :3] = 1, 2, 3
-    save(tmp_path / "images" / "a.png", coloured)
-    save(tmp_path / "masks" / "a.png", coloured)
+    colored = draw_image(draw_mask(2))
+    colored[0, :3] = 1, 2, 3
+    save(tmp_path / "images" / "a.png", colored)
+    save(tmp_path / "masks" / "a.png", colored)
     (tmp_path / "class_dict.csv").write_text("name,r,g,b\nrest,20,30,40\ndoor,200,60,30\nwheel,40,180,60\n")
     with pytest.raises(DataError, match=r"#010203 \(3 pixels\)"):
         carseg.data.load(tmp_path)[0].load()
@@ -104,10 +104,10 @@ def test_lossy_labels_are_refused(tmp_path: Path, ending: str) -> None:
 
 def test_palettes_that_each_label_has_for_itself_are_refused(tmp_path: Path) -> None:
     for name, last in (("a", 3), ("b", 2)):  # a has one colour more, so that the others have other places
-        coloured = Image.fromarray(draw_image(draw_mask(1, classes=last)))
-        save(tmp_path / "images" / f"{name}.png", np.asarray(coloured))
+        colored = Image.fromarray(draw_image(draw_mask(1, classes=last)))
+        save(tmp_path / "images" / f"{name}.png", np.asarray(colored))
         save_palette(tmp_path / "masks" / f"{name}.png", draw_mask(1, classes=last), [])
-        coloured.convert("P", palette=Image.Palette.ADAPTIVE, colors=last).save(tmp_path / "masks" / f"{name}.png")
+        colored.convert("P", palette=Image.Palette.ADAPTIVE, colors=last).save(tmp_path / "masks" / f"{name}.png")
     with pytest.raises(DataError, match=r"palettes of the labels differ.*class_dict\.csv"):
         carseg.data.load(tmp_path)
     (tmp_path / "class_dict.csv").write_text("rest,20,30,40\ndoor,200,60,30\nwheel,40,180,60\n")
@@ -179,9 +179,9 @@ def test_camvid_11_classes_in_colour_and_as_segnet_indices(tmp_path: Path) -> No
 
 def test_a_folder_that_names_its_colours_or_values_is_not_taken_for_camvid(tmp_path: Path) -> None:
     classes = draw_mask(5)
-    coloured = np.array([(0, 0, 0), (128, 0, 0), (64, 0, 128)], np.uint8)[classes]  # CamVid's void, building, car
-    save(tmp_path / "colour" / "images" / "f1.png", coloured)
-    save(tmp_path / "colour" / "masks" / "f1.png", coloured)
+    colored = np.array([(0, 0, 0), (128, 0, 0), (64, 0, 128)], np.uint8)[classes]  # CamVid's void, building, car
+    save(tmp_path / "colour" / "images" / "f1.png", colored)
+    save(tmp_path / "colour" / "masks" / "f1.png", colored)
     (tmp_path / "colour" / "class_dict.csv").write_text("name,r,g,b\nrest,0,0,0\ndoor,128,0,0\nwheel,64,0,128\n")
     save(tmp_path / "indices" / "train" / "f1.png", draw_image(classes))
     save(tmp_path / "indices" / "trainannot" / "f1.png", classes)
@@ -605,15 +605,15 @@ def test_what_is_neither_a_image_nor_a_label_is_passed_over(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("missing", "told"), [("masks", "no labels array"), ("images", "no images array")])
-def test_numpy_arrays_come_in_pairs(tmp_path: Path, missing: str, told: str) -> None:
+def test_numpy_arrays_come_in_pairs(tmp_path: Path, missing: str, message: str) -> None:
     for split in ("train", "val"):
         np.save(tmp_path / f"{split}_images.npy", draw_image(STACK))
         np.save(tmp_path / f"{split}_masks.npy", STACK)
     (tmp_path / f"val_{missing}.npy").unlink()
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         carseg.data.load(tmp_path, split="train")
     np.save(tmp_path / f"val_{missing}.npy", STACK[:, 0, 0])  # labels of whole images, as for classification
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         carseg.data.load(tmp_path, split="train")
 
 

@@ -57,7 +57,7 @@ def test_car_parts_painted_from_the_top_down_are_the_same() -> None:
         np.testing.assert_array_equal(dataset[Path(image["file_name"]).stem].load()[1], expected)
 
 
-def test_the_six_near_twins_of_the_car_parts_stay_together() -> None:
+def test_the_six_near_duplicates_among_the_car_parts_stay_together() -> None:
     train, val = carseg.data.split_train_val(carseg.data.load(DATA / "carparts", split="train"), 0.15, seed=0)
     sides = {sample.name: side for side, part in enumerate((train, val)) for sample in part}
     assert len(val) == 60

@@ -39,14 +39,14 @@ def test_the_two_sides_are_complete_disjoint_and_the_same_for_the_same_seed(fold
     assert len({tuple(names(carseg.data.split_train_val(dataset, 0.25, seed)[1])) for seed in range(4)}) > 1
 
 
-def test_twins_stay_together(folder: Path) -> None:
+def test_near_duplicates_stay_together(folder: Path) -> None:
     dataset = carseg.data.load(folder)
-    twins = {"00", "00_again", "00_once_more"}
+    near_duplicates = {"00", "00_again", "00_once_more"}
     sides = set()
     for seed in range(12):
         val = set(names(carseg.data.split_train_val(dataset, 0.3, seed)[1]))
-        assert twins <= val or not twins & val
-        sides.add(twins <= val)
+        assert near_duplicates <= val or not near_duplicates & val
+        sides.add(near_duplicates <= val)
     assert sides == {True, False}
 
 

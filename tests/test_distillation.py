@@ -21,7 +21,7 @@ from carseg.training.splits import open_splits
 from carseg.training.start import start_network
 
 from drawn_data import draw_image, draw_mask, index_folder
-from entries import entry_of
+from entries import info_of
 
 NETWORK = "lraspp-mobilenetv2"
 LABELS = label_set("drawn", ("ground", "door", "wheel"))
@@ -33,8 +33,8 @@ QUICK = TrainingConfig(epochs=1, batch_size=4, size=(32, 32), augment="none", va
 def teacher(tmp_path: Path) -> Path:
     torch.manual_seed(0)
     network = create_model(NETWORK, len(LABELS)).eval()
-    entry = replace(
-        entry_of(name="teacher"),
+    info = replace(
+        info_of(name="teacher"),
         architecture=NETWORK,
         labels=LABELS,
         storage="float32",
@@ -42,7 +42,7 @@ def teacher(tmp_path: Path) -> Path:
         data=(SOURCE,),
         input=InputSpec(size=(64, 64), mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7), scale="max"),
     )
-    save_model(tmp_path / "teacher", network, entry)
+    save_model(tmp_path / "teacher", network, info)
     return tmp_path / "teacher"
 
 
@@ -56,7 +56,7 @@ def data(tmp_path: Path) -> Path:
 def test_its_opinion_is_what_it_predicts(teacher: Path) -> None:
     image = draw_image(draw_mask(1, 64, 64))
     segmenter = load(teacher, device="cpu", runtime="torch", precision="float32")
-    expected = torch.from_numpy(segmenter.runtime(preprocess(image, segmenter.entry.input)[None])).softmax(1)
+    expected = torch.from_numpy(segmenter.runtime(preprocess(image, segmenter.info.input)[None])).softmax(1)
     batch = torch.from_numpy(image).permute(2, 0, 1)[None].float()
     torch.testing.assert_close(
         Teacher(str(teacher), LABELS, torch.device("cpu"), torch.float32)(batch), expected, atol=1e-4, rtol=0
@@ -64,13 +64,13 @@ def test_its_opinion_is_what_it_predicts(teacher: Path) -> None:
 
 
 def test_it_sees_small_images_enlarged_up_to_its_own_size(teacher: Path) -> None:
-    opinion = Teacher(str(teacher), LABELS, torch.device("cpu"), torch.float32)
+    teacher_probabilities = Teacher(str(teacher), LABELS, torch.device("cpu"), torch.float32)
     large = torch.from_numpy(draw_image(draw_mask(1, 64, 64))).permute(2, 0, 1)[None].float()
     for side, seen in ((20, 40), (40, 64), (96, 96)):
         small = torch.nn.functional.interpolate(large, (side, side), mode="area")
         wanted = torch.nn.functional.interpolate(small, (seen, seen), mode="bilinear", align_corners=False)
-        bypassed = opinion.network(normalize_batch(wanted, opinion.spec)).softmax(1)
-        torch.testing.assert_close(opinion(small), bypassed, atol=1e-5, rtol=0)
+        bypassed = teacher_probabilities.network(normalize_batch(wanted, teacher_probabilities.spec)).softmax(1)
+        torch.testing.assert_close(teacher_probabilities(small), bypassed, atol=1e-5, rtol=0)
 
 
 def test_other_classes_cannot_teach(teacher: Path) -> None:
@@ -96,7 +96,7 @@ def test_images_without_labels_teach_what_the_teacher_says(data: Path, teacher: 
     for number in range(8):
         Image.fromarray(draw_image(draw_mask(90 + number, 64, 64))).save(more / f"{number}.png")
     taught = replace(QUICK, teacher=str(teacher))
-    with_more = replace(taught, unlabelled=str(tmp_path / "more"))
+    with_more = replace(taught, unlabeled=str(tmp_path / "more"))
     (alone, _), (both, val) = (open_splits(data, options) for options in (taught, with_more))
     assert len(both) == len(alone) + 8 and val is not None and len(val) == 3
     assert all((sample.load()[1] == 255).all() == sample.name.startswith("more without labels/") for sample in both)
@@ -106,10 +106,10 @@ def test_images_without_labels_teach_what_the_teacher_says(data: Path, teacher: 
 
 def test_images_without_labels_need_a_teacher_and_a_folder(data: Path, teacher: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="need a teacher"):
-        replace(QUICK, unlabelled="more")
+        replace(QUICK, unlabeled="more")
     with pytest.raises(OptionError, match="no classes"):
-        replace(QUICK, unlabelled="more", teacher="x", balanced=True)
-    options = replace(QUICK, teacher=str(teacher), unlabelled=str(tmp_path / "more"))
+        replace(QUICK, unlabeled="more", teacher="x", balanced=True)
+    options = replace(QUICK, teacher=str(teacher), unlabeled=str(tmp_path / "more"))
     for image in (data / "images").iterdir():  # told before any is read
         image.write_bytes(b"broken")
     with pytest.raises(DataError, match=r"no folder .*more"):
@@ -122,7 +122,7 @@ def test_images_without_labels_need_a_teacher_and_a_folder(data: Path, teacher: 
 def test_whatever_others_learn_from_may_lie_in_a_hub(data: Path, teacher: Path, tmp_path: Path) -> None:
     options = replace(QUICK, teacher="teacher", encoder="teacher")
     best = finetune("teacher", data, tmp_path / "run", options=options, hub=str(teacher.parent))
-    assert {replace(SOURCE, role=role) for role in ("pretraining", "distillation")} < set(load(best).entry.data)
+    assert {replace(SOURCE, role=role) for role in ("pretraining", "distillation")} < set(load(best).info.data)
 
 
 @pytest.mark.parametrize(("before", "after"), [("yes", "unclear"), ("unclear", "unclear"), ("no", "no")])
@@ -146,8 +146,8 @@ def test_what_a_teacher_began_with_reaches_its_pupil_through_it(teacher: Path) -
 
 
 def test_an_encoder_replaces_that_of_the_weights_it_starts_from(teacher: Path) -> None:
-    entry, other = read_config(teacher / "config.json"), teacher.with_name("other")
-    save_model(other, create_model(NETWORK, len(LABELS)), entry)
+    info, other = read_config(teacher / "config.json"), teacher.with_name("other")
+    save_model(other, create_model(NETWORK, len(LABELS)), info)
     encoder, rest = (read_state(folder / "model.safetensors") for folder in (teacher, other))
     state = start_network(other, LABELS, replace(QUICK, encoder=str(teacher)))[0].state_dict()
     for key, value in state.items():

@@ -293,8 +293,8 @@ def timed(models: dict[str, ModelInfo]) -> dict[str, Row]:
     facts = {"runtime": "torch", "precision": "float32", "device": "cpu", "threads": 2}
     facts["environment"] = {"processor": "a processor"}
     return {
-        name: dict.fromkeys(KEYS) | facts | {"model": name, "weights_sha256": entry.sha256, "ms_p50": 12.5 * 2**i}
-        for i, (name, entry) in enumerate(models.items())
+        name: dict.fromkeys(KEYS) | facts | {"model": name, "weights_sha256": info.sha256, "ms_p50": 12.5 * 2**i}
+        for i, (name, info) in enumerate(models.items())
     }
 
 

@@ -63,7 +63,7 @@ def test_colors_are_told_apart_with_any_vision(vision):
     assert nearest(label_set("mine", [f"class {i}" for i in range(29)]), vision) > 0.055
 
 
-def test_twins_share_a_hue_and_differ_in_lightness():
+def test_pairs_share_a_hue_and_differ_in_lightness():
     seen = oklab(CARPARTS.colors)
     assert len(CARPARTS.pairs) == 5
     for left, right in CARPARTS.pairs:

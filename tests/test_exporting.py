@@ -55,7 +55,7 @@ def environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def onnx_file(path: Path):
-    facts = {entry.key: entry.value for entry in onnx.load(str(path)).metadata_props}
+    facts = {info.key: info.value for info in onnx.load(str(path)).metadata_props}
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     return facts, lambda x: session.run(["logits"], {"images": x})[0]
 
@@ -95,7 +95,7 @@ def test_a_file_runs_on_any_images_and_says_how(format: str, folder: Path, tmp_p
     rule, labels = json.loads(facts["input"]), json.loads(facts["labels"])
     assert (rule["size"], rule["mean"], rule["channels"]) == ([SIDE, SIDE], [0.5, 0.5, 0.5], "RGB")
     assert (tuple(labels["classes"]), labels["background"]) == (LABELS.classes, LABELS.background)
-    assert facts["weights_sha256"] == carseg.load("blocks").entry.sha256
+    assert facts["weights_sha256"] == carseg.load("blocks").info.sha256
     reference = carseg.load("blocks", runtime="torch", device="cpu").runtime
     for shape in ((1, 3, SIDE, SIDE), (3, 3, 17, 45)):
         x = np.random.default_rng(0).standard_normal(shape, np.float32)
@@ -122,20 +122,20 @@ def test_int8_is_then_what_load_runs(folder: Path, tmp_path: Path, monkeypatch: 
     fast = carseg.load("blocks", runtime="onnx", precision="int8")
     assert (fast.runtime.name, fast.runtime.precision) == ("onnx", "int8")
     assert (fast.predict(image).mask == wanted).mean() > 0.99
-    ranges = int8_ranges(fast.entry)
+    ranges = int8_ranges(fast.info)
     monkeypatch.setattr(
         module("runtimes.artifacts"), "__version__", "99"
     )  # a release takes nothing away that only the user could make
-    assert int8_ranges(fast.entry) == ranges
+    assert int8_ranges(fast.info) == ranges
 
 
 def test_int8_as_it_was_published_is_judged_by_what_it_was_measured_to_cost(folder: Path, tmp_path: Path):
-    entry = write_model(tmp_path / "hub", "stated")
-    located = resolve("stated", hub=str(tmp_path / "hub"))
-    ranges = calibrate(located, [np.asarray(blocks())])
+    info = write_model(tmp_path / "hub", "stated")
+    resolved = resolve("stated", hub=str(tmp_path / "hub"))
+    ranges = calibrate(resolved, [np.asarray(blocks())])
     for lost in (0.004, 0.006):
         metric = Metric("blocks", "test", 128, "by hand", {"miou": Estimate(0.9)})
-        stated = replace(entry, int8=Int8(ranges, lost, lost), metrics=(metric,))
+        stated = replace(info, int8=Int8(ranges, lost, lost), metrics=(metric,))
         write_config(tmp_path / "hub" / "stated" / "config.json", stated)
         if lost < INT8_LOSS:
             made = export("stated", tmp_path / "out", precision="int8", hub=str(tmp_path / "hub"))
@@ -224,11 +224,11 @@ def test_wrong_usage(
 
 
 def test_bfloat16_that_is_no_faster_is_not_stated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    located, now = resolve("blocks"), 0.0
-    exact = start_runtime(located, "torch", "cpu", "float32", None)
+    resolved, now = resolve("blocks"), 0.0
+    exact = start_runtime(resolved, "torch", "cpu", "float32", None)
     costs = {"torch": {"float32": 2.0, "bfloat16": 3.0}, "openvino": {"float32": 2.0, "bfloat16": 1.0}}
 
-    def start(located: ResolvedWeights, name: str, device: str, precision: str, threads: None) -> Any:
+    def start(resolved: ResolvedWeights, name: str, device: str, precision: str, threads: None) -> Any:
         def run(batch: np.ndarray) -> np.ndarray:
             nonlocal now
             now += costs[name][precision]
@@ -240,7 +240,7 @@ def test_bfloat16_that_is_no_faster_is_not_stated(folder: Path, monkeypatch: pyt
     monkeypatch.setattr(module("runtimes.choose"), "installed", lambda name: name in costs)
     monkeypatch.setattr(cpu, "native_bfloat16", lambda: True)
     monkeypatch.setattr(recipe_calibrate.time, "perf_counter", lambda: now)
-    found = recipe_calibrate.measure_runtimes(located, [np.asarray(blocks(96, 64))] * 2)
+    found = recipe_calibrate.measure_runtimes(resolved, [np.asarray(blocks(96, 64))] * 2)
     assert found == {"openvino": {"bfloat16": 1.0, "float32": 1.0}, "torch": {"float32": 1.0}}
 
 
@@ -275,12 +275,12 @@ def test_float32_must_agree_better_than_int8(folder: Path, tmp_path: Path, monke
 def test_what_int8_costs_depends_on_the_processor_and_on_its_ranges(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry = write_model(tmp_path / "hub", "stated")
-    located = resolve("stated", hub=str(tmp_path / "hub"))
-    found = calibrate(located, [np.asarray(blocks())])
+    info = write_model(tmp_path / "hub", "stated")
+    resolved = resolve("stated", hub=str(tmp_path / "hub"))
+    found = calibrate(resolved, [np.asarray(blocks())])
     ranges = {place: (2 * low, 2 * high) for place, (low, high) in found.items()}  # others than images give here
     metric = Metric("blocks", "test", 128, "by hand", {"miou": Estimate(0.9)})
-    stated = replace(entry, int8=Int8(ranges, 0.004, 0.006), metrics=(metric,))
+    stated = replace(info, int8=Int8(ranges, 0.004, 0.006), metrics=(metric,))
     write_config(tmp_path / "hub" / "stated" / "config.json", stated)
     monkeypatch.setenv("CARSEG_HUB", str(tmp_path / "hub"))
     monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
@@ -306,8 +306,8 @@ def test_openvino_keeps_float32_weights(tmp_path: Path) -> None:
 
 def test_the_x_anylabeling_file_knows_height_from_width() -> None:
     yaml = pytest.importorskip("yaml")
-    entry = resolve("blocks").entry
-    wide = replace(entry, input=replace(entry.input, size=(24, 40)))
+    info = resolve("blocks").info
+    wide = replace(info, input=replace(info.input, size=(24, 40)))
     settings = yaml.safe_load(anylabeling_config(wide, "blocks.onnx"))
     assert (settings["input_height"], settings["input_width"]) == (24, 40)
 

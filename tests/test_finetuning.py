@@ -26,7 +26,7 @@ from carseg.training.start import start_network
 from carseg.training.trainer import Trainer
 
 from drawn_data import index_folder
-from entries import entry_of
+from entries import info_of
 from modules import module
 
 NETWORK = "lraspp-mobilenetv2"
@@ -43,7 +43,7 @@ def data(tmp_path: Path) -> Path:
 
 
 def old_entry(architecture: str) -> ModelInfo:
-    return replace(entry_of(name="old"), architecture=architecture, labels=OLD, storage="float32", metrics=())
+    return replace(info_of(name="old"), architecture=architecture, labels=OLD, storage="float32", metrics=())
 
 
 class Page(HTMLParser):
@@ -150,8 +150,8 @@ def test_an_encoders_file_that_is_not_there_is_named(data: Path, tmp_path: Path)
 def test_an_encoder_brings_its_normalisation(tmp_path: Path) -> None:
     seen = replace(old_entry(NETWORK).input, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), scale="max")
     save_model(tmp_path / "old", create_model(NETWORK, len(OLD)), replace(old_entry(NETWORK), input=seen))
-    _, entry, _ = start_network(NETWORK, NEW, replace(QUICK, encoder=str(tmp_path / "old")))
-    assert (entry.input.mean, entry.input.std, entry.input.scale) == (seen.mean, seen.std, "max")
+    _, info, _ = start_network(NETWORK, NEW, replace(QUICK, encoder=str(tmp_path / "old")))
+    assert (info.input.mean, info.input.std, info.input.scale) == (seen.mean, seen.std, "max")
 
 
 def test_a_resumed_run_refuses_other_settings_but_for_where_it_runs(data: Path, tmp_path: Path) -> None:
@@ -212,8 +212,8 @@ def test_what_was_measured_of_the_old_weights_is_forgotten(tmp_path: Path) -> No
         quantization_loss=0.0,
     )
     save_model(tmp_path / "old", create_model(NETWORK, len(OLD)), measured)
-    _, entry, _ = start_network(tmp_path / "old", OLD, QUICK)
-    assert (entry.runtimes, entry.int8, entry.quantization_loss) == ({}, None, None)
+    _, info, _ = start_network(tmp_path / "old", OLD, QUICK)
+    assert (info.runtimes, info.int8, info.quantization_loss) == ({}, None, None)
 
 
 def test_an_entry_survives_a_kill_while_it_is_replaced(tmp_path: Path) -> None:
@@ -222,13 +222,13 @@ def test_an_entry_survives_a_kill_while_it_is_replaced(tmp_path: Path) -> None:
     folder.rename(tmp_path / ".best-replaced")  # killed between the two renames
     (tmp_path / ".best-new").mkdir()
     repair_folder(folder)
-    assert load(folder).entry.sha256 == first.sha256
+    assert load(folder).info.sha256 == first.sha256
     assert [path.name for path in tmp_path.iterdir()] == ["best"]
 
 
 def trainer_of(data: Path, run: Path, options: TrainingConfig) -> Trainer:
-    entry = old_entry(NETWORK)
-    spec = replace(entry.input, size=(32, 32))
+    info = old_entry(NETWORK)
+    spec = replace(info.input, size=(32, 32))
     return Trainer(
         create_model(NETWORK, 3), spec, open_data(data, labels=OLD), None, run, options, pack=lambda *_: None
     )

@@ -64,8 +64,8 @@ def test_neither_the_image_nor_the_logits_are_rounded(
         pytest.skip(f"{runtime} is not installed")
     monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(_registered, "difference", Difference)
-    entry = replace(write_model(tmp_path), architecture="difference", labels=label_set("two", ("background", "car")))
-    save_model(tmp_path / "difference", Difference(2, 3), entry)
+    info = replace(write_model(tmp_path), architecture="difference", labels=label_set("two", ("background", "car")))
+    save_model(tmp_path / "difference", Difference(2, 3), info)
     image = np.ones((1, 3, SIDE, SIDE), np.float32)
     image[:, 0] += 65 * STEP
     logits = carseg.load(tmp_path / "difference", device="cpu", runtime=runtime, precision="bfloat16").runtime(image)

@@ -28,7 +28,7 @@ from carseg.hub.model_info import ModelInfo
 from carseg.hub.origins import origins_of, parse_origin
 from carseg.hub.resolve import ResolvedWeights, copies, resolve
 
-from entries import COMMIT, CONTENT, FILE, entry_of, put, start
+from entries import COMMIT, CONTENT, FILE, info_of, put, start
 from modules import module
 from server import Server
 
@@ -40,10 +40,10 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModelInfo]:
     """Makes ``my-unet`` a model of the manifest, with these hubs and facts."""
 
     def make(*hubs: str, content: bytes = CONTENT, **facts: Any) -> ModelInfo:
-        entry = replace(entry_of(content), **facts)
-        manifest = Manifest(hubs=hubs, models={entry.name: entry})
+        info = replace(info_of(content), **facts)
+        manifest = Manifest(hubs=hubs, models={info.name: info})
         monkeypatch.setattr(module("hub.resolve"), "load_manifest", lambda: manifest)
-        return entry
+        return info
 
     return make
 
@@ -64,15 +64,15 @@ def files_in_cache(tmp_path: Path) -> list[str]:
 
 class TestDownload:
     def test_once_then_from_the_cache(self, server: Server, known: Callable[..., ModelInfo], tmp_path: Path) -> None:
-        entry = known(f"{server.url}/hub")
+        info = known(f"{server.url}/hub")
         seen: list[tuple[int, int]] = []
-        located = resolve("my-unet", progress=lambda *at: seen.append(at))
-        assert located.entry == entry
-        assert located.path.read_bytes() == CONTENT
+        resolved = resolve("my-unet", progress=lambda *at: seen.append(at))
+        assert resolved.info == info
+        assert resolved.path.read_bytes() == CONTENT
         assert seen[-1] == (len(CONTENT), len(CONTENT))
-        assert resolve("my-unet").path == located.path
+        assert resolve("my-unet").path == resolved.path
         assert server.starts(FILE) == [0]
-        assert files_in_cache(tmp_path) == [f"{entry.sha256}.safetensors"]
+        assert files_in_cache(tmp_path) == [f"{info.sha256}.safetensors"]
 
     @pytest.mark.parametrize("fault", [500, 503, 429, "cut"])
     def test_recovers_from_a_passing_fault(
@@ -101,8 +101,8 @@ class TestDownload:
     def test_what_an_earlier_try_left_may_be_whole_or_too_long(
         self, server: Server, known: Callable[..., ModelInfo], tmp_path: Path, longer: int
     ) -> None:
-        entry = known(f"{server.url}/hub")
-        part = tmp_path / "cache" / "weights" / f"{entry.sha256}.part"
+        info = known(f"{server.url}/hub")
+        part = tmp_path / "cache" / "weights" / f"{info.sha256}.part"
         part.parent.mkdir(parents=True)
         part.write_bytes(CONTENT + b"x" * longer)
         assert resolve("my-unet").path.read_bytes() == CONTENT
@@ -196,10 +196,10 @@ class TestDownload:
         server.faults[FILE] = ["slow", "slow"]
         code = f"from carseg import hub; print(hub.locate('my-unet', hub='{server.url}/hub').path)"
         both = [start(code) for _ in range(2)]
-        told = [process.communicate(timeout=30)[0] for process in both]
+        message = [process.communicate(timeout=30)[0] for process in both]
         assert [process.returncode for process in both] == [0, 0]
-        assert told[0] == told[1]
-        assert Path(told[0].strip()).read_bytes() == CONTENT
+        assert message[0] == message[1]
+        assert Path(message[0].strip()).read_bytes() == CONTENT
         assert server.starts(FILE) == [0]
 
 
@@ -223,8 +223,8 @@ class TestDiskTrouble:
             f"carseg.hub.resolve('my-unet', hub='{server.url}/hub')"
         )
         process = start(code)
-        told = process.communicate(timeout=30)[1].strip().splitlines()
-        assert told[-1].startswith("carseg.errors.HubError: the cache")
+        message = process.communicate(timeout=30)[1].strip().splitlines()
+        assert message[-1].startswith("carseg.errors.HubError: the cache")
         assert [name for name in files_in_cache(tmp_path) if not name.endswith(".json")] == []
 
 
@@ -234,10 +234,10 @@ class TestOffline:
         self, known: Callable[..., ModelInfo], monkeypatch: pytest.MonkeyPatch, no_sockets: None, variable: str
     ) -> None:
         monkeypatch.setenv(variable, "1")
-        entry = known("http://127.0.0.1:9/hub", f"hf://me/cars@{COMMIT}")
+        info = known("http://127.0.0.1:9/hub", f"hf://me/cars@{COMMIT}")
         with pytest.raises(OfflineError, match="carseg download my-unet") as caught:
             resolve("my-unet")
-        assert f"{entry.sha256}.safetensors" in str(caught.value)
+        assert f"{info.sha256}.safetensors" in str(caught.value)
         with pytest.raises(OfflineError):
             read_url("http://127.0.0.1:9/car.jpg")
         with pytest.raises(OfflineError):
@@ -247,19 +247,19 @@ class TestOffline:
         self, known: Callable[..., ModelInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_sockets: None
     ) -> None:
         monkeypatch.setenv("CARSEG_OFFLINE", "1")
-        entry = known()
-        copied = tmp_path / "cache/weights" / f"{entry.sha256}.safetensors"
+        info = known()
+        copied = tmp_path / "cache/weights" / f"{info.sha256}.safetensors"
         copied.parent.mkdir(parents=True)
         copied.write_bytes(CONTENT)
         assert resolve("my-unet").path == copied
 
     def test_a_damaged_copy_is_named(self, known: Callable[..., ModelInfo], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("CARSEG_OFFLINE", "1")
-        entry = known()
-        copied = cache_dir() / "weights" / f"{entry.sha256}.safetensors"
+        info = known()
+        copied = cache_dir() / "weights" / f"{info.sha256}.safetensors"
         copied.parent.mkdir(parents=True)
         copied.write_bytes(b"half")
-        with pytest.raises(OfflineError, match=rf"{entry.sha256[:8]}.*sha256.*carseg download my-unet"):
+        with pytest.raises(OfflineError, match=rf"{info.sha256[:8]}.*sha256.*carseg download my-unet"):
             resolve("my-unet")
 
     def test_zero_means_online(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,7 +284,7 @@ class TestOffline:
 class TestOnThisMachine:
     def test_folder_as_a_hub_without_sockets_or_copies(self, tmp_path: Path, no_sockets: None) -> None:
         file = put(tmp_path / "hub")
-        assert resolve("my-unet", hub=tmp_path / "hub") == ResolvedWeights(entry_of(), file)
+        assert resolve("my-unet", hub=tmp_path / "hub") == ResolvedWeights(info_of(), file)
         assert not (tmp_path / "cache").exists()
 
     def test_hub_from_the_environment(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,10 +304,10 @@ class TestOnThisMachine:
         self, server: Server, known: Callable[..., ModelInfo], tmp_path: Path
     ) -> None:
         put(tmp_path / "hub", b"other weights")
-        entry = known(f"{server.url}/hub")
-        located = resolve("my-unet", hub=tmp_path / "hub")
-        assert located.entry == entry
-        assert located.path.read_bytes() == CONTENT
+        info = known(f"{server.url}/hub")
+        resolved = resolve("my-unet", hub=tmp_path / "hub")
+        assert resolved.info == info
+        assert resolved.path.read_bytes() == CONTENT
 
     def test_corrupt_file_of_a_hub_is_refused(self, tmp_path: Path) -> None:
         put(tmp_path / "hub").write_bytes(CONTENT[:1000])
@@ -322,7 +322,7 @@ class TestOnThisMachine:
         record = {"url": (tmp_path / "checkout").as_uri(), "dir_info": {"editable": True}}
         monkeypatch.setattr(module("hub.resolve"), "installed_from", lambda: origins_of(record))
         assert resolve("my-unet").path == file
-        assert copies(entry_of()) == [file]
+        assert copies(info_of()) == [file]
 
     def test_file_that_came_with_the_package(
         self, known: Callable[..., ModelInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_sockets: None
@@ -365,8 +365,8 @@ class TestGivenWeights:
     def test_folder(self, tmp_path: Path) -> None:
         file = put(tmp_path)
         assert resolve("anything", weights=file.parent).path == file
-        assert resolve(file.parent).entry.name == "my-unet"
-        assert resolve("anything", weights=file).entry == entry_of()
+        assert resolve(file.parent).info.name == "my-unet"
+        assert resolve("anything", weights=file).info == info_of()
 
     def test_folder_of_a_training_run_means_its_best_weights(self, tmp_path: Path) -> None:
         put(tmp_path, name="last")
@@ -376,15 +376,15 @@ class TestGivenWeights:
     def test_lone_file_takes_the_facts_of_the_named_model(
         self, known: Callable[..., ModelInfo], tmp_path: Path
     ) -> None:
-        entry = known(runtimes={"torch": {"bfloat16": 1.0}})
+        info = known(runtimes={"torch": {"bfloat16": 1.0}})
         file = tmp_path / "mine.safetensors"
         file.write_bytes(b"mine")
         (tmp_path / "config.json").write_text('{"model_type": "segformer"}')  # of another program
-        located = resolve("my-unet", weights=file)
-        assert located.path == file
-        assert located.entry.input == entry.input
-        assert located.entry.sha256 == hashlib.sha256(b"mine").hexdigest()
-        assert (located.entry.metrics, located.entry.runtimes) == ((), {})  # nobody measured these weights
+        resolved = resolve("my-unet", weights=file)
+        assert resolved.path == file
+        assert resolved.info.input == info.input
+        assert resolved.info.sha256 == hashlib.sha256(b"mine").hexdigest()
+        assert (resolved.info.metrics, resolved.info.runtimes) == ((), {})  # nobody measured these weights
 
     def test_a_file_beside_the_config_of_another_is_a_lone_file(
         self, known: Callable[..., ModelInfo], tmp_path: Path
@@ -392,9 +392,9 @@ class TestGivenWeights:
         known()
         file = put(tmp_path).with_name("other.safetensors")
         file.write_bytes(b"mine")
-        located = resolve("my-unet", weights=file)
-        assert located.path == file
-        assert located.entry.sha256 == hashlib.sha256(b"mine").hexdigest()
+        resolved = resolve("my-unet", weights=file)
+        assert resolved.path == file
+        assert resolved.info.sha256 == hashlib.sha256(b"mine").hexdigest()
 
     def test_what_cannot_be_used(self, known: Callable[..., ModelInfo], tmp_path: Path) -> None:
         known()
@@ -439,14 +439,14 @@ class TestHuggingFace:
         put(tmp_path / "local")
         server.files[self.FILE] = CONTENT
         server.files[self.CONFIG] = (tmp_path / "local/my-unet/config.json").read_bytes()
-        told, errors = self.locate(server).communicate(timeout=60)
-        assert Path(told.strip()).read_bytes() == CONTENT, errors
+        message, errors = self.locate(server).communicate(timeout=60)
+        assert Path(message.strip()).read_bytes() == CONTENT, errors
         assert errors == ""
         asked = {(method, path) for method, path, _ in server.log if path.startswith("/me/cars")}
         assert asked == {(method, path) for method in ("HEAD", "GET") for path in (self.FILE, self.CONFIG)}
-        assert [name for name in files_in_cache(tmp_path) if not name.endswith(".json")] == [Path(told.strip()).name]
+        assert [name for name in files_in_cache(tmp_path) if not name.endswith(".json")] == [Path(message.strip()).name]
         server.log.clear()
-        assert self.locate(server).communicate(timeout=60)[0] == told
+        assert self.locate(server).communicate(timeout=60)[0] == message
         assert server.log == []
 
     def test_wrong_bytes_and_unknown_name(self, server: Server, tmp_path: Path) -> None:
@@ -516,16 +516,16 @@ class TestReadUrl:
 
 
 def test_licence_is_told_once_on_a_machine() -> None:
-    entry = entry_of()
-    assert first_use(entry)
-    assert not first_use(entry)
-    assert not first_use(dataclasses.replace(entry_of(b"free"), commercial_use="yes"))
+    info = info_of()
+    assert first_use(info)
+    assert not first_use(info)
+    assert not first_use(dataclasses.replace(info_of(b"free"), commercial_use="yes"))
 
 
 def test_a_cache_that_cannot_be_looked_into_or_placed_stops_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert first_use(entry_of())
+    assert first_use(info_of())
     look = os.stat
 
     def refuse(path: Any, *arguments: Any, **keywords: Any) -> os.stat_result:
@@ -534,7 +534,7 @@ def test_a_cache_that_cannot_be_looked_into_or_placed_stops_nothing(
         return look(path, *arguments, **keywords)
 
     monkeypatch.setattr(os, "stat", refuse)
-    assert first_use(entry_of())
+    assert first_use(info_of())
     monkeypatch.undo()
     monkeypatch.delenv("CARSEG_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
@@ -565,7 +565,7 @@ def test_nothing_else_in_the_package_imports_what_opens_sockets() -> None:
 
 
 def test_unclear_terms_are_told_too() -> None:
-    assert first_use(dataclasses.replace(entry_of(), commercial_use="unclear"))
+    assert first_use(dataclasses.replace(info_of(), commercial_use="unclear"))
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="of other systems")
@@ -585,5 +585,5 @@ def test_a_copy_is_listed_once(
     file = put(tmp_path / "hub")
     monkeypatch.setattr(module("hub.resolve"), "ROOT", tmp_path)
     (tmp_path / "weights").symlink_to(tmp_path / "hub")
-    [copy] = copies(entry_of(), tmp_path / "hub")
+    [copy] = copies(info_of(), tmp_path / "hub")
     assert copy.samefile(file)

@@ -1,4 +1,4 @@
-"""Label sets: what they refuse, and which classes are twins."""
+"""Label sets: what they refuse, and which classes are left-right pairs."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_what_cannot_be_stored_in_a_mask_is_refused(classes: list[str], backgrou
         ("door (left)", "door (right)"),
     ],
 )
-def test_twins_are_found_however_they_are_written(left: str, right: str) -> None:
+def test_pairs_are_found_however_they_are_written(left: str, right: str) -> None:
     labels = label_set("mine", ["background", right, "hood", left])
     assert labels.pairs == ((3, 1),)
     assert labels.flipped == (0, 3, 2, 1)

@@ -31,30 +31,30 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 
 def test_json_becomes_typed_values_and_back():
-    entry = ModelInfo.from_dict("unet-carvana", example())
-    assert entry.labels is CARVANA
-    assert entry.input.size == (320, 480)
-    assert entry.input.std == (1.0, 1.0, 1.0)
-    assert entry.metrics[0].miou_ci == (0.97, 0.99)
-    assert entry.metrics[0].per_class["car"] is None
-    assert entry.data[0].role == "training"
-    assert not entry.embedded
-    assert ModelInfo.from_dict("unet-carvana", json.loads(json.dumps(entry.to_dict()))) == entry
+    info = ModelInfo.from_dict("unet-carvana", example())
+    assert info.labels is CARVANA
+    assert info.input.size == (320, 480)
+    assert info.input.std == (1.0, 1.0, 1.0)
+    assert info.metrics[0].miou_ci == (0.97, 0.99)
+    assert info.metrics[0].per_class["car"] is None
+    assert info.data[0].role == "training"
+    assert not info.embedded
+    assert ModelInfo.from_dict("unet-carvana", json.loads(json.dumps(info.to_dict()))) == info
 
 
 def test_config_is_the_entry_with_its_name(tmp_path: Path):
     mine = label_set("doors", ("background", "left_door", "right_door"))
-    entry = dataclasses.replace(ModelInfo.from_dict("my-unet", example()), labels=mine, metrics=())
-    write_config(tmp_path / "config.json", entry)
-    assert read_config(tmp_path / "config.json") == entry
+    info = dataclasses.replace(ModelInfo.from_dict("my-unet", example()), labels=mine, metrics=())
+    write_config(tmp_path / "config.json", info)
+    assert read_config(tmp_path / "config.json") == info
     assert json.loads((tmp_path / "config.json").read_text())["name"] == "my-unet"
     assert [p.name for p in tmp_path.iterdir()] == ["config.json"]
 
 
 def test_label_set_under_a_known_name_but_with_other_classes_survives():
     mine = label_set("carvana", ("background", "van"))
-    entry = dataclasses.replace(ModelInfo.from_dict("x", example()), labels=mine, metrics=())
-    assert ModelInfo.from_dict("x", entry.to_dict()).labels == mine
+    info = dataclasses.replace(ModelInfo.from_dict("x", example()), labels=mine, metrics=())
+    assert ModelInfo.from_dict("x", info.to_dict()).labels == mine
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def test_name_that_could_leave_its_folder_is_refused(name: str):
 
 
 def test_objects_made_in_python_are_checked_too():
-    entry = ModelInfo.from_dict("x", example())
+    info = ModelInfo.from_dict("x", example())
     with pytest.raises(ManifestError, match="bytes: must be a whole number"):
-        dataclasses.replace(entry, bytes="1000")
+        dataclasses.replace(info, bytes="1000")
 
 
 def test_manifest_file_round_trip(tmp_path: Path):
@@ -147,12 +147,12 @@ def test_broken_file_is_named(tmp_path: Path, content: str, said: str):
 
 
 def test_own_manifest_is_valid_and_names_files_that_exist():
-    for name, entry in load_manifest().models.items():
+    for name, info in load_manifest().models.items():
         folder = ROOT / "weights" / name
-        if entry.embedded:
-            assert (folder / entry.file).stat().st_size == entry.bytes
+        if info.embedded:
+            assert (folder / info.file).stat().st_size == info.bytes
         if folder.exists():
-            assert read_config(folder / "config.json") == entry
+            assert read_config(folder / "config.json") == info
 
 
 def test_reading_it_imports_the_standard_library_only():
@@ -182,8 +182,8 @@ def test_numbers_that_make_no_sense_are_named(path: str, value: Any, said: str):
 
 
 def test_other_weights_come_with_no_package():
-    entry = dataclasses.replace(ModelInfo.from_dict("x", example()), embedded=True)
-    assert not entry.unmeasured().embedded
+    info = dataclasses.replace(ModelInfo.from_dict("x", example()), embedded=True)
+    assert not info.unmeasured().embedded
 
 
 def test_a_config_is_whole_or_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

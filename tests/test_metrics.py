@@ -160,7 +160,7 @@ def test_intervals_are_those_of_a_plain_bootstrap():
     assert scored(pairs, boundary=False).pixel_acc_ci == pytest.approx((low, high), abs=0.003)
 
 
-def test_side_error_counts_only_what_was_recognised_as_either_twin():
+def test_side_error_counts_only_what_was_recognized_as_either_side():
     scores = one([[1, 1, 1, 2, 2, 3, 255]], [[1, 2, 0, 2, 255, 1, 2]])
     assert scores.side_error == pytest.approx(1 / 3)
     assert math.isnan(one([[1, 0]], [[0, 1]], CARVANA).side_error)

@@ -16,7 +16,7 @@ from carseg.hub.manifest import Manifest, load_manifest
 from carseg.hub.publish import mirror, publish
 from carseg.hub.resolve import ResolvedWeights, resolve
 
-from entries import COMMIT, CONTENT, entry_of, put, start
+from entries import COMMIT, CONTENT, info_of, put, start
 from modules import module
 from server import Server
 
@@ -31,7 +31,7 @@ def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in NAMES:
         put(tmp_path / "checkout/weights", name=name)
     path = tmp_path / "checkout/weights_manifest.json"
-    Manifest(hubs=(), models={name: entry_of(name=name) for name in NAMES}).save(path)
+    Manifest(hubs=(), models={name: info_of(name=name) for name in NAMES}).save(path)
     for name in ("hub.resolve", "hub.publish"):
         monkeypatch.setattr(module(name), "ROOT", path.parent)
         monkeypatch.setattr(module(name), "load_manifest", lambda given=path: load_manifest(given))
@@ -48,7 +48,7 @@ def test_mirror_is_a_hub(manifest: Path, tmp_path: Path, monkeypatch: pytest.Mon
     assert "# your-unet" in (tmp_path / "mirror/your-unet/README.md").read_text()
     subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=tmp_path / "mirror", check=True)
     monkeypatch.setattr(module("hub.resolve"), "load_manifest", lambda: Manifest(hubs=(), models={}))
-    assert resolve("my-unet", hub=tmp_path / "mirror") == ResolvedWeights(entry_of(), written[0])
+    assert resolve("my-unet", hub=tmp_path / "mirror") == ResolvedWeights(info_of(), written[0])
 
 
 def test_mirror_repairs_what_is_broken_and_keeps_the_rest(manifest: Path, tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_folder_with_its_address(manifest: Path, tmp_path: Path) -> None:
     assert load_manifest(manifest).hubs == ()
     assert publish(str(tmp_path / "site"), address="https://example.org/w", manifest=manifest)
     assert load_manifest(manifest).hubs == ("https://example.org/w",)
-    assert load_manifest(manifest).models["my-unet"] == entry_of()
+    assert load_manifest(manifest).models["my-unet"] == info_of()
     with pytest.raises(OptionError, match="give a folder or hf://ORG/REPO"):
         publish("https://example.org/w", manifest=manifest)
 
@@ -115,8 +115,8 @@ def test_assets_of_a_release_and_down_again(manifest: Path, tmp_path: Path, serv
 
     server.files = {f"/releases/v1/{name}": (tmp_path / "assets" / name).read_bytes() for name in names}
     code = f"from carseg import hub; print(hub.resolve('your-unet', hub='{address}').path)"
-    told, errors = start(code).communicate(timeout=60)
-    assert Path(told.strip()).read_bytes() == CONTENT, errors
+    message, errors = start(code).communicate(timeout=60)
+    assert Path(message.strip()).read_bytes() == CONTENT, errors
 
 
 class TestHuggingFace:
@@ -150,8 +150,8 @@ class TestHuggingFace:
 
         server.files = {f"/me/cars/resolve/{COMMIT}/{name}": content for name, content in uploaded.items()}
         code = f"from carseg import hub; print(hub.resolve('your-unet', hub='{address}').path)"
-        told, errors = start(code, HF_ENDPOINT=server.url, HF_HUB_DISABLE_XET="1").communicate(timeout=60)
-        assert Path(told.strip()).read_bytes() == CONTENT, errors
+        message, errors = start(code, HF_ENDPOINT=server.url, HF_HUB_DISABLE_XET="1").communicate(timeout=60)
+        assert Path(message.strip()).read_bytes() == CONTENT, errors
 
     def test_card_has_what_the_hub_reads(self, manifest: Path, uploaded: dict[str, bytes]) -> None:
         publish("hf://me/cars", manifest=manifest)

@@ -21,7 +21,7 @@ from recipes import recipe as recipes
 from recipes.fringe import Fringed
 
 from drawn_data import draw_image, draw_mask, index_folder
-from entries import entry_of
+from entries import info_of
 from keras_resnet50 import keras_resnet50
 
 FILES = {path.stem: path.read_text("utf-8") for path in sorted(recipes.FOLDER.glob("*.toml"))}
@@ -124,12 +124,12 @@ def test_the_encoder_that_a_recipe_names_fits_its_network(name: str, monkeypatch
 
 def test_a_recipe_makes_what_it_starts_from_and_names_all_data(folder: Path) -> None:
     run.main("final", minutes=0.02, device="cpu", runs=folder / "runs", weights=folder / "weights")
-    entry = read_config(folder / "weights" / "final" / "config.json")
-    assert [(source.name, source.role) for source in entry.data] == [
+    info = read_config(folder / "weights" / "final" / "config.json")
+    assert [(source.name, source.role) for source in info.data] == [
         ("Drawn roads", "training"),
         ("Drawn cars", "pretraining"),
     ]
-    whole, few, merged = entry.metrics
+    whole, few, merged = info.metrics
     assert whole.images == few.images == 6 and merged.merged and merged.miou == 1  # two classes counted as one
     image = draw_image(draw_mask(1))
     assert load(folder / "weights" / "final").predict(image).mask.shape == image.shape[:2]
@@ -149,21 +149,21 @@ def test_a_run_that_is_stopped_while_it_measures_leaves_no_entry_without_figures
 
 
 def test_a_trial_is_not_taken_for_the_run_itself(folder: Path) -> None:
-    told = {"device": "cpu", "runs": folder / "runs", "weights": folder / "weights"}
-    run.main("final", minutes=0.02, **told)
-    run.main("final", minutes=0.02, **told)  # finished already, and measured again
+    message = {"device": "cpu", "runs": folder / "runs", "weights": folder / "weights"}
+    run.main("final", minutes=0.02, **message)
+    run.main("final", minutes=0.02, **message)  # finished already, and measured again
     with pytest.raises(OptionError, match="step-1 was begun with other options"):
-        run.main("final", minutes=0.03, **told)
+        run.main("final", minutes=0.03, **message)
 
 
 def test_a_grown_network_begins_as_the_one_that_it_grew_from(tmp_path: Path) -> None:
     torch.manual_seed(0)
     recipe = recipes.read("u2net-carparts")
-    narrow = replace(entry_of(), architecture="u2netp", labels=recipe.labels, input=recipe.input, metrics=())
+    narrow = replace(info_of(), architecture="u2netp", labels=recipe.labels, input=recipe.input, metrics=())
     save_model(tmp_path / "narrow", create_model("u2netp", len(recipe.labels)), replace(narrow, storage="float32"))
     grown = run.grown(recipe, tmp_path / "narrow", tmp_path / "grown")
     one, other = (load(folder, device="cpu", runtime="torch") for folder in (tmp_path / "narrow", grown))
-    assert (other.entry.architecture, other.entry.data) == ("u2net", one.entry.data)
+    assert (other.info.architecture, other.info.data) == ("u2net", one.info.data)
     x = np.random.default_rng(0).standard_normal((1, 3, 64, 96), np.float32)
     np.testing.assert_allclose(other.runtime(x), one.runtime(x), rtol=1e-3, atol=1e-3)
 
@@ -174,10 +174,10 @@ def test_what_a_recipe_grows_from_is_made_with_it(folder: Path) -> None:
         (folder / "recipes" / f"{name}.toml").write_text(text)
     recipe = recipes.read("large")
     assert run.budget(recipe) == 2
-    best, entry = run.train(recipe, folder / "runs", 0.001, "cpu")
-    assert (entry.architecture, entry.name) == ("u2net", "large")
-    assert load(folder / "runs" / "small-1" / "best", device="cpu", runtime="torch").entry.architecture == "u2netp"
-    assert load(best, device="cpu", runtime="torch").entry.architecture == "u2net"
+    best, info = run.train(recipe, folder / "runs", 0.001, "cpu")
+    assert (info.architecture, info.name) == ("u2net", "large")
+    assert load(folder / "runs" / "small-1" / "best", device="cpu", runtime="torch").info.architecture == "u2netp"
+    assert load(best, device="cpu", runtime="torch").info.architecture == "u2net"
 
 
 def test_a_later_round_sees_more_images_and_learns_from_the_round_before(

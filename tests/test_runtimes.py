@@ -20,9 +20,9 @@ from carseg.runtimes.choose import choose
 from carseg.runtimes.fuse import fuse_conv_bn
 
 from color_hub import SIDE, blocks, photo, write_model
-from entries import entry_of, start
+from entries import info_of, start
 from modules import module
-from networks import randomised
+from networks import randomized
 
 FAST = ("openvino", "onnx")
 PAIRS = [("torch", "bfloat16"), ("openvino", "float32"), ("openvino", "bfloat16"), ("onnx", "float32")]
@@ -154,7 +154,7 @@ def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypa
 )
 @torch.no_grad()
 def test_folding_leaves_the_logits_as_they_are(name: str, left: int, last: str):
-    network = randomised(name)
+    network = randomized(name)
     x = torch.randn(1, 3, 64, 96)
     before = network(x)
     assert fuse_conv_bn(network) is network.get_submodule(last)
@@ -200,7 +200,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
 
 def measured(**agreement: dict[str, float]) -> ModelInfo:
-    return replace(entry_of(), runtimes=agreement)
+    return replace(info_of(), runtimes=agreement)
 
 
 def test_auto_is_torch_where_nothing_was_measured(machine: set[str]):
@@ -209,18 +209,18 @@ def test_auto_is_torch_where_nothing_was_measured(machine: set[str]):
 
 def test_auto_is_the_fastest_that_agrees_and_is_installed(machine: set[str], monkeypatch: pytest.MonkeyPatch):
     every = {"bfloat16": 0.9995, "float32": 1.0}
-    entry = measured(openvino=every, torch=every, onnx={"float32": 1.0})
-    assert choose(entry, "auto", "auto", "auto") == ("openvino", "bfloat16")
-    assert choose(entry, "auto", "cpu", "float32") == ("openvino", "float32")
-    assert choose(entry, "torch", "cpu", "auto") == ("torch", "bfloat16")
-    assert choose(entry, "auto", "cuda", "auto") == ("torch", "float32")
+    info = measured(openvino=every, torch=every, onnx={"float32": 1.0})
+    assert choose(info, "auto", "auto", "auto") == ("openvino", "bfloat16")
+    assert choose(info, "auto", "cpu", "float32") == ("openvino", "float32")
+    assert choose(info, "torch", "cpu", "auto") == ("torch", "bfloat16")
+    assert choose(info, "auto", "cuda", "auto") == ("torch", "float32")
     assert choose(measured(openvino={"bfloat16": 0.99, "float32": 1.0}), "auto", "auto", "auto")[1] == "float32"
     machine.remove("openvino")
-    assert choose(entry, "auto", "auto", "auto") == ("torch", "bfloat16")
+    assert choose(info, "auto", "auto", "auto") == ("torch", "bfloat16")
     monkeypatch.setattr(cpu, "native_bfloat16", lambda: False)
-    assert choose(entry, "auto", "auto", "auto") == ("onnx", "float32")
+    assert choose(info, "auto", "auto", "auto") == ("onnx", "float32")
     machine.remove("onnx")
-    assert choose(entry, "auto", "auto", "auto") == ("torch", "float32")
+    assert choose(info, "auto", "auto", "auto") == ("torch", "float32")
 
 
 def test_int8_only_when_asked_for(machine: set[str]):
@@ -232,10 +232,10 @@ def test_int8_only_when_asked_for(machine: set[str]):
 
 def test_a_machine_with_a_gpu_uses_torch(machine: set[str], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(cpu, "may_have_accelerator", lambda: True)
-    entry = measured(openvino={"float32": 1.0})
-    assert choose(entry, "auto", "auto", "auto") == ("torch", "float32")
-    assert choose(entry, "auto", "cpu", "auto") == ("openvino", "float32")
-    assert choose(entry, "auto", "auto", "int8") == ("openvino", "int8")  # which torch cannot run at all
+    info = measured(openvino={"float32": 1.0})
+    assert choose(info, "auto", "auto", "auto") == ("torch", "float32")
+    assert choose(info, "auto", "cpu", "auto") == ("openvino", "float32")
+    assert choose(info, "auto", "auto", "int8") == ("openvino", "int8")  # which torch cannot run at all
 
 
 def test_bfloat16_is_not_native_where_onednn_may_not_use_it(monkeypatch: pytest.MonkeyPatch):

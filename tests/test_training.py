@@ -78,7 +78,7 @@ def test_it_learns_and_the_result_loads_and_predicts(data: Path, tmp_path: Path)
     best = finetune("fpn-mobilenetv2", data, tmp_path / "my run", options=options)
     segmenter = load(best)
     assert segmenter.labels.classes == ("ground", "left_door", "right_door") and segmenter.name == "my-run"
-    [metric] = segmenter.entry.metrics
+    [metric] = segmenter.info.metrics
     assert metric.miou > 0.6 and metric.images == 4
     rgb, truth = open_data(data)[0].load()
     assert (segmenter.predict(rgb).mask == truth).mean() > 0.8
@@ -181,7 +181,7 @@ def test_other_classes_replace_the_head_alone(data: Path, tmp_path: Path) -> Non
     assert load(second).labels.classes == ("ground", "door")
     new = json.loads((tmp_path / "second" / "run.json").read_text())["new_tensors"]
     assert new and all("classifier" in key for key in new)
-    roles = [source.role for source in load(second).entry.data]
+    roles = [source.role for source in load(second).info.data]
     assert roles == ["pretraining", "validation", "training", "validation"]
 
 
@@ -219,7 +219,7 @@ def test_broken_images_are_named_before_it_starts_or_left_out(tmp_path: Path) ->
         finetune(NETWORK, tmp_path / "data", tmp_path / "run", options=QUICK)
     with pytest.warns(UserWarning, match=r"(?s)left out.*p1.*p6"):
         best = finetune(NETWORK, tmp_path / "data", tmp_path / "run2", options=replace(QUICK, epochs=1, skip_bad=True))
-    assert sum(source.images for source in load(best).entry.data) == 6
+    assert sum(source.images for source in load(best).info.data) == 6
 
 
 def test_a_run_is_not_overwritten(data: Path, tmp_path: Path) -> None:

@@ -20,9 +20,9 @@ HERE = [name for name in MODELS if (ROOT / "weights" / name / MODELS[name].file)
 
 
 def test_the_embedded_weights_are_small_and_the_default_is_one_of_them() -> None:
-    embedded = [entry for entry in MODELS.values() if entry.embedded]
-    assert DEFAULT_MODEL in {entry.name for entry in embedded} <= set(HERE)
-    assert all(entry.bytes < 6_000_000 for entry in embedded)
+    embedded = [info for info in MODELS.values() if info.embedded]
+    assert DEFAULT_MODEL in {info.name for info in embedded} <= set(HERE)
+    assert all(info.bytes < 6_000_000 for info in embedded)
 
 
 def test_nothing_lies_there_that_the_manifest_does_not_name() -> None:
@@ -31,15 +31,15 @@ def test_nothing_lies_there_that_the_manifest_does_not_name() -> None:
 
 @pytest.mark.parametrize("name", HERE)
 def test_file_and_network_are_what_the_manifest_says(name: str) -> None:
-    entry = MODELS[name]
-    located = resolve(name)  # checks the sha256
-    assert read_config(ROOT / "weights" / name / CONFIG) == entry
-    assert located.path.stat().st_size == entry.bytes < 80_000_000
-    network = create_model(entry.architecture, len(entry.labels))
+    info = MODELS[name]
+    resolved = resolve(name)  # checks the sha256
+    assert read_config(ROOT / "weights" / name / CONFIG) == info
+    assert resolved.path.stat().st_size == info.bytes < 80_000_000
+    network = create_model(info.architecture, len(info.labels))
     network.drop_training_heads()
-    assert sum(p.numel() for p in network.parameters()) == entry.parameters
-    assert (FOLDER.parent / entry.recipe).exists() and (ROOT / "weights" / name / "README.md").exists()
-    assert entry.data and entry.metrics and entry.commercial_use in ("no", "unclear")
+    assert sum(p.numel() for p in network.parameters()) == info.parameters
+    assert (FOLDER.parent / info.recipe).exists() and (ROOT / "weights" / name / "README.md").exists()
+    assert info.data and info.metrics and info.commercial_use in ("no", "unclear")
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -55,7 +55,7 @@ def test_int8_needs_no_images_and_costs_at_most_half_a_point(name: str, capsys: 
 def test_logits_are_those_of_the_release(name: str) -> None:
     segmenter = load(name, device="cpu", runtime="torch", precision="float32")
     golden = json.loads((ROOT / "weights" / name / GOLDEN).read_text())
-    np.testing.assert_allclose(golden_logits(segmenter.runtime, segmenter.entry), golden, atol=2e-2, rtol=1e-2)
+    np.testing.assert_allclose(golden_logits(segmenter.runtime, segmenter.info), golden, atol=2e-2, rtol=1e-2)
 
 
 def test_the_readme_shows_the_manifest() -> None:

@@ -131,7 +131,7 @@ class MixTransformer(nn.Module):
             self.add_module(f"patch_embed{i + 1}", embed)
             self.add_module(f"block{i + 1}", blocks)
             self.add_module(f"norm{i + 1}", nn.LayerNorm(width, eps=1e-6))
-        self.apply(_initialise)
+        self.apply(_initialize)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         features = []
@@ -218,7 +218,7 @@ def _grid(x: Tensor, height: int, width: int) -> Tensor:
     return x.transpose(1, 2).unflatten(2, (height, width))
 
 
-def _initialise(module: nn.Module) -> None:
+def _initialize(module: nn.Module) -> None:
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)

@@ -59,8 +59,8 @@ class ResidualUBlock(nn.Module):
             self.add_module(f"rebnconv{i}d", block)
 
     def forward(self, x: Tensor) -> Tensor:
-        entry = self.rebnconvin(x)
-        skips = [self.get_submodule("rebnconv1")(entry)]
+        info = self.rebnconvin(x)
+        skips = [self.get_submodule("rebnconv1")(info)]
         for i in range(2, self.levels):
             below = skips[-1] if self.dilated else _pool(skips[-1])
             skips.append(self.get_submodule(f"rebnconv{i}")(below))
@@ -69,7 +69,7 @@ class ResidualUBlock(nn.Module):
             if not self.dilated and i < self.levels - 1:
                 out = upsample(out, skips[i - 1])
             out = self.get_submodule(f"rebnconv{i}d")(torch.cat([out, skips[i - 1]], 1))
-        return out + entry
+        return out + info
 
 
 class U2Net(Network):

@@ -88,7 +88,7 @@ def benchmark(
         raise OptionError("split, mapping and merge are about data: name it")
     names = _names(models)
     check_runtime(runtime, precision, threads)
-    place, parts = _recognised(data) if data is not None else (None, {})
+    place, parts = _recognized(data) if data is not None else (None, {})
     job = {
         "data": place,
         "split": split or next((name for name in ("test", "val") if name in parts), None),
@@ -110,12 +110,12 @@ def benchmark(
     for name in names:
         row = dict.fromkeys(KEYS) | {"model": name, "device": device, "runtime": runtime, "precision": precision}
         try:
-            located = resolve(name, hub=hub)
+            resolved = resolve(name, hub=hub)
         except CarsegError as error:
             row["error"] = str(error)
         else:
-            entry = located.entry
-            row |= {"params_m": entry.parameters / 1e6, "size_mb": entry.bytes / 1e6, "weights_sha256": entry.sha256}
+            info = resolved.info
+            row |= {"params_m": info.parameters / 1e6, "size_mb": info.bytes / 1e6, "weights_sha256": info.sha256}
         key = hashlib.sha256(json.dumps([name, row["weights_sha256"], identity]).encode()).hexdigest()[:16]
         row["environment"] = machine | {"key": key}
         if resume and key in saved and saved[key]["error"] is None:
@@ -155,7 +155,7 @@ def _code() -> str:
 
 def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None) -> list[str]:
     if models is None:
-        names = [name for name, entry in load_manifest().models.items() if entry.embedded]
+        names = [name for name, info in load_manifest().models.items() if info.embedded]
     else:
         names = [str(model) for model in ([models] if isinstance(models, (str, os.PathLike)) else models)]
     if not names:
@@ -163,7 +163,7 @@ def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | N
     return list(dict.fromkeys(names))
 
 
-def _recognised(data: str | os.PathLike[str]) -> tuple[str, dict[str, Found]]:
+def _recognized(data: str | os.PathLike[str]) -> tuple[str, dict[str, Found]]:
     from carseg.data import absolute, recognize
 
     return str(absolute(data)), recognize(data)
@@ -204,9 +204,9 @@ def _save(folder: Path, rows: list[Row]) -> None:
 def _measure(job: dict[str, Any], report: BenchmarkProgress | None) -> tuple[dict[str, Any], str | None]:
     """Runs the worker: the figures it sent, and why it did not get to the end, if it did not."""
     figures: dict[str, Any] = {}
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as talk:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         command = [sys.executable, "-c", _START.format(path=sys.path), json.dumps(job | {"began": time.time()})]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=talk, encoding="utf-8")
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=output, encoding="utf-8")
         assert process.stdout is not None
         try:
             for line in process.stdout:
@@ -219,18 +219,18 @@ def _measure(job: dict[str, Any], report: BenchmarkProgress | None) -> tuple[dic
                 if report and "progress" in message:
                     stage, done, total = message["progress"]
                     report(job["model"], stage, done, total)
-            return figures, _ending(process.wait(), talk)
+            return figures, _ending(process.wait(), output)
         finally:
             process.kill()
             process.wait()
             process.stdout.close()
 
 
-def _ending(code: int, talk: Any) -> str | None:
+def _ending(code: int, output: Any) -> str | None:
     if code == 0:
         return None
     if code == -9:  # SIGKILL, by a name that Windows lacks
         return "its process was killed, most likely because the machine ran out of memory"
-    talk.seek(0)
-    last = [line.strip() for line in talk if line.strip()][-1:]
+    output.seek(0)
+    last = [line.strip() for line in output if line.strip()][-1:]
     return f"its process ended with status {code}: {last[0] if last else 'it said nothing'}"

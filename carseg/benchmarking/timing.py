@@ -59,7 +59,7 @@ def _timed(segmenter: Segmenter, image: bytes) -> tuple[float, ...]:
     marks = [time.perf_counter()]
     rgb = decode(image).rgb
     marks.append(time.perf_counter())
-    x = preprocess(rgb, segmenter.entry.input)
+    x = preprocess(rgb, segmenter.info.input)
     marks.append(time.perf_counter())
     logits = segmenter.runtime(x[None])[0]
     marks.append(time.perf_counter())
@@ -106,7 +106,7 @@ def _rate(segmenter: Segmenter, images: Sequence[bytes], batch: int, count: int)
     return count / (time.perf_counter() - began)
 
 
-def count_gmacs(entry: ModelInfo) -> float:
+def count_gmacs(info: ModelInfo) -> float:
     """Billions of multiply-adds in the convolutions and matrix products for one image of ``entry.input.size``."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
@@ -114,8 +114,8 @@ def count_gmacs(entry: ModelInfo) -> float:
     from carseg.hub import create_model
 
     with torch.device("meta"):  # shapes without numbers: takes neither time nor memory
-        network = create_model(entry.architecture, len(entry.labels)).eval()
-        x = torch.empty(1, 3, *entry.input.size)
+        network = create_model(info.architecture, len(info.labels)).eval()
+        x = torch.empty(1, 3, *info.input.size)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(x)
     return counter.get_total_flops() / 2e9

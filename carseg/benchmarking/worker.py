@@ -59,7 +59,7 @@ class _Worker:
         images = self._images(data)
         seconds = self.job["seconds"]
         self._figures(**timing.latency(segmenter, images, seconds, self._progress("latency")))
-        self._figures(peak_mem_mb=timing.peak_memory_mb(device), gmacs=timing.count_gmacs(segmenter.entry))
+        self._figures(peak_mem_mb=timing.peak_memory_mb(device), gmacs=timing.count_gmacs(segmenter.info))
         if data is not None:
             self._quality(segmenter, data, evaluation)
         batch, rate = timing.throughput(segmenter, images, seconds / 4, self._progress("throughput"))

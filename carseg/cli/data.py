@@ -79,14 +79,14 @@ def _report(findings: Findings) -> Iterator[str]:
         ]
         ignored = [("255", "(ignored)", "", f"{figures.ignored_pixels / total:.2%}")] if figures.ignored_pixels else []
         yield table(("id", "class", "images", "pixels"), [*rows, *ignored], "><>>")
-        if figures.twins:
-            pairs = ", ".join(f"{one} = {other}" for one, other in figures.twins[:5])
-            yield f"{len(figures.twins)} pairs show nearly the same: {pairs}{', ...' if len(figures.twins) > 5 else ''}"
+        if figures.near_duplicates:
+            pairs = ", ".join(f"{one} = {other}" for one, other in figures.near_duplicates[:5])
+            yield f"{len(figures.near_duplicates)} pairs show nearly the same: {pairs}{', ...' if len(figures.near_duplicates) > 5 else ''}"
     yield ""
     if findings.absent:
         yield f"no label holds: {', '.join(findings.absent)}"
     if findings.unpaired:
-        yield f"a side without its twin, so that flips give the wrong side: {', '.join(findings.unpaired)}"
+        yield f"a side without its counterpart, so that flips give the wrong side: {', '.join(findings.unpaired)}"
     if findings.problems:
         yield f"{len(findings.problems)} problems:"
         yield table(

@@ -50,12 +50,12 @@ def export(
     if split is not None and data is None:
         raise typer.BadParameter("--split is a part of --data, which is missing")
     prepare()
-    entry = resolve_with_progress(name, weights, hub).entry
+    info = resolve_with_progress(name, weights, hub).info
     labelled = None
     if data is not None:
         from carseg.data import load as open_data
 
-        labelled = open_data(data, labels=entry.labels, split=split)
+        labelled = open_data(data, labels=info.labels, split=split)
     made = write(
         name,
         out,

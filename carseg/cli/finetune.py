@@ -79,7 +79,7 @@ def finetune(
     settings |= {"size": _size(settings["size"]), "freeze": tuple(settings["freeze"] or ())}
     sources = {name: context.get_parameter_source(name) for name in settings}
     given = {name: settings[name] for name, source in sources.items() if source and source.name != "DEFAULT"}
-    options = replace(read_start(out)["options"] if resume else TrainingConfig(), **given)
+    config = replace(read_start(out)["options"] if resume else TrainingConfig(), **given)
     prepare()
     if model not in list_architectures():
         resolve_with_progress(model, hub=hub)
@@ -98,7 +98,7 @@ def finetune(
             model,
             data,
             out,
-            options=options,
+            config=config,
             labels=labels,
             mapping=parse_mapping(map or ()),
             hub=hub,

@@ -25,14 +25,14 @@ def models(
     format: FormatOption = Format.table,
 ) -> None:
     """List the models."""
-    entries = [find(name) for name in list_models(pattern)]
-    entries = [entry for entry in entries if not commercial or entry.commercial_use == "yes"]
+    found = [find(name) for name in list_models(pattern)]
+    found = [model for model in found if not commercial or model.commercial_use == "yes"]
     if format is Format.json:
-        for entry in entries:
-            echo(_json(entry))
-    elif entries:
+        for model in found:
+            echo(_json(model))
+    elif found:
         header = ("name", "labels", "mIoU", "params", "file", "commercial", "in the package")
-        echo(table(header, [_row(entry) for entry in entries], "<<>>><<"))
+        echo(table(header, [_row(model) for model in found], "<<>>><<"))
     else:
         err("carseg: no such models" if pattern or commercial else "carseg: this version has no models")
 
@@ -44,12 +44,12 @@ def info(
 ) -> None:
     """Show all that is known about a model."""
     try:
-        entry = find(name)
+        model = find(name)
     except UnknownNameError:
         from carseg.hub import find_info  # not needed for the names of the manifest
 
-        entry = find_info(name, hub)
-    echo(_json(entry) if format is Format.json else "\n".join(_description(entry)))
+        model = find_info(name, hub)
+    echo(_json(model) if format is Format.json else "\n".join(_description(model)))
 
 
 def download(
@@ -77,11 +77,11 @@ def verify(names: Names = None, hub: HubOption = None) -> None:
 
     sound = failed = 0
     for name in names or list_models():
-        entry = find_info(name, hub)
-        found = copies(entry, hub)
+        model = find_info(name, hub)
+        found = copies(model, hub)
         for path in found:
             try:
-                check(entry, path)
+                check(model, path)
             except WeightsError as error:
                 echo(f"broken  {name}  {path}")
                 fail(error)
@@ -96,47 +96,47 @@ def verify(names: Names = None, hub: HubOption = None) -> None:
     raise typer.Exit(int(failed > 0))
 
 
-def _json(entry: ModelInfo) -> str:
-    return json.dumps({"name": entry.name, **entry.to_dict()})
+def _json(model: ModelInfo) -> str:
+    return json.dumps({"name": model.name, **model.to_dict()})
 
 
-def _row(entry: ModelInfo) -> tuple[str, ...]:
-    metric = entry.metric
+def _row(model: ModelInfo) -> tuple[str, ...]:
+    metric = model.metric
     return (
-        entry.name,
-        entry.labels.name,
+        model.name,
+        model.labels.name,
         f"{metric.miou:.3f}" if metric else "-",
-        f"{entry.parameters / 1e6:.1f} M",
-        f"{entry.bytes / 1e6:.1f} MB",
-        entry.commercial_use,
-        "yes" if entry.embedded else "",
+        f"{model.parameters / 1e6:.1f} M",
+        f"{model.bytes / 1e6:.1f} MB",
+        model.commercial_use,
+        "yes" if model.embedded else "",
     )
 
 
-def _description(entry: ModelInfo) -> list[str]:
-    height, width = entry.input.size
+def _description(model: ModelInfo) -> list[str]:
+    height, width = model.input.size
     fields = {
-        "name": entry.name,
-        "architecture": f"{entry.architecture}, {entry.parameters / 1e6:.2f} M parameters",
-        "paper": entry.paper,
-        "labels": f"{entry.labels.name}: {', '.join(entry.labels.classes)}",
-        "input": f"{width} x {height}, {entry.input.resize}",
-        "file": f"{entry.bytes / 1e6:.2f} MB, {entry.storage}{', in the package' if entry.embedded else ''}",
-        "sha256": entry.sha256,
-        "licence": entry.licence,
-        "commercial use": entry.commercial_use,
-        "made by": f"{entry.made_by}, with {entry.recipe} at {entry.code_commit[:12]}",
+        "name": model.name,
+        "architecture": f"{model.architecture}, {model.parameters / 1e6:.2f} M parameters",
+        "paper": model.paper,
+        "labels": f"{model.labels.name}: {', '.join(model.labels.classes)}",
+        "input": f"{width} x {height}, {model.input.resize}",
+        "file": f"{model.bytes / 1e6:.2f} MB, {model.storage}{', in the package' if model.embedded else ''}",
+        "sha256": model.sha256,
+        "licence": model.licence,
+        "commercial use": model.commercial_use,
+        "made by": f"{model.made_by}, with {model.recipe} at {model.code_commit[:12]}",
     }
     lines = [f"{key:<14}  {value}" for key, value in fields.items()]
-    lines += [f"{'data':<14}  {d.name} {d.split}, {d.images} images, {d.role}: {d.licence}" for d in entry.data]
-    for metric in entry.metrics:
-        told = ", ".join(
+    lines += [f"{'data':<14}  {d.name} {d.split}, {d.images} images, {d.role}: {d.licence}" for d in model.data]
+    for metric in model.metrics:
+        message = ", ".join(
             f"{FIGURES[key].title} {FIGURES[key].text(estimate.value)}" for key, estimate in metric.figures.items()
         )
-        lines.append(f"{'measured':<14}  {metric.dataset} {metric.split}, {metric.images} images: {told}")
-    for runtime, shares in entry.runtimes.items():
-        told = ", ".join(f"{precision} {share:.3%}" for precision, share in shares.items())
-        lines.append(f"{'equal labels':<14}  {runtime}: {told}")
-    if entry.int8 is not None:
-        lines.append(f"{'int8':<14}  {entry.int8}")
+        lines.append(f"{'measured':<14}  {metric.dataset} {metric.split}, {metric.images} images: {message}")
+    for runtime, shares in model.runtimes.items():
+        message = ", ".join(f"{precision} {share:.3%}" for precision, share in shares.items())
+        lines.append(f"{'equal labels':<14}  {runtime}: {message}")
+    if model.int8 is not None:
+        lines.append(f"{'int8':<14}  {model.int8}")
     return lines

@@ -57,9 +57,9 @@ def resolve_with_progress(
     from carseg.hub import resolve as find
 
     with ProgressBar(f"downloading {name}") as bar:
-        located = find(name, weights=weights, hub=hub, progress=bar.bytes)
-    if first_use(located.entry):
-        entry = located.entry
-        verdict = "are not for commercial use" if entry.commercial_use == "no" else "may not be for commercial use"
-        err(f"carseg: the weights {entry.name} {verdict} ({entry.licence}); see `carseg info {name}`")
-    return located
+        resolved = find(name, weights=weights, hub=hub, progress=bar.bytes)
+    if first_use(resolved.info):
+        info = resolved.info
+        verdict = "are not for commercial use" if info.commercial_use == "no" else "may not be for commercial use"
+        err(f"carseg: the weights {info.name} {verdict} ({info.licence}); see `carseg info {name}`")
+    return resolved

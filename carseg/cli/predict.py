@@ -102,8 +102,8 @@ def predict(
                 echo(json.dumps(document) if format is Format.json else _parts_table(document))
             bar.count(done, len(jobs))
     total = len(jobs) + len(missing)
-    told = f"carseg: {total - failed} of {total} done in {short(time.monotonic() - began)} with {segmenter.name}"
-    err(f"{told}; results are in {out}" if kinds and failed < total else told)
+    message = f"carseg: {total - failed} of {total} done in {short(time.monotonic() - began)} with {segmenter.name}"
+    err(f"{message}; results are in {out}" if kinds and failed < total else message)
     raise typer.Exit(int(failed > 0))
 
 

@@ -25,7 +25,7 @@ class Problem:
 
     Attributes:
         kind: "image" or "label" (cannot be read), "pairing" (an image without a label or the reverse), "size" or
-            "orientation" (the label does not fit the image), "values" (values that are no class), "twins" (nearly
+            "orientation" (the label does not fit the image), "values" (values that are no class), "near-duplicates" (nearly
             the same image in two splits).
         split: where it is, "" for a folder without splits.
         name: the sample's name.
@@ -49,7 +49,7 @@ class SplitFindings:
         class_pixels: pixels of each class, by label id.
         class_images: images in which each class occurs, by label id.
         ignored_pixels: pixels that are ignored.
-        twins: images of this split that show nearly the same as an earlier one: (the earlier one, the image).
+        near_duplicates: images of this split that show nearly the same as an earlier one: (the earlier one, the image).
     """
 
     images: int
@@ -58,7 +58,7 @@ class SplitFindings:
     sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
     rotated: int = 0
     ignored_pixels: int = 0
-    twins: list[tuple[str, str]] = field(default_factory=list)
+    near_duplicates: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Findings:
         labels: the classes.
         splits: figures by split, "" for a folder without splits.
         problems: what is wrong, by split and name.
-        unpaired: classes that speak of a side but have no twin on the other: flips give them the wrong side.
+        unpaired: classes that speak of a side but have no counterpart on the other: flips give them the wrong side.
         absent: classes that no readable label holds.
     """
 
@@ -134,16 +134,18 @@ def check(
             done += 1
             if progress is not None:
                 progress(done, total)
-    problems += _twins(np.array(prints), owners, splits) if prints else []
+    problems += _near_duplicates(np.array(prints), owners, splits) if prints else []
     found = next(iter(datasets.values()))
     seen = np.sum([figures.class_pixels for figures in splits.values()], axis=0)
     absent = tuple(c for c, pixels in zip(found.labels.classes, seen, strict=True) if not pixels)
     return Findings(str(Path(path)), found.format, found.labels, splits, tuple(problems), found.labels.unpaired, absent)
 
 
-def _twins(prints: np.ndarray, owners: list[tuple[str, str]], splits: dict[str, SplitFindings]) -> list[Problem]:
-    """Notes the twins within each split, and gives a problem for each image that has twins in an earlier split."""
-    within: dict[int, int] = {}  # an image's first twin of its own split
+def _near_duplicates(
+    prints: np.ndarray, owners: list[tuple[str, str]], splits: dict[str, SplitFindings]
+) -> list[Problem]:
+    """Notes the near-duplicates within each split; returns a problem for each image with one in an earlier split."""
+    within: dict[int, int] = {}  # an image's first near-duplicate in its own split
     across: dict[int, list[int]] = {}
     for i, j in near_duplicate_pairs(prints):
         if owners[i][0] == owners[j][0]:
@@ -151,12 +153,14 @@ def _twins(prints: np.ndarray, owners: list[tuple[str, str]], splits: dict[str, 
         else:
             across.setdefault(j, []).append(i)
     for j, i in sorted(within.items()):
-        splits[owners[j][0]].twins.append((owners[i][1], owners[j][1]))
+        splits[owners[j][0]].near_duplicates.append((owners[i][1], owners[j][1]))
     problems = []
     for j, others in sorted(across.items()):
         (split, name), (first_split, first) = owners[j], owners[others[0]]
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-        problems.append(Problem("twins", split, name, f"shows nearly the same as {first} of {first_split}{more}"))
+        problems.append(
+            Problem("near-duplicates", split, name, f"shows nearly the same as {first} of {first_split}{more}")
+        )
     return problems
 
 

@@ -21,7 +21,7 @@ def split_train_val(
 ) -> tuple[Dataset, Dataset]:
     """Parts a data set into training and validation images, the same way for the same images and seed.
 
-    Images that show nearly the same (``carseg.data.twins``) stay on one side: validation shall measure something new.
+    Images that show nearly the same (``carseg.data.near_duplicates``) stay on one side: validation shall measure something new.
 
     Args:
         dataset: every image is read once, for its fingerprint.

@@ -32,13 +32,13 @@ def agreement(masks: Iterable[tuple[Uint8Array, Uint8Array]]) -> tuple[float, in
     return sum(equal) / sum(total), len(total)
 
 
-def reference(located: ResolvedWeights) -> Segmenter:
+def reference(resolved: ResolvedWeights) -> Segmenter:
     """The network as it was trained: torch in float32, nothing folded."""
     import torch
 
     from carseg.runtimes import TorchRuntime, read_network
 
-    return Segmenter(located.entry, TorchRuntime(read_network(located), torch.device("cpu"), "float32"))
+    return Segmenter(resolved.info, TorchRuntime(read_network(resolved), torch.device("cpu"), "float32"))
 
 
 def comparison_images(source: Any) -> list[Any]:
@@ -65,14 +65,14 @@ def decoded(images: list[Any]) -> Iterator[Uint8Array]:
         raise ImageError(f"there is no image to compare or calibrate with: {broken[0]}")
 
 
-def published_agreement(entry: ModelInfo) -> tuple[str, float, int] | None:
+def published_agreement(info: ModelInfo) -> tuple[str, float, int] | None:
     """What int8 costs as it was published, as ``_compare`` would say it; None where it was calibrated otherwise."""
-    if entry.int8 is None or not entry.metrics or int8_ranges(entry) != entry.int8.ranges:
+    if info.int8 is None or not info.metrics or int8_ranges(info) != info.int8.ranges:
         return None
-    lost = entry.int8.miou_lost if cpu.native_int8() else entry.int8.miou_lost_seven_bits
+    lost = info.int8.miou_lost if cpu.native_int8() else info.int8.miou_lost_seven_bits
     if lost > INT8_LOSS:
         raise ExportError(f"int8 loses {lost:.4f} of mIoU; at most {INT8_LOSS} may be lost: export float32")
-    return "mIoU lost", lost, entry.metrics[0].images
+    return "mIoU lost", lost, info.metrics[0].images
 
 
 def compare(

@@ -9,20 +9,20 @@ from carseg.hub import ModelInfo
 _BACKGROUND = "_background_"  # X-AnyLabeling's name of the class that gets no polygon
 
 
-def anylabeling_config(entry: ModelInfo, model: str) -> str:
+def anylabeling_config(info: ModelInfo, model: str) -> str:
     """An X-AnyLabeling configuration, as its guide to models of one's own has it for a U-Net."""
-    classes = [_BACKGROUND if i == entry.labels.background else name for i, name in enumerate(entry.labels.classes)]
-    height, width = entry.input.size
+    classes = [_BACKGROUND if i == info.labels.background else name for i, name in enumerate(info.labels.classes)]
+    height, width = info.input.size
     settings = {
         "type": "unet",
-        "name": f"carseg-{entry.name}",
-        "display_name": entry.name,
+        "name": f"carseg-{info.name}",
+        "display_name": info.name,
         "provider": "carseg",
         "model_path": model,
         "input_height": height,
         "input_width": width,
-        "mean": entry.input.mean,
-        "std": entry.input.std,
+        "mean": info.input.mean,
+        "std": info.input.std,
     }
     lines = [f"{key}: {json.dumps(value)}" for key, value in settings.items()]
     return "\n".join([*lines, "classes:", *(f"  - {json.dumps(name)}" for name in classes), ""])

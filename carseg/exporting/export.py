@@ -88,28 +88,28 @@ def export(
     _check(format, precision)
     if data is not None and precision != "int8":
         raise OptionError(f"data is for int8; {precision} is compared on images")
-    located = resolve(name, weights=weights, hub=hub)
+    resolved = resolve(name, weights=weights, hub=hub)
     published = precision == "int8" and not (images or calib) and data is None
-    stated = published_agreement(located.entry) if published else None
+    stated = published_agreement(resolved.info) if published else None
     compared = [] if stated else comparison_images(images or calib)
     out = Path(out)
     made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix=".export-", dir=out) as folder:
-            stem = Path(folder, located.entry.name)
+            stem = Path(folder, resolved.info.name)
             ranges = (
-                None if precision != "int8" or calib is None else calibrate(located, decoded(comparison_images(calib)))
+                None if precision != "int8" or calib is None else calibrate(resolved, decoded(comparison_images(calib)))
             )
             model = b""
             if format != "torch-export":
-                model = onnx_model(located, precision, format) if not ranges else int8_model(located, ranges, format)
-            files, runtime = _WRITERS[format](located, precision, model, stem)
-            candidate = Segmenter(located.entry, runtime)
-            result = stated or compare(reference(located), candidate, precision, compared, data)
+                model = onnx_model(resolved, precision, format) if not ranges else int8_model(resolved, ranges, format)
+            files, runtime = _WRITERS[format](resolved, precision, model, stem)
+            candidate = Segmenter(resolved.info, runtime)
+            result = stated or compare(reference(resolved), candidate, precision, compared, data)
             if ranges is not None:
                 with suppress(OSError):  # a cache that cannot be written
-                    put_int8_ranges(located.entry, ranges)
+                    put_int8_ranges(resolved.info, ranges)
             moved = tuple(file.replace(out / file.name) for file in files)
         return Exported(moved, *result, generated=result[0] == "agreement" and not (images or calib))
     finally:
@@ -118,28 +118,28 @@ def export(
                 out.rmdir()
 
 
-def calibrate(located: ResolvedWeights, images: Iterable[Uint8Array]) -> dict[str, Range]:
+def calibrate(resolved: ResolvedWeights, images: Iterable[Uint8Array]) -> dict[str, Range]:
     """The ranges of a network's activations on images, RGB uint8 (H, W, 3), for int8."""
     from carseg.runtimes import observe
 
-    spec = located.entry.input
-    return observe(onnx_model(located, "float32", "onnx"), (preprocess(rgb, spec)[None] for rgb in images))
+    spec = resolved.info.input
+    return observe(onnx_model(resolved, "float32", "onnx"), (preprocess(rgb, spec)[None] for rgb in images))
 
 
-def facts(entry: ModelInfo) -> dict[str, str]:
+def facts(info: ModelInfo) -> dict[str, str]:
     """What a file carries, JSON where it is no plain text: how to make an input, what the output means."""
-    labels = entry.labels
-    rule = {**to_plain(entry.input), "channels": "RGB", "layout": "NCHW"}
+    labels = info.labels
+    rule = {**to_plain(info.input), "channels": "RGB", "layout": "NCHW"}
     described = {"name": labels.name, "classes": labels.classes, "colors": labels.colors}
     return {
-        "name": entry.name,
-        "architecture": entry.architecture,
+        "name": info.name,
+        "architecture": info.architecture,
         "input": json.dumps(rule),
         "output": "logits; upsample bilinearly to the image's size (align_corners false), then argmax",
         "labels": json.dumps({**described, "background": labels.background}),
-        "licence": entry.licence,
-        "commercial_use": entry.commercial_use,
-        "weights_sha256": entry.sha256,
+        "licence": info.licence,
+        "commercial_use": info.commercial_use,
+        "weights_sha256": info.sha256,
         "made_by": f"carseg {__version__}",
     }
 
@@ -156,26 +156,26 @@ def _check(format: str, precision: str) -> None:
         )  # the formats that need any are called like their extras
 
 
-def _write_onnx(located: ResolvedWeights, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:
+def _write_onnx(resolved: ResolvedWeights, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:
     import onnx
 
     from carseg.runtimes import OnnxRuntime
 
     proto = onnx.load_from_string(model)
-    onnx.helper.set_model_props(proto, facts(located.entry))
+    onnx.helper.set_model_props(proto, facts(resolved.info))
     file, config = stem.with_name(f"{stem.name}.onnx"), stem.with_name(f"{stem.name}.yaml")
     onnx.save(proto, str(file))
-    config.write_text(anylabeling_config(located.entry, file.name), "utf-8")
+    config.write_text(anylabeling_config(resolved.info, file.name), "utf-8")
     return [file, config], OnnxRuntime(file.read_bytes(), precision)
 
 
-def _write_openvino(located: ResolvedWeights, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:
+def _write_openvino(resolved: ResolvedWeights, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:
     from carseg.runtimes import from_model, library, read
 
     openvino = library()
     core = openvino.Core()
     converted = read(core, model, precision)
-    for key, value in facts(located.entry).items():
+    for key, value in facts(resolved.info).items():
         converted.set_rt_info(value, ["carseg", key])
     file = stem.with_name(f"{stem.name}.xml")
     openvino.save_model(converted, str(file), compress_to_fp16=False)
@@ -184,14 +184,14 @@ def _write_openvino(located: ResolvedWeights, precision: str, model: bytes, stem
     return [file, file.with_suffix(".bin")], from_model(model_read, precision)
 
 
-def _write_program(located: ResolvedWeights, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Any]:
+def _write_program(resolved: ResolvedWeights, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Any]:
     import torch
 
     from carseg.runtimes import read_network, to_program
 
     file = stem.with_name(f"{stem.name}.pt2")
-    extra = {"carseg.json": json.dumps(facts(located.entry))}
-    torch.export.save(to_program(read_network(located)), str(file), extra_files=extra)
+    extra = {"carseg.json": json.dumps(facts(resolved.info))}
+    torch.export.save(to_program(read_network(resolved)), str(file), extra_files=extra)
     module = torch.export.load(str(file)).module()
 
     def run(batch: Float32Array) -> Float32Array:

@@ -55,38 +55,38 @@ def writing_cache(kind: str, key: str) -> Iterator[Path]:
         ) from None
 
 
-def cached(entry: ModelInfo, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
+def cached(info: ModelInfo, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
     """What ``make`` gives, or gave earlier for these weights and this key, in this or another process."""
-    content = read_cached(entry, key)
+    content = read_cached(info, key)
     if content is None:
         content = make()
         with suppress(OSError):
-            write_cached(entry, key, content)
+            write_cached(info, key, content)
     return content
 
 
-def read_cached(entry: ModelInfo, key: tuple[str, ...]) -> bytes | None:
+def read_cached(info: ModelInfo, key: tuple[str, ...]) -> bytes | None:
     """What is kept for these weights and this key."""
     with suppress(OSError):
-        stored = _cached_path(entry, key).read_bytes()
+        stored = _cached_path(info, key).read_bytes()
         digest, content = stored[:_DIGEST], stored[_DIGEST:]
         if hashlib.sha256(content).digest() == digest:
             return content
     return None
 
 
-def write_cached(entry: ModelInfo, key: tuple[str, ...], content: bytes) -> None:
+def write_cached(info: ModelInfo, key: tuple[str, ...], content: bytes) -> None:
     """Keeps what ``keep`` and ``find`` are to give for these weights and this key from now on.
 
     Raises:
         OSError: the cache cannot be written.
     """
-    path = _cached_path(entry, key)
+    path = _cached_path(info, key)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
         partial.write_bytes(hashlib.sha256(content).digest() + content)
 
 
-def _cached_path(entry: ModelInfo, key: tuple[str, ...]) -> Path:
-    text = json.dumps([entry.architecture, *key])
-    return cache_dir() / "compiled" / f"{entry.sha256[:24]}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+def _cached_path(info: ModelInfo, key: tuple[str, ...]) -> Path:
+    text = json.dumps([info.architecture, *key])
+    return cache_dir() / "compiled" / f"{info.sha256[:24]}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"

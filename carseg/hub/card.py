@@ -10,7 +10,7 @@ from carseg.figures import FIGURES, Estimate
 from carseg.hub.model_info import Metric, ModelInfo
 
 
-def model_card(entry: ModelInfo, notes: str = "") -> str:
+def model_card(info: ModelInfo, notes: str = "") -> str:
     """What a person should know before using a weight.
 
     Args:
@@ -18,28 +18,28 @@ def model_card(entry: ModelInfo, notes: str = "") -> str:
     """
     sources = "".join(
         f"| {source.name} | {source.split} | {source.images} | {source.role} | {source.licence} |\n"
-        for source in entry.data
+        for source in info.data
     )
-    return f"""{_front_matter(entry)}
-# {entry.name}
+    return f"""{_front_matter(info)}
+# {info.name}
 
-{entry.architecture} for the {len(entry.labels)} classes of `{entry.labels.name}`: {", ".join(entry.labels.classes)}.
+{info.architecture} for the {len(info.labels)} classes of `{info.labels.name}`: {", ".join(info.labels.classes)}.
 
 ```python
 import carseg
 
-result = carseg.load("{entry.name}").predict("img.jpg")
+result = carseg.load("{info.name}").predict("img.jpg")
 ```
 
 | | |
 |---|---|
-| parameters | {entry.parameters / 1e6:.2f} million |
-| file | {entry.bytes / 1e6:.1f} MB, {entry.storage}, sha256 `{entry.sha256}` |
-{_int8(entry)}| input | {entry.input.size[1]}x{entry.input.size[0]} pixels (the whole image, {_resize(entry)}) |
-| licence | {entry.licence} |
-| commercial use | {entry.commercial_use} |
-| architecture | {entry.paper or "see the recipe"} |
-| made by | {entry.made_by or "not stated"}, with {entry.recipe or "no recipe"} |
+| parameters | {info.parameters / 1e6:.2f} million |
+| file | {info.bytes / 1e6:.1f} MB, {info.storage}, sha256 `{info.sha256}` |
+{_int8(info)}| input | {info.input.size[1]}x{info.input.size[0]} pixels (the whole image, {_resize(info)}) |
+| licence | {info.licence} |
+| commercial use | {info.commercial_use} |
+| architecture | {info.paper or "see the recipe"} |
+| made by | {info.made_by or "not stated"}, with {info.recipe or "no recipe"} |
 
 ## Data that shaped it
 
@@ -49,17 +49,17 @@ result = carseg.load("{entry.name}").predict("img.jpg")
 {notes + chr(10) if notes else ""}
 ## Figures
 
-{"".join(_figures(metric) for metric in entry.metrics) or "None were measured."}"""
+{"".join(_figures(metric) for metric in info.metrics) or "None were measured."}"""
 
 
-def hub_card(entries: Sequence[ModelInfo]) -> str:
+def hub_card(infos: Sequence[ModelInfo]) -> str:
     """What stands at the top of a hub: its models and their licences."""
     rows = "".join(
-        f"| [{entry.name}]({entry.name}) | {entry.architecture} | {entry.labels.name} | {entry.bytes / 1e6:.1f} MB "
-        f"| {entry.licence} | {entry.commercial_use} |\n"
-        for entry in entries
+        f"| [{info.name}]({info.name}) | {info.architecture} | {info.labels.name} | {info.bytes / 1e6:.1f} MB "
+        f"| {info.licence} | {info.commercial_use} |\n"
+        for info in infos
     )
-    return f"""{_front_matter(*entries)}
+    return f"""{_front_matter(*infos)}
 # Weights of carseg
 
 Segmentation of car images; `carseg predict IMAGE --model NAME` uses them. The licence is that of the weights, as
@@ -70,13 +70,13 @@ their data demands.
 {rows}"""
 
 
-def _int8(entry: ModelInfo) -> str:
+def _int8(info: ModelInfo) -> str:
     """A row of the table of facts, where there is something to say."""
-    return f"| computed in int8 | {entry.int8} |\n" if entry.int8 else ""
+    return f"| computed in int8 | {info.int8} |\n" if info.int8 else ""
 
 
-def _resize(entry: ModelInfo) -> str:
-    return "stretched to it" if entry.input.resize == "stretch" else "its longest side"
+def _resize(info: ModelInfo) -> str:
+    return "stretched to it" if info.input.resize == "stretch" else "its longest side"
 
 
 def _figures(metric: Metric) -> str:
@@ -101,16 +101,16 @@ def _percent(value: float | None) -> str:
     return "-" if value is None else Estimate(value).percent
 
 
-def _front_matter(*entries: ModelInfo) -> str:
+def _front_matter(*infos: ModelInfo) -> str:
     """YAML, written as the JSON that YAML contains."""
     facts = {
         "library_name": "carseg",
         "pipeline_tag": "image-segmentation",
-        "tags": ["cars", *sorted({name for entry in entries for name in (entry.labels.name, entry.architecture)})],
+        "tags": ["cars", *sorted({name for info in infos for name in (info.labels.name, info.architecture)})],
         "license": "other",
         "license_name": "as-the-card-says",  # has to be a name, and terms are sentences
-        "datasets": sorted({source.name for entry in entries for source in entry.data}),
-        "model-index": [{"name": entry.name, "results": [_result(m) for m in entry.metrics]} for entry in entries],
+        "datasets": sorted({source.name for info in infos for source in info.data}),
+        "model-index": [{"name": info.name, "results": [_result(m) for m in info.metrics]} for info in infos],
     }
     return "---\n" + "".join(f"{key}: {json.dumps(value)}\n" for key, value in facts.items()) + "---\n"
 

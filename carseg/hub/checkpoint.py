@@ -161,9 +161,9 @@ def load_into(model: Network, path: Path) -> None:
         ("has, but should not,", [key for key in state if key not in own]),
         ("has in another shape", [_shapes(key, state, own) for key in state if _misfits(key, state, own)]),
     )
-    told = [f"{verb} {_some(names)}" for verb, names in problems if names]
-    if told:
-        raise WeightsError(f"{path} was made for another network: it {'; it '.join(told)}")
+    message = [f"{verb} {_some(names)}" for verb, names in problems if names]
+    if message:
+        raise WeightsError(f"{path} was made for another network: it {'; it '.join(message)}")
     model.load_state_dict(state, assign=any(value.is_meta for value in own.values()))
 
 
@@ -208,16 +208,16 @@ def _some(names: list[str]) -> str:
     return ", ".join(names[:3]) + more
 
 
-def rename_classes(state: State, network: Network, entry: ModelInfo, labels: LabelSet) -> list[str]:
+def rename_classes(state: State, network: Network, info: ModelInfo, labels: LabelSet) -> list[str]:
     """Makes the head in ``state`` one for other classes: rows of shared names are kept, others come from ``network``.
 
     Returns:
         The tensors with rows that are new.
     """
     fresh = network.state_dict()
-    mine, old = ([plain_name(name) for name in each.classes] for each in (labels, entry.labels))
+    mine, old = ([plain_name(name) for name in each.classes] for each in (labels, info.labels))
     shared = [name for name in mine if name in old]
-    head = {key: axes for key, axes in _head_axes(entry.architecture).items() if key in state}
+    head = {key: axes for key, axes in _head_axes(info.architecture).items() if key in state}
     for key, axes in head.items():
         value = fresh[key].clone()
         value[_class_rows(value, axes, mine, shared)] = state[key][_class_rows(state[key], axes, old, shared)]

@@ -100,8 +100,8 @@ def _from_hugging_face(repository: str, commit: str, file: str, part: Path, *, q
             raise
         missing = isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError)
         cause = error.__cause__ or error
-        told = f"{type(cause).__name__} {cause}".splitlines()[0]
-        raise (MissingFileError if missing else UnavailableError)(told) from None
+        message = f"{type(cause).__name__} {cause}".splitlines()[0]
+        raise (MissingFileError if missing else UnavailableError)(message) from None
     finally:
         if silence:
             enable_progress_bars()

@@ -8,11 +8,11 @@ from carseg.hub.cache import cache_dir
 from carseg.hub.model_info import ModelInfo
 
 
-def first_use(entry: ModelInfo) -> bool:
+def first_use(info: ModelInfo) -> bool:
     """Whether these weights are not for commercial use and nobody was told on this machine yet; from now on one is."""
-    if entry.commercial_use == "yes":
+    if info.commercial_use == "yes":
         return False
-    mark = cache_dir() / "told" / entry.sha256
+    mark = cache_dir() / "told" / info.sha256
     try:
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.open("x").close()

@@ -46,7 +46,7 @@ class Manifest(Record):
 
     def save(self, path: Path) -> None:
         """Writes the file that ``load_manifest`` reads."""
-        models = {name: entry.to_dict() for name, entry in sorted(self.models.items())}
+        models = {name: info.to_dict() for name, info in sorted(self.models.items())}
         _write_json(path, {"schema": self.schema, "hubs": self.hubs, "models": models})
 
 
@@ -68,7 +68,7 @@ def _read_manifest(path: Path) -> Manifest:
     data = _read_json(path)
     try:
         require(isinstance(data, dict) and isinstance(data.get("models"), dict), "models", "must be an object")
-        models = {name: ModelInfo.from_dict(name, entry) for name, entry in data["models"].items()}
+        models = {name: ModelInfo.from_dict(name, info) for name, info in data["models"].items()}
         return from_plain(Manifest, {**data, "models": models})
     except ManifestError as error:
         raise ManifestError(f"{path}: {error}") from None
@@ -96,9 +96,9 @@ def read_config(path: Path) -> ModelInfo:
         raise ManifestError(f"{path}: {error}") from None
 
 
-def write_config(path: Path, entry: ModelInfo) -> None:
+def write_config(path: Path, info: ModelInfo) -> None:
     """Writes the ``config.json`` that ``read_config`` reads."""
-    _write_json(path, {"name": entry.name, **entry.to_dict()})
+    _write_json(path, {"name": info.name, **info.to_dict()})
 
 
 def _read_json(path: Path) -> Any:

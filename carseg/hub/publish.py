@@ -57,22 +57,22 @@ def mirror(
         raise OptionError(f"{folder} has a README.md, and is no hub: choose an empty folder")
     found = [resolve(name, hub=hub, progress=progress) for name in names or load_manifest().models]
     written = []
-    for located in found:
-        target = folder / located.entry.name / located.entry.file
+    for resolved in found:
+        target = folder / resolved.info.name / resolved.info.file
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists() or hash_file(target) != located.entry.sha256:
+        if not target.exists() or hash_file(target) != resolved.info.sha256:
             with replacing(target) as partial:
-                shutil.copyfile(located.path, partial)
-        write_config(target.parent / CONFIG, located.entry)
-        _write(target.parent / "README.md", _card(located.entry))
+                shutil.copyfile(resolved.path, partial)
+        write_config(target.parent / CONFIG, resolved.info)
+        _write(target.parent / "README.md", _card(resolved.info))
         written.append(target)
-    entries: dict[Path, ModelInfo] = {}
+    infos: dict[Path, ModelInfo] = {}
     for config in sorted(folder.glob(f"*/{CONFIG}")):  # of what an earlier call put there too
         with suppress(ManifestError):  # of something else
-            entries[config] = read_config(config)
-    files = sorted(path for config in entries for path in config.parent.iterdir() if path.is_file())
+            infos[config] = read_config(config)
+    files = sorted(path for config in infos for path in config.parent.iterdir() if path.is_file())
     _write(folder / SUMS, "".join(f"{hash_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files))
-    _write(folder / "README.md", hub_card(list(entries.values())))
+    _write(folder / "README.md", hub_card(list(infos.values())))
     return written
 
 
@@ -140,18 +140,16 @@ def _upload(folder: Path, repository: str) -> str:
         api.create_repo(repository, exist_ok=True)
         return api.upload_folder(repo_id=repository, folder_path=folder, commit_message="Publish the weights").oid
     except Exception as error:  # also those of its HTTP library, which is not the same in all its versions
-        told = f"{type(error).__name__} {error}".splitlines()[0]
+        message = f"{type(error).__name__} {error}".splitlines()[0]
         raise HubError(
-            f"cannot publish to hf://{repository}: {told}; is there a token that may write (hf auth login)?"
+            f"cannot publish to hf://{repository}: {message}; is there a token that may write (hf auth login)?"
         ) from None
 
 
-def _card(entry: ModelInfo) -> str:
-    own = ROOT / "weights" / entry.name / "README.md"
+def _card(info: ModelInfo) -> str:
+    own = ROOT / "weights" / info.name / "README.md"
     return (
-        own.read_text("utf-8")
-        if own.exists() and entry == load_manifest().models.get(entry.name)
-        else model_card(entry)
+        own.read_text("utf-8") if own.exists() and info == load_manifest().models.get(info.name) else model_card(info)
     )
 
 

@@ -46,7 +46,7 @@ class ResolvedWeights:
         path: the safetensors file.
     """
 
-    entry: ModelInfo
+    info: ModelInfo
     path: Path
 
 
@@ -78,8 +78,8 @@ def resolve(
         weights = name
     if weights is not None:
         return _from_files(str(name), Path(weights))
-    entry = find_info(str(name), hub)
-    return ResolvedWeights(entry, _obtain(entry, _given_hub(hub), progress))
+    info = find_info(str(name), hub)
+    return ResolvedWeights(info, _obtain(info, _given_hub(hub), progress))
 
 
 def find_info(name: str, hub: str | os.PathLike[str] | None = None) -> ModelInfo:
@@ -90,12 +90,12 @@ def find_info(name: str, hub: str | os.PathLike[str] | None = None) -> ModelInfo
         HubError: the hub cannot be asked.
         OptionError: ``hub`` is not a hub.
     """
-    return load_manifest().models.get(name) or _entry_of_hub(name, _given_hub(hub))
+    return load_manifest().models.get(name) or _info_of_hub(name, _given_hub(hub))
 
 
-def copies(entry: ModelInfo, hub: str | os.PathLike[str] | None = None) -> list[Path]:
+def copies(info: ModelInfo, hub: str | os.PathLike[str] | None = None) -> list[Path]:
     """Where the weights lie on this machine already, in the order in which they are used; not verified."""
-    paths = (path for path in _candidates(entry, _given_hub(hub)) if os.path.isfile(path))
+    paths = (path for path in _candidates(info, _given_hub(hub)) if os.path.isfile(path))
     found: dict[Path, Path] = {}
     for path in paths:
         found.setdefault(path.resolve(), path)
@@ -108,9 +108,9 @@ def _from_files(name: str, path: Path) -> ResolvedWeights:
         config = find_config(path)
         if config is None:
             raise WeightsError(f"{path} holds no weights: there is no {CONFIG} in it")
-        entry = read_config(config)
-        verify(entry, config.parent / entry.file)
-        return ResolvedWeights(entry, config.parent / entry.file)
+        info = read_config(config)
+        verify(info, config.parent / info.file)
+        return ResolvedWeights(info, config.parent / info.file)
     if not path.exists():
         raise WeightsError(f"{path}: no such file or folder")
     with suppress(ManifestError):  # a config.json of something else
@@ -136,74 +136,74 @@ def _further_places() -> list[Origin]:
     return [*installed_from(), *map(parse_origin, load_manifest().hubs)]
 
 
-def _candidates(entry: ModelInfo, given: Origin | None) -> Iterator[Path]:
+def _candidates(info: ModelInfo, given: Origin | None) -> Iterator[Path]:
     """Where the file may lie on this machine."""
-    file = Path(entry.name, entry.file)
+    file = Path(info.name, info.file)
     if isinstance(given, Path):
         yield given / file
     yield ROOT / "weights" / file
-    yield _cached(entry)
+    yield _cached(info)
     yield from (place / file for place in _further_places() if isinstance(place, Path))
 
 
-def _cached(entry: ModelInfo) -> Path:
-    return cache_dir() / "weights" / f"{entry.sha256}.safetensors"
+def _cached(info: ModelInfo) -> Path:
+    return cache_dir() / "weights" / f"{info.sha256}.safetensors"
 
 
-def _obtain(entry: ModelInfo, given: Origin | None, progress: DownloadProgress | None) -> Path:
+def _obtain(info: ModelInfo, given: Origin | None, progress: DownloadProgress | None) -> Path:
     reasons = []
-    for path in _candidates(entry, given):
+    for path in _candidates(info, given):
         if os.path.isfile(path):
             try:
-                verify(entry, path)
+                verify(info, path)
                 return path
             except WeightsError as error:
                 reasons.append(str(error))
     if is_offline():
         broken = f" ({'; '.join(reasons)})" if reasons else ""
         raise OfflineError(
-            f"the weights of {entry.name!r} are not on this machine{broken}, and CARSEG_OFFLINE or HF_HUB_OFFLINE "
-            f"forbids to download them: run `carseg download {entry.name}` without it, or copy {entry.file} to "
-            f"{_cached(entry)}"
+            f"the weights of {info.name!r} are not on this machine{broken}, and CARSEG_OFFLINE or HF_HUB_OFFLINE "
+            f"forbids to download them: run `carseg download {info.name}` without it, or copy {info.file} to "
+            f"{_cached(info)}"
         )
     addresses = [place for place in (given, *_further_places()) if isinstance(place, str)]
-    if addresses and _download(entry, addresses, progress, reasons):
-        return _cached(entry)
-    told = "; ".join(reasons) or "nothing says where they are"
+    if addresses and _download(info, addresses, progress, reasons):
+        return _cached(info)
+    message = "; ".join(reasons) or "nothing says where they are"
     raise HubError(
-        f"the weights of {entry.name!r} cannot be had ({told}): check the network, name a hub that has them (hub=, "
+        f"the weights of {info.name!r} cannot be had ({message}): check the network, name a hub that has them (hub=, "
         "--hub, CARSEG_HUB), or give the file (weights=, --weights)"
     )
 
 
-def _download(entry: ModelInfo, addresses: list[str], progress: DownloadProgress | None, reasons: list[str]) -> bool:
+def _download(info: ModelInfo, addresses: list[str], progress: DownloadProgress | None, reasons: list[str]) -> bool:
     """Puts the file into the cache, or a reason for each address into ``reasons``."""
-    with writing_cache("weights", entry.sha256) as part:
-        if os.path.isfile(_cached(entry)) and hash_file(_cached(entry)) == entry.sha256:
+    with writing_cache("weights", info.sha256) as part:
+        if os.path.isfile(_cached(info)) and hash_file(_cached(info)) == info.sha256:
             return True  # another process was faster
         for address in addresses:
             try:
-                _fetch_verified(address, entry, part, progress)
+                _fetch_verified(address, info, part, progress)
             except UnavailableError as error:
                 reasons.append(f"{address}: {error}")
             else:
-                part.replace(_cached(entry))
+                part.replace(_cached(info))
                 return True
     return False
 
 
-def _fetch_verified(address: str, entry: ModelInfo, part: Path, progress: DownloadProgress | None) -> None:
+def _fetch_verified(address: str, info: ModelInfo, part: Path, progress: DownloadProgress | None) -> None:
     while True:
         resumed = part.exists()
-        fetch(address, f"{entry.name}/{entry.file}", part, entry.bytes, progress)
-        if hash_file(part) == entry.sha256:
+        fetch(address, f"{info.name}/{info.file}", part, info.bytes, progress)
+        if hash_file(part) == info.sha256:
             return
         part.unlink()
         if not resumed:  # else the half that was there before may be to blame
             raise UnavailableError("what it has under this name is another file (its sha256 differs)")
 
 
-def _entry_of_hub(name: str, hub: Origin | None) -> ModelInfo:
+def _info_of_hub(name: str, hub: Origin | None) -> ModelInfo:
     """The entry of a name that the manifest does not have."""
     known = list(load_manifest().models)
     if hub is None or not is_name(name):
@@ -214,10 +214,10 @@ def _entry_of_hub(name: str, hub: Origin | None) -> ModelInfo:
         config = hub / name / CONFIG
         if not config.is_file():
             raise unknown_name("model", name, {*known, *(path.parent.name for path in hub.glob(f"*/{CONFIG}"))})
-    entry = read_config(config)
-    if entry.name != name:
-        raise ManifestError(f"{hub}: the {CONFIG} of {name!r} says that it is {entry.name!r}")
-    return entry
+    info = read_config(config)
+    if info.name != name:
+        raise ManifestError(f"{hub}: the {CONFIG} of {name!r} says that it is {info.name!r}")
+    return info
 
 
 def _config_of_hub(name: str, address: str) -> Path:

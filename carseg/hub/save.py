@@ -15,7 +15,7 @@ from carseg.hub.model_info import ModelInfo
 from carseg.hub.verify import hash_file
 
 
-def save_model(folder: Path, network: Network, entry: ModelInfo, *, keep_float16: tuple[str, ...] = ()) -> ModelInfo:
+def save_model(folder: Path, network: Network, info: ModelInfo, *, keep_float16: tuple[str, ...] = ()) -> ModelInfo:
     """Writes a hub entry; one that is already there is replaced as a whole.
 
     Args:
@@ -28,10 +28,10 @@ def save_model(folder: Path, network: Network, entry: ModelInfo, *, keep_float16
         The completed entry.
     """
     with replacing_folder(folder) as partial:
-        file = partial / entry.file
-        save_state(file, network, storage=entry.storage, keep_float16=keep_float16)
+        file = partial / info.file
+        save_state(file, network, storage=info.storage, keep_float16=keep_float16)
         training_only = tuple(f"{name}." for name in network.training_only)
         count = sum(p.numel() for key, p in network.named_parameters() if not key.startswith(training_only))
-        entry = replace(entry, sha256=hash_file(file), bytes=file.stat().st_size, parameters=count)
-        write_config(partial / CONFIG, entry)
-    return entry
+        info = replace(info, sha256=hash_file(file), bytes=file.stat().st_size, parameters=count)
+        write_config(partial / CONFIG, info)
+    return info

@@ -12,14 +12,14 @@ from carseg.hub.model_info import ModelInfo
 _PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".tar")
 
 
-def verify(entry: ModelInfo, path: Path) -> None:
+def verify(info: ModelInfo, path: Path) -> None:
     """Checks that a file is the one the entry describes; within a process an unchanged file is read only once.
 
     Raises:
         WeightsError: it is not, or cannot be read.
     """
-    if hash_file(path) != entry.sha256:
-        raise WeightsError(f"{path} is not the file of {entry.name!r} (its sha256 differs): delete it, or get it again")
+    if hash_file(path) != info.sha256:
+        raise WeightsError(f"{path} is not the file of {info.name!r} (its sha256 differs): delete it, or get it again")
 
 
 def hash_file(path: Path) -> str:

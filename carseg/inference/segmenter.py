@@ -51,8 +51,8 @@ def load(
         WeightsError: its weights are corrupt, or made for another network.
         OptionError: no such device, runtime or precision.
     """
-    located = resolve(name, weights=weights, hub=hub)
-    return Segmenter(located.entry, start_runtime(located, runtime, device, precision, threads))
+    resolved = resolve(name, weights=weights, hub=hub)
+    return Segmenter(resolved.info, start_runtime(resolved, runtime, device, precision, threads))
 
 
 class Segmenter:
@@ -63,19 +63,19 @@ class Segmenter:
         runtime: what runs the network.
     """
 
-    def __init__(self, entry: ModelInfo, runtime: Runtime) -> None:
-        self.entry = entry
+    def __init__(self, info: ModelInfo, runtime: Runtime) -> None:
+        self.info = info
         self.runtime = runtime
 
     @property
     def name(self) -> str:
         """The model's name."""
-        return self.entry.name
+        return self.info.name
 
     @property
     def labels(self) -> LabelSet:
         """The classes it tells apart."""
-        return self.entry.labels
+        return self.info.labels
 
     def __repr__(self) -> str:
         how = f"{self.runtime.name} {self.runtime.precision} on {self.runtime.device}"
@@ -186,7 +186,7 @@ class Segmenter:
     def _prepare(self, source: Any, tile: int | None) -> _Prepared:
         image = load_image(source)
         if tile is None:
-            return _Prepared(image, preprocess(image.rgb, self.entry.input))
+            return _Prepared(image, preprocess(image.rgb, self.info.input))
         return _Prepared(image, np.empty(0, np.float32))
 
     def _segment(self, batch: list[_Prepared], tile: int | None, threshold: float | None) -> Iterator[Result]:
@@ -206,7 +206,7 @@ class Segmenter:
         for tile in tiles(size, side):
             top, left, bottom, right = tile.window
             window = image.rgb[top:bottom, left:right]
-            logits = self.runtime(preprocess(window, self.entry.input)[None])[0]
+            logits = self.runtime(preprocess(window, self.info.input)[None])[0]
             labels = to_mask(logits, window.shape[:2], threshold=threshold, background=self.labels.background)
             y0, x0, y1, x1 = tile.keep
             mask[y0:y1, x0:x1] = labels[y0 - top : y1 - top, x0 - left : x1 - left]

@@ -16,7 +16,7 @@ _RANGES = ("int8 ranges",)
 _log = logging.getLogger("carseg")
 
 
-def onnx_model(located: ResolvedWeights, precision: str, extra: str) -> bytes:
+def onnx_model(resolved: ResolvedWeights, precision: str, extra: str) -> bytes:
     """The network as an ONNX file: "float32"; "bfloat16", mostly float32 numbers that bfloat16 has too; "int8".
 
     Its input is (N, 3, h, w), its output (N, C, h', w'), all sizes free.
@@ -34,55 +34,55 @@ def onnx_model(located: ResolvedWeights, precision: str, extra: str) -> bytes:
         for package in ("onnx", "onnxscript", *(["onnxruntime"] if precision == "int8" else [])):
             require_extra(package, extra, f"converting a network for {extra}")
         if precision == "int8":
-            return int8_model(located, int8_ranges(located.entry), extra)
+            return int8_model(resolved, int8_ranges(resolved.info), extra)
         from carseg.runtimes.convert import to_onnx
         from carseg.runtimes.torch import read_network
 
-        network = read_network(located)
-        _log.info("%s is converted to ONNX first, which takes a while", located.entry.name)
+        network = read_network(resolved)
+        _log.info("%s is converted to ONNX first, which takes a while", resolved.info.name)
         return to_onnx(network, bfloat16=precision == "bfloat16")
 
-    return cached(located.entry, onnx_key(located.entry, precision), convert)
+    return cached(resolved.info, onnx_key(resolved.info, precision), convert)
 
 
-def int8_model(located: ResolvedWeights, ranges: dict[str, Range], extra: str) -> bytes:
+def int8_model(resolved: ResolvedWeights, ranges: dict[str, Range], extra: str) -> bytes:
     """The network as an int8 ONNX file for this processor, by ranges of its activations; ``extra`` as above."""
     from carseg.runtimes.quantize import quantize
 
-    return quantize(onnx_model(located, "float32", extra), ranges, seven_bits=not cpu.native_int8())
+    return quantize(onnx_model(resolved, "float32", extra), ranges, seven_bits=not cpu.native_int8())
 
 
-def onnx_key(entry: ModelInfo, precision: str) -> tuple[str, ...]:
+def onnx_key(info: ModelInfo, precision: str) -> tuple[str, ...]:
     """What the ``onnx_model`` of a precision depends on beside the weights."""
     key = "onnx", __version__, precision
     if precision == "bfloat16":
         return *key, str(cpu.has_amx())
     if precision == "int8":
-        return *key, json.dumps(int8_ranges(entry)), str(cpu.native_int8())
+        return *key, json.dumps(int8_ranges(info)), str(cpu.native_int8())
     return key
 
 
-def int8_ranges(entry: ModelInfo) -> dict[str, Range]:
+def int8_ranges(info: ModelInfo) -> dict[str, Range]:
     """The ranges of a network's activations: those calibrated on this machine, else those stored with the weights.
 
     Raises:
         OptionError: there are none.
     """
-    own = read_cached(entry, _RANGES)
+    own = read_cached(info, _RANGES)
     if own is not None:
         return {place: (low, high) for place, (low, high) in json.loads(own).items()}
-    if entry.int8 is None:
+    if info.int8 is None:
         raise OptionError(
-            f"{entry.name} was published without int8 and not calibrated on this machine: run "
-            f"`carseg export {entry.name} --format onnx --precision int8 --calib DIR` with a folder of images once"
+            f"{info.name} was published without int8 and not calibrated on this machine: run "
+            f"`carseg export {info.name} --format onnx --precision int8 --calib DIR` with a folder of images once"
         )
-    return entry.int8.ranges
+    return info.int8.ranges
 
 
-def put_int8_ranges(entry: ModelInfo, ranges: dict[str, Range]) -> None:
+def put_int8_ranges(info: ModelInfo, ranges: dict[str, Range]) -> None:
     """Keeps ranges for ``int8_ranges``.
 
     Raises:
         OSError: the cache cannot be written.
     """
-    write_cached(entry, _RANGES, json.dumps(ranges).encode())
+    write_cached(info, _RANGES, json.dumps(ranges).encode())

@@ -63,16 +63,16 @@ def check_runtime(name: str, precision: str, threads: int | None) -> None:
         raise unknown_name("runtime", name, ("auto", *NAMES))
 
 
-def start_runtime(located: ResolvedWeights, name: str, device: str, precision: str, threads: int | None) -> Runtime:
+def start_runtime(resolved: ResolvedWeights, name: str, device: str, precision: str, threads: int | None) -> Runtime:
     """The network of located weights, ready to run; the arguments are those of ``carseg.load``."""
     check_runtime(name, precision, threads)
-    name, precision = choose(located.entry, name, device, precision)
+    name, precision = choose(resolved.info, name, device, precision)
     home = importlib.import_module(f"carseg.runtimes.{name}")
-    runtime: Runtime = home.start(located, device, precision, threads)
+    runtime: Runtime = home.start(resolved, device, precision, threads)
     return runtime
 
 
-def choose(entry: ModelInfo, name: str, device: str, precision: str) -> tuple[str, str]:
+def choose(info: ModelInfo, name: str, device: str, precision: str) -> tuple[str, str]:
     """What "auto" stands for: the fastest that is installed and agrees with torch float32 for these weights.
 
     The agreement was measured when the weights were published (``Entry.runtimes``). int8 is taken only when asked for.
@@ -84,13 +84,13 @@ def choose(entry: ModelInfo, name: str, device: str, precision: str) -> tuple[st
         return ("openvino" if installed("openvino") or not installed("onnx") else "onnx"), precision
     if device in ("auto", "cpu") and not (device == "auto" and cpu.may_have_accelerator()):
         for fast, kind in FASTEST:
-            if name in ("auto", fast) and precision in ("auto", kind) and _suits(entry, fast, kind):
+            if name in ("auto", fast) and precision in ("auto", kind) and _suits(info, fast, kind):
                 return fast, kind
     return ("torch" if name == "auto" else name), ("float32" if precision == "auto" else precision)
 
 
-def _suits(entry: ModelInfo, name: str, precision: str) -> bool:
-    agreement = entry.runtimes.get(name, {}).get(precision, 0.0)
+def _suits(info: ModelInfo, name: str, precision: str) -> bool:
+    agreement = info.runtimes.get(name, {}).get(precision, 0.0)
     return agreement >= AGREEMENT and runs_here(name, precision)
 
 

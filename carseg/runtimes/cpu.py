@@ -54,12 +54,12 @@ def may_have_accelerator() -> bool:
 
 def gpus() -> list[str]:
     """What NVIDIA's driver for Linux calls the GPUs, and that driver's version; [] elsewhere."""
-    told = []
+    message = []
     for pattern, start in (("gpus/*/information", "Model:"), ("version", "NVRM version:")):
         for path in sorted(_NVIDIA.glob(pattern)):
             lines = path.read_text("utf-8").splitlines()
-            told += [line.removeprefix(start).strip() for line in lines if line.startswith(start)]
-    return told
+            message += [line.removeprefix(start).strip() for line in lines if line.startswith(start)]
+    return message
 
 
 def _may_use(*sets: str) -> bool:

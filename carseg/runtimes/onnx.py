@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from carseg.hub import ResolvedWeights
 
 
-def start(located: ResolvedWeights, device: str, precision: str, threads: int | None) -> OnnxRuntime:
+def start(resolved: ResolvedWeights, device: str, precision: str, threads: int | None) -> OnnxRuntime:
     """See ``carseg.runtimes.start_runtime``."""
     require_extra("onnxruntime", "onnx", "runtime 'onnx'")
     if device not in ("auto", "cpu"):
         raise OptionError(f"runtime 'onnx' runs on the CPU, not on {device}; leave the device out, or use torch")
     if precision == "bfloat16":
         raise OptionError("ONNX Runtime computes in float32 or int8 on a CPU; bfloat16 is for openvino and torch")
-    return OnnxRuntime(onnx_model(located, precision, "onnx"), precision, threads)
+    return OnnxRuntime(onnx_model(resolved, precision, "onnx"), precision, threads)
 
 
 class OnnxRuntime:

@@ -25,7 +25,7 @@ Size = tuple[int, int]
 Compile = Callable[[Size | None], Any]
 
 
-def start(located: ResolvedWeights, device: str, precision: str, threads: int | None) -> OpenVinoRuntime:
+def start(resolved: ResolvedWeights, device: str, precision: str, threads: int | None) -> OpenVinoRuntime:
     """See ``carseg.runtimes.start_runtime``."""
     require_extra("openvino", "openvino", "runtime 'openvino'")
     if device not in ("auto", "cpu"):
@@ -36,16 +36,16 @@ def start(located: ResolvedWeights, device: str, precision: str, threads: int | 
 
     def compiled(size: Size | None) -> Any:
         def build() -> bytes:
-            model = read(core, onnx_model(located, precision, "openvino"), precision)
+            model = read(core, onnx_model(resolved, precision, "openvino"), precision)
             blob = io.BytesIO()
             _compile(core, model, size, options).export_model(blob)
             return blob.getvalue()
 
         versions = openvino.get_version(), cpu.fingerprint()
-        key = ("openvino", *versions, *onnx_key(located.entry, precision), json.dumps(options), str(size))
-        return core.import_model(cached(located.entry, key, build), "CPU", options)
+        key = ("openvino", *versions, *onnx_key(resolved.info, precision), json.dumps(options), str(size))
+        return core.import_model(cached(resolved.info, key, build), "CPU", options)
 
-    spec = located.entry.input
+    spec = resolved.info.input
     # Compiling for one size makes it a quarter faster; images that keep their aspect have many.
     runtime = OpenVinoRuntime(compiled, precision, one_size=spec.resize == "stretch")
     runtime.prepare(spec.size)

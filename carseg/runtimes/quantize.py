@@ -99,7 +99,7 @@ def _places(graph: Any) -> dict[str, str]:
     count: Counter[str] = Counter()
     places = {graph.input[0].name: INPUT_PLACE}
     for node in graph.node:
-        scopes = next((entry.value for entry in node.metadata_props if entry.key == _SCOPES), "['', '']")
+        scopes = next((info.value for info in node.metadata_props if info.key == _SCOPES), "['', '']")
         place = f"{ast.literal_eval(scopes)[-2]}:{node.op_type}"
         count[place] += 1
         places[node.output[0]] = place if count[place] == 1 else f"{place}#{count[place]}"

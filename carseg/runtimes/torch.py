@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from carseg.hub import ResolvedWeights
 
 
-def start(located: ResolvedWeights, device: str, precision: str, threads: int | None) -> TorchRuntime:
+def start(resolved: ResolvedWeights, device: str, precision: str, threads: int | None) -> TorchRuntime:
     """See ``carseg.runtimes.start_runtime``."""
     if precision == "int8":
         raise OptionError("int8 runs through OpenVINO or ONNX Runtime, not through torch")
     if threads is not None:
         torch.set_num_threads(threads)
     chosen = pick_device(device)
-    network = read_network(located)
+    network = read_network(resolved)
     last = fuse_conv_bn(network)
     if precision == "bfloat16":
         _lower(network, last)
@@ -36,11 +36,11 @@ def start(located: ResolvedWeights, device: str, precision: str, threads: int | 
     return TorchRuntime(network, chosen, precision)
 
 
-def read_network(located: ResolvedWeights) -> Network:
+def read_network(resolved: ResolvedWeights) -> Network:
     """The network of located weights, in evaluation mode on the CPU."""
     with torch.device("meta"):  # random weights, which are replaced at once, would take up to seconds
-        network = create_model(located.entry.architecture, len(located.entry.labels))
-    load_into(network, located.path)
+        network = create_model(resolved.info.architecture, len(resolved.info.labels))
+    load_into(network, resolved.path)
     return network.eval()
 
 

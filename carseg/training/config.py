@@ -62,7 +62,7 @@ class TrainingConfig(Record):
     freeze: tuple[str, ...] = ()
     encoder: str | None = None
     teacher: str | None = None
-    unlabelled: str | None = None
+    unlabeled: str | None = None
     ema: float = 0.99
     accumulate: int = 1
     clip: float = 1.0
@@ -98,9 +98,9 @@ class TrainingConfig(Record):
         for name in ("val_fraction", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise OptionError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
-        if self.unlabelled is not None and self.teacher is None:
+        if self.unlabeled is not None and self.teacher is None:
             raise OptionError("unlabelled images need a teacher")
-        if self.unlabelled is not None and self.balanced:
+        if self.unlabeled is not None and self.balanced:
             raise OptionError("unlabelled images have no classes by which to draw balanced ones")
         if "paste" in self.augment.split("+") and self.batch_size < 2 * self.accumulate:
             raise OptionError("augmentation 'paste' needs two images at a time: a larger batch, or fewer parts of it")

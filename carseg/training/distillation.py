@@ -48,12 +48,12 @@ class Teacher:
         *,
         hub: str | os.PathLike[str] | None = None,
     ) -> None:
-        located = resolve(model, hub=hub)
-        theirs = located.entry.labels.classes
+        resolved = resolve(model, hub=hub)
+        theirs = resolved.info.labels.classes
         if [plain_name(name) for name in theirs] != [plain_name(name) for name in labels.classes]:
-            raise OptionError(f"teacher {model} has the classes of {located.entry.labels.name!r}, not {labels.name!r}")
-        self.spec = located.entry.input
-        network = read_network(located)
+            raise OptionError(f"teacher {model} has the classes of {resolved.info.labels.name!r}, not {labels.name!r}")
+        self.spec = resolved.info.input
+        network = read_network(resolved)
         fuse_conv_bn(network)
         split_for_amx(network, device, precision)
         self.network = network.to(device).to(memory_format=torch.channels_last).requires_grad_(False)

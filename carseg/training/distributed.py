@@ -34,7 +34,7 @@ class Group:
                 dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this process is the one that validates, logs and writes."""
         return self.rank == 0
 
@@ -59,10 +59,10 @@ class Group:
         return tensor.item()
 
     @contextmanager
-    def leader_first(self) -> Iterator[None]:
+    def main_process_first(self) -> Iterator[None]:
         """The block runs in the leading process, then in the others."""
-        if self.size > 1 and not self.leads:
+        if self.size > 1 and not self.is_main_process:
             dist.barrier()
         yield
-        if self.size > 1 and self.leads:
+        if self.size > 1 and self.is_main_process:
             dist.barrier()

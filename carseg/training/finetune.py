@@ -38,7 +38,7 @@ def finetune(
     data: str | os.PathLike[str] | Dataset,
     out: str | os.PathLike[str],
     *,
-    options: TrainingConfig | None = None,
+    config: TrainingConfig | None = None,
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
     hub: str | os.PathLike[str] | None = None,
@@ -72,40 +72,40 @@ def finetune(
     """
     if isinstance(data, Dataset) and (labels or mapping):
         raise OptionError("labels and mapping are for a folder: open the data set with them")
-    _refuse_unknown(str(model), options or TrainingConfig(), hub)
+    _refuse_unknown(str(model), config or TrainingConfig(), hub)
     run = Path(out)
     started = read_start(run) if resume else None
     if started is None:
-        options = options or TrainingConfig()
+        config = config or TrainingConfig()
         make_folder(run)
     else:
-        options = resumed_config(started, run, options, str(model))
+        config = resumed_config(started, run, config, str(model))
         labels, mapping = labels or started.get("labels"), mapping or started.get("mapping")
-    train, val = open_splits(data, options, labels=labels, mapping=mapping)
+    train, val = open_splits(data, config, labels=labels, mapping=mapping)
     images = {"classes": list(train.labels.classes), "train": len(train), "val": len(val or ())}
     if started is not None and started["data"] != images:
         raise DataError(f"{data} has changed since {run} was started: then {started['data']}, now {images}")
-    torch.manual_seed(options.seed)  # for the weights that are new
-    network, entry, new = start_network(model, train.labels, options, hub=hub)
-    entry = replace(
-        entry,
+    torch.manual_seed(config.seed)  # for the weights that are new
+    network, info, new = start_network(model, train.labels, config, hub=hub)
+    info = replace(
+        info,
         name=re.sub(r"[^A-Za-z0-9._-]+", "-", run.resolve().name).lstrip("._-") or "finetuned",
         recipe=f"carseg finetune {model}",
-        data=(*entry.data, *_sources(train, val)),
+        data=(*info.data, *_sources(train, val)),
     )
 
     def write(folder: Path, trained: Network, scores: Scores | None) -> None:
         measured = (to_metric(scores, train.name, "val"),) if scores else ()
-        save_model(folder, trained, replace(entry, metrics=measured))
+        save_model(folder, trained, replace(info, metrics=measured))
 
-    spec = entry.input
-    trainer = Trainer(network, spec, train, val, run, options, pack=write, report=report, hub=hub)
+    spec = info.input
+    trainer = Trainer(network, spec, train, val, run, config, pack=write, report=report, hub=hub)
     if resume:
         trainer.resume()
-    elif trainer.group.leads:
+    elif trainer.group.is_main_process:
         begun = {
             "model": str(model),
-            "options": asdict(options),
+            "options": asdict(config),
             "labels": labels if isinstance(labels, str) else None,
             "mapping": dict(mapping or {}),
             "data": images,
@@ -121,27 +121,27 @@ def finetune(
     except ValueError as error:
         if "more than 1 value per channel" in str(error):  # torch's batch norm, after pooling to a single pixel
             advice = "use a larger batch_size or size, or a smaller accumulate"
-            raise OptionError(f"{entry.architecture} cannot learn from one image at a time: {advice}") from error
+            raise OptionError(f"{info.architecture} cannot learn from one image at a time: {advice}") from error
         raise
-    if trainer.group.leads:
-        write_report(run, val or train, device=options.device)
+    if trainer.group.is_main_process:
+        write_report(run, val or train, device=config.device)
     return run / "best"
 
 
-def _refuse_unknown(model: str, options: TrainingConfig, hub: str | os.PathLike[str] | None) -> None:
+def _refuse_unknown(model: str, config: TrainingConfig, hub: str | os.PathLike[str] | None) -> None:
     """Names that are misspelt are told before all images are read."""
-    for name in (model, options.encoder, options.teacher):
+    for name in (model, config.encoder, config.teacher):
         if not name or name in (*list_architectures(), "imagenet") or os.path.exists(name):
             continue
         if name.endswith(".safetensors"):
             raise WeightsError(f"{name}: no such file")
         find_info(name, hub)
-    losses.make_loss(options.loss)
-    optim.make_schedule(options.schedule)
-    optim.optimizer_named(options.optimizer)
-    parse_augmentation(options.augment)
-    optim.check_freezable(options.freeze)
-    training_precision(options.precision, pick_device(options.device))
+    losses.make_loss(config.loss)
+    optim.make_schedule(config.schedule)
+    optim.optimizer_named(config.optimizer)
+    parse_augmentation(config.augment)
+    optim.check_freezable(config.freeze)
+    training_precision(config.precision, pick_device(config.device))
 
 
 def _sources(train: Dataset, val: Dataset | None) -> tuple[DataSource, ...]:

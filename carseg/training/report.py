@@ -43,7 +43,7 @@ def write_report(run: Path, images: Dataset, *, device: str = "auto") -> Path:
         curves = {name: points for name, points in curves.items() if points}
         if curves:
             body.append(f"<h2>{escape(title)}</h2>{_chart(curves)}")
-    for metric in segmenter.entry.metrics:
+    for metric in segmenter.info.metrics:
         body.append(f"<h2>IoU by class, {metric.images} {escape(metric.split)} images</h2>")
         body.append(bars({segmenter.name: metric.per_class}))
     body.append("<h2>Predictions</h2>")
@@ -53,10 +53,10 @@ def write_report(run: Path, images: Dataset, *, device: str = "auto") -> Path:
 
 
 def _summary(rows: Sequence[LogRow], segmenter: Segmenter) -> dict[str, str]:
-    entry = segmenter.entry
-    known = {"model": f"{entry.name} ({entry.architecture}, {len(entry.labels)} classes)", "made by": entry.recipe}
-    known["images"] = ", ".join(f"{s.images} of {s.name} for {s.role}" for s in entry.data)
-    for metric in entry.metrics:
+    info = segmenter.info
+    known = {"model": f"{info.name} ({info.architecture}, {len(info.labels)} classes)", "made by": info.recipe}
+    known["images"] = ", ".join(f"{s.images} of {s.name} for {s.role}" for s in info.data)
+    for metric in info.metrics:
         known["best validation"] = _figures(metric)
     if rows:
         last = rows[-1]

@@ -45,11 +45,11 @@ def anything_learned(run: Path) -> bool:
     return (run / STATE).exists() or (run / "best").exists()
 
 
-def resumed_config(started: dict[str, Any], run: Path, options: TrainingConfig | None, model: str) -> TrainingConfig:
+def resumed_config(started: dict[str, Any], run: Path, config: TrainingConfig | None, model: str) -> TrainingConfig:
     """The options of a run that goes on: those it was started with, but for what may change."""
     kept: TrainingConfig = started["options"]
-    options = options or kept
-    pairs = {f.name: (getattr(kept, f.name), getattr(options, f.name)) for f in fields(TrainingConfig)}
+    config = config or kept
+    pairs = {f.name: (getattr(kept, f.name), getattr(config, f.name)) for f in fields(TrainingConfig)}
     pairs = {"model": (started["model"], model)} | {k: v for k, v in pairs.items() if k not in MAY_CHANGE}
     for name, (old, new) in pairs.items():
         if old != new:
@@ -58,4 +58,4 @@ def resumed_config(started: dict[str, Any], run: Path, options: TrainingConfig |
                 f"{run} was started with {name} {old!r}, not {new!r}: resume it as it was started, "
                 f"or start another run{other}"
             )
-    return options
+    return config

@@ -14,7 +14,7 @@ from carseg.training.config import TrainingConfig
 
 def open_splits(
     data: str | os.PathLike[str] | Dataset,
-    options: TrainingConfig,
+    config: TrainingConfig,
     *,
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
@@ -29,20 +29,20 @@ def open_splits(
     train, val = splits.get("train", splits.get("")), splits.get("val")
     if train is None:
         raise DataError(f"{data} has no split to train on, only {', '.join(splits)}")
-    if val is None and not options.val_fraction and (options.patience is not None or options.schedule == "plateau"):
+    if val is None and not config.val_fraction and (config.patience is not None or config.schedule == "plateau"):
         raise OptionError("patience and the schedule plateau go by validation images, and there are none")
-    more = None if options.unlabelled is None else load_unlabeled(options.unlabelled, train.labels)
-    train = _verified(train, options)
+    more = None if config.unlabeled is None else load_unlabeled(config.unlabeled, train.labels)
+    train = _verified(train, config)
     if val is not None:
-        val = _verified(val, options)
-    elif options.val_fraction:
-        train, val = split_train_val(train, options.val_fraction, options.seed)
-    return (train if more is None else concat([train, _verified(more, options)])), val
+        val = _verified(val, config)
+    elif config.val_fraction:
+        train, val = split_train_val(train, config.val_fraction, config.seed)
+    return (train if more is None else concat([train, _verified(more, config)])), val
 
 
-def _verified(dataset: Dataset, options: TrainingConfig) -> Dataset:
+def _verified(dataset: Dataset, config: TrainingConfig) -> Dataset:
     """The data set with what cannot be read left out, where the options say so; a warning names it."""
-    dataset = dataset.verified(skip_bad=options.skip_bad)
+    dataset = dataset.verified(skip_bad=config.skip_bad)
     if dataset.broken:
         listed = "".join(f"\n  {name}: {reason}" for name, reason in dataset.broken.items())
         where = f"{dataset.name} {dataset.split}".strip()

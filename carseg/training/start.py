@@ -32,7 +32,7 @@ _NO_FILE_YET = "0" * 64
 def start_network(
     model: str | os.PathLike[str],
     labels: LabelSet,
-    options: TrainingConfig,
+    config: TrainingConfig,
     *,
     hub: str | os.PathLike[str] | None = None,
 ) -> tuple[Network, ModelInfo, list[str]]:
@@ -45,7 +45,7 @@ def start_network(
     before: list[tuple[ModelInfo, Literal["pretraining", "distillation"]]] = []
     if str(model) in list_architectures():
         network = create_model(str(model), len(labels))
-        entry = ModelInfo(
+        info = ModelInfo(
             name="new",
             architecture=str(model),
             labels=labels,
@@ -65,30 +65,30 @@ def start_network(
         )
         new = list(network.state_dict())
     else:
-        located = resolve(model, hub=hub)
-        entry = located.entry
-        before.append((entry, "pretraining"))
-        network = create_model(entry.architecture, len(labels))
-        state = read_state(located.path)
+        resolved = resolve(model, hub=hub)
+        info = resolved.info
+        before.append((info, "pretraining"))
+        network = create_model(info.architecture, len(labels))
+        state = read_state(resolved.path)
         new = []
-        if labels.classes != entry.labels.classes:
-            new = rename_classes(state, network, entry, labels)
+        if labels.classes != info.labels.classes:
+            new = rename_classes(state, network, info, labels)
         new += replace_head(network, state)
-        entry = replace(entry.unmeasured(), labels=labels, storage="float32", code_commit="", made_by="")
-    if options.encoder is not None:
-        encoders = _load_encoder(network, options.encoder, hub)
+        info = replace(info.unmeasured(), labels=labels, storage="float32", code_commit="", made_by="")
+    if config.encoder is not None:
+        encoders = _load_encoder(network, config.encoder, hub)
         if encoders and not before:  # images as this encoder is used to: frozen, it could not learn others
             seen = encoders[0].input
-            entry = replace(entry, input=replace(entry.input, mean=seen.mean, std=seen.std, scale=seen.scale))
+            info = replace(info, input=replace(info.input, mean=seen.mean, std=seen.std, scale=seen.scale))
         before += [(encoder, "pretraining") for encoder in encoders]
         new = [key for key in new if not key.startswith(network.encoder_prefix)]
-    if options.size is not None:
-        entry = replace(entry, input=replace(entry.input, size=options.size))
-    if options.teacher is not None:
-        before.append((resolve(options.teacher, hub=hub).entry, "distillation"))
+    if config.size is not None:
+        info = replace(info, input=replace(info.input, size=config.size))
+    if config.teacher is not None:
+        before.append((resolve(config.teacher, hub=hub).info, "distillation"))
     data = dict.fromkeys(source for each, role in before for source in _shaped(each, role))
     forbidden = any(each.commercial_use == "no" for each, _ in before)
-    return network, replace(entry, data=tuple(data), commercial_use="no" if forbidden else "unclear"), new
+    return network, replace(info, data=tuple(data), commercial_use="no" if forbidden else "unclear"), new
 
 
 def _load_encoder(network: Network, encoder: str, hub: str | os.PathLike[str] | None) -> list[ModelInfo]:
@@ -98,16 +98,16 @@ def _load_encoder(network: Network, encoder: str, hub: str | os.PathLike[str] | 
     elif encoder.endswith(".safetensors"):
         load_encoder(network, read_state(Path(encoder)), encoder)
     else:
-        located = resolve(encoder, hub=hub)
-        copy_encoder(network, read_network(located), encoder)
-        return [located.entry]
+        resolved = resolve(encoder, hub=hub)
+        copy_encoder(network, read_network(resolved), encoder)
+        return [resolved.info]
     return []
 
 
-def _shaped(entry: ModelInfo, role: Literal["pretraining", "distillation"]) -> list[DataSource]:
+def _shaped(info: ModelInfo, role: Literal["pretraining", "distillation"]) -> list[DataSource]:
     """The data of weights that others learn from, under the role it has for those.
 
     What a teacher began with shaped its pupil through the teacher alone.
     """
     passed_on = ("training", "pretraining") if role == "distillation" else ("training",)
-    return [replace(source, role=role) if source.role in passed_on else source for source in entry.data]
+    return [replace(source, role=role) if source.role in passed_on else source for source in info.data]

@@ -85,43 +85,43 @@ class Trainer:
         train: Dataset,
         val: Dataset | None,
         folder: Path,
-        options: TrainingConfig,
+        config: TrainingConfig,
         *,
         pack: Callable[[Path, Network, Scores | None], None],
         report: Callable[[dict[str, float]], None] | None = None,
         hub: str | os.PathLike[str] | None = None,
     ) -> None:
-        self.spec, self.val, self.folder, self.options = spec, val, folder, options
+        self.spec, self.val, self.folder, self.config = spec, val, folder, config
         self.pack, self.report = pack, report
-        self.group = Group(pick_device(options.device))
-        if options.batch_size % (self.group.size * options.accumulate):
-            raise OptionError(f"a batch of {options.batch_size} cannot be shared by {self.group.size} processes alike")
-        self.log = TrainingLog(folder, tensorboard=options.tensorboard)
+        self.group = Group(pick_device(config.device))
+        if config.batch_size % (self.group.size * config.accumulate):
+            raise OptionError(f"a batch of {config.batch_size} cannot be shared by {self.group.size} processes alike")
+        self.log = TrainingLog(folder, tensorboard=config.tensorboard)
         self.device = self.group.device
-        self.precision = training_precision(options.precision, self.device)
+        self.precision = training_precision(config.precision, self.device)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         split_for_amx(self.network, self.device, self.precision)
-        optim.freeze(self.network, options.freeze)
+        optim.freeze(self.network, config.freeze)
         self.model: nn.Module = self.group.wrap(self.network)
-        self.average = optim.MovingAverage(self.network, options.ema)
+        self.average = optim.MovingAverage(self.network, config.ema)
         self.optimizer = optim.make_optimizer(
             self.network,
-            options.optimizer,
-            options.lr,
-            weight_decay=options.weight_decay,
-            encoder_lr_factor=options.encoder_lr_factor,
+            config.optimizer,
+            config.lr,
+            weight_decay=config.weight_decay,
+            encoder_lr_factor=config.encoder_lr_factor,
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == torch.float16)
-        self.schedule = optim.make_schedule(options.schedule)
-        self.augment = Augment(options.augment, train.labels)
+        self.schedule = optim.make_schedule(config.schedule)
+        self.augment = Augment(config.augment, train.labels)
         self.images, self.masks = self._load(train)
         counts = [torch.bincount(mask.flatten(), minlength=256)[: len(train.labels)] for mask in self.masks]
         self.present = torch.stack(counts).float().cpu()  # drawn from with a generator of the CPU
         self.teacher = None
-        if options.teacher:
-            self.teacher = Teacher(options.teacher, train.labels, self.device, self.precision, hub=hub)
-        self.loss = make_loss(options.loss, inverse_frequency(self.present.sum(0)))
-        self.steps_per_epoch = max(len(train) // options.batch_size, 1)
+        if config.teacher:
+            self.teacher = Teacher(config.teacher, train.labels, self.device, self.precision, hub=hub)
+        self.loss = make_loss(config.loss, inverse_frequency(self.present.sum(0)))
+        self.steps_per_epoch = max(len(train) // config.batch_size, 1)
         self.at = TrainerState()
 
     def run(self) -> None:
@@ -133,7 +133,7 @@ class Trainer:
         began = time.perf_counter() - self.at.seconds
         validated = saved = time.perf_counter()
         steps, waited = 0, 0.0  # since the last validation, in this process
-        while self.done < 1 and self.at.stale < (self.options.patience or math.inf):
+        while self.done < 1 and self.at.stale < (self.config.patience or math.inf):
             optim.set_lr(self.optimizer, self.schedule(self.done) * self.at.plateau)
             loss, waiting = self._step()
             steps, waited = steps + 1, waited + waiting
@@ -146,7 +146,7 @@ class Trainer:
                 spent = time.perf_counter() - validated
                 loss = self.at.loss / (self.at.step - self.at.validated[0])
                 scores = self._validate()
-                self._log(loss, scores, steps * self.options.batch_size / spent, waited / spent)
+                self._log(loss, scores, steps * self.config.batch_size / spent, waited / spent)
                 self.save()
                 steps, waited = 0, 0.0
                 validated = saved = time.perf_counter()
@@ -161,9 +161,9 @@ class Trainer:
     @property
     def done(self) -> float:
         """The share of the budget that is used up, 0..1 and a little beyond."""
-        if self.options.minutes is not None:
-            return self.at.seconds / (60 * self.options.minutes)
-        return self.at.step / (self.options.epochs * self.steps_per_epoch)
+        if self.config.minutes is not None:
+            return self.at.seconds / (60 * self.config.minutes)
+        return self.at.step / (self.config.epochs * self.steps_per_epoch)
 
     def _validation_is_due(self) -> bool:
         """After an epoch, but at most ``VALIDATIONS`` times and for a tenth of a budget of time; and at the end."""
@@ -172,34 +172,35 @@ class Trainer:
 
     def _step(self) -> tuple[float, float]:
         """One step of the optimiser: its loss, and the seconds until the data was there."""
-        generator = _generator(self.options.seed, "step", self.at.step, self.group.rank)
+        generator = _generator(self.config.seed, "step", self.at.step, self.group.rank)
         torch.manual_seed(generator.initial_seed())  # dropout
         self.model.train()
-        optim.freeze(self.network, self.options.freeze)
+        optim.freeze(self.network, self.config.freeze)
         self.optimizer.zero_grad(set_to_none=True)
         total, waited = 0.0, 0.0
-        for indices in self._indices().chunk(self.options.accumulate):
+        for indices in self._indices().chunk(self.config.accumulate):
             began = time.perf_counter()
             images, target = self._batch(indices, generator)
             waited += time.perf_counter() - began
             with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
                 outputs = self.model(normalize_batch(images, self.spec))
-                opinion = self.teacher(images) if self.teacher else None
+                teacher_probabilities = self.teacher(images) if self.teacher else None
             loss = deep_supervision(self.loss, outputs, self.network.loss_weights, target)
-            if opinion is not None:
-                loss = loss + deep_supervision(soft_cross_entropy, outputs, self.network.loss_weights, opinion)
-            loss = loss / self.options.accumulate
+            if teacher_probabilities is not None:
+                weights = self.network.loss_weights
+                loss = loss + deep_supervision(soft_cross_entropy, outputs, weights, teacher_probabilities)
+            loss = loss / self.config.accumulate
             self.scaler.scale(loss).backward()
             total += loss.item()
         total = self.group.mean(total)
         if not math.isfinite(total):
             raise TrainingError(
                 f"the loss became {total} at step {self.at.step + 1}: start again with a learning rate below "
-                f"{self.options.lr:g}, or in float32; the last good state of {self.folder} is intact"
+                f"{self.config.lr:g}, or in float32; the last good state of {self.folder} is intact"
             )
         self.scaler.unscale_(self.optimizer)
-        if self.options.clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), self.options.clip)
+        if self.config.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
         self.average.update(self.network, self.at.step)
@@ -208,9 +209,9 @@ class Trainer:
     def _indices(self) -> Tensor:
         """This process's share of the images of the current step."""
         epoch, position = divmod(self.at.step, self.steps_per_epoch)
-        generator = _generator(self.options.seed, "epoch", epoch)
-        count, size = len(self.images), self.options.batch_size
-        if self.options.balanced:
+        generator = _generator(self.config.seed, "epoch", epoch)
+        count, size = len(self.images), self.config.batch_size
+        if self.config.balanced:
             seen = (self.present > 0).float()
             rarity = (seen / seen.sum(0).clamp(min=1)).sum(1)
             order = torch.multinomial(rarity, max(count, size), replacement=True, generator=generator)
@@ -226,7 +227,7 @@ class Trainer:
 
     def _size(self) -> tuple[int, int]:
         """(height, width) of the current step: it grows over the first part of the training, in steps of 32 pixels."""
-        scale = min(self.options.start_scale + (1 - self.options.start_scale) * self.done / GROWTH, 1.0)
+        scale = min(self.config.start_scale + (1 - self.config.start_scale) * self.done / GROWTH, 1.0)
         height, width = (side if scale == 1 else max(round(side * scale / 32), 1) * 32 for side in self.spec.size)
         return height, width
 
@@ -234,8 +235,8 @@ class Trainer:
         """The cached images and masks, on an accelerator that has the room, else on disk."""
         margin = CACHE_MARGIN if self.augment.zooms else 1.0
         height, width = (round(side * margin) for side in self.spec.size)
-        with self.group.leader_first(), self._writing():  # the others find the cache that it made
-            cache = build_cache(train, (height, width), self.folder / "cache", workers=self.options.workers)
+        with self.group.main_process_first(), self._writing():  # the others find the cache that it made
+            cache = build_cache(train, (height, width), self.folder / "cache", workers=self.config.workers)
         tensors = torch.from_numpy(cache.images), torch.from_numpy(cache.masks)
         size = sum(tensor.nbytes for tensor in tensors)
         if self.device.type == "cuda" and size < torch.cuda.mem_get_info(self.device)[0] / 3:
@@ -249,10 +250,10 @@ class Trainer:
             return None
         scores = None
         began = time.perf_counter()
-        if self.group.leads:
+        if self.group.is_main_process:
             scores = evaluate_network(self.average.model, self.val, self.spec, self.device)
-        if self.options.minutes is not None:
-            self.at.validating = self.group.agree(time.perf_counter() - began) / (60 * self.options.minutes)
+        if self.config.minutes is not None:
+            self.at.validating = self.group.agree(time.perf_counter() - began) / (60 * self.config.minutes)
         miou = self.group.agree(scores.miou if scores else 0.0)
         if math.isnan(miou):
             raise DataError(f"no pixel of the {len(self.val)} validation images has a label")
@@ -260,12 +261,12 @@ class Trainer:
         if miou > self.at.best:
             self.at.best, self.at.stale = miou, 0
             self._write("best", scores)
-        elif self.options.schedule == "plateau" and self.at.stale % PLATEAU_PATIENCE == 0:
+        elif self.config.schedule == "plateau" and self.at.stale % PLATEAU_PATIENCE == 0:
             self.at.plateau /= 2
         return scores
 
     def _log(self, loss: float, scores: Scores | None, images_per_s: float, data_share: float) -> None:
-        if self.group.leads:
+        if self.group.is_main_process:
             row = {
                 "step": float(self.at.step),
                 "epoch": self.at.step / self.steps_per_epoch,
@@ -281,13 +282,13 @@ class Trainer:
                 self.log.add(row)
 
     def _write(self, name: str, scores: Scores | None) -> None:
-        if self.group.leads:
+        if self.group.is_main_process:
             with self._writing():
                 self.pack(self.folder / name, self.average.model, scores)
 
     def save(self) -> None:
         """Writes the state, whole or not at all."""
-        if not self.group.leads:
+        if not self.group.is_main_process:
             return
         state = {
             "progress": asdict(self.at),
@@ -306,14 +307,14 @@ class Trainer:
             try:
                 state = torch.load(path, map_location=self.device, weights_only=True)
             except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
-                told = f"{path} is damaged ({error}): start another run from {self.folder / 'last'} or 'best'"
-                raise TrainingError(told) from None
+                message = f"{path} is damaged ({error}): start another run from {self.folder / 'last'} or 'best'"
+                raise TrainingError(message) from None
             self.at = TrainerState(**state["progress"])
             self.network.load_state_dict(state["network"])
             self.average.model.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.scaler.load_state_dict(state["scaler"])
-        if self.group.leads:
+        if self.group.is_main_process:
             self.log.rewind(self.at.step)
             repair_folder(self.folder / "best")
             for partial in self.folder.glob(".*.part"):  # what a killed process was writing

@@ -5,7 +5,7 @@ best = carseg.finetune(
     "fpn-mobilenetv2-carparts",
     data="labelled",
     out="runs/mine",
-    options=carseg.TrainingConfig(epochs=3),  # to try it out; 50 is the default
+    config=carseg.TrainingConfig(epochs=3),  # to try it out; 50 is the default
 )
 print(best)  # runs/mine/best
 # --8<-- [end:train]

@@ -139,8 +139,8 @@ def _found(path: Path, data: Mapping[str, Any]) -> Found:
             name = _name(file) if stems[_name(file)] == 1 else _name(file) + PurePosixPath(file).suffix
             image = images.get(file)
             if image is None or listed[file] > 1:
-                told = f"lists {file} twice" if image else f"speaks of {file}, which is not there"
-                problems[name] = f"{path} {told}"
+                message = f"lists {file} twice" if image else f"speaks of {file}, which is not there"
+                problems[name] = f"{path} {message}"
                 continue
             painted = tuple(shape[2:] for shape in sorted(shapes.get(entry["id"], []), key=lambda shape: shape[:2]))
             label = CocoLabel(name, int(entry["height"]), int(entry["width"]), painted, empty)
