@@ -1,4 +1,4 @@
-"""The zoo's pages: all weights in one table with plots and images, and one page a weight, its model card.
+"""The zoo's pages: all weights in one table with plots and images, and one page per weight, its model card.
 
 Everything is read from the manifest, from ``weights/NAME/README.md`` and, where it is there, from the file
 ``benchmarks/zoo.jsonl``, the ``results.jsonl`` that ``carseg benchmark --all --out DIR`` leaves.
@@ -160,7 +160,7 @@ def _cells(info: ModelInfo, rows: Rows) -> Iterator[str]:
 
 
 def _class_table(infos: Iterable[ModelInfo]) -> str:
-    """One column a weight: the figures of the whole, then IoU by class."""
+    """One column per weight: the figures of the whole, then IoU by class."""
     measured = [(info, metric) for info in infos if (metric := info.metric) and metric.per_class]
     if not measured:
         return "None were measured."

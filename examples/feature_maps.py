@@ -4,7 +4,7 @@
 
 Without MODEL it is the U-Net for whole cars where its weights lie on this machine (`carseg download unet-carvana`
 fetches them), else the compact network inside the package. LAYER is the name of a module inside the network. Writes
-features.png, one map a channel, dark where the network sees nothing of the kind, light where it does.
+features.png, one map per channel, dark where the network sees nothing of the kind, light where it does.
 """
 
 import sys

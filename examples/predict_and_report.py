@@ -2,7 +2,7 @@
 
     python examples/predict_and_report.py [IMAGE]
 
-Writes report/overlay.png (all parts, with a legend) and report/parts.png (one crop a part).
+Writes report/overlay.png (all parts, with a legend) and report/parts.png (one crop per part).
 """
 
 import sys

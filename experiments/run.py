@@ -105,7 +105,7 @@ def _row(experiment: Experiment, variant: Variant, seed: int, device: str, folde
         measured = measure(experiment, place / "best", device)
         shutil.rmtree(place)  # the state of a U-Net's training alone is half a gigabyte
         figures = measured.figures | _gain(experiment, seed, row, measured, folder)
-        spent, epochs = trainer.at.seconds / 60, trainer.at.step / trainer.steps_per_epoch
+        spent, epochs = trainer.state.seconds / 60, trainer.state.step / trainer.steps_per_epoch
         return replace(row, figures=figures, images=measured.images, spent=round(spent, 3), epochs=round(epochs, 3))
     except CarsegError as error:
         return replace(row, error=str(error))

@@ -241,7 +241,7 @@ def test_a_bar_is_drawn_on_a_terminal_only(capsys, monkeypatch):
     err = capsys.readouterr().err
     assert "50%" in err
     assert "1/2" in err
-    assert err.endswith("\r\x1b[K")  # wiped
+    assert err.endswith("\x1b[1A\x1b[2K")  # wiped
 
 
 def test_random_weights_are_told_from_models(capsys):

@@ -111,7 +111,7 @@ def test_folders_that_collide_are_told_apart_by_their_names():
     assert written("flat") == ["img.mask.png", "two.mask.png"]
 
 
-def test_a_image_that_is_given_twice_is_done_once(capsys):
+def test_an_image_that_is_given_twice_is_done_once(capsys):
     photo(Path("in/img.png"))
     assert predict("in", "in/img.png", "./in", "in/*.png", "--format", "json") == 0
     assert len(capsys.readouterr().out.splitlines()) == 1
@@ -150,7 +150,7 @@ def test_results_do_not_go_among_the_images(capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["nosuch.jpg"], "nosuch.jpg: no such file"),
         (["empty"], "holds no images"),

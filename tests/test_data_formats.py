@@ -604,7 +604,7 @@ def test_what_is_neither_a_image_nor_a_label_is_passed_over(tmp_path: Path) -> N
     assert len(carseg.data.load(tmp_path)) == len(STACK)
 
 
-@pytest.mark.parametrize(("missing", "told"), [("masks", "no labels array"), ("images", "no images array")])
+@pytest.mark.parametrize(("missing", "message"), [("masks", "no labels array"), ("images", "no images array")])
 def test_numpy_arrays_come_in_pairs(tmp_path: Path, missing: str, message: str) -> None:
     for split in ("train", "val"):
         np.save(tmp_path / f"{split}_images.npy", draw_image(STACK))

@@ -84,8 +84,8 @@ def test_a_teacher_may_spell_its_classes_otherwise(teacher: Path) -> None:
 
 
 def test_a_teacher_changes_what_is_learned_and_its_data_is_named(data: Path, teacher: Path, tmp_path: Path) -> None:
-    alone = finetune(NETWORK, data, tmp_path / "alone", options=QUICK)
-    taught = finetune(NETWORK, data, tmp_path / "taught", options=replace(QUICK, teacher=str(teacher)))
+    alone = finetune(NETWORK, data, tmp_path / "alone", config=QUICK)
+    taught = finetune(NETWORK, data, tmp_path / "taught", config=replace(QUICK, teacher=str(teacher)))
     assert (alone / "model.safetensors").read_bytes() != (taught / "model.safetensors").read_bytes()
     assert replace(SOURCE, role="distillation") in read_config(taught / "config.json").data
 
@@ -100,7 +100,7 @@ def test_images_without_labels_teach_what_the_teacher_says(data: Path, teacher: 
     (alone, _), (both, val) = (open_splits(data, options) for options in (taught, with_more))
     assert len(both) == len(alone) + 8 and val is not None and len(val) == 3
     assert all((sample.load()[1] == 255).all() == sample.name.startswith("more without labels/") for sample in both)
-    best = finetune(NETWORK, data, tmp_path / "run", options=replace(with_more, epochs=2))
+    best = finetune(NETWORK, data, tmp_path / "run", config=replace(with_more, epochs=2))
     assert [s.images for s in read_config(best / "config.json").data if s.role == "training"] == [9 + 8]
 
 
@@ -113,15 +113,15 @@ def test_images_without_labels_need_a_teacher_and_a_folder(data: Path, teacher: 
     for image in (data / "images").iterdir():  # told before any is read
         image.write_bytes(b"broken")
     with pytest.raises(DataError, match=r"no folder .*more"):
-        finetune(NETWORK, data, tmp_path / "run", options=options)
+        finetune(NETWORK, data, tmp_path / "run", config=options)
     (tmp_path / "more").mkdir()
     with pytest.raises(DataError, match="no image lies below"):
-        finetune(NETWORK, data, tmp_path / "again", options=options)
+        finetune(NETWORK, data, tmp_path / "again", config=options)
 
 
 def test_whatever_others_learn_from_may_lie_in_a_hub(data: Path, teacher: Path, tmp_path: Path) -> None:
     options = replace(QUICK, teacher="teacher", encoder="teacher")
-    best = finetune("teacher", data, tmp_path / "run", options=options, hub=str(teacher.parent))
+    best = finetune("teacher", data, tmp_path / "run", config=options, hub=str(teacher.parent))
     assert {replace(SOURCE, role=role) for role in ("pretraining", "distillation")} < set(load(best).info.data)
 
 
@@ -156,7 +156,7 @@ def test_an_encoder_replaces_that_of_the_weights_it_starts_from(teacher: Path) -
 
 def test_an_encoder_comes_from_another_network(data: Path, teacher: Path, tmp_path: Path) -> None:
     frozen = replace(QUICK, encoder=str(teacher), freeze=("encoder", "bn"))
-    best = finetune("fpn-mobilenetv2", data, tmp_path / "run", options=frozen)
+    best = finetune("fpn-mobilenetv2", data, tmp_path / "run", config=frozen)
     assert replace(SOURCE, role="pretraining") in read_config(best / "config.json").data
     given, kept = (read_state(folder / "model.safetensors") for folder in (teacher, best))
     shared = [key for key in kept if key.startswith("encoder.")]

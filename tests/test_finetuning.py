@@ -63,7 +63,7 @@ class Page(HTMLParser):
 @pytest.mark.parametrize("val_fraction", [0.25, 0.0])
 def test_a_report_page_needs_nothing_else(data: Path, tmp_path: Path, val_fraction: float) -> None:
     run = tmp_path / "run"
-    finetune(NETWORK, data, run, options=replace(QUICK, epochs=2, val_fraction=val_fraction))
+    finetune(NETWORK, data, run, config=replace(QUICK, epochs=2, val_fraction=val_fraction))
     page, text = Page(run / "report.html"), (run / "report.html").read_text()
     assert page.tags.count("img") >= 3
     assert all(link.startswith("data:image/jpeg;base64,") for link in page.links)
@@ -76,7 +76,7 @@ def test_a_report_page_needs_nothing_else(data: Path, tmp_path: Path, val_fracti
 def test_tensorboard_gets_the_figures_of_the_log(data: Path, tmp_path: Path) -> None:
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     run = tmp_path / "run"
-    finetune(NETWORK, data, run, options=replace(QUICK, epochs=3, tensorboard=True))
+    finetune(NETWORK, data, run, config=replace(QUICK, epochs=3, tensorboard=True))
     events = accumulators.EventAccumulator(str(run / "tensorboard")).Reload()
     for name in ("loss", "val_miou"):
         logged = [(float(event.step), event.value) for event in events.Scalars(name)]
@@ -117,7 +117,7 @@ def test_the_log_goes_back_to_a_step_and_is_whole_on_a_full_disk(
 
 def test_a_resumed_run_knows_its_classes(data: Path, tmp_path: Path) -> None:
     run, renamed = tmp_path / "run", {"ground": "floor"}
-    finetune(NETWORK, data, run, options=QUICK, mapping=renamed)
+    finetune(NETWORK, data, run, config=QUICK, mapping=renamed)
     assert "floor" in load(finetune(NETWORK, data, run, resume=True)).labels.classes
     with pytest.raises(DataError, match="has changed since"):
         finetune(NETWORK, data, run, mapping={"ground": "road"}, resume=True)
@@ -126,7 +126,7 @@ def test_a_resumed_run_knows_its_classes(data: Path, tmp_path: Path) -> None:
 def test_classes_of_an_open_data_set_are_not_given_again(data: Path, tmp_path: Path) -> None:
     for classes in ({"mapping": {"ground": "floor"}}, {"labels": "bdd"}):
         with pytest.raises(OptionError, match="open the data set with them"):
-            finetune(NETWORK, open_data(data), tmp_path / "run", options=QUICK, **classes)
+            finetune(NETWORK, open_data(data), tmp_path / "run", config=QUICK, **classes)
     assert not (tmp_path / "run").exists()
 
 
@@ -138,13 +138,13 @@ def test_a_misspelt_setting_is_told_before_images_are_read(data: Path, tmp_path:
         image.write_bytes(b"broken")
     wrong = {} if setting == "model" else {setting: ("dise",) if setting == "freeze" else "dise"}
     with pytest.raises(UnknownNameError, match="dise"):
-        finetune("dise" if setting == "model" else NETWORK, data, tmp_path / "run", options=replace(QUICK, **wrong))
+        finetune("dise" if setting == "model" else NETWORK, data, tmp_path / "run", config=replace(QUICK, **wrong))
     assert not (tmp_path / "run").exists()
 
 
 def test_an_encoders_file_that_is_not_there_is_named(data: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"enc\.safetensors: no such file"):
-        finetune(NETWORK, data, tmp_path / "run", options=replace(QUICK, encoder="enc.safetensors"))
+        finetune(NETWORK, data, tmp_path / "run", config=replace(QUICK, encoder="enc.safetensors"))
 
 
 def test_an_encoder_brings_its_normalisation(tmp_path: Path) -> None:
@@ -156,12 +156,12 @@ def test_an_encoder_brings_its_normalisation(tmp_path: Path) -> None:
 
 def test_a_resumed_run_refuses_other_settings_but_for_where_it_runs(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    finetune(NETWORK, data, run, options=QUICK)
+    finetune(NETWORK, data, run, config=QUICK)
     with pytest.raises(OptionError, match=r"started with lr 0\.001, not 0\.1.*run/best"):
-        finetune(NETWORK, data, run, options=replace(QUICK, lr=0.1), resume=True)
+        finetune(NETWORK, data, run, config=replace(QUICK, lr=0.1), resume=True)
     with pytest.raises(OptionError, match=r"started with model 'lraspp"):
         finetune("fpn-mobilenetv2", data, run, resume=True)
-    finetune(NETWORK, data, run, options=replace(QUICK, device="cpu", workers=1), resume=True)
+    finetune(NETWORK, data, run, config=replace(QUICK, device="cpu", workers=1), resume=True)
     index_folder(data, ["another"], start=50)
     with pytest.raises(DataError, match="has changed since"):
         finetune(NETWORK, data, run, resume=True)
@@ -170,7 +170,7 @@ def test_a_resumed_run_refuses_other_settings_but_for_where_it_runs(data: Path, 
 def test_a_network_that_needs_several_images_a_step_says_so(data: Path, tmp_path: Path) -> None:
     for _ in range(2):  # nothing was learned that another start in the same folder would lose
         with pytest.raises(OptionError, match="larger batch_size"):
-            finetune("deeplabv3plus-resnet50", data, tmp_path / "run", options=replace(QUICK, batch_size=1))
+            finetune("deeplabv3plus-resnet50", data, tmp_path / "run", config=replace(QUICK, batch_size=1))
 
 
 @pytest.mark.parametrize("architecture", [NETWORK, "u2netp"])
@@ -201,7 +201,7 @@ def test_training_images_without_labels_are_named(tmp_path: Path) -> None:
     for mask in (tmp_path / "train" / "masks").iterdir():
         mask.rename(mask.with_stem(f"label of {mask.stem}"))
     with pytest.raises(DataError, match=r"a: .*label"):
-        finetune(NETWORK, tmp_path, tmp_path / "run", options=QUICK)
+        finetune(NETWORK, tmp_path, tmp_path / "run", config=QUICK)
 
 
 def test_what_was_measured_of_the_old_weights_is_forgotten(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_rare_classes_are_drawn_more_often(data: Path, tmp_path: Path) -> None:
     trainer.present[5, 2] = 10  # one image alone has the last class
     counts = torch.zeros(12)
     for step in range(50):
-        trainer.at.step = step
+        trainer.state.step = step
         counts += torch.bincount(trainer._indices(), minlength=12)
     assert counts[5] > 3 * counts[[i for i in range(12) if i != 5]].mean()
 
@@ -251,7 +251,7 @@ def test_without_it_every_image_is_drawn_once_an_epoch(data: Path, tmp_path: Pat
     for epoch in range(2):
         drawn = []
         for step in range(3):
-            trainer.at.step = 3 * epoch + step
+            trainer.state.step = 3 * epoch + step
             drawn += trainer._indices().tolist()
         epochs.append(drawn)
         assert sorted(drawn) == list(range(12))
@@ -261,21 +261,21 @@ def test_without_it_every_image_is_drawn_once_an_epoch(data: Path, tmp_path: Pat
 def test_a_few_images_are_not_validated_after_every_step(data: Path, tmp_path: Path) -> None:
     trainer, validated = trainer_of(data, tmp_path, replace(QUICK, epochs=400, batch_size=12)), []
     while trainer.done < 1:
-        trainer.at.step += 1
+        trainer.state.step += 1
         if trainer._validation_is_due():
             trainer._validate()
-            validated.append(trainer.at.step)
+            validated.append(trainer.state.step)
     assert validated == list(range(4, 401, 4))
 
 
 def test_validation_takes_a_tenth_of_a_budget_of_time_at_most(data: Path, tmp_path: Path) -> None:
     trainer = trainer_of(data, tmp_path, replace(QUICK, minutes=1))
-    trainer.at.step = trainer.steps_per_epoch
-    trainer.at.seconds = 18
+    trainer.state.step = trainer.steps_per_epoch
+    trainer.state.seconds = 18
     assert trainer._validation_is_due()
-    trainer.at.validating = 0.04  # of a minute: the next one is worth it after 24 seconds
+    trainer.state.validating = 0.04  # of a minute: the next one is worth it after 24 seconds
     assert not trainer._validation_is_due()
-    trainer.at.seconds = 25
+    trainer.state.seconds = 25
     assert trainer._validation_is_due()
 
 
@@ -284,7 +284,7 @@ def test_plateau_halves_the_rate_when_validation_no_longer_improves(
 ) -> None:
     monkeypatch.setattr(module("training.trainer"), "PLATEAU_PATIENCE", 2)
     options = replace(QUICK, epochs=6, lr=1e-12, schedule="plateau", freeze=("bn",))
-    finetune(NETWORK, data, tmp_path / "run", options=options)
+    finetune(NETWORK, data, tmp_path / "run", config=options)
     rates = [row["lr"] for row in read_log(tmp_path / "run")]
     assert rates == pytest.approx([1e-12, 1e-12, 1e-12, 0.5e-12, 0.5e-12, 0.25e-12], rel=1e-6, abs=0)
 
@@ -301,7 +301,7 @@ def test_pasting_needs_two_images_at_a_time() -> None:
 
 
 def test_what_a_run_was_started_with_is_written_down(data: Path, tmp_path: Path) -> None:
-    finetune(NETWORK, data, tmp_path / "run", options=QUICK, mapping={"left_door": "door", "right_door": "door"})
+    finetune(NETWORK, data, tmp_path / "run", config=QUICK, mapping={"left_door": "door", "right_door": "door"})
     started = json.loads((tmp_path / "run" / "run.json").read_text())
-    assert started["data"] == {"classes": ["ground", "door"], "train": 9, "val": 3}
-    assert started["options"]["size"] == [32, 32]
+    assert [started[key] for key in ("classes", "train", "val")] == [["ground", "door"], 9, 3]
+    assert started["config"]["size"] == [32, 32]

@@ -22,7 +22,7 @@ from carseg._env import is_offline
 from carseg.errors import HubError, ManifestError, OfflineError, OptionError, UnknownNameError, WeightsError
 from carseg.hub.cache import cache_dir
 from carseg.hub.http import read_url
-from carseg.hub.licence import first_use
+from carseg.hub.licence import licence_notice
 from carseg.hub.manifest import Manifest
 from carseg.hub.model_info import ModelInfo
 from carseg.hub.origins import origins_of, parse_origin
@@ -517,15 +517,15 @@ class TestReadUrl:
 
 def test_licence_is_told_once_on_a_machine() -> None:
     info = info_of()
-    assert first_use(info)
-    assert not first_use(info)
-    assert not first_use(dataclasses.replace(info_of(b"free"), commercial_use="yes"))
+    assert licence_notice(info)
+    assert not licence_notice(info)
+    assert not licence_notice(dataclasses.replace(info_of(b"free"), commercial_use="yes"))
 
 
 def test_a_cache_that_cannot_be_looked_into_or_placed_stops_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert first_use(info_of())
+    assert licence_notice(info_of())
     look = os.stat
 
     def refuse(path: Any, *arguments: Any, **keywords: Any) -> os.stat_result:
@@ -534,7 +534,7 @@ def test_a_cache_that_cannot_be_looked_into_or_placed_stops_nothing(
         return look(path, *arguments, **keywords)
 
     monkeypatch.setattr(os, "stat", refuse)
-    assert first_use(info_of())
+    assert licence_notice(info_of())
     monkeypatch.undo()
     monkeypatch.delenv("CARSEG_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
@@ -565,7 +565,7 @@ def test_nothing_else_in_the_package_imports_what_opens_sockets() -> None:
 
 
 def test_unclear_terms_are_told_too() -> None:
-    assert first_use(dataclasses.replace(info_of(), commercial_use="unclear"))
+    assert licence_notice(dataclasses.replace(info_of(), commercial_use="unclear"))
 
 
 @pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="of other systems")

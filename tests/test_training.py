@@ -75,7 +75,7 @@ def interrupt_after(steps: int):
 def test_it_learns_and_the_result_loads_and_predicts(data: Path, tmp_path: Path) -> None:
     # The drawn sides differ in colour, which a flip would contradict.
     options = replace(QUICK, epochs=30, ema=0.9, size=(64, 64), augment="jitter")
-    best = finetune("fpn-mobilenetv2", data, tmp_path / "my run", options=options)
+    best = finetune("fpn-mobilenetv2", data, tmp_path / "my run", config=options)
     segmenter = load(best)
     assert segmenter.labels.classes == ("ground", "left_door", "right_door") and segmenter.name == "my-run"
     [metric] = segmenter.info.metrics
@@ -90,12 +90,12 @@ def test_a_resumed_run_goes_where_an_uninterrupted_one_goes(
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     options = replace(QUICK, augment="all", balanced=True)
-    finetune(NETWORK, data, whole, options=options)
+    finetune(NETWORK, data, whole, config=options)
     # Before the first epoch's end and state, in the middle of an epoch, after a state within an epoch.
     for steps, seconds in ((2, 120), (5, 120), (6, 0), (8, 120)):
         monkeypatch.setattr(module("training.trainer"), "SAVE_SECONDS", seconds)
         with pytest.raises(Killed):
-            finetune(NETWORK, data, broken, options=options, resume=broken.exists(), report=interrupt_after(steps))
+            finetune(NETWORK, data, broken, config=options, resume=broken.exists(), report=interrupt_after(steps))
         log = TrainingLog(broken)
         log.add(dict.fromkeys(COLUMNS, 999.0))  # logged after the last saved state
     finetune(NETWORK, data, broken, resume=True)
@@ -147,7 +147,7 @@ def test_a_loss_that_is_no_number_ends_it(data: Path, tmp_path: Path) -> None:
 
     try:
         with pytest.raises(TrainingError, match=r"loss became nan at step 5.*learning rate"):
-            finetune(NETWORK, data, run, options=QUICK, report=report)
+            finetune(NETWORK, data, run, config=QUICK, report=report)
     finally:
         hook.remove()
     state = torch.load(run / "state.pt", weights_only=True)
@@ -160,7 +160,7 @@ def test_a_full_disk_ends_it_and_leaves_the_last_state(
 ) -> None:
     run = tmp_path / "run"
     with pytest.raises(Killed):
-        finetune(NETWORK, data, run, options=QUICK, report=interrupt_after(4))
+        finetune(NETWORK, data, run, config=QUICK, report=interrupt_after(4))
     before = (run / "state.pt").read_bytes()
 
     def full(state: object, path: Path) -> None:
@@ -175,9 +175,9 @@ def test_a_full_disk_ends_it_and_leaves_the_last_state(
 
 
 def test_other_classes_replace_the_head_alone(data: Path, tmp_path: Path) -> None:
-    first = finetune(NETWORK, data, tmp_path / "first", options=replace(QUICK, epochs=1))
+    first = finetune(NETWORK, data, tmp_path / "first", config=replace(QUICK, epochs=1))
     mapping = {"left_door": "door", "right_door": "door"}
-    second = finetune(first, data, tmp_path / "second", options=replace(QUICK, epochs=1), mapping=mapping)
+    second = finetune(first, data, tmp_path / "second", config=replace(QUICK, epochs=1), mapping=mapping)
     assert load(second).labels.classes == ("ground", "door")
     new = json.loads((tmp_path / "second" / "run.json").read_text())["new_tensors"]
     assert new and all("classifier" in key for key in new)
@@ -186,9 +186,9 @@ def test_other_classes_replace_the_head_alone(data: Path, tmp_path: Path) -> Non
 
 
 def test_frozen_parts_stay_as_they_are(data: Path, tmp_path: Path) -> None:
-    first = finetune(NETWORK, data, tmp_path / "first", options=replace(QUICK, epochs=1))
+    first = finetune(NETWORK, data, tmp_path / "first", config=replace(QUICK, epochs=1))
     options = replace(QUICK, epochs=1, freeze=("encoder",))
-    second = finetune(first, data, tmp_path / "second", options=options)
+    second = finetune(first, data, tmp_path / "second", config=options)
     before, after = (load_file(best / "model.safetensors") for best in (first, second))
     changed = {key for key in before if not torch.equal(before[key], after[key])}
     assert changed and not any(key.startswith("encoder.") for key in changed)
@@ -216,23 +216,23 @@ def test_broken_images_are_named_before_it_starts_or_left_out(tmp_path: Path) ->
     for name in ("p1", "p6"):
         (tmp_path / "data" / "images" / f"{name}.png").write_bytes(b"broken")
     with pytest.raises(DataError, match=r"(?s)p1.*p6"):
-        finetune(NETWORK, tmp_path / "data", tmp_path / "run", options=QUICK)
+        finetune(NETWORK, tmp_path / "data", tmp_path / "run", config=QUICK)
     with pytest.warns(UserWarning, match=r"(?s)left out.*p1.*p6"):
-        best = finetune(NETWORK, tmp_path / "data", tmp_path / "run2", options=replace(QUICK, epochs=1, skip_bad=True))
+        best = finetune(NETWORK, tmp_path / "data", tmp_path / "run2", config=replace(QUICK, epochs=1, skip_bad=True))
     assert sum(source.images for source in load(best).info.data) == 6
 
 
 def test_a_run_is_not_overwritten(data: Path, tmp_path: Path) -> None:
-    finetune(NETWORK, data, tmp_path / "run", options=replace(QUICK, epochs=1))
+    finetune(NETWORK, data, tmp_path / "run", config=replace(QUICK, epochs=1))
     with pytest.raises(OptionError, match="resume"):
-        finetune(NETWORK, data, tmp_path / "run", options=QUICK)
+        finetune(NETWORK, data, tmp_path / "run", config=QUICK)
     with pytest.raises(TrainingError, match="no run"):
         finetune(NETWORK, data, tmp_path / "other", resume=True)
 
 
 @pytest.mark.parametrize("file", ["state.pt", "run.json"])
 def test_a_damaged_run_is_named(data: Path, tmp_path: Path, file: str) -> None:
-    finetune(NETWORK, data, tmp_path / "run", options=replace(QUICK, epochs=1))
+    finetune(NETWORK, data, tmp_path / "run", config=replace(QUICK, epochs=1))
     path = tmp_path / "run" / file
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(TrainingError, match=rf"{re.escape(file)} is damaged"):
@@ -250,18 +250,18 @@ def test_a_damaged_run_is_named(data: Path, tmp_path: Path, file: str) -> None:
     ],
 )
 def test_every_setting_trains(data: Path, tmp_path: Path, settings: dict[str, object]) -> None:
-    best = finetune(NETWORK, data, tmp_path / "run", options=replace(QUICK, epochs=1, **settings))
+    best = finetune(NETWORK, data, tmp_path / "run", config=replace(QUICK, epochs=1, **settings))
     assert load(best).predict(np.zeros((20, 30, 3), np.uint8)).mask.shape == (20, 30)
 
 
 def test_it_stops_when_validation_no_longer_improves(data: Path, tmp_path: Path) -> None:
     options = replace(QUICK, epochs=40, patience=2, lr=1e-12)
-    finetune(NETWORK, data, tmp_path / "run", options=options)
+    finetune(NETWORK, data, tmp_path / "run", config=options)
     assert len(rows(tmp_path / "run")) < 40
 
 
 def test_minutes_are_a_budget(data: Path, tmp_path: Path) -> None:
-    finetune(NETWORK, data, tmp_path / "run", options=replace(QUICK, minutes=0.15))  # many steps, on a busy machine too
+    finetune(NETWORK, data, tmp_path / "run", config=replace(QUICK, minutes=0.15))  # many steps, on a busy machine too
     last = rows(tmp_path / "run")[-1]
     assert float(last["seconds"]) >= 9 and float(last["lr"]) < QUICK.lr / 2
 

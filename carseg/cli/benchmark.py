@@ -24,7 +24,7 @@ from carseg.hub import list_models
 
 
 class Form(StrEnum):
-    """How rows are printed."""
+    """Formats of printed rows."""
 
     table = "table"
     json = "json"
@@ -45,7 +45,7 @@ def benchmark(
         list[str] | None, typer.Option(metavar="OLD=NEW", help="Count classes as one in the figures only. Repeat.")
     ] = None,
     format: Annotated[
-        Form, typer.Option("--format", "-f", help="How rows are printed; json: one a line.")
+        Form, typer.Option("--format", "-f", help="How rows are printed; json: one per line.")
     ] = Form.table,
     out: Annotated[
         Path | None,

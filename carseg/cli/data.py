@@ -22,7 +22,7 @@ DataArgument = Annotated[
 
 
 class Target(StrEnum):
-    """What ``convert`` writes."""
+    """Formats that ``convert`` writes."""
 
     png = "png"
     coco = "coco"
@@ -80,8 +80,9 @@ def _report(findings: Findings) -> Iterator[str]:
         ignored = [("255", "(ignored)", "", f"{figures.ignored_pixels / total:.2%}")] if figures.ignored_pixels else []
         yield table(("id", "class", "images", "pixels"), [*rows, *ignored], "><>>")
         if figures.near_duplicates:
-            pairs = ", ".join(f"{one} = {other}" for one, other in figures.near_duplicates[:5])
-            yield f"{len(figures.near_duplicates)} pairs show nearly the same: {pairs}{', ...' if len(figures.near_duplicates) > 5 else ''}"
+            first = [f"{one} = {other}" for one, other in figures.near_duplicates[:5]]
+            more = ["..."] if len(figures.near_duplicates) > 5 else []
+            yield f"{len(figures.near_duplicates)} pairs show nearly the same: {', '.join([*first, *more])}"
     yield ""
     if findings.absent:
         yield f"no label holds: {', '.join(findings.absent)}"

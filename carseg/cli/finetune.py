@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import Field, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -16,9 +16,12 @@ from carseg.cli.options import HubOption, LabelsOption, MapOption, resolve_with_
 from carseg.cli.terminal import ProgressBar, echo, err
 from carseg.training import TrainingConfig
 
+if TYPE_CHECKING:
+    from carseg.training import RunStart
 
-def _with_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command an option for each field of ``Options``, with the field's type, default and description."""
+
+def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each field of ``TrainingConfig``, with the field's type, default and help."""
     signature = inspect.signature(command, eval_str=True)
     own = [parameter for parameter in signature.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
     kinds = get_type_hints(TrainingConfig)
@@ -29,25 +32,20 @@ def _with_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameter(field: Field[Any], kind: Any) -> inspect.Parameter:
-    default, metavar, help = field.default, None, _descriptions()[field.name]
+    default, metavar, help = field.default, None, field.metadata["help"]
     if field.name == "size":
         kind, metavar = str | None, "SIDE|HEIGHTxWIDTH"
     elif field.name == "freeze":
         kind, default, help = list[str] | None, None, f"{help} Repeat."
-    name = f"--{field.name.replace('_', '-')}"  # given explicitly, it keeps typer from adding --no-... to flags
+    # Given explicitly, the name keeps typer from adding --no-... to flags.
+    name = field.metadata["option"] or f"--{field.name.replace('_', '-')}"
     option = typer.Option(name, metavar=metavar, help=help, show_default=default is not None and default is not False)
     return inspect.Parameter(
         field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option]
     )
 
 
-def _descriptions() -> dict[str, str]:
-    """What the docstring of ``Options`` says about each field."""
-    found = re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", TrainingConfig.__doc__ or "", re.MULTILINE)
-    return {name: " ".join(text.replace("``", "").split()) for name, text in found}
-
-
-@_with_options
+@_with_settings
 def finetune(
     context: typer.Context,
     model: Annotated[
@@ -79,18 +77,18 @@ def finetune(
     settings |= {"size": _size(settings["size"]), "freeze": tuple(settings["freeze"] or ())}
     sources = {name: context.get_parameter_source(name) for name in settings}
     given = {name: settings[name] for name, source in sources.items() if source and source.name != "DEFAULT"}
-    config = replace(read_start(out)["options"] if resume else TrainingConfig(), **given)
+    config = replace(read_start(out).config if resume else TrainingConfig(), **given)
     prepare()
     if model not in list_architectures():
         resolve_with_progress(model, hub=hub)
-    is_main_process = rank() == 0  # of the processes that torchrun started one talks
+    is_main_process = rank() == 0  # one of the processes that torchrun started writes to the terminal
     if is_main_process:
         err(f"carseg: reading the images in {data}")
     with ProgressBar("training") as bar:
 
         def report(state: dict[str, float]) -> None:
             if state["step"] == 1:
-                _say_what_is_new(read_start(out))
+                _describe_start(read_start(out))
             best = f", best mIoU {state['best_miou']:.3f}" if state["best_miou"] >= 0 else ""
             bar.show(state["done"], f"step {state['step']:.0f}, loss {state['loss']:.3f}{best}")
 
@@ -112,14 +110,13 @@ def finetune(
         err(f"carseg: try `carseg predict IMAGE --model {best}`")
 
 
-def _say_what_is_new(started: dict[str, Any]) -> None:
-    """On which images a training begins, and which of the weights do not come from where it starts."""
-    data, new = started["data"], started["new_tensors"]
-    choosing = f"{data['val'] or 'none'} to choose the best state"
-    err(f"carseg: {len(data['classes'])} classes; images: {data['train']} to learn from, {choosing}")
-    if new:
-        parts = ", ".join(dict.fromkeys(name.partition(".")[0] for name in new))
-        err(f"carseg: {len(new)} tensors begin, at least in part, with random weights: those of {parts}")
+def _describe_start(start: RunStart) -> None:
+    """Say on which images a training begins, and which of its weights do not come from where it starts."""
+    choosing = f"{start.val or 'none'} to choose the best state"
+    err(f"carseg: {len(start.classes)} classes; images: {start.train} to learn from, {choosing}")
+    if start.new_tensors:
+        parts = ", ".join(dict.fromkeys(name.partition(".")[0] for name in start.new_tensors))
+        err(f"carseg: {len(start.new_tensors)} tensors begin, at least in part, with random weights: those of {parts}")
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -23,7 +23,7 @@ _FINISH_SECONDS = 10.0  # so long a file that is being written may still take
 
 
 def entry() -> NoReturn:
-    """The process ``carseg``. It ends as it is: to take torch apart costs Python most of a second.
+    """Run the process ``carseg``. It ends as it is: to take torch apart costs Python most of a second.
 
     It may be asked to end, as ``docker stop`` and batch systems do: nothing half-written stays then either.
     """
@@ -38,7 +38,7 @@ def entry() -> NoReturn:
 
 
 def _let_threads_finish() -> None:
-    """A pool that was interrupted as it grew does not wait for its last thread, which may be writing a file."""
+    """Wait for a pool's last thread, which may be writing a file: one interrupted as it grew does not wait for it."""
     for thread in threading.enumerate():
         if not thread.daemon and thread is not threading.main_thread():
             with suppress(RuntimeError):  # it was not even started
@@ -46,12 +46,12 @@ def _let_threads_finish() -> None:
 
 
 def _nowhere() -> TextIO:
-    """What stands for a stream that was closed by whoever started the process."""
+    """Return a stand-in for a stream that was closed by whoever started the process."""
     return open(os.devnull, "w", encoding="utf-8")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Runs ``carseg`` with the given arguments, or with those of the process.
+    """Run ``carseg`` with the given arguments, or with those of the process.
 
     Returns:
         The exit status.

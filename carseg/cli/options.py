@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How data is printed."""
+    """Formats of printed data."""
 
     table = "table"
     json = "json"
@@ -35,7 +35,7 @@ HubOption = Annotated[
         show_default=False,
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="table, or json: one document a line.")]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="table, or json: one document per line.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps.")]
 RuntimeOption = Annotated[str, typer.Option(help="auto, torch, openvino, onnx.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16, int8.")]
@@ -52,14 +52,11 @@ LabelsOption = Annotated[
 def resolve_with_progress(
     name: str | os.PathLike[str], weights: Path | None = None, hub: str | None = None
 ) -> ResolvedWeights:
-    """Weights on this machine, downloaded under a progress bar if they have to be; says what licence they have."""
-    from carseg.hub import first_use
-    from carseg.hub import resolve as find
+    """Return weights on this machine, downloaded under a progress bar if need be; print their licence notice."""
+    from carseg.hub import licence_notice, resolve
 
     with ProgressBar(f"downloading {name}") as bar:
-        resolved = find(name, weights=weights, hub=hub, progress=bar.bytes)
-    if first_use(resolved.info):
-        info = resolved.info
-        verdict = "are not for commercial use" if info.commercial_use == "no" else "may not be for commercial use"
-        err(f"carseg: the weights {info.name} {verdict} ({info.licence}); see `carseg info {name}`")
+        resolved = resolve(name, weights=weights, hub=hub, progress=bar.bytes)
+    if notice := licence_notice(resolved.info):
+        err(f"carseg: {notice}")
     return resolved

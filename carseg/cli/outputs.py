@@ -37,7 +37,7 @@ class Job:
 
 
 def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[ImageNotFoundError]]:
-    """What is to be done, in the order given; an image that was given twice is done once.
+    """Return what is to be done, in the order given; an image that was given twice is done once.
 
     Args:
         inputs: files, folders, glob patterns and ``http(s)`` addresses.
@@ -63,7 +63,7 @@ def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[ImageNotFoun
 
 
 def refuse_overwriting(jobs: list[Job], out: Path, kinds: Iterable[str]) -> None:
-    """Refuses to replace what the user gave, or what is called like a result and was not written by carseg.
+    """Refuse to replace what the user gave, or what is called like a result and was not written by carseg.
 
     Raises:
         OptionError: a result would have the place of an input, or of such a file.
@@ -79,7 +79,7 @@ def refuse_overwriting(jobs: list[Job], out: Path, kinds: Iterable[str]) -> None
 
 
 def _is_own(document: Path) -> bool:
-    """Whether a file begins like the JSON that ``Result.save`` writes."""
+    """Return whether a file begins like the JSON that ``Result.save`` writes."""
     try:
         with document.open("rb") as file:
             return file.read(len(_OWN)) == _OWN
@@ -124,7 +124,7 @@ def _below(root: Path, images: Iterable[Path | str], out: Path) -> list[Job]:
 
 
 def _fixed_part(pattern: Path) -> Path:
-    """The folder that a glob pattern starts from."""
+    """Return the folder that a glob pattern starts from."""
     fixed = pattern.parent
     while glob.has_magic(str(fixed)):
         fixed = fixed.parent
@@ -132,29 +132,29 @@ def _fixed_part(pattern: Path) -> Path:
 
 
 def _separate(jobs: list[Job]) -> list[Job]:
-    """Gives every job a folder and a stem that no other has. They come with the whole file name as their stem.
+    """Give every job a folder and a stem that no other has. They come with the whole file name as their stem.
 
-    Where two given folders collide, all go below their own names; inputs that differ only in the extension keep it,
-    and addresses whose last parts look alike get a digest of the whole.
+    Names that are the same (of addresses, or but for their case) get a digest. Where two given folders collide, all go
+    below their own names. A name keeps its extension where it shares its stem, or its stem is another's whole name.
     """
-    names_given = Counter((job.root, job.folder, job.stem) for job in jobs)
-    jobs = [replace(job, stem=_marked(job)) if names_given[job.root, job.folder, job.stem] > 1 else job for job in jobs]
+    same = Counter(_place(job, job.stem, root=job.root) for job in jobs)
+    jobs = [replace(job, stem=_marked(job)) if same[_place(job, job.stem, root=job.root)] > 1 else job for job in jobs]
     owners: dict[str, Path] = {}
-    collide = any(owners.setdefault(_place(job, PurePosixPath(job.stem).stem), job.root) != job.root for job in jobs)
+    collide = any(owners.setdefault(_place(job, _bare(job)), job.root) != job.root for job in jobs)
     names = _tell_apart({job.root for job in jobs}) if collide else {}
     jobs = [replace(job, folder=names.get(job.root, PurePosixPath()) / job.folder) for job in jobs]
-    settled = [replace(job, stem=PurePosixPath(job.stem).stem) for job in jobs]
-    while True:  # a whole name may in turn be another's stem: img.jpg beside img.png and img.jpg.png
-        taken = Counter(_place(job, job.stem) for job in settled)
-        chosen = [full if taken[_place(job, job.stem)] > 1 else job for full, job in zip(jobs, settled, strict=True)]
-        if chosen == settled:
-            return settled
-        settled = chosen
+    shared = Counter(_place(job, _bare(job)) for job in jobs)
+    shared.update({_place(job, job.stem) for job in jobs if _bare(job) != job.stem})
+    return [job if shared[_place(job, _bare(job))] > 1 else replace(job, stem=_bare(job)) for job in jobs]
 
 
-def _place(job: Job, stem: str) -> str:
-    """The same for what is one file where names differ by more than their case, as on macOS and Windows."""
-    return str(job.folder / stem).casefold()
+def _bare(job: Job) -> str:
+    return PurePosixPath(job.stem).stem
+
+
+def _place(job: Job, stem: str, *, root: Path | None = None) -> str:
+    """Return what is the same for what is one file where names differ by more than their case, as on macOS."""
+    return f"{root or ''}\0{job.folder / stem}".casefold()
 
 
 def _marked(job: Job) -> str:
@@ -164,7 +164,7 @@ def _marked(job: Job) -> str:
 
 
 def _tell_apart(roots: Collection[Path]) -> dict[Path, PurePosixPath]:
-    """The shortest ends of the folders' paths that differ by more than their case; a drive counts as a folder."""
+    """Return the shortest ends of the paths that differ by more than their case; a drive counts as a folder."""
     whole = {root: root.resolve() for root in roots}
     parts = {root: (path.drive.replace(":", ""), *path.parts[1:]) for root, path in whole.items()}
 

@@ -110,7 +110,7 @@ def predict(
 def _written(
     jobs: list[Job], results: Iterator[Result | CarsegError], out: Path, kinds: list[str]
 ) -> Iterator[Document | CarsegError]:
-    """Saves results on threads beside the network; in order, what was found in each image, or why nothing was."""
+    """Save results on threads beside the network; yield in order what was found in each image, or why nothing was."""
     from carseg.inference import prefetch
 
     def write(pair: tuple[Job, Result | CarsegError]) -> Document | CarsegError:
@@ -129,7 +129,7 @@ def _written(
 
 
 def _parts_table(document: Document) -> str:
-    """What was found in an image, largest first."""
+    """Return what was found in an image as a table, largest first."""
     title = f"{printable(document['source'])}  {document['width']} x {document['height']}"
     rows = []
     for part in sorted(document["parts"], key=lambda part: -part["area_px"]):

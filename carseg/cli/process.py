@@ -10,14 +10,14 @@ from carseg.runtimes import keep_memory
 
 
 class _LogLines(logging.Handler):
-    """Writes what is logged to stderr, a line each."""
+    """Handler that writes what is logged to stderr, one line each."""
 
     def emit(self, record: logging.LogRecord) -> None:
         err(f"carseg: {record.getMessage()}")
 
 
 def prepare() -> None:
-    """Settings for a command that runs a network: freed memory is kept for the next image, warnings and what takes its
+    """Prepare the process to run a network: freed memory is kept for the next image, warnings and what takes its
     time become one line each.
     """
     warnings.showwarning = warn  # type: ignore[assignment]

@@ -1,62 +1,71 @@
-"""What the commands print: data on stdout; talk, warnings and progress bars on stderr."""
+"""What the commands print: data on stdout; messages, warnings and progress bars on stderr."""
 
 from __future__ import annotations
 
-import shutil
+import io
 import sys
-import time
-from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _BAR_WIDTH = 24
-_REDRAW_SECONDS = 0.1
-_CLEAR_LINE = "\r\x1b[K"
+_WIDE = 10_000  # columns where nothing folds: in files and pipes
 
 
 def echo(text: str) -> None:
-    """Data, for stdout."""
-    if on_screen := sys.stdout.isatty():
-        ProgressBar.clear()
-    print(text, flush=on_screen)
+    """Print data on stdout."""
+    on_screen = sys.stdout.isatty()
+    with ProgressBar.out_of_the_way(on_screen):
+        print(text, flush=on_screen)
 
 
 def err(text: str) -> None:
-    """Talk, for stderr."""
-    ProgressBar.clear()
-    print(printable(text), file=sys.stderr, flush=True)
+    """Print a message on stderr."""
+    with ProgressBar.out_of_the_way():
+        print(printable(text), file=sys.stderr, flush=True)
 
 
 def fail(text: object) -> None:
-    """Something that went wrong, in one sentence."""
+    """Print what went wrong, in one sentence."""
     err(f"carseg: error: {text}")
 
 
 def warn(message: Warning | str, *_: Any) -> None:
-    """A warning as a sentence; takes the place of ``warnings.showwarning``."""
+    """Print a warning as a sentence; takes the place of ``warnings.showwarning``."""
     err(f"carseg: warning: {message}")
 
 
 def printable(text: str) -> str:
-    """The text with what would confuse a terminal (control characters, broken file names) written as escapes."""
+    """Return the text with what would confuse a terminal (control characters, broken file names) as escapes."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], align: str) -> str:
-    """Columns under a header.
+    """Return columns under a header, folded to the terminal where stdout is one.
 
     Args:
         align: "<" or ">" for each column.
     """
-    lines = [list(header), *(list(map(printable, row)) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(line, align, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
+    for name, side in zip(header, align, strict=True):
+        grid.add_column(Text(name), justify="right" if side == ">" else "left", overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(printable(cell)) for cell in row))
+    text = io.StringIO()
+    width = None if sys.stdout.isatty() else _WIDE
+    Console(file=text, width=width, color_system=None).print(grid)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 
 def short(seconds: float) -> str:
-    """A length of time for people: 9s, 4m10s, 1h05m."""
+    """Return a length of time for people: 9s, 4m10s, 1h05m."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s" if minutes else f"{rest}s"
@@ -69,50 +78,67 @@ class ProgressBar:
         label: stands before the bar.
     """
 
-    _shown: ClassVar[ProgressBar | None] = None  # what has to be wiped before anything else is printed
+    _shown: ClassVar[ProgressBar | None] = None  # what has to give way when anything else is printed
 
     def __init__(self, label: str) -> None:
         self.label = label
-        self.visible = sys.stderr.isatty()
-        self.began = time.monotonic()
-        self.drawn = 0.0
+        self._progress: Progress | None = None
 
     def __enter__(self) -> ProgressBar:
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(_BAR_WIDTH), TaskProgressColumn())
+            note = TextColumn("{task.fields[note]}", markup=False)
+            self._progress = Progress(
+                *columns,
+                note,
+                TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._progress.add_task(self.label, total=1.0, note="")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.clear()
+        if self._progress is not None:
+            self._progress.stop()
+            ProgressBar._shown = None
 
     def show(self, share: float, note: str = "") -> None:
-        """Redraws the bar, at most ten times a second.
+        """Draw how much is done.
 
         Args:
-            share: how much is done, 0..1.
+            share: 0..1.
             note: stands behind the bar.
         """
-        now = time.monotonic()
-        if not self.visible or now - self.drawn < _REDRAW_SECONDS:
-            return
-        self.drawn = now
-        filled = round(_BAR_WIDTH * min(share, 1.0))
-        left = f"{short((now - self.began) * (1 - share) / share)} left" if 0 < share < 1 else ""
-        bar = f"{self.label} {'█' * filled}{'·' * (_BAR_WIDTH - filled)} {share:4.0%}"
-        line = "  ".join(filter(None, (bar, note, left)))
-        width = shutil.get_terminal_size().columns - 1
-        print(_CLEAR_LINE + printable(line)[:width], end="", file=sys.stderr, flush=True)
-        ProgressBar._shown = self
+        if self._progress is not None:
+            self._progress.update(self._progress.task_ids[0], completed=min(share, 1.0), note=printable(note))
+            if ProgressBar._shown is None:
+                self._progress.start()
+                ProgressBar._shown = self
 
     def count(self, done: int, total: int) -> None:
-        """Redraws the bar at ``done`` of ``total`` things."""
+        """Draw ``done`` of ``total`` things."""
         self.show(done / max(total, 1), f"{done}/{total}")
 
     def bytes(self, done: int, total: int) -> None:
-        """Redraws the bar of a download."""
+        """Draw how far a download is."""
         self.show(done / max(total, 1), f"{done / 1e6:.1f}/{total / 1e6:.1f} MB")
 
     @classmethod
-    def clear(cls) -> None:
-        """Wipes the bar that is on the screen, if any."""
-        if cls._shown is not None:
-            print(_CLEAR_LINE, end="", file=sys.stderr, flush=True)
-            cls._shown = None
+    @contextmanager
+    def out_of_the_way(cls, needed: bool = True) -> Iterator[None]:
+        """Wipe the bar that is on the screen, if any, while something else is printed."""
+        bar = cls._shown if needed else None
+        if bar is None or bar._progress is None:
+            yield
+            return
+        bar._progress.stop()
+        try:
+            yield
+        finally:
+            bar._progress.start()

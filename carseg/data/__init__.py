@@ -1,4 +1,4 @@
-"""Labeled images: ``carseg.data.load(path)`` recognizes the format."""
+"""Labelled images: ``carseg.data.load(path)`` recognises the format."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ MIXES = ("paste",)  # of several images
 
 
 def parse_augmentation(name: str) -> frozenset[str]:
-    """The changes that a name such as "none", "flip", "flip+affine", "all" or "all+paste" switches on.
+    """Return the changes that a name such as "none", "flip", "flip+affine", "all" or "all+paste" switches on.
 
     Raises:
         UnknownNameError: there is no such change.
@@ -39,8 +39,8 @@ class Augment:
     """A named augmentation, ready to be applied to batches.
 
     Args:
-        name: as ``parse`` takes it.
-        labels: tells which classes swap sides when an image is mirrored, and which one is the background.
+        name: as ``parse_augmentation`` takes it.
+        labels: the classes: some swap sides when an image is mirrored, one may be the background.
 
     Raises:
         UnknownNameError: there is no such augmentation.
@@ -52,18 +52,20 @@ class Augment:
         self.background = labels.background
         if "paste" in self.changes and self.background is None:
             raise OptionError(f"augmentation 'paste' needs a background, which {labels.name!r} has not")
-        self.zooms = bool(self.changes & {"crop", "affine"})  # then larger images than the output are worth having
+        self.zooms = bool(self.changes & {"crop", "affine"})  # so that images larger than the output are worth having
         self._flipped = torch.arange(256, dtype=torch.uint8)
         self._flipped[: len(labels)] = torch.tensor(labels.flipped, dtype=torch.uint8)
 
     def __call__(
         self, images: Tensor, masks: Tensor, size: tuple[int, int], generator: Generator
     ) -> tuple[Tensor, Tensor]:
-        """Changed images and masks, stretched to ``size`` (height, width) as prediction stretches images.
+        """Return changed images and masks, stretched to ``size`` (height, width) as prediction stretches images.
 
         Args:
             images: uint8 (N, 3, H, W).
-            masks: uint8 (N, H, W).
+            masks: uint8 (N, H, W), label ids.
+            size: height and width of what is returned.
+            generator: the source of all randomness, on the CPU.
 
         Returns:
             float32 (N, 3, h, w) in 0..255 and int64 (N, h, w).
@@ -91,7 +93,7 @@ class Augment:
         return pixels, masks.long()
 
     def _warp(self, count: int, mirrored: Tensor, generator: Generator) -> Tensor:
-        """Homographies (N, 3, 3) from output to input coordinates, both in -1..1."""
+        """Return homographies (N, 3, 3) from output to input coordinates, both in -1..1."""
 
         def uniform(low: float, high: float) -> Tensor:
             return torch.rand(count, generator=generator) * (high - low) + low
@@ -122,8 +124,9 @@ class Augment:
 
 
 def _paste(images: Tensor, masks: Tensor, background: int | None, generator: Generator) -> tuple[Tensor, Tensor]:
-    """In half of the images the background gives way to another image of the batch, labels and all (copy-paste:
-    Ghiasi et al. 2021, https://arxiv.org/abs/2012.07177).
+    """Replace the background of half of the images by another image of the batch, labels and all.
+
+    Copy-paste: Ghiasi et al. 2021, https://arxiv.org/abs/2012.07177.
     """
     count = len(images)
     other = (torch.arange(count) + torch.randint(1, max(count, 2), (), generator=generator)) % count
@@ -134,7 +137,7 @@ def _paste(images: Tensor, masks: Tensor, background: int | None, generator: Gen
 
 
 def _grid(warp: Tensor, size: tuple[int, int]) -> Tensor:
-    """Sampling positions (N, h, w, 2) in -1..1 of every output pixel."""
+    """Return the sampling position of every output pixel, float (N, h, w, 2) in -1..1."""
     height, width = size
     y = (torch.arange(height, device=warp.device) + 0.5) / height * 2 - 1
     x = (torch.arange(width, device=warp.device) + 0.5) / width * 2 - 1
@@ -146,7 +149,10 @@ def _grid(warp: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _jitter(images: Tensor, generator: Generator) -> Tensor:
-    """Brightness, contrast, saturation, a cast, now and then grey, blur or noise; float (N, 3, H, W) in 0..255."""
+    """Return images, float (N, 3, H, W) in 0..255, with another brightness, contrast, saturation and colour cast.
+
+    Some become grey, blurred or noisy as well.
+    """
     count, device = len(images), images.device
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:

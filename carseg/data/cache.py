@@ -18,21 +18,20 @@ from carseg.images import resize
 
 
 class Cache(NamedTuple):
-    """images uint8 (N, 3, H, W) and masks uint8 (N, H, W), on disk."""
+    """The two arrays, mapped from the disk: images uint8 (N, 3, H, W) and masks uint8 (N, H, W)."""
 
     images: npt.NDArray[np.uint8]
     masks: npt.NDArray[np.uint8]
 
 
 def build_cache(samples: Sequence[Sample], size: tuple[int, int], folder: Path, *, workers: int = 2) -> Cache:
-    """Stretches every image (antialiased) and mask (nearest) to ``size`` (height, width) and stores them below
-    ``folder``.
+    """Return every image and mask stretched to ``size`` (height, width), stored below ``folder``.
 
-    A complete cache of samples of the same names and classes is used as it is; whoever cannot trust that deletes the
-    folder. Only one process at a time may build it.
+    Images are antialiased, masks keep the nearest label. A complete cache of samples of the same names and classes is
+    used as it is: delete the folder if their files have changed. Only one process at a time may build it.
 
     Raises:
-        OSError: there is no room for it.
+        OSError: the disk has no room for it.
         ImageError, DataError: a sample cannot be used.
     """
     identity = hashlib.sha256(repr(size).encode())
@@ -70,7 +69,7 @@ def _fill(samples: Sequence[Sample], size: tuple[int, int], images_path: Path, m
 
 
 def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
-    """A memory-mapped array whose room on the disk is taken: writing past a full disk's end would kill the process."""
+    """Return a memory-mapped array with its room on the disk reserved: writing past a full disk's end would kill the process."""
     array: np.memmap[Any, np.dtype[np.uint8]] = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:

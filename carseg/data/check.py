@@ -25,9 +25,9 @@ class Problem:
 
     Attributes:
         kind: "image" or "label" (cannot be read), "pairing" (an image without a label or the reverse), "size" or
-            "orientation" (the label does not fit the image), "values" (values that are no class), "near-duplicates" (nearly
-            the same image in two splits).
-        split: where it is, "" for a folder without splits.
+            "orientation" (the label does not fit the image), "values" (values that are no class), "near-duplicates"
+            (nearly the same image in two splits).
+        split: the sample's split, "" for a folder without splits.
         name: the sample's name.
         text: what is wrong, one sentence.
     """
@@ -40,7 +40,7 @@ class Problem:
 
 @dataclass
 class SplitFindings:
-    """What was found in one split; counts are over the readable samples.
+    """Figures of one split; counts are over the readable samples.
 
     Attributes:
         images: number of samples, readable or not.
@@ -63,7 +63,7 @@ class SplitFindings:
 
 @dataclass(frozen=True)
 class Findings:
-    """What ``check`` found.
+    """Everything that ``check`` found in a data set.
 
     Attributes:
         path: what was checked.
@@ -71,7 +71,7 @@ class Findings:
         labels: the classes.
         splits: figures by split, "" for a folder without splits.
         problems: what is wrong, by split and name.
-        unpaired: classes that speak of a side but have no counterpart on the other: flips give them the wrong side.
+        unpaired: classes of a left or right side that have no counterpart: flips give them the wrong side.
         absent: classes that no readable label holds.
     """
 
@@ -85,11 +85,11 @@ class Findings:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong; unpaired and absent classes are no errors."""
+        """True if nothing is wrong; unpaired and absent classes are no errors."""
         return not self.problems
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it, ready for JSON."""
+        """Return all of it as a dict ready for JSON."""
         return {
             **asdict(self),
             "labels": {"name": self.labels.name, "classes": list(self.labels.classes)},
@@ -104,7 +104,7 @@ def check(
     mapping: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Findings:
-    """Reads every image and label of every split once.
+    """Return what is wrong with a data set, after reading every image and label of every split once.
 
     Args:
         path: see ``carseg.data.load``, like ``labels`` and ``mapping``.
@@ -144,7 +144,7 @@ def check(
 def _near_duplicates(
     prints: np.ndarray, owners: list[tuple[str, str]], splits: dict[str, SplitFindings]
 ) -> list[Problem]:
-    """Notes the near-duplicates within each split; returns a problem for each image with one in an earlier split."""
+    """Note the near-duplicates within each split; return a problem for each image with one in an earlier split."""
     within: dict[int, int] = {}  # an image's first near-duplicate in its own split
     across: dict[int, list[int]] = {}
     for i, j in near_duplicate_pairs(prints):
@@ -165,7 +165,7 @@ def _near_duplicates(
 
 
 def _examine(sample: Sample, split: str, figures: SplitFindings) -> tuple[np.ndarray | None, Problem | None]:
-    """Reads a sample and adds it to the figures; gives the image where it can be read, and what is wrong."""
+    """Add a sample to the figures; return its image, None if it cannot be read, and what is wrong, None if nothing."""
     try:
         rgb = sample.load_image()
     except CarsegError as error:

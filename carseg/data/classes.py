@@ -1,4 +1,4 @@
-"""From the class names that a folder stores to the label set of its data set: class files, known sets, class maps."""
+"""The label set of a data set, made from the class names that its folder stores, known label sets and class maps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _IGNORED = frozenset(("", "ignore"))  # new names that a class map gives to clas
 
 
 def known_labels(labels: str | LabelSet) -> LabelSet:
-    """A label set by its name, or as it is.
+    """Return a label set by its name, or as it is.
 
     Raises:
         UnknownNameError: no such label set.
@@ -25,7 +25,7 @@ def known_labels(labels: str | LabelSet) -> LabelSet:
 
 
 def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
-    """A class map from texts such as ``front_left_door=door``; ``x=`` and ``x=ignore`` ignore the class x.
+    """Return a class map from texts such as ``front_left_door=door``; ``x=`` and ``x=ignore`` ignore the class x.
 
     Raises:
         OptionError: a text without "=", or two for one class.
@@ -41,7 +41,7 @@ def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def named_set(name: str, classes: Sequence[str], colors: Mapping[str, Color]) -> LabelSet:
-    """The known label set of exactly these classes, else a new one; the class "background" is its background."""
+    """Return the known label set of exactly these classes, else a new one whose background is the class "background"."""
     names = [plain_name(c) for c in classes]
     for known in LABEL_SETS.values():
         if names == list(known.classes):
@@ -55,7 +55,7 @@ def named_set(name: str, classes: Sequence[str], colors: Mapping[str, Color]) ->
 
 
 def _by_plain(names: Iterable[str]) -> dict[str, str]:
-    """Names by how they are compared, in their order; of two that are the same the first."""
+    """Return names by their plain form, in their order; of two with the same form the first."""
     found: dict[str, str] = {}
     for name in names:
         found.setdefault(plain_name(name), name)
@@ -65,7 +65,7 @@ def _by_plain(names: Iterable[str]) -> dict[str, str]:
 def settle_classes(
     name: str, parts: Sequence[Found], labels: LabelSet | None, mapping: Mapping[str, str]
 ) -> tuple[LabelSet, list[dict[int, int]]]:
-    """The label set of a folder's splits and, for each split, stored value to label id (values to ignore: 255).
+    """Return the label set of a folder's splits and, for each split, stored value to label id (values to ignore: 255).
 
     Args:
         name: name of the label set where it is a new one.
@@ -74,7 +74,7 @@ def settle_classes(
         mapping: class name to new name; classes of one new name are merged, "" and "ignore" ignore a class.
 
     Raises:
-        UnknownNameError: ``mapping`` speaks of a class that is not there.
+        UnknownNameError: ``mapping`` names a class that the folder does not have.
         DataError: the folder has a class that ``labels`` lacks.
     """
     names = list(dict.fromkeys(c for part in parts for c in (part.values or {}).values() if c is not None))

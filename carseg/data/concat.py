@@ -13,14 +13,14 @@ from carseg.labels import IGNORE, LabelSet
 
 
 def concat(datasets: Sequence[Dataset]) -> Dataset:
-    """The samples of all, each name with its data set's in front.
+    """Return the samples of all data sets as one, the name of each with its data set's in front.
 
     Raises:
         DataError: they have different classes, or two have the same name.
     """
     first, names = datasets[0], [dataset.name for dataset in datasets]
     if len(set(names)) < len(names):
-        raise DataError(f"data sets of the same name cannot be pooled: {', '.join(names)}")
+        raise DataError(f"data sets of the same name cannot be concatenated: {', '.join(names)}")
     for dataset in datasets:
         if dataset.labels.classes != first.labels.classes:
             raise DataError(f"{dataset.name} and {first.name} have different classes: relabel one of them")
@@ -29,15 +29,17 @@ def concat(datasets: Sequence[Dataset]) -> Dataset:
 
 
 def remap_classes(dataset: Dataset, labels: LabelSet, names: Mapping[str, str]) -> Dataset:
-    """The same images under another label set.
+    """Return the same images under another label set.
 
     Args:
+        dataset: the images with their labels.
+        labels: the label set to give.
         names: every class of the data set to a class of ``labels``, or to "ignore".
 
     Raises:
         UnknownNameError: a class that ``labels`` lacks.
     """
-    ids = np.full(OUTSIDE + 1, INVALID, np.int16)  # by the id under the old labels; place -1 keeps what is no class
+    ids = np.full(OUTSIDE + 1, INVALID, np.int16)  # by the id under the old labels; the last place, -1, keeps what is no class
     ids[IGNORE] = IGNORE
     known = {"ignore": IGNORE} | {name: i for i, name in enumerate(labels.classes)}
     for old, name in enumerate(dataset.labels.classes):
@@ -49,6 +51,6 @@ def remap_classes(dataset: Dataset, labels: LabelSet, names: Mapping[str, str]) 
 
 
 def subsample(dataset: Dataset, count: int) -> Dataset:
-    """``count`` samples spread evenly over the data set's order; all where it has no more."""
+    """Return ``count`` samples spread evenly over the data set's order; all where it has no more."""
     chosen = np.unique(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int))
     return replace(dataset, samples=tuple(dataset.samples[i] for i in chosen))

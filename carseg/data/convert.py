@@ -2,7 +2,7 @@
 
 OUT/[SPLIT/]images/NAME.*      the images: copied, or written anew as PNG where an EXIF flag turns them
 OUT/[SPLIT/]masks/NAME.png     format "png": label ids with the palette embedded, 255 ignored
-OUT/[SPLIT/]annotations.json   format "coco": one run-length annotation a class and image
+OUT/[SPLIT/]annotations.json   format "coco": one run-length annotation per class and image
 OUT/labels.json                the label set
 """
 
@@ -36,7 +36,7 @@ def convert(
     skip_bad: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Dataset:
-    """Writes a data set in another format; several splits go to the same ``out``, one call each.
+    """Write a data set in another format; several splits go to the same ``out``, one call each.
 
     Args:
         dataset: what to write; every sample is verified first.
@@ -86,7 +86,7 @@ def convert(
 
 
 def _refuse_names(names: list[str]) -> None:
-    """Names become files: each needs its own, below the new folder."""
+    """Raise DataError unless every name can become a file of its own below the new folder."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(f"{len(twice)} names belong to several images, {twice[0]} for one: rename or part them first")
@@ -96,7 +96,7 @@ def _refuse_names(names: list[str]) -> None:
 
 
 def _annotations(mask: np.ndarray, labels: LabelSet, image_id: int, first_id: int) -> list[dict[str, Any]]:
-    """COCO annotations of all classes but the background; category i + 1 is label id i."""
+    """Return the COCO annotations of all classes but the background; category i + 1 is label id i."""
     notes: list[dict[str, Any]] = []
     for label in np.unique(mask).tolist():
         if label == labels.background or (label == IGNORE and labels.background is None):
@@ -117,7 +117,7 @@ def _annotations(mask: np.ndarray, labels: LabelSet, image_id: int, first_id: in
 
 
 def _write_image(folder: Path, sample: Sample, rgb: np.ndarray) -> Path:
-    """Copies the file, or writes the upright pixels where a reader without EXIF would see something else."""
+    """Copy the file, or write the upright pixels where a reader without EXIF would see something else."""
     if isinstance(sample.image, Path):
         with Image.open(sample.image) as image:
             upright = exif_transpose(image) is None

@@ -24,10 +24,10 @@ OUTSIDE = 256  # the table's last place, and its place -1: every stored value ou
 
 
 class Label(Protocol):
-    """Where a sample's label is stored and how it is read; one class a way of storing."""
+    """A stored label that can be read; one class per way of storing."""
 
     def read(self, height: int, width: int) -> np.ndarray:
-        """Integer array of the values as stored, of the label's own size; (height, width) is the image's size."""
+        """Return the values as stored, integers (h, w) of the label's own size; (height, width) is the image's size."""
         ...
 
 
@@ -35,7 +35,7 @@ class ImageSource(Protocol):
     """An image that is not a file of its own, such as one of a stack."""
 
     def read(self) -> np.ndarray:
-        """RGB uint8 (H, W, 3)."""
+        """Return the image, RGB uint8 (H, W, 3)."""
         ...
 
 
@@ -56,7 +56,7 @@ class Sample:
     table: np.ndarray
 
     def load(self) -> tuple[np.ndarray, np.ndarray]:
-        """The upright RGB uint8 (H, W, 3) image and its uint8 (H, W) label ids.
+        """Return the upright image, RGB uint8 (H, W, 3), and its label ids, uint8 (H, W).
 
         Raises:
             ImageError: the image is missing, broken or no image.
@@ -66,15 +66,15 @@ class Sample:
         return rgb, self.load_mask(rgb.shape[0], rgb.shape[1])
 
     def load_image(self) -> np.ndarray:
-        """The upright image alone, RGB uint8 (H, W, 3)."""
+        """Return the upright image alone, RGB uint8 (H, W, 3)."""
         return decode(self.image).rgb if isinstance(self.image, Path) else self.image.read()
 
     def load_mask(self, height: int, width: int) -> np.ndarray:
-        """The label ids alone, uint8 (height, width); the size is that of the upright image."""
+        """Return the label ids alone, uint8 (height, width); the size is that of the upright image."""
         return self.to_ids(self.label.read(height, width), height, width)
 
     def to_ids(self, stored: np.ndarray, height: int, width: int) -> np.ndarray:
-        """Label ids, uint8 (height, width), of a label as stored.
+        """Return the label ids, uint8 (height, width), of a label as stored.
 
         Raises:
             DataError: it has another size, or holds values that are no class.
@@ -122,12 +122,12 @@ class Dataset(Sequence[Sample]):
         return self.samples[index]
 
     def subset(self, names: Collection[str], split: str) -> Dataset:
-        """The samples of these names only, in the data set's order."""
+        """Return the samples of these names only, in the data set's order, as the split ``split``."""
         chosen = set(names)
         return replace(self, split=split, samples=tuple(s for s in self.samples if s.name in chosen))
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> dict[str, str]:
-        """Reads every sample once and says which cannot be used: name to reason, ``problems`` included.
+        """Return which samples cannot be used, name to reason, ``problems`` included; each is read once.
 
         Args:
             progress: called with the number of samples read so far and their total.
@@ -142,7 +142,7 @@ class Dataset(Sequence[Sample]):
         return broken
 
     def verified(self, *, skip_bad: bool = False, progress: Callable[[int, int], None] | None = None) -> Dataset:
-        """The data set with every sample known to be readable.
+        """Return the data set with every sample known to be readable.
 
         Args:
             skip_bad: drop what cannot be used (``broken`` of the result names it) instead of raising.
@@ -162,7 +162,7 @@ class Dataset(Sequence[Sample]):
 
 
 def _fault(sample: Sample) -> str:
-    """Why a sample cannot be used, "" where it can."""
+    """Return why a sample cannot be used, "" where it can."""
     try:
         sample.load()
     except MissingExtraError:
@@ -173,7 +173,7 @@ def _fault(sample: Sample) -> str:
 
 
 def value_table(ids: dict[int, int]) -> np.ndarray:
-    """int16 (257,) table from stored values to label ids; 255 is ignored unless ``ids`` says otherwise."""
+    """Return the int16 (257,) table from stored values to label ids; 255 is ignored unless ``ids`` has it."""
     table = np.full(OUTSIDE + 1, INVALID, dtype=np.int16)
     table[IGNORE] = IGNORE
     for value, label in ids.items():

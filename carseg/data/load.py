@@ -1,4 +1,4 @@
-"""``carseg.data.load``: recognize a folder, choose its split, settle its classes."""
+"""``carseg.data.load``: recognise a folder, choose its split, settle its classes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from carseg.data.formats._class_files import Values, class_file
 from carseg.errors import DataError
 from carseg.labels import IGNORE, LabelSet
 
-_UNNAMED = "class_"  # and a value: the name of what has none
+_UNNAMED = "class_"  # followed by its value: the name of a class without one
 
 
 def load(
@@ -25,7 +25,7 @@ def load(
     split: str | None = None,
     mapping: Mapping[str, str] | None = None,
 ) -> Dataset:
-    """Opens labelled images in any of the formats in the guide to measuring; images are read when they are used.
+    """Return labelled images in any of the formats in the guide to measuring; images are read when they are used.
 
     Args:
         path: the folder, its ``train`` / ``val`` / ``test`` folder, YOLO's ``data.yaml``, or one COCO or numpy file.
@@ -59,7 +59,7 @@ def load_splits(
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
 ) -> dict[str, Dataset]:
-    """Every split of a folder by name ("" for a folder without splits), all under one label set; see ``open``."""
+    """Return every split of a folder by name ("" for a folder without splits), all under one label set; see ``load``."""
     folder = root_of(path)
     parts = recognize(path)
     name = folder.stem if folder.is_file() else folder.name
@@ -80,7 +80,7 @@ def load_splits(
 
 
 def root_of(path: str | os.PathLike[str]) -> Path:
-    """The folder or the file that ``open`` reads: YOLO's ``data.yaml`` stands for its folder."""
+    """Return the folder or the file that ``load`` reads: YOLO's ``data.yaml`` stands for its folder."""
     place = absolute(path)
     return place.parent if _is_description(place) else place
 
@@ -90,10 +90,10 @@ def _is_description(place: Path) -> bool:
 
 
 def recognize(path: str | os.PathLike[str]) -> dict[str, Found]:
-    """The splits of a folder by name, "" where it has none.
+    """Return the splits of a folder by name, "" where it has none.
 
     Raises:
-        DataError: there is no such folder, or no reader knows it; the message says what was looked for.
+        DataError: there is no such folder, or no reader knows it; the message names what was looked for.
     """
     folder = absolute(path)
     if not folder.exists():
@@ -140,7 +140,10 @@ def _ask(folder: Path) -> dict[str, Found]:
 def _settle(
     folder: Path, name: str, parts: list[Found], known: LabelSet | None, mapping: Mapping[str, str]
 ) -> tuple[LabelSet, list[dict[int, int]]]:
-    """Label set and value tables of all splits; folders without names get them from a class file or from ``known``."""
+    """Return the label set and, for each split, stored value to label id.
+
+    Folders without class names get them from a class file or from ``known``.
+    """
     written = class_file(folder if folder.is_dir() else folder.parent)
     if all(part.values is not None for part in parts):
         # A whole label set may lie beside the data, as convert writes it.
@@ -166,7 +169,7 @@ def _settle(
 
 
 def _values_of(labels: LabelSet) -> Values:
-    """The value that stands for each class where the folder has no names: V for ``class_V``, else its place."""
+    """Return the classes by the value that stands for each where the folder has no names: V for ``class_V``, else its place."""
     numbers = [name.removeprefix(_UNNAMED) for name in labels.classes]
     if all(name.startswith(_UNNAMED) for name in labels.classes) and all(number.isdecimal() for number in numbers):
         return {int(number): name for number, name in zip(numbers, labels.classes, strict=True)}

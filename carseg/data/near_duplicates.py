@@ -1,6 +1,6 @@
 """Images that show nearly the same: fingerprints of coarse brightness edges, and the images that share one.
 
-A fingerprint tells of each cell of a 24 x 24 grid whether it is clearly darker or brighter than its neighbours to the
+A fingerprint holds, for each cell of a 24 x 24 grid, whether it is clearly darker or brighter than its neighbours to the
 right and below. The distance of two is the share of such edges that they do not have in common: 0 for a copy, about 0.1
 at most for one that was scaled and compressed anew, above 0.19 for different cars in the same studio and the same pose.
 """
@@ -19,7 +19,7 @@ _ROWS = 512  # rows of the distance matrix that are computed at a time
 
 
 def fingerprint(rgb: np.ndarray) -> np.ndarray:
-    """bool (2304,) fingerprint of an RGB uint8 (H, W, 3) image."""
+    """Return the fingerprint, bool (2304,), of an image, RGB uint8 (H, W, 3)."""
     side = _GRID + 1
     grey = np.asarray(Image.fromarray(rgb).convert("L").resize((side, side), Image.Resampling.BOX), dtype=np.int16)
     across, down = grey[:-1, 1:] - grey[:-1, :-1], grey[1:, :-1] - grey[:-1, :-1]
@@ -27,7 +27,7 @@ def fingerprint(rgb: np.ndarray) -> np.ndarray:
 
 
 def near_duplicate_pairs(fingerprints: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Pairs i < j, in order, of the rows of bool (N, 2304) that show nearly the same."""
+    """Yield the pairs i < j, in order, of rows of bool (N, 2304) that are of near-duplicates."""
     edges = fingerprints.astype(np.float32)
     counts = edges.sum(axis=1)
     for start in range(0, len(edges), _ROWS):
@@ -38,7 +38,7 @@ def near_duplicate_pairs(fingerprints: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def near_duplicate_groups(fingerprints: np.ndarray) -> list[list[int]]:
-    """The rows of bool (N, 2304) in groups of images that show nearly the same, directly or through others."""
+    """Return the rows of bool (N, 2304) in groups of near-duplicates, directly or through others."""
     group = list(range(len(fingerprints)))
 
     def root(i: int) -> int:

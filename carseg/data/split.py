@@ -19,9 +19,9 @@ def split_train_val(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Dataset, Dataset]:
-    """Parts a data set into training and validation images, the same way for the same images and seed.
+    """Return a data set's training and validation images, parted the same way for the same images and seed.
 
-    Images that show nearly the same (``carseg.data.near_duplicates``) stay on one side: validation shall measure something new.
+    Near-duplicates (``carseg.data.near_duplicates``) stay on one side: validation shall measure something new.
 
     Args:
         dataset: every image is read once, for its fingerprint.
@@ -50,7 +50,7 @@ def split_train_val(
         )
     random.Random(seed).shuffle(groups)
     wanted = max(1, round(fraction * len(samples)))
-    # A group that is larger than what is missing is passed over; where only such groups exist the smallest is taken.
+    # A group larger than what is still wanted is passed over; where all groups are, the smallest is taken.
     held: list[int] = []
     for group in groups[:-1]:  # something is left to learn from, whatever the share
         if len(held) + len(group) <= wanted:

@@ -1,4 +1,4 @@
-"""Images without labels, as samples of which no pixel counts: a teacher alone says what is in them."""
+"""Images without labels, as samples whose pixels are all ignored: only a teacher's probabilities count on them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class _NoLabel:
 
 
 def load_unlabeled(folder: str | os.PathLike[str], labels: LabelSet) -> Dataset:
-    """Every image below a folder, under the classes of what it is to be learned with.
+    """Return every image below a folder, all pixels ignored, under the label set that a training has.
 
     Raises:
         DataError: there is no such folder, or no image below it.

@@ -16,7 +16,7 @@ from carseg.hub.card import model_card
 from carseg.hub.catalog import DEFAULT_MODEL, info, list_models
 from carseg.hub.create import create_model
 from carseg.hub.http import read_url
-from carseg.hub.licence import first_use
+from carseg.hub.licence import licence_notice
 from carseg.hub.manifest import CONFIG, ROOT, Manifest, load_manifest, read_config, write_config
 from carseg.hub.model_info import DataSource, InputSpec, Int8, Metric, ModelInfo, Range
 from carseg.hub.publish import mirror, publish
@@ -47,9 +47,9 @@ __all__ = [
     "copy_encoder",
     "create_model",
     "find_info",
-    "first_use",
     "from_plain",
     "info",
+    "licence_notice",
     "list_models",
     "load_encoder",
     "load_imagenet_encoder",
@@ -72,7 +72,7 @@ __all__ = [
     "write_config",
 ]
 
-# What needs torch.
+# Loaded on first use, because they import torch.
 __getattr__, __dir__ = lazy_names(
     __name__,
     {

@@ -1,4 +1,4 @@
-"""Frozen dataclasses that check themselves against their annotations, to JSON objects and back. Standard library only.
+"""Frozen dataclasses that check themselves against their annotations, from and to JSON. Standard library only.
 
 Annotations may use str, int, float, bool, Literal, ``X | None``, ``tuple[X, ...]``, ``tuple[X, Y]``, ``dict[str, X]``
 and dataclasses. JSON has fewer types: lists become tuples, objects become dataclasses, whole numbers become floats.
@@ -20,7 +20,7 @@ _WORDS = {int: "a whole number", str: "text", bool: "true or false"}
 
 
 class Record:
-    """Base of a dataclass whose fields are what they are annotated to be, however the object was made.
+    """Base of dataclasses whose fields are checked against their annotations, however the object was made.
 
     Raises:
         ManifestError: a field has the wrong type; the message begins with its path, as ``input.size.0``.
@@ -28,11 +28,11 @@ class Record:
 
     @classmethod
     def fields_of(cls, data: dict[str, Any]) -> dict[str, Any]:
-        """Return the fields that a JSON object stands for; a class whose JSON is arranged otherwise overrides it."""
+        """Return the fields in a JSON object; a class whose JSON is arranged differently overrides this."""
         return data
 
     def arranged(self, plain: dict[str, Any]) -> dict[str, Any]:
-        """Return the fields as the class arranges them in JSON, the inverse of ``fields_of``."""
+        """Return the fields as JSON has them, the inverse of ``fields_of``."""
         return plain
 
     def __post_init__(self) -> None:
@@ -42,13 +42,13 @@ class Record:
 
 
 def require(condition: bool, where: str, reason: str) -> None:
-    """Raises ManifestError about the field ``where`` unless the condition holds."""
+    """Raise ManifestError about the field ``where`` unless the condition holds."""
     if not condition:
         raise ManifestError(f"{where}: {reason}")
 
 
 def from_plain(cls: type[Any], data: Any) -> Any:
-    """An instance of the dataclass ``cls`` from a JSON object.
+    """Return an instance of the dataclass ``cls`` from a JSON object.
 
     Raises:
         ManifestError: a field is missing, unknown, of the wrong type or out of range; the message begins with its path.
@@ -67,7 +67,7 @@ def from_plain(cls: type[Any], data: Any) -> Any:
 
 
 def to_plain(value: Any) -> Any:
-    """``value`` as JSON has it; a dataclass without the fields that have their default."""
+    """Return ``value`` as JSON has it; a dataclass without the fields that have their default."""
     if dataclasses.is_dataclass(value):
         values = {field: getattr(value, field.name) for field in dataclasses.fields(value)}
         plain = {field.name: to_plain(v) for field, v in values.items() if v != _default(field)}
@@ -82,10 +82,10 @@ def _default(field: dataclasses.Field[Any]) -> Any:
 
 
 def convert(kind: Any, value: Any, where: str) -> Any:
-    """Return a JSON value as an annotation wants it.
+    """Return a JSON value as the type of an annotation.
 
     Raises:
-        ManifestError: it is of another type; the message begins with ``where``.
+        ManifestError: the value has another type; the message begins with ``where``.
     """
     origin, arguments = get_origin(kind), get_args(kind)
     if origin is Literal:
@@ -115,5 +115,5 @@ def _nested(kind: Any, value: Any, where: str) -> Any:
     try:
         return from_plain(kind, value)
     except ManifestError as error:
-        message = str(error)
-        raise ManifestError(f"{where}{': ' if message.startswith('must') else '.'}{message}") from None
+        reason = str(error)
+        raise ManifestError(f"{where}{': ' if reason.startswith('must') else '.'}{reason}") from None

@@ -1,7 +1,7 @@
-"""The cache: downloads, and what is made from weights once, such as compiled networks and ranges of activations.
+"""Cache of downloads and of what is made from weights once, such as compiled networks and ranges of activations.
 
-A cached file is its content behind the sha256 of it: what was cut short or damaged is made anew. A cache that cannot be
-written costs time, no more.
+A cached file is the sha256 of its content and then the content: a truncated or damaged one is made anew. A cache that
+cannot be written costs time, no more.
 """
 
 from __future__ import annotations
@@ -15,23 +15,20 @@ from pathlib import Path
 
 from carseg._env import cache_folder
 from carseg._files import replacing
-from carseg.errors import (
-    CarsegError,
-    HubError,
-)
+from carseg.errors import CarsegError, HubError
 from carseg.hub.model_info import ModelInfo
 
 _DIGEST = 32  # bytes of a sha256
 
 
 def cache_dir() -> Path:
-    """Return the folder of everything that carseg keeps from one run to the next; it need not exist."""
+    """Return the folder of everything that carseg caches from one run to the next; it need not exist."""
     return cache_folder()
 
 
 @contextmanager
 def writing_cache(kind: str, key: str) -> Iterator[Path]:
-    """A file to download to, for one process at a time; it outlives failed downloads, so that the next can go on."""
+    """Yield a file to download to, for one process at a time; a failed download leaves it for the next to resume."""
     from filelock import FileLock
 
     part = cache_dir() / kind / f"{key}.part"
@@ -56,7 +53,7 @@ def writing_cache(kind: str, key: str) -> Iterator[Path]:
 
 
 def cached(info: ModelInfo, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
-    """What ``make`` gives, or gave earlier for these weights and this key, in this or another process."""
+    """Return what ``make`` returns, or returned earlier for these weights and this key, in this or another process."""
     content = read_cached(info, key)
     if content is None:
         content = make()
@@ -66,7 +63,7 @@ def cached(info: ModelInfo, key: tuple[str, ...], make: Callable[[], bytes]) -> 
 
 
 def read_cached(info: ModelInfo, key: tuple[str, ...]) -> bytes | None:
-    """What is kept for these weights and this key."""
+    """Return what is cached for these weights and this key; None where nothing is, or it is damaged."""
     with suppress(OSError):
         stored = _cached_path(info, key).read_bytes()
         digest, content = stored[:_DIGEST], stored[_DIGEST:]
@@ -76,7 +73,7 @@ def read_cached(info: ModelInfo, key: tuple[str, ...]) -> bytes | None:
 
 
 def write_cached(info: ModelInfo, key: tuple[str, ...], content: bytes) -> None:
-    """Keeps what ``keep`` and ``find`` are to give for these weights and this key from now on.
+    """Cache the content that ``cached`` and ``read_cached`` return for these weights and this key from now on.
 
     Raises:
         OSError: the cache cannot be written.

@@ -1,4 +1,4 @@
-"""The model card of a hub entry: Markdown under the metadata that model hubs read. Standard library only."""
+"""Model cards of weights and of whole hubs: Markdown under the metadata that model hubs read. Standard library only."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from carseg.hub.model_info import Metric, ModelInfo
 
 
 def model_card(info: ModelInfo, notes: str = "") -> str:
-    """What a person should know before using a weight.
+    """Return the model card of weights, Markdown: all that a person should know before using them.
 
     Args:
-        notes: Markdown put between the facts and the figures, such as how labels came about and where it fails.
+        info: the weights.
+        notes: Markdown put between the facts and the figures, such as how labels were made and where the network
+            fails.
     """
     sources = "".join(
         f"| {source.name} | {source.split} | {source.images} | {source.role} | {source.licence} |\n"
@@ -53,7 +55,7 @@ result = carseg.load("{info.name}").predict("img.jpg")
 
 
 def hub_card(infos: Sequence[ModelInfo]) -> str:
-    """What stands at the top of a hub: its models and their licences."""
+    """Return the card at the top of a hub, Markdown: its models and their licences."""
     rows = "".join(
         f"| [{info.name}]({info.name}) | {info.architecture} | {info.labels.name} | {info.bytes / 1e6:.1f} MB "
         f"| {info.licence} | {info.commercial_use} |\n"
@@ -71,7 +73,7 @@ their data demands.
 
 
 def _int8(info: ModelInfo) -> str:
-    """A row of the table of facts, where there is something to say."""
+    """Return the row about int8 in the table of facts, "" for weights without it."""
     return f"| computed in int8 | {info.int8} |\n" if info.int8 else ""
 
 
@@ -102,13 +104,13 @@ def _percent(value: float | None) -> str:
 
 
 def _front_matter(*infos: ModelInfo) -> str:
-    """YAML, written as the JSON that YAML contains."""
+    """Return the metadata of a card as YAML, whose values are written as JSON, a subset of YAML."""
     facts = {
         "library_name": "carseg",
         "pipeline_tag": "image-segmentation",
         "tags": ["cars", *sorted({name for info in infos for name in (info.labels.name, info.architecture)})],
         "license": "other",
-        "license_name": "as-the-card-says",  # has to be a name, and terms are sentences
+        "license_name": "as-the-card-says",  # must be an identifier, but licences are sentences here
         "datasets": sorted({source.name for info in infos for source in info.data}),
         "model-index": [{"name": info.name, "results": [_result(m) for m in info.metrics]} for info in infos],
     }

@@ -1,4 +1,4 @@
-"""Which models there are and what is known about them. Standard library only: nothing is loaded or downloaded."""
+"""Catalog of the models and of what is known about them. Standard library only: nothing is loaded or downloaded."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from carseg.errors import unknown_name
 from carseg.hub.manifest import find_config, load_manifest, read_config
 from carseg.hub.model_info import ModelInfo
 
-DEFAULT_MODEL = "fpn-mobilenetv2-carparts"  # what `carseg predict` uses: embedded, so that it runs without a network
+DEFAULT_MODEL = "fpn-mobilenetv2-carparts"  # of `carseg predict`; embedded in the wheel, so that it runs offline
 
 
 def list_models(pattern: str | None = None) -> list[str]:
-    """Names that ``carseg.load`` takes, sorted.
+    """Return the names that ``carseg.load`` takes, sorted.
 
     Args:
-        pattern: only those that fit it, such as ``"*carparts*"``.
+        pattern: return only names that match it, such as ``"*carparts*"``.
     """
     return sorted(name for name in load_manifest().models if pattern is None or fnmatchcase(name, pattern))
 
 
 def info(name: str | os.PathLike[str]) -> ModelInfo:
-    """All that is known about a model: classes, input, figures, data, licence.
+    """Return all that is known about a model: classes, input, figures, data, licence.
 
     Args:
         name: one of ``list_models()``, or the folder of a fine-tuned network or of its training run.

@@ -3,11 +3,11 @@
 A file holds the state dict for prediction: the heads that only training uses are left out. What has two or more
 dimensions is stored as
 
-    int8      one symmetric scale an output channel in a sibling "KEY.int8_scale", float32, which broadcasts over it
+    int8      one symmetric scale per output channel in a sibling "KEY.int8_scale", float32, which broadcasts over it
     float16   where int8 would cost accuracy
     float32   exact
 
-and what has fewer as it is. Reading gives float32 again, and whole numbers (batch norm's counters) untouched.
+and what has fewer is stored as it is. Reading gives float32 again, and whole numbers (batch norm's counters) untouched.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 def encode(model: Network, storage: str, keep_float16: Iterable[str] = ()) -> State:
-    """The tensors of a file with the model's weights.
+    """Return the tensors that a file stores for the model's weights.
 
     Args:
         model: any network; it stays as it is.
@@ -44,7 +44,7 @@ def encode(model: Network, storage: str, keep_float16: Iterable[str] = ()) -> St
         keep_float16: keys, or patterns with ``*``, that "int8" stores as float16 instead.
 
     Raises:
-        OptionError: no such storage, or a pattern that fits no key.
+        OptionError: no such storage, or a pattern that matches no key.
         WeightsError: a tensor holds NaN or infinity, or values too large for float16.
     """
     if storage not in ("int8", "float16", "float32"):
@@ -57,7 +57,7 @@ def encode(model: Network, storage: str, keep_float16: Iterable[str] = ()) -> St
         if not found:
             raise OptionError(f"keep_float16: no tensor is called {pattern!r}")
         halves |= found
-    # A transposed convolution keeps its output channels in the second dimension.
+    # A transposed convolution has its output channels in the second dimension.
     second = {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, _TRANSPOSED)}
     encoded: State = {}
     for key, value in state.items():
@@ -76,10 +76,10 @@ def encode(model: Network, storage: str, keep_float16: Iterable[str] = ()) -> St
 
 
 def decode(state: Mapping[str, Tensor]) -> State:
-    """The inverse of ``encode``: every floating tensor as float32.
+    """Return the inverse of ``encode``: every floating tensor as float32.
 
     Raises:
-        WeightsError: an int8 tensor has no scale, or a scale no tensor that it fits.
+        WeightsError: an int8 tensor has no scale, or a scale has no tensor of a shape that it fits.
     """
     decoded: State = {}
     for key, value in state.items():
@@ -106,13 +106,13 @@ def save_state(
     keep_float16: Iterable[str] = (),
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes the model's weights; ``path`` is replaced only once all is written.
+    """Write the model's weights; ``path`` is replaced only once all is written.
 
     Args:
         path: ends in ``.safetensors``.
-        model: as for ``encode``, like the next two.
+        model: any network; it stays as it is.
         storage: "int8", "float16" or "float32".
-        keep_float16: exceptions from "int8".
+        keep_float16: keys, or patterns with ``*``, that "int8" stores as float16 instead.
         metadata: text stored beside the tensors.
 
     Raises:
@@ -126,7 +126,7 @@ def save_state(
 
 
 def read_state(path: Path) -> State:
-    """The state dict in a weights file, float32.
+    """Return the state dict in a weights file, float32.
 
     Raises:
         WeightsError: the file is missing, not a safetensors file, truncated, or a pickle.
@@ -143,10 +143,10 @@ def read_state(path: Path) -> State:
 
 
 def load_into(model: Network, path: Path) -> None:
-    """Puts a file's weights into a network, which must be exactly the one they were made for.
+    """Load a file's weights into a network, which must be exactly the one they were made for.
 
-    Heads for training that the file leaves out are removed from the model. A model on the "meta" device, which costs no
-    time to build, is filled with the file's tensors on the CPU.
+    Heads for training that the file leaves out are removed from the model. A model on the "meta" device, which takes no
+    time to build, gets the file's tensors on the CPU.
 
     Raises:
         WeightsError: the file cannot be read, or lacks a tensor, has one too many or one of another shape.
@@ -161,17 +161,17 @@ def load_into(model: Network, path: Path) -> None:
         ("has, but should not,", [key for key in state if key not in own]),
         ("has in another shape", [_shapes(key, state, own) for key in state if _misfits(key, state, own)]),
     )
-    message = [f"{verb} {_some(names)}" for verb, names in problems if names]
-    if message:
-        raise WeightsError(f"{path} was made for another network: it {'; it '.join(message)}")
+    reasons = [f"{verb} {_some(names)}" for verb, names in problems if names]
+    if reasons:
+        raise WeightsError(f"{path} was made for another network: it {'; it '.join(reasons)}")
     model.load_state_dict(state, assign=any(value.is_meta for value in own.values()))
 
 
 def replace_head(model: Network, state: Mapping[str, Tensor]) -> list[str]:
-    """Puts the weights that fit by name and shape into a network for other classes.
+    """Load the weights that fit by name and shape into a network for other classes.
 
     Returns:
-        The names of the tensors that stay new, because ``state`` has none of that name and shape.
+        The names of the tensors that keep their initial values, because ``state`` has none of that name and shape.
 
     Raises:
         WeightsError: nothing fits, so that the weights belong to another architecture.
@@ -187,7 +187,7 @@ def replace_head(model: Network, state: Mapping[str, Tensor]) -> list[str]:
 def _to_int8(value: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     others = [dimension for dimension in range(value.ndim) if dimension != axis]
     scale = value.abs().amax(others, keepdim=True) / 127
-    scale = scale.clamp(min=torch.finfo(torch.float32).tiny)  # a channel of zeros stays one
+    scale = scale.clamp(min=torch.finfo(torch.float32).tiny)  # a channel of zeros stays all zeros
     return (value / scale).round().to(torch.int8), scale
 
 
@@ -209,10 +209,18 @@ def _some(names: list[str]) -> str:
 
 
 def rename_classes(state: State, network: Network, info: ModelInfo, labels: LabelSet) -> list[str]:
-    """Makes the head in ``state`` one for other classes: rows of shared names are kept, others come from ``network``.
+    """Adapt the head in ``state``, in place, to other classes by name.
+
+    Rows of classes that both label sets name stay, those of the other classes come from ``network``.
+
+    Args:
+        state: the trained state dict, for the classes of ``info``; changed in place.
+        network: a network of the same architecture for ``labels``, with initial values.
+        info: the trained weights.
+        labels: the new classes.
 
     Returns:
-        The tensors with rows that are new.
+        The names of the tensors with rows from ``network``.
     """
     fresh = network.state_dict()
     mine, old = ([plain_name(name) for name in each.classes] for each in (labels, info.labels))
@@ -226,19 +234,19 @@ def rename_classes(state: State, network: Network, info: ModelInfo, labels: Labe
 
 
 def _class_rows(tensor: Tensor, axes: list[int], classes: list[str], names: list[str]) -> tuple[Any, ...]:
-    """The index of what belongs to some classes in a tensor of the head."""
+    """Return the index of the elements that belong to the classes ``names`` in a tensor of the head."""
     ids, count = [classes.index(name) for name in names], len(classes)
     return np.ix_(
-        # Several blocks of classes where a layer takes the logits of others, as U^2-Net's last one.
+        # An axis holds several blocks of classes where a layer takes the logits of others, as U^2-Net's last one does.
         *(
-            [start_network + i for start_network in range(0, size, count) for i in ids] if axis in axes else range(size)
+            [start + i for start in range(0, size, count) for i in ids] if axis in axes else range(size)
             for axis, size in enumerate(tensor.shape)
         )
     )
 
 
 def _head_axes(architecture: str) -> dict[str, list[int]]:
-    """The tensors whose shape depends on the number of classes, and their axes that do."""
+    """Return the names of the tensors whose shape depends on the number of classes, and the axes of it that do."""
     with torch.device("meta"):
         two, three = (create_model(architecture, classes).state_dict() for classes in (2, 3))
     axes = {key: [i for i, size in enumerate(two[key].shape) if size != three[key].shape[i]] for key in two}

@@ -1,4 +1,4 @@
-"""Architectures by name as networks, with random or ImageNet weights."""
+"""Networks by the name of their architecture, with random or ImageNet weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def create_model(name: str, num_classes: int, *, in_channels: int = 3, imagenet: bool = False) -> Network:
-    """Builds an architecture with random weights (``load`` gives a trained one).
+    """Return a network of an architecture with random weights (``carseg.load`` gives a trained one).
 
     Args:
         name: one of ``list_architectures()``.

@@ -1,4 +1,4 @@
-"""Downloads: over ``http(s)`` with ranges and further tries, from the Hugging Face Hub through its own library."""
+"""Downloads: over ``http(s)`` with ranges and retries, from the Hugging Face Hub through its own library."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 from carseg._env import is_offline
-from carseg.errors import (
-    HubError,
-    OfflineError,
-)
+from carseg.errors import HubError, OfflineError
 from carseg.hub.origins import HUGGING_FACE, file_address
 
 DownloadProgress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
-_DELAYS = (0.3, 1.0, 3.0)  # seconds before further tries of a download that makes no progress
-_TIMEOUT = (10.0, 30.0)  # seconds to connect, and from one piece of an answer to the next
-_CHUNK = 1 << 13  # of one that does not come whole nothing is kept
-_LARGEST = 1 << 28  # bytes of a file whose size is not known
+_DELAYS = (0.3, 1.0, 3.0)  # seconds before each retry of a download that makes no progress
+_TIMEOUT = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
+_CHUNK = 1 << 13  # bytes; small, because a chunk that breaks off is lost
+_LARGEST = 1 << 28  # bytes that a file of unknown size may have
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
 
@@ -31,11 +28,11 @@ class UnavailableError(Exception):
 
 
 class MissingFileError(UnavailableError):
-    """It says that it has no such file."""
+    """A place says that it has no such file."""
 
 
 class _InterruptedError(Exception):
-    """A download broke off; another try may succeed."""
+    """A download broke off; a retry may succeed."""
 
 
 def read_url(url: str) -> bytes:
@@ -43,7 +40,7 @@ def read_url(url: str) -> bytes:
 
     Raises:
         OfflineError: sockets are forbidden.
-        HubError: it cannot be fetched, or has more than 256 MB.
+        HubError: the address cannot be fetched, or has more than 256 MB.
     """
     if is_offline():
         raise OfflineError(f"{url} cannot be fetched: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
@@ -57,7 +54,7 @@ def _read(url: str) -> bytes:
     """Return the content at an ``http(s)`` address, at most 256 MB.
 
     Raises:
-        Unavailable: it cannot be had.
+        UnavailableError: it cannot be fetched.
     """
     content = io.BytesIO()
     _pull(url, content, None, None)
@@ -65,18 +62,18 @@ def _read(url: str) -> bytes:
 
 
 def fetch(hub: str, file: str, part: Path, size: int | None = None, progress: DownloadProgress | None = None) -> None:
-    """Completes the file ``part`` with what a hub has as ``file``.
+    """Complete the file ``part`` with what a hub has as ``file``.
 
     Args:
         hub: an ``http(s)://`` address or ``hf://ORG/REPO@COMMIT``.
         file: path of the file in the hub.
-        part: goes on where an earlier try ended, which may have been at another hub: the caller checks the digest.
-        size: of the whole file, where it is known.
+        part: where to write; resumed where an earlier try ended, even one at another hub: the caller checks the digest.
+        size: bytes of the whole file, where that is known.
         progress: called with (bytes done, bytes in all); huggingface_hub draws a bar of its own instead.
 
     Raises:
-        Unavailable: the hub does not give it, also after further tries.
-        OSError: it cannot be written.
+        UnavailableError: the hub does not give the file, not even after retries.
+        OSError: ``part`` cannot be written.
     """
     if hugging_face := HUGGING_FACE.fullmatch(hub):
         _from_hugging_face(hugging_face[1], hugging_face[2], file, part, quiet=progress is None)
@@ -95,13 +92,13 @@ def _from_hugging_face(repository: str, commit: str, file: str, part: Path, *, q
         disable_progress_bars()
     try:
         path = hf_hub_download(repository, file, revision=commit, local_dir=part.with_suffix(".hf"))
-    except Exception as error:  # also those of its HTTP library, which is not the same in all its versions
+    except Exception as error:  # also those of its HTTP library, which differs between its versions
         if isinstance(error, OSError) and error.errno in _DISK_TROUBLE:
             raise
         missing = isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError)
         cause = error.__cause__ or error
-        message = f"{type(cause).__name__} {cause}".splitlines()[0]
-        raise (MissingFileError if missing else UnavailableError)(message) from None
+        reason = f"{type(cause).__name__} {cause}".splitlines()[0]
+        raise (MissingFileError if missing else UnavailableError)(reason) from None
     finally:
         if silence:
             enable_progress_bars()
@@ -110,7 +107,7 @@ def _from_hugging_face(repository: str, commit: str, file: str, part: Path, *, q
 
 
 def _pull(url: str, sink: BinaryIO, size: int | None, progress: DownloadProgress | None) -> None:
-    """Appends what the sink lacks of the content at an address, with further tries as long as they may help."""
+    """Append what the sink lacks of the content at an address, with retries as long as they may help."""
     failures, furthest = 0, sink.tell()
     while True:
         try:
@@ -134,7 +131,8 @@ def _stream(url: str, sink: BinaryIO, size: int | None, progress: DownloadProgre
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     try:
         with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
-            if answer.status_code in (200, 416):  # it begins at the beginning, or what is there is longer than its file
+            # 200: the answer is the whole file, not the range; 416: the sink is longer than the file.
+            if answer.status_code in (200, 416):
                 _empty(sink)
             if answer.status_code in (408, 416, 429) or answer.status_code >= 500:
                 raise _InterruptedError(f"{answer.status_code} {answer.reason}")
@@ -155,7 +153,7 @@ def _stream(url: str, sink: BinaryIO, size: int | None, progress: DownloadProgre
     except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
         raise _InterruptedError("the connection failed") from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-        raise UnavailableError(f"{type(error).__name__} {error}") from None  # the last two: of an address that is none
+        raise UnavailableError(f"{type(error).__name__} {error}") from None  # the last two: the address is invalid
     if size and sink.tell() < size:
         raise _InterruptedError(f"it broke off after {sink.tell()} of {size} bytes")
 

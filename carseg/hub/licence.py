@@ -1,4 +1,4 @@
-"""The notice about the licence of weights, once per file and machine."""
+"""The notice about the licence of weights: said once per file and machine."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ from carseg.hub.cache import cache_dir
 from carseg.hub.model_info import ModelInfo
 
 
-def first_use(info: ModelInfo) -> bool:
-    """Whether these weights are not for commercial use and nobody was told on this machine yet; from now on one is."""
-    if info.commercial_use == "yes":
-        return False
+def licence_notice(info: ModelInfo) -> str | None:
+    """Return a sentence about weights that are not free for commercial use, None where it was said before.
+
+    From the first call on the notice counts as said on this machine.
+    """
+    if info.commercial_use == "yes" or not _is_first_time(info):
+        return None
+    verdict = "are not for commercial use" if info.commercial_use == "no" else "may not be for commercial use"
+    return f"the weights {info.name} {verdict} ({info.licence}); see `carseg info {info.name}`"
+
+
+def _is_first_time(info: ModelInfo) -> bool:
     mark = cache_dir() / "told" / info.sha256
     try:
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.open("x").close()
     except FileExistsError:
         return False
-    except OSError:  # a cache that cannot be written, or looked into: it is said every time
+    except OSError:  # the cache cannot be written or read: the notice is due every time
         return not os.path.exists(mark)
     return True

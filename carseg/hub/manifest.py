@@ -1,9 +1,8 @@
-"""weights_manifest.json as frozen dataclasses, validated. Standard library only, so that listing
-models is quick.
+"""weights_manifest.json as frozen dataclasses, validated. Standard library only, so that listing models is quick.
 
     {"schema": 1, "hubs": [HUB, ...], "models": {NAME: {the fields of ModelInfo, without its name}, ...}}
 
-A hub's ``config.json`` is one entry with its name. A field that is missing, unknown, of the wrong type or out of range
+A hub's ``config.json`` is the fields of one model and its name. A field that is missing, unknown, of the wrong type or out of range
 is a ManifestError that names the model, the field and the reason.
 """
 
@@ -23,13 +22,13 @@ from carseg.hub.model_info import ModelInfo
 SCHEMA = 1
 CONFIG = "config.json"
 _PACKAGE = Path(__file__).parents[1]
-# What lies here is weights_manifest.json and weights/: the package in a wheel, the top level in a checkout.
+# The folder of weights_manifest.json and weights/: the package in a wheel, the top level in a checkout.
 ROOT = _PACKAGE if (_PACKAGE / "weights_manifest.json").exists() else _PACKAGE.parent
 
 
 @dataclass(frozen=True)
 class Manifest(Record):
-    """All models of this version.
+    """Manifest of all models of a version.
 
     Attributes:
         hubs: places with the layout of ``weights/``, where a release puts its files.
@@ -45,16 +44,16 @@ class Manifest(Record):
         require(self.schema == SCHEMA, "schema", f"must be {SCHEMA}, got {self.schema}")
 
     def save(self, path: Path) -> None:
-        """Writes the file that ``load_manifest`` reads."""
+        """Write the file that ``load_manifest`` reads."""
         models = {name: info.to_dict() for name, info in sorted(self.models.items())}
         _write_json(path, {"schema": self.schema, "hubs": self.hubs, "models": models})
 
 
 def load_manifest(path: Path | None = None) -> Manifest:
-    """The manifest at ``path``, or the one this version came with, which is read once.
+    """Return the manifest at ``path``, or the one this version came with, which is read once.
 
     Raises:
-        ManifestError: it cannot be read or is not valid.
+        ManifestError: the file cannot be read or is not valid.
     """
     return _read_manifest(path) if path else _own_manifest()
 
@@ -68,23 +67,23 @@ def _read_manifest(path: Path) -> Manifest:
     data = _read_json(path)
     try:
         require(isinstance(data, dict) and isinstance(data.get("models"), dict), "models", "must be an object")
-        models = {name: ModelInfo.from_dict(name, info) for name, info in data["models"].items()}
+        models = {name: ModelInfo.from_dict(name, fields) for name, fields in data["models"].items()}
         return from_plain(Manifest, {**data, "models": models})
     except ManifestError as error:
         raise ManifestError(f"{path}: {error}") from None
 
 
 def find_config(folder: Path) -> Path | None:
-    """The ``config.json`` of a hub entry, or of the best or last weights of a training run."""
+    """Return the ``config.json`` of a hub entry, or of the best or last weights of a training run; None without one."""
     places = (folder / CONFIG, folder / "best" / CONFIG, folder / "last" / CONFIG)
     return next((path for path in places if path.is_file()), None)
 
 
 def read_config(path: Path) -> ModelInfo:
-    """The entry in a hub's ``config.json``.
+    """Return what a hub's ``config.json`` says about its model.
 
     Raises:
-        ManifestError: it cannot be read or is not valid.
+        ManifestError: the file cannot be read or is not valid.
     """
     data = _read_json(path)
     name = data.pop("name", None) if isinstance(data, dict) else None
@@ -97,7 +96,7 @@ def read_config(path: Path) -> ModelInfo:
 
 
 def write_config(path: Path, info: ModelInfo) -> None:
-    """Writes the ``config.json`` that ``read_config`` reads."""
+    """Write the ``config.json`` that ``read_config`` reads."""
     _write_json(path, {"name": info.name, **info.to_dict()})
 
 

@@ -1,6 +1,7 @@
-"""What is known about one weights file, as frozen dataclasses that validate themselves. Standard library only.
+"""Facts about one weights file, as frozen dataclasses that validate themselves. Standard library only.
 
-The annotations are what is checked; the JSON of the manifest and of every ``config.json`` has these very fields.
+The fields are checked against their annotations; the JSON of the manifest and of every ``config.json`` has these very
+fields.
 """
 
 from __future__ import annotations
@@ -15,25 +16,25 @@ from carseg.figures import QUALITY, Estimate, Figures, flat
 from carseg.hub._schema import Record, convert, from_plain, require, to_plain
 from carseg.labels import LABEL_SETS, LabelSet
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # it becomes a folder and a part of addresses
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # a name becomes a folder and a part of addresses
 
 
 def is_name(name: str) -> bool:
-    """Whether a model may be called so."""
+    """Return whether a model may have this name."""
     return _NAME.fullmatch(name) is not None
 
 
 @dataclass(frozen=True)
 class InputSpec(Record):
-    """How a weight wants its images.
+    """Input that weights expect: the size of images and how their values are normalized.
 
     Attributes:
         size: (height, width) in pixels.
         resize: "stretch": exactly ``size``; "fit": aspect kept, longest side ``max(size)``, rounded to ``multiple``.
         multiple: see "fit".
         interpolation: "bilinear", antialiased.
-        mean: a channel, subtracted after scaling.
-        std: a channel, divided by after that.
+        mean: per channel, subtracted after scaling.
+        std: per channel, divided by after that.
         scale: "255": values are divided by 255; "max": by the image's own largest value (U^2-Net).
     """
 
@@ -58,17 +59,17 @@ _STATED = tuple(figure.key for figure in QUALITY if figure.in_manifest)
 
 @dataclass(frozen=True)
 class Metric(Figures, Record):
-    """Figures of one weight on one split, all in 0..1. ``metric.miou`` is None where the data cannot give a figure.
+    """Figures of weights on one split, all in 0..1; ``metric.miou`` is None where the data cannot give the figure.
 
     Attributes:
         dataset: name of the data.
-        split: its part.
+        split: the part of it.
         images: number of images.
-        protocol: how they were made, in a phrase.
+        protocol: how the figures were measured, in a phrase.
         figures: by the keys of `carseg.figures`, with their intervals; in JSON "miou", "miou_ci" and so on.
         per_class: IoU by class name; None for a class that the ground truth does not have.
         per_class_dice: likewise Dice.
-        merged: class to the name under which it counted; {} where every class counted by itself.
+        merged: class name to the name under which it was counted; {} where every class was counted by itself.
     """
 
     dataset: str
@@ -118,14 +119,14 @@ def _require_shares(where: str, values: Iterable[float | None]) -> None:
 
 @dataclass(frozen=True)
 class DataSource(Record):
-    """A data set that shaped a weight.
+    """Data set that shaped weights.
 
     Attributes:
         name: of the data set.
         split: the part that was used.
         images: number of its images that were used.
         licence: its terms: an SPDX name or a plain sentence.
-        role: what it was used for.
+        role: its use.
     """
 
     name: str
@@ -142,12 +143,12 @@ class DataSource(Record):
 
 @dataclass(frozen=True)
 class Int8(Record):
-    """What it takes to compute in int8, and what it costs.
+    """Ranges for computing in int8, and the mIoU it costs.
 
     Attributes:
         ranges: of activations, by place in the network; see ``carseg.runtimes``.
-        miou_lost: mIoU in float32 minus that in int8, on the split of the entry's first figure.
-        miou_lost_seven_bits: the same where one bit of the activations is left unused.
+        miou_lost: mIoU in float32 minus that in int8, on the split of the first of ``ModelInfo.metrics``.
+        miou_lost_seven_bits: the same where one bit of the activations is left unused, for processors without VNNI.
     """
 
     ranges: dict[str, Range]
@@ -166,30 +167,30 @@ class Int8(Record):
 
 @dataclass(frozen=True)
 class ModelInfo(Record):
-    """All that is known about one weights file.
+    """Everything that is known about one weights file.
 
     Attributes:
-        name: what ``carseg.load`` takes.
-        architecture: what ``carseg.create_model`` takes.
+        name: the name that ``carseg.load`` takes.
+        architecture: the name that ``carseg.create_model`` takes.
         labels: the classes; in JSON the name of a known set or an object with the fields of ``LabelSet``.
         file: name of the file in the folder ``name``.
         sha256: of the file, 64 lower-case hexadecimal digits.
-        bytes: its size.
-        parameters: of the network as built for prediction.
+        bytes: size of the file.
+        parameters: their number in the network as built for prediction.
         storage: how most of its tensors are stored.
-        input: how it wants its images.
+        input: size and normalization of its images.
         licence: of the file: an SPDX name or a plain sentence.
         commercial_use: whether the terms of all the data allow it.
-        recipe: what made it: a file of this project, or a command.
+        recipe: how it was made: a file of this project, or a command.
         code_commit: commit of this project that made it.
         paper: where the architecture was published.
         made_by: who trained it.
         data: every data set that shaped it, also through pretraining or distillation.
-        metrics: what was measured; the first stands for the weights.
+        metrics: the measured figures; the first stands for the weights.
         quantization_loss: mIoU of the trained float32 weights minus that of the stored ones.
-        runtimes: share of equal labels against torch float32 that runtimes reached, {"openvino": {"bfloat16": 0.9995}};
-            without what was no faster than float32.
-        int8: ranges to compute in int8 with; None where nobody calibrated it.
+        runtimes: share of labels equal to those of torch float32, by runtime and precision, such as
+            {"openvino": {"bfloat16": 0.9995}}; precisions that were no faster than float32 are left out.
+        int8: ranges for computing in int8; None where it was not calibrated.
         embedded: whether the wheel carries the file.
     """
 
@@ -232,16 +233,16 @@ class ModelInfo(Record):
 
     @property
     def metric(self) -> Metric | None:
-        """The figures that stand for the weights."""
+        """Figures that stand for the weights, None where nothing was measured."""
         return self.metrics[0] if self.metrics else None
 
     def unmeasured(self) -> ModelInfo:
-        """The same facts for other weights, of which nothing was measured and which come with no package."""
+        """Return the same facts for other weights: nothing of them was measured, and no wheel carries them."""
         return replace(self, metrics=(), quantization_loss=None, runtimes={}, int8=None, embedded=False)
 
     @classmethod
     def from_dict(cls, name: str, data: Any) -> ModelInfo:
-        """The entry in a JSON object that has the fields above but for the name.
+        """Return the ModelInfo in a JSON object that has the fields above but for the name.
 
         Raises:
             ManifestError: a field is missing, unknown, of the wrong type or out of range; the message says which.
@@ -257,7 +258,7 @@ class ModelInfo(Record):
             raise ManifestError(f"model {name!r}: {error}") from None
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object ``from_dict`` reads; optional fields that have their default are left out."""
+        """Return the JSON object that ``from_dict`` reads; optional fields that have their default are left out."""
         data = to_plain(self)
         del data["name"]
         if LABEL_SETS.get(self.labels.name) == self.labels:

@@ -1,4 +1,4 @@
-"""Places that may have weights: how they are written, and which one this package was installed from. Opens no socket.
+"""Places that may have weights: their syntax, and the one that this package was installed from. Opens no socket.
 
 pip records in ``direct_url.json`` (PEP 610) from which folder a package came, or from which commit of which repository.
 The weights lie in the repository, so the forge's addresses of raw files lead to them.
@@ -17,7 +17,7 @@ from carseg.errors import OptionError
 
 Origin = Path | str  # a folder, or the address of another hub
 HUGGING_FACE = re.compile(r"hf://([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
-ASSET = "{asset}"  # in an address: the files there lie in no folders, as the assets of a release do
+ASSET = "{asset}"  # in an address: stands for a file's name where there are no folders, as among a release's assets
 
 _GITLAB = "{host}/{path}/-/raw/{commit}"
 _GITEA = "{host}/{path}/raw/commit/{commit}"
@@ -28,15 +28,15 @@ _FORGES = {
     "codeberg.org": (_GITEA,),
     "bitbucket.org": (_PLAIN,),
 }
-# Which software a server of one's own runs cannot be told from its name.
+# For servers of unknown software: which one a self-hosted server runs cannot be seen from its name.
 _ANY_FORGE = (_GITLAB, _GITEA, _PLAIN)
 
 
 def parse_origin(hub: str) -> Origin:
-    """A folder (also ``file://``) as a Path, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT`` as its address.
+    """Return a folder (also ``file://``) as a Path, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT`` as a str.
 
     Raises:
-        OptionError: ``hf://`` without a repository and a whole commit.
+        OptionError: ``hf://`` without a repository and the 40 digits of a commit.
     """
     if hub.startswith("hf://"):
         if not HUGGING_FACE.fullmatch(hub):
@@ -50,18 +50,18 @@ def parse_origin(hub: str) -> Origin:
 
 
 def asset_name(file: str) -> str:
-    """What a hub's file is called where there are no folders: ``NAME.model.safetensors``."""
+    """Return the name of a hub's file where there are no folders: ``NAME.model.safetensors``."""
     return file.replace("/", ".")
 
 
 def file_address(hub: str, file: str) -> str:
-    """Where a hub at an ``http(s)://`` address has a file, such as ``NAME/model.safetensors``."""
+    """Return the address of a file, such as ``NAME/model.safetensors``, in a hub at an ``http(s)://`` address."""
     return hub.replace(ASSET, quote(asset_name(file))) if ASSET in hub else f"{hub}/{quote(file)}"
 
 
 def installed_from(distribution: str = "carseg") -> list[Origin]:
-    """The places that follow from where a distribution came from; none when that was a package index."""
-    from importlib import metadata  # not needed for the weights in the package, and slow
+    """Return the places with weights beside the source a distribution was installed from; [] for a package index."""
+    from importlib import metadata  # slow, and not needed for the weights in the package
 
     try:
         text = metadata.distribution(distribution).read_text("direct_url.json")
@@ -71,7 +71,7 @@ def installed_from(distribution: str = "carseg") -> list[Origin]:
 
 
 def origins_of(direct_url: dict[str, Any]) -> list[Origin]:
-    """The places that follow from the content of a ``direct_url.json``."""
+    """Return the places with weights beside the source in the content of a ``direct_url.json``."""
     url = urlsplit(direct_url["url"])
     folder = "/".join(part for part in (direct_url.get("subdirectory", "").strip("/"), "weights") if part)
     if url.scheme == "file":
@@ -87,6 +87,6 @@ def origins_of(direct_url: dict[str, Any]) -> list[Origin]:
 
 
 def _path(file_url: str) -> Path:
-    from urllib.request import url2pathname  # brings http and ssl
+    from urllib.request import url2pathname  # imports http and ssl
 
     return Path(url2pathname(urlsplit(file_url).path))

@@ -1,6 +1,4 @@
-"""Trained encoder weights into a network: timm's for ImageNet, which timm downloads and caches itself, or any
-others.
-"""
+"""Loading of trained encoder weights: timm's for ImageNet, which timm downloads and caches itself, or any others."""
 
 from __future__ import annotations
 
@@ -14,21 +12,23 @@ from carseg.errors import HubError, OfflineError, OptionError, WeightsError
 
 
 def load_encoder(model: Network, state: Mapping[str, Tensor], source: str) -> None:
-    """Fills the encoder of ``model`` from a state dict under timm's names; the rest stays as it is.
+    """Load a state dict under timm's names into the encoder of ``model``; the rest stays as it is.
 
     Args:
-        source: what to call the weights in an error.
+        model: the network to change.
+        state: the encoder's tensors, and possibly others.
+        source: name of the weights in an error.
 
     Raises:
         OptionError: the network has no encoder, or it does not take three channels.
-        WeightsError: they do not fit the encoder; nothing is loaded then.
+        WeightsError: the tensors do not fit the encoder; nothing is loaded then.
     """
     encoder = _encoder(model, source)
     found = {key: state.get(model.timm_key(key)) for key in encoder}
     wrong = [
         key
         for key, value in found.items()
-        if (value is None and not key.endswith("num_batches_tracked"))  # a counter that only some files carry
+        if (value is None and not key.endswith("num_batches_tracked"))  # a counter that only some files have
         or (value is not None and value.shape != encoder[key].shape)
     ]
     if wrong:
@@ -40,18 +40,18 @@ def load_encoder(model: Network, state: Mapping[str, Tensor], source: str) -> No
 
 
 def copy_encoder(model: Network, trained: Network, source: str) -> None:
-    """Fills the encoder of ``model`` with that of a trained network; see ``load_encoder``."""
+    """Copy the encoder of a trained network into ``model``; see ``load_encoder``."""
     load_encoder(model, {trained.timm_key(key): value for key, value in trained.state_dict().items()}, source)
 
 
 def load_imagenet_encoder(model: Network) -> None:
-    """Fills the encoder of ``model`` with timm's default ImageNet weights for it.
+    """Load timm's default ImageNet weights into the encoder of ``model``.
 
     Raises:
         OptionError: timm has no weights for this network, or it does not take three channels.
         OfflineError: ``CARSEG_OFFLINE`` is set.
         HubError: timm could not get the weights.
-        WeightsError: they do not fit the encoder, as after a change in timm; nothing is loaded then.
+        WeightsError: the weights do not fit the encoder, as after a change in timm; nothing is loaded then.
     """
     if not model.timm_encoder:
         kind = type(model).__name__
@@ -69,13 +69,13 @@ def load_imagenet_encoder(model: Network) -> None:
 
     try:
         pretrained = timm.create_model(model.timm_encoder, pretrained=True).state_dict()
-    except Exception as error:  # the download libraries below timm raise whatever they like
+    except Exception as error:  # timm's download libraries raise all kinds of errors
         raise HubError(f"timm could not get the ImageNet weights of {model.timm_encoder}: {error}") from error
     load_encoder(model, pretrained, source)
 
 
 def _encoder(model: Network, source: str) -> dict[str, Tensor]:
-    """The part of the state dict that ``source`` can fill."""
+    """Return the encoder's part of the state dict; raise OptionError where ``source`` cannot fill it."""
     kind, prefix = type(model).__name__, model.encoder_prefix
     encoder = {k: v for k, v in model.state_dict().items() if prefix and k.startswith(prefix)}
     if not encoder:

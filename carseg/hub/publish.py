@@ -34,30 +34,30 @@ def mirror(
     hub: str | os.PathLike[str] | None = None,
     progress: DownloadProgress | None = None,
 ) -> list[Path]:
-    """Makes a folder a hub, for ``hub=`` and ``CARSEG_HUB`` where there is no network, or to be served over http.
+    """Write a hub to a folder, for ``hub=`` and ``CARSEG_HUB`` where there is no network, or to be served over http.
 
-    Beside the models there is a file SHA256SUMS, which ``sha256sum -c`` reads, of all models in the folder.
+    Beside the models it holds a file SHA256SUMS of all their files, which ``sha256sum -c`` reads.
 
     Args:
-        folder: where to; files that are right already are kept.
-        names: models of the manifest or of ``hub``; none means all of the manifest.
-        hub: as for ``locate``.
-        progress: as for ``locate``.
+        folder: where to write; files that are right already stay.
+        names: models of the manifest or of ``hub``; by default all of the manifest.
+        hub: as for ``resolve``.
+        progress: as for ``resolve``.
 
     Returns:
         The weights files.
 
     Raises:
-        UnknownNameError, HubError: as ``locate``.
-        OptionError: the folder is no hub, and has a README.md of its own.
+        UnknownNameError, HubError: as ``resolve``.
+        OptionError: the folder is no hub but has a README.md, which would be overwritten.
         OSError: the folder cannot be written; no file in it is half-written.
     """
     folder = Path(folder)
     if (folder / "README.md").exists() and not (folder / SUMS).exists():
         raise OptionError(f"{folder} has a README.md, and is no hub: choose an empty folder")
-    found = [resolve(name, hub=hub, progress=progress) for name in names or load_manifest().models]
+    models = [resolve(name, hub=hub, progress=progress) for name in names or load_manifest().models]
     written = []
-    for resolved in found:
+    for resolved in models:
         target = folder / resolved.info.name / resolved.info.file
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.exists() or hash_file(target) != resolved.info.sha256:
@@ -67,8 +67,8 @@ def mirror(
         _write(target.parent / "README.md", _card(resolved.info))
         written.append(target)
     infos: dict[Path, ModelInfo] = {}
-    for config in sorted(folder.glob(f"*/{CONFIG}")):  # of what an earlier call put there too
-        with suppress(ManifestError):  # of something else
+    for config in sorted(folder.glob(f"*/{CONFIG}")):  # also models of earlier calls
+        with suppress(ManifestError):  # another program's config.json
             infos[config] = read_config(config)
     files = sorted(path for config in infos for path in config.parent.iterdir() if path.is_file())
     _write(folder / SUMS, "".join(f"{hash_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files))
@@ -83,21 +83,21 @@ def publish(
     manifest: Path = MANIFEST,
     progress: DownloadProgress | None = None,
 ) -> str | None:
-    """Puts all models of the manifest on a hub and writes where they are into the manifest.
+    """Upload all models of the manifest to a hub and write its address into the manifest.
 
     Args:
         destination: a folder, or ``hf://ORG/REPO``, which needs the write token of ``hf auth login`` or ``HF_TOKEN``.
-        address: where a folder will be served, ``https://...``. Where there are no folders, as among the assets of a
-            release, it has ``{asset}`` where a file's name goes; NAME/FILE is then written as NAME.FILE.
-        manifest: the file to write; the next release carries it.
-        progress: as for ``locate``.
+        address: address at which a folder will be served, ``https://...``. Where there are no folders, as among the
+            assets of a release, it has ``{asset}`` in place of a file's name; NAME/FILE is then written as NAME.FILE.
+        manifest: the file to write; the next release contains it.
+        progress: as for ``resolve``.
 
     Returns:
-        The address that was written, for the Hugging Face Hub with the commit; None for a folder without ``address``.
+        The address that was written, with the commit for the Hugging Face Hub; None for a folder without ``address``.
 
     Raises:
-        OptionError: ``destination`` is an address of another kind, or ``address`` is none that files are got from, or
-            given beside ``hf://``, which has its own.
+        OptionError: ``destination`` is an address of another kind, or ``address`` is not ``http(s)://`` or given beside
+            ``hf://``, which has its own.
         HubError: the upload failed.
     """
     if address and (destination.startswith("hf://") or not address.startswith(("http://", "https://"))):
@@ -120,7 +120,7 @@ def publish(
 
 
 def _flatten(folder: Path) -> None:
-    """Takes the files of a hub out of their folders."""
+    """Move the files of a hub out of their folders, under the names of ``asset_name``."""
     sums = [line.split("  ", 1) for line in (folder / SUMS).read_text("utf-8").splitlines()]
     for _, file in sums:
         (folder / file).replace(folder / asset_name(file))
@@ -130,7 +130,7 @@ def _flatten(folder: Path) -> None:
 
 
 def _upload(folder: Path, repository: str) -> str:
-    """Gives the commit."""
+    """Upload a folder to a repository of the Hugging Face Hub and return the commit."""
     if is_offline():
         raise OfflineError(f"cannot publish to hf://{repository}: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
     from huggingface_hub import HfApi
@@ -139,14 +139,15 @@ def _upload(folder: Path, repository: str) -> str:
     try:
         api.create_repo(repository, exist_ok=True)
         return api.upload_folder(repo_id=repository, folder_path=folder, commit_message="Publish the weights").oid
-    except Exception as error:  # also those of its HTTP library, which is not the same in all its versions
-        message = f"{type(error).__name__} {error}".splitlines()[0]
+    except Exception as error:  # also those of its HTTP library, which differs between its versions
+        reason = f"{type(error).__name__} {error}".splitlines()[0]
         raise HubError(
-            f"cannot publish to hf://{repository}: {message}; is there a token that may write (hf auth login)?"
+            f"cannot publish to hf://{repository}: {reason}; is there a token that may write (hf auth login)?"
         ) from None
 
 
 def _card(info: ModelInfo) -> str:
+    """Return the card beside the published weights, which has notes, where these are the manifest's own; else a new one."""
     own = ROOT / "weights" / info.name / "README.md"
     return (
         own.read_text("utf-8") if own.exists() and info == load_manifest().models.get(info.name) else model_card(info)

@@ -1,4 +1,4 @@
-"""Weights by name: nothing outside this folder opens a socket or the cache.
+"""Weights by name, resolved to a verified file on this machine.
 
 A hub is a place with the layout of ``weights/`` (NAME/model.safetensors, NAME/config.json): a folder, an ``http(s)://``
 base or ``hf://ORG/REPO@COMMIT``. A file is used only when its sha256 is the one in the manifest, or, for a name that
@@ -42,7 +42,7 @@ class ResolvedWeights:
     """Weights on this machine, verified.
 
     Attributes:
-        entry: what is known about them.
+        info: what is known about them.
         path: the safetensors file.
     """
 
@@ -57,18 +57,18 @@ def resolve(
     hub: str | os.PathLike[str] | None = None,
     progress: DownloadProgress | None = None,
 ) -> ResolvedWeights:
-    """The weights of a model, downloaded if they have to be.
+    """Return the verified weights of a model, downloaded if they have to be.
 
     Args:
         name: a model of the manifest or of the given hub, or the folder of a fine-tuned network.
         weights: a safetensors file, a folder with one and its ``config.json``, or the folder of a training run, to use
             instead of the published file.
-        hub: where to look first; None: ``CARSEG_HUB``.
+        hub: the hub to ask first; None: ``CARSEG_HUB``.
         progress: called with (bytes done, bytes in all) as a download goes on.
 
     Raises:
         UnknownNameError: no such model.
-        HubError: the weights cannot be had.
+        HubError: no place has the weights.
         WeightsError: the given file or folder cannot be used.
         OptionError: ``hub`` is not a hub.
     """
@@ -83,18 +83,18 @@ def resolve(
 
 
 def find_info(name: str, hub: str | os.PathLike[str] | None = None) -> ModelInfo:
-    """The entry of a model of the manifest, or of the given hub.
+    """Return what is known about a model of the manifest, or of the given hub.
 
     Raises:
         UnknownNameError: no such model.
-        HubError: the hub cannot be asked.
+        HubError: the hub cannot be reached.
         OptionError: ``hub`` is not a hub.
     """
     return load_manifest().models.get(name) or _info_of_hub(name, _given_hub(hub))
 
 
 def copies(info: ModelInfo, hub: str | os.PathLike[str] | None = None) -> list[Path]:
-    """Where the weights lie on this machine already, in the order in which they are used; not verified."""
+    """Return the files on this machine that may be the weights, in the order in which they are used; not verified."""
     paths = (path for path in _candidates(info, _given_hub(hub)) if os.path.isfile(path))
     found: dict[Path, Path] = {}
     for path in paths:
@@ -113,7 +113,7 @@ def _from_files(name: str, path: Path) -> ResolvedWeights:
         return ResolvedWeights(info, config.parent / info.file)
     if not path.exists():
         raise WeightsError(f"{path}: no such file or folder")
-    with suppress(ManifestError):  # a config.json of something else
+    with suppress(ManifestError):  # another program's config.json
         if (path.parent / CONFIG).exists() and read_config(path.parent / CONFIG).file == path.name:
             return _from_files(name, path.parent)
     known = load_manifest().models
@@ -137,7 +137,7 @@ def _further_places() -> list[Origin]:
 
 
 def _candidates(info: ModelInfo, given: Origin | None) -> Iterator[Path]:
-    """Where the file may lie on this machine."""
+    """Yield the paths on this machine at which the file may be."""
     file = Path(info.name, info.file)
     if isinstance(given, Path):
         yield given / file
@@ -169,15 +169,15 @@ def _obtain(info: ModelInfo, given: Origin | None, progress: DownloadProgress | 
     addresses = [place for place in (given, *_further_places()) if isinstance(place, str)]
     if addresses and _download(info, addresses, progress, reasons):
         return _cached(info)
-    message = "; ".join(reasons) or "nothing says where they are"
+    text = "; ".join(reasons) or "nothing says where they are"
     raise HubError(
-        f"the weights of {info.name!r} cannot be had ({message}): check the network, name a hub that has them (hub=, "
+        f"the weights of {info.name!r} cannot be had ({text}): check the network, name a hub that has them (hub=, "
         "--hub, CARSEG_HUB), or give the file (weights=, --weights)"
     )
 
 
 def _download(info: ModelInfo, addresses: list[str], progress: DownloadProgress | None, reasons: list[str]) -> bool:
-    """Puts the file into the cache, or a reason for each address into ``reasons``."""
+    """Download the file to the cache and return True, or append a reason for each address to ``reasons``."""
     with writing_cache("weights", info.sha256) as part:
         if os.path.isfile(_cached(info)) and hash_file(_cached(info)) == info.sha256:
             return True  # another process was faster
@@ -199,12 +199,12 @@ def _fetch_verified(address: str, info: ModelInfo, part: Path, progress: Downloa
         if hash_file(part) == info.sha256:
             return
         part.unlink()
-        if not resumed:  # else the half that was there before may be to blame
+        if not resumed:  # otherwise the part that was there before may be the wrong one
             raise UnavailableError("what it has under this name is another file (its sha256 differs)")
 
 
 def _info_of_hub(name: str, hub: Origin | None) -> ModelInfo:
-    """The entry of a name that the manifest does not have."""
+    """Return what a hub says about a model that the manifest does not have."""
     known = list(load_manifest().models)
     if hub is None or not is_name(name):
         raise unknown_name("model", name, known)
@@ -221,22 +221,25 @@ def _info_of_hub(name: str, hub: Origin | None) -> ModelInfo:
 
 
 def _config_of_hub(name: str, address: str) -> Path:
-    """A copy in the cache: of an address that may change only the stand-in for when it cannot be asked."""
-    kept = cache_dir() / "configs" / f"{hashlib.sha256(f'{address}/{name}'.encode()).hexdigest()}.json"
-    if kept.exists() and (is_offline() or HUGGING_FACE.fullmatch(address)):
-        return kept
+    """Return a cached copy of a model's ``config.json`` at an address.
+
+    At a commit it is downloaded once; elsewhere it may change, so the copy is used only where a download fails.
+    """
+    path = cache_dir() / "configs" / f"{hashlib.sha256(f'{address}/{name}'.encode()).hexdigest()}.json"
+    if path.exists() and (is_offline() or HUGGING_FACE.fullmatch(address)):
+        return path
     if is_offline():
         raise OfflineError(f"{address} cannot be asked for {name!r}: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
-    with writing_cache("configs", kept.stem) as part:
+    with writing_cache("configs", path.stem) as part:
         part.unlink(missing_ok=True)
         try:
             fetch(address, f"{name}/{CONFIG}", part)
-            read_config(part)  # an answer that is something else is none
+            read_config(part)  # raises where the answer is no config.json
         except MissingFileError:
             raise UnknownNameError(f"no model {name!r} at {address}, nor in the manifest") from None
         except (UnavailableError, ManifestError) as error:
-            if not kept.exists():
+            if not path.exists():
                 raise HubError(f"{address} cannot be asked for {name!r}: {error}") from None
         else:
-            part.replace(kept)
-    return kept
+            part.replace(path)
+    return path

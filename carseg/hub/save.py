@@ -1,6 +1,4 @@
-"""A trained network as a hub entry: a folder with ``model.safetensors`` and the ``config.json`` that says all about
-it.
-"""
+"""Saving of a trained network as a hub entry: a folder with ``model.safetensors`` and ``config.json``."""
 
 from __future__ import annotations
 
@@ -16,16 +14,16 @@ from carseg.hub.verify import hash_file
 
 
 def save_model(folder: Path, network: Network, info: ModelInfo, *, keep_float16: tuple[str, ...] = ()) -> ModelInfo:
-    """Writes a hub entry; one that is already there is replaced as a whole.
+    """Write a hub entry; one that is already there is replaced as a whole.
 
     Args:
         folder: becomes the entry's folder.
-        network: whose weights are stored, as ``entry.storage`` says.
-        entry: what is known about them; file, size, digest and number of parameters are filled in.
-        keep_float16: names of tensors that int8 storage keeps in float16.
+        network: the network whose weights are stored, as ``info.storage`` says.
+        info: what is known about them; size, digest and number of parameters are filled in.
+        keep_float16: names of tensors that "int8" stores as float16 instead.
 
     Returns:
-        The completed entry.
+        The completed ``info``.
     """
     with replacing_folder(folder) as partial:
         file = partial / info.file

@@ -1,4 +1,4 @@
-"""Whether a weights file is what it should be."""
+"""Checks that a weights file is the right one, by its sha256, and that it is no pickle."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _PICKLES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".pickle", ".tar")
 
 
 def verify(info: ModelInfo, path: Path) -> None:
-    """Checks that a file is the one the entry describes; within a process an unchanged file is read only once.
+    """Raise unless a file is the one that ``info`` describes; within a process an unchanged file is read only once.
 
     Raises:
-        WeightsError: it is not, or cannot be read.
+        WeightsError: its sha256 differs, or it cannot be read.
     """
     if hash_file(path) != info.sha256:
         raise WeightsError(f"{path} is not the file of {info.name!r} (its sha256 differs): delete it, or get it again")
 
 
 def hash_file(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal.
+    """Return the sha256 of a file, in hexadecimal.
 
     Raises:
         WeightsError: it cannot be read.
@@ -42,7 +42,7 @@ def _hash(path: Path, size: int, changed: int, inode: int) -> str:
 
 
 def refuse_pickle(path: Path) -> None:
-    """Raises WeightsError for a file that is a pickle by its name: loading one can run any code."""
+    """Raise WeightsError for a file that is a pickle by its name: loading one can run any code."""
     if path.suffix.lower() in _PICKLES:
         target = str(path.with_suffix(".safetensors"))
         raise WeightsError(

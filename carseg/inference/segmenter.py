@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from carseg.errors import CarsegError, OptionError
-from carseg.hub import ModelInfo, resolve
+from carseg.hub import ModelInfo, licence_notice, resolve
 from carseg.images import Float32Array, LoadedImage, Uint8Array
 from carseg.inference.postprocess import class_scores, to_mask
 from carseg.inference.prefetch import prefetch
@@ -20,6 +21,8 @@ from carseg.inference.sources import find_images, load_image
 from carseg.inference.tiles import tiles
 from carseg.labels import LabelSet
 from carseg.runtimes import Runtime, start_runtime
+
+_log = logging.getLogger("carseg")
 
 
 def load(
@@ -52,6 +55,8 @@ def load(
         OptionError: no such device, runtime or precision.
     """
     resolved = resolve(name, weights=weights, hub=hub)
+    if notice := licence_notice(resolved.info):
+        _log.warning(notice)
     return Segmenter(resolved.info, start_runtime(resolved, runtime, device, precision, threads))
 
 

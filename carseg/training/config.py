@@ -1,80 +1,81 @@
-"""What can be set about a training. Standard library only, so that the command line can list it without torch."""
+"""The settings of a training. Standard library only, so that the command line can list them without torch."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from carseg.errors import ManifestError, OptionError
 from carseg.hub import Record
+
+
+def _setting(default: Any, help: str, option: str | None = None) -> Any:
+    """Return a field with what the command line and the documentation say about it, and its option's name if unlike."""
+    return field(default=default, metadata={"help": help, "option": option})
 
 
 @dataclass(frozen=True)
 class TrainingConfig(Record):
     """Settings of a training; the defaults fine-tune a zoo weight on a few hundred images.
 
-    Attributes:
-        epochs: passes over the training images, unless ``minutes`` is given.
-        minutes: a budget of time instead; the schedule fits itself to it.
-        batch_size: images a step, over all processes.
-        size: (height, width) the network sees; by default that of the weights it starts from.
-        start_scale: share of ``size`` that images have at first; they grow over the first 60 % of the training, which
-            makes it quicker (progressive learning: Tan and Le 2021, https://arxiv.org/abs/2104.00298).
-        lr: peak learning rate.
-        encoder_lr_factor: the encoder's share of it.
-        weight_decay: on weights, not on biases and norms.
-        loss: ce, weighted-ce, dice, dice+ce, focal, tversky, lovasz, ohem.
-        optimizer: adam, adamw, sgd, adagrad.
-        schedule: onecycle, poly, cosine, warm-restarts, plateau, constant.
-        augment: none, all, or several of flip, crop, perspective, affine (scale, rotate, shift), jitter (colour), paste
-            (another image as background) joined by "+".
-        freeze: parts that stay as they are: "encoder", "bn".
-        encoder: what the encoder starts from: a file of weights under timm's names, a model or run folder with the same
-            encoder, or "imagenet" (downloaded by timm).
-        teacher: a model of the same classes, or a run folder; what it says about an image counts as much as its label.
-        unlabelled: a folder of images without labels to learn from too: what is in them the teacher alone says.
-        ema: decay of the moving average of the weights, which is what is validated and kept.
-        accumulate: parts a batch is cut into, where it does not fit into memory.
-        clip: largest norm of the gradient; 0 switches clipping off.
-        balanced: draw images with rare classes more often.
-        patience: stop after so many validations without a better one.
-        val_fraction: share of the training images held out where the data has no validation split; 0 trains on all.
-        seed: of everything random.
-        workers: threads that read images.
-        device: auto, cpu, cuda, cuda:N, mps.
-        precision: auto (bfloat16 where the device has it natively), float32, bfloat16, float16.
-        skip_bad: leave out images that cannot be read instead of refusing to start.
-        tensorboard: also log for TensorBoard, into the folder tensorboard/ of the run.
+    What each means stands in its field's ``metadata["help"]``.
+
+    Raises:
+        OptionError: a setting has the wrong type, or a value that makes no sense.
     """
 
-    epochs: int = 50
-    minutes: float | None = None
-    batch_size: int = 8
-    size: tuple[int, int] | None = None
-    start_scale: float = 1.0
-    lr: float = 1e-3
-    encoder_lr_factor: float = 0.2
-    weight_decay: float = 0.01
-    loss: str = "dice+ce"
-    optimizer: str = "adamw"
-    schedule: str = "cosine"
-    augment: str = "flip+affine+jitter"
-    freeze: tuple[str, ...] = ()
-    encoder: str | None = None
-    teacher: str | None = None
-    unlabeled: str | None = None
-    ema: float = 0.99
-    accumulate: int = 1
-    clip: float = 1.0
-    balanced: bool = False
-    patience: int | None = None
-    val_fraction: float = 0.1
-    seed: int = 0
-    workers: int = 2
-    device: str = "auto"
-    precision: str = "auto"
-    skip_bad: bool = False
-    tensorboard: bool = False
+    epochs: int = _setting(50, "Passes over the training images, unless minutes are given.")
+    minutes: float | None = _setting(None, "A budget of time instead; the schedule fits itself to it.")
+    batch_size: int = _setting(8, "Images per step, over all processes.")
+    size: tuple[int, int] | None = _setting(
+        None, "Height and width that the network sees; by default those of the weights it starts from."
+    )
+    start_scale: float = _setting(
+        1.0,
+        "Share of the size that images have at first; they grow over the first 60 % of the training, which makes it "
+        "quicker (progressive learning: Tan and Le 2021, https://arxiv.org/abs/2104.00298).",
+    )
+    lr: float = _setting(1e-3, "Peak learning rate.")
+    encoder_lr_factor: float = _setting(0.2, "The encoder's share of it.")
+    weight_decay: float = _setting(0.01, "On weights, not on biases and norms.")
+    loss: str = _setting("dice+ce", "ce, weighted-ce, dice, dice+ce, focal, tversky, lovasz, ohem.")
+    optimizer: str = _setting("adamw", "adam, adamw, sgd, adagrad.")
+    schedule: str = _setting("cosine", "onecycle, poly, cosine, warm-restarts, plateau, constant.")
+    augment: str = _setting(
+        "flip+affine+jitter",
+        "none, all, or several of flip, crop, perspective, affine (scale, rotate, shift), jitter (colour), paste "
+        '(another image as background) joined by "+".',
+    )
+    freeze: tuple[str, ...] = _setting((), 'Parts that stay as they are: "encoder", "bn".')
+    encoder: str | None = _setting(
+        None,
+        "What the encoder starts from: a file of weights under timm's names, a model or run folder with the same "
+        'encoder, or "imagenet" (downloaded by timm).',
+    )
+    teacher: str | None = _setting(
+        None,
+        "A model of the same classes, or a run folder; its probabilities for an image count as much as the label.",
+    )
+    unlabeled: str | None = _setting(
+        None,
+        "A folder of images without labels to learn from too: the teacher alone says what is in them.",
+        option="--unlabelled",
+    )
+    ema: float = _setting(0.99, "Decay of the moving average of the weights, which is what is validated and saved.")
+    accumulate: int = _setting(1, "Parts that a batch is cut into, where it does not fit into memory.")
+    clip: float = _setting(1.0, "Largest norm of the gradient; 0 switches clipping off.")
+    balanced: bool = _setting(False, "Draw images with rare classes more often.")
+    patience: int | None = _setting(None, "Stop after so many validations without a better one.")
+    val_fraction: float = _setting(
+        0.1, "Share of the training images held out where the data has no validation split; 0 trains on all."
+    )
+    seed: int = _setting(0, "Of everything random.")
+    workers: int = _setting(2, "Threads that read images.")
+    device: str = _setting("auto", "auto, cpu, cuda, cuda:N, mps.")
+    precision: str = _setting("auto", "auto (bfloat16 where the device has it natively), float32, bfloat16, float16.")
+    skip_bad: bool = _setting(False, "Leave out images that cannot be read instead of refusing to start.")
+    tensorboard: bool = _setting(False, "Also log for TensorBoard, into the folder tensorboard/ of the run.")
 
     def __post_init__(self) -> None:
         try:

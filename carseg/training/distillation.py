@@ -25,7 +25,7 @@ ENLARGED = 2.0
 
 
 class Teacher:
-    """A trained network whose opinion another one learns from.
+    """A trained network whose probabilities another one learns from.
 
     Args:
         model: a model's name, or a run folder.
@@ -59,7 +59,7 @@ class Teacher:
         self.network = network.to(device).to(memory_format=torch.channels_last).requires_grad_(False)
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Probabilities float32 (N, C, h, w) for images float32 (N, 3, H, W) in 0..255."""
+        """Return probabilities float32 (N, C, h, w) for images float32 (N, 3, H, W) in 0..255."""
         height, width = images.shape[-2:]
         scale = min(ENLARGED, self.spec.size[0] / height, self.spec.size[1] / width)
         if scale > 1:

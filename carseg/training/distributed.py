@@ -12,7 +12,7 @@ from torch import nn
 
 from carseg._env import local_rank, rank, world_size
 
-PATIENCE = timedelta(hours=2)  # the others wait while the leading process reads the images or validates
+PATIENCE = timedelta(hours=2)  # the others wait while the main process reads the images or validates
 
 
 class Group:
@@ -35,15 +35,15 @@ class Group:
 
     @property
     def is_main_process(self) -> bool:
-        """Whether this process is the one that validates, logs and writes."""
+        """True in the process that validates, logs and writes."""
         return self.rank == 0
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The network, its gradients averaged over the group."""
+        """Return the network, its gradients averaged over the group."""
         return nn.parallel.DistributedDataParallel(network) if self.size > 1 else network
 
     def mean(self, value: float) -> float:
-        """The mean of every process's value."""
+        """Return the mean of every process's value."""
         if self.size == 1:
             return value
         tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
@@ -51,7 +51,7 @@ class Group:
         return tensor.item() / self.size
 
     def agree(self, value: float) -> float:
-        """The leading process's value, in every process."""
+        """Return the main process's value, in every process."""
         if self.size == 1:
             return value
         tensor = torch.tensor(value, dtype=torch.float64, device=self.device)
@@ -60,7 +60,7 @@ class Group:
 
     @contextmanager
     def main_process_first(self) -> Iterator[None]:
-        """The block runs in the leading process, then in the others."""
+        """Run the block in the main process, then in the others."""
         if self.size > 1 and not self.is_main_process:
             dist.barrier()
         yield

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from carseg._files import replacing
 from carseg.architectures import Network, list_architectures
 from carseg.data import Dataset, parse_augmentation
 from carseg.errors import DataError, OptionError, TrainingError, WeightsError
 from carseg.evaluation import Scores, to_metric
 from carseg.hub import (
     DataSource,
+    ModelInfo,
     find_info,
     save_model,
 )
@@ -27,7 +26,7 @@ from carseg.training import losses, optim
 from carseg.training.config import TrainingConfig
 from carseg.training.precision import training_precision
 from carseg.training.report import write_report
-from carseg.training.run_folder import START, make_folder, read_start, resumed_config
+from carseg.training.run_folder import RunStart, make_folder, read_start, resumed_config
 from carseg.training.splits import open_splits
 from carseg.training.start import start_network
 from carseg.training.trainer import Trainer
@@ -45,19 +44,19 @@ def finetune(
     resume: bool = False,
     report: Callable[[dict[str, float]], None] | None = None,
 ) -> Path:
-    """Trains a network on labelled images.
+    """Train a network on labelled images.
 
     Args:
         model: where it starts: a model's name, the folder of an earlier run's ``best``, or the name of an architecture
-            for random weights (``options.encoder`` brings a trained encoder).
+            for random weights (``config.encoder`` brings a trained encoder).
         data: what ``carseg.data.load`` reads. Its validation split chooses the best state; where it has none a share of
             the training images is held out.
         out: the run folder.
-        options: all settings; None takes the defaults, or those a resumed run was started with.
+        config: all settings; None takes the defaults, or those a resumed run was started with.
         labels: a label set, or a known one's name, for a folder that does not name its classes.
         mapping: class name to new name, to rename, merge or ("") ignore classes of a folder.
         hub: where to look for weights first.
-        resume: go on with the run in ``out``; model, data and options must be those it was started with, but for
+        resume: go on with the run in ``out``; model, data and settings must be those it was started with, but for
             ``device``, ``workers`` and ``tensorboard``. A class map, and a label set's name, need not be given again.
         report: called after every step with ``done`` (share of the budget), ``step``, ``loss`` and ``best_miou``.
 
@@ -74,17 +73,18 @@ def finetune(
         raise OptionError("labels and mapping are for a folder: open the data set with them")
     _refuse_unknown(str(model), config or TrainingConfig(), hub)
     run = Path(out)
-    started = read_start(run) if resume else None
-    if started is None:
+    start = read_start(run) if resume else None
+    if start is None:
         config = config or TrainingConfig()
         make_folder(run)
     else:
-        config = resumed_config(started, run, config, str(model))
-        labels, mapping = labels or started.get("labels"), mapping or started.get("mapping")
+        config = resumed_config(start, run, config, str(model))
+        labels, mapping = labels or start.labels, mapping or start.mapping
     train, val = open_splits(data, config, labels=labels, mapping=mapping)
-    images = {"classes": list(train.labels.classes), "train": len(train), "val": len(val or ())}
-    if started is not None and started["data"] != images:
-        raise DataError(f"{data} has changed since {run} was started: then {started['data']}, now {images}")
+    asked = labels if isinstance(labels, str) else None
+    begun = RunStart(str(model), config, asked, dict(mapping or {}), train.labels.classes, len(train), len(val or ()))
+    if start is not None and _data(start) != _data(begun):
+        raise DataError(f"{data} has changed since {run} was started: then {_data(start)}, now {_data(begun)}")
     torch.manual_seed(config.seed)  # for the weights that are new
     network, info, new = start_network(model, train.labels, config, hub=hub)
     info = replace(
@@ -98,21 +98,19 @@ def finetune(
         measured = (to_metric(scores, train.name, "val"),) if scores else ()
         save_model(folder, trained, replace(info, metrics=measured))
 
-    spec = info.input
-    trainer = Trainer(network, spec, train, val, run, config, pack=write, report=report, hub=hub)
+    trainer = Trainer(network, info.input, train, val, run, config, pack=write, report=report, hub=hub)
     if resume:
         trainer.resume()
     elif trainer.group.is_main_process:
-        begun = {
-            "model": str(model),
-            "options": asdict(config),
-            "labels": labels if isinstance(labels, str) else None,
-            "mapping": dict(mapping or {}),
-            "data": images,
-            "new_tensors": new,
-        }
-        with replacing(run / START) as partial:
-            partial.write_text(json.dumps(begun, indent=2) + "\n", "utf-8")
+        replace(begun, new_tensors=tuple(new)).write(run)
+    _run(trainer, info)
+    if trainer.group.is_main_process:
+        write_report(run, val or train, device=config.device)
+    return run / "best"
+
+
+def _run(trainer: Trainer, info: ModelInfo) -> None:
+    """Train, and say what to do about a step that cannot be computed."""
     try:
         trainer.run()
     except torch.OutOfMemoryError as error:
@@ -123,13 +121,10 @@ def finetune(
             advice = "use a larger batch_size or size, or a smaller accumulate"
             raise OptionError(f"{info.architecture} cannot learn from one image at a time: {advice}") from error
         raise
-    if trainer.group.is_main_process:
-        write_report(run, val or train, device=config.device)
-    return run / "best"
 
 
 def _refuse_unknown(model: str, config: TrainingConfig, hub: str | os.PathLike[str] | None) -> None:
-    """Names that are misspelt are told before all images are read."""
+    """Raise for misspelt names, before all images are read."""
     for name in (model, config.encoder, config.teacher):
         if not name or name in (*list_architectures(), "imagenet") or os.path.exists(name):
             continue
@@ -142,6 +137,10 @@ def _refuse_unknown(model: str, config: TrainingConfig, hub: str | os.PathLike[s
     parse_augmentation(config.augment)
     optim.check_freezable(config.freeze)
     training_precision(config.precision, pick_device(config.device))
+
+
+def _data(start: RunStart) -> dict[str, object]:
+    return {"classes": list(start.classes), "train": start.train, "val": start.val}
 
 
 def _sources(train: Dataset, val: Dataset | None) -> tuple[DataSource, ...]:

@@ -1,4 +1,4 @@
-"""The figures of a training, a row a validation: RUN/log.csv, and RUN/tensorboard/ where it is asked for."""
+"""The figures of a training, one row per validation: RUN/log.csv, and RUN/tensorboard/ where it is asked for."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TrainingLog:
             _summary_writer()
 
     def add(self, row: LogRow) -> None:
-        """Appends a row.
+        """Append a row.
 
         Raises:
             OSError: the disk is full; the file is as it was.
@@ -53,11 +53,11 @@ class TrainingLog:
             self._writer.flush()
 
     def rewind(self, step: int) -> None:
-        """Drops the rows after a step."""
+        """Drop the rows after a step."""
         self._write([row for row in self.rows if (row["step"] or 0) <= step])
 
     def close(self) -> None:
-        """Ends the writing for TensorBoard."""
+        """End the writing for TensorBoard."""
         if self._writer is not None:
             self._writer.close()
 
@@ -70,7 +70,7 @@ class TrainingLog:
 
 
 def read_log(folder: Path) -> list[LogRow]:
-    """The rows in a run folder, none where nothing was logged yet.
+    """Return the rows in a run folder, none where nothing was logged yet.
 
     Raises:
         TrainingError: its ``log.csv`` is that of something else.

@@ -20,7 +20,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def make_loss(name: str, class_weights: Tensor | None = None) -> Loss:
-    """A loss by name: ce, weighted-ce, dice, dice+ce, focal, tversky, lovasz, ohem.
+    """Return a loss by name: ce, weighted-ce, dice, dice+ce, focal, tversky, lovasz, ohem.
 
     Args:
         class_weights: float32 (C,), used by weighted-ce only; ``inverse_frequency`` makes some.
@@ -34,7 +34,7 @@ def make_loss(name: str, class_weights: Tensor | None = None) -> Loss:
 
 
 def deep_supervision(loss: Loss, outputs: Sequence[Tensor], weights: Sequence[float], target: Tensor) -> Tensor:
-    """The weighted sum of a loss over a network's training outputs, each upsampled to the target's size."""
+    """Return the weighted sum of a loss over a network's training outputs, each upsampled to the target's size."""
     total = target.new_zeros((), dtype=torch.float32)
     for logits, weight in zip(outputs, weights, strict=True):
         logits = logits.float()
@@ -45,13 +45,13 @@ def deep_supervision(loss: Loss, outputs: Sequence[Tensor], weights: Sequence[fl
 
 
 def soft_cross_entropy(logits: Tensor, probability: Tensor) -> Tensor:
-    """Mean cross-entropy to probabilities float32 (N, C, H, W), such as another network's."""
+    """Return the mean cross-entropy to probabilities float32 (N, C, H, W), such as another network's."""
     return -(probability * logits.float().log_softmax(1)).sum(1).mean()
 
 
 def inverse_frequency(pixels: Tensor) -> Tensor:
-    """Class weights from pixel counts (C,): 1 / log(1.02 + share), scaled to a mean of 1 (Paszke et al. 2016, ENet,
-    section 5).
+    """Return class weights from pixel counts (C,): 1 / log(1.02 + share), scaled to a mean of 1 (Paszke et al. 2016,
+    ENet, section 5).
     """
     weights = 1 / torch.log(1.02 + pixels.float() / pixels.sum().clamp(min=1))
     return weights / weights.mean()
@@ -62,7 +62,7 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def weighted_cross_entropy(logits: Tensor, target: Tensor, *, weights: Tensor | None) -> Tensor:
-    """Mean over the labelled pixels; with weights the weighted mean, as torch defines it."""
+    """Return the mean over the labelled pixels; with weights the weighted mean, as torch defines it."""
     weights = None if weights is None else weights.to(logits.device)
     summed = F.cross_entropy(logits.float(), target, weights, ignore_index=IGNORE, reduction="sum")
     valid = target[target != IGNORE]
@@ -71,7 +71,7 @@ def weighted_cross_entropy(logits: Tensor, target: Tensor, *, weights: Tensor | 
 
 
 def _overlap(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Per class, over the whole batch: soft true positives, summed probability, number of pixels."""
+    """Return per class, over the whole batch: soft true positives, summed probability, number of pixels."""
     classes, valid = logits.shape[1], target != IGNORE
     label = target.where(valid, 0)
     probability = logits.float().softmax(1)

@@ -1,4 +1,4 @@
-"""What moves the weights: optimisers with their parameter groups, schedules as functions of progress, the moving
+"""Optimisers with their parameter groups, schedules as functions of progress, the moving
 average.
 """
 
@@ -28,7 +28,7 @@ FREEZABLE = ("encoder", "bn")
 def make_optimizer(
     model: Network, name: str, lr: float, *, weight_decay: float = 0.01, encoder_lr_factor: float = 1.0
 ) -> Optimizer:
-    """Two learning rates (encoder, rest), and weight decay on weights only, not on biases and norms.
+    """Return an optimiser with two learning rates (encoder, rest) and weight decay on weights, not on biases and norms.
 
     Frozen parameters (``requires_grad`` False) are left out. Each group keeps its learning rate under ``peak_lr``,
     which a schedule's factor multiplies.
@@ -54,7 +54,7 @@ def make_optimizer(
 
 
 def optimizer_named(name: str) -> Callable[..., Optimizer]:
-    """What makes an optimiser of that name from groups of parameters and a learning rate.
+    """Return what makes an optimiser of that name from groups of parameters and a learning rate.
 
     Raises:
         UnknownNameError: there is none.
@@ -65,14 +65,14 @@ def optimizer_named(name: str) -> Callable[..., Optimizer]:
 
 
 def check_freezable(parts: tuple[str, ...]) -> None:
-    """Raises UnknownNameError unless ``freeze`` knows all of these."""
+    """Raise UnknownNameError unless ``freeze`` knows all of these."""
     for part in parts:
         if part not in FREEZABLE:
             raise unknown_name("part to freeze", part, FREEZABLE)
 
 
 def freeze(model: Network, parts: tuple[str, ...]) -> None:
-    """Stops the encoder's parameters ("encoder"), or all batch norms' parameters and statistics ("bn"), from changing.
+    """Keep the encoder's parameters ("encoder"), or all batch norms' parameters and statistics ("bn"), from changing.
 
     Call it after every ``model.train()``, which switches the statistics on again.
     """
@@ -135,14 +135,14 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 
 
 def make_schedule(name: str) -> Callable[[float], float]:
-    """A schedule by name: a function from progress in 0..1 to the factor of the peak learning rate."""
+    """Return a schedule by name: a function from progress in 0..1 to the factor of the peak learning rate."""
     if name not in SCHEDULES:
         raise unknown_name("schedule", name, SCHEDULES)
     return lambda progress: SCHEDULES[name](min(progress, 1.0))
 
 
 def set_lr(optimizer: Optimizer, factor: float) -> None:
-    """Every group's learning rate becomes its peak times ``factor``."""
+    """Set every group's learning rate to its peak times ``factor``."""
     for group in optimizer.param_groups:
         group["lr"] = group["peak_lr"] * factor
 

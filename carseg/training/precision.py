@@ -1,4 +1,4 @@
-"""What a training computes in."""
+"""The number type that a training computes in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from carseg.runtimes import native_bfloat16
 
 
 def training_precision(name: str, device: torch.device) -> torch.dtype:
-    """What a training computes in; "auto" is bfloat16 where the device has it natively.
+    """Return the type that a training computes in; "auto" is bfloat16 where the device has it natively.
 
     Raises:
         UnknownNameError: no such precision.

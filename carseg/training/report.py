@@ -1,4 +1,4 @@
-"""What became of a training as one HTML page, RUN/report.html: curves, IoU by class, predictions beside the truth."""
+"""The outcome of a training as one HTML page, RUN/report.html: curves, IoU by class, predictions beside the truth."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CURVES = {
 
 
 def write_report(run: Path, images: Dataset, *, device: str = "auto") -> Path:
-    """Writes the page of a run that has ended.
+    """Write the page of a run that has ended.
 
     Args:
         run: the run folder.
@@ -76,7 +76,7 @@ def _figures(metric: Metric) -> str:
 
 
 def _sheet(segmenter: Segmenter, images: Dataset, number: int) -> str:
-    """An image, its prediction and its truth, side by side."""
+    """Return an image, its prediction and its truth, side by side."""
     rgb, truth = images[number].load()
     masks = {"prediction": segmenter.predict(rgb).mask, "truth": truth}
     sheet = draw.side_by_side(rgb, masks, segmenter.labels)
@@ -118,7 +118,7 @@ def _chart(curves: dict[str, list[tuple[float, float]]]) -> str:
 
 
 def _tick(largest: float) -> float:
-    """A round distance between ticks that gives 4 to 10 of them up to ``largest``."""
+    """Return a round distance between ticks that gives 4 to 10 of them up to ``largest``."""
     if largest <= 0:
         return 1.0
     power = 10 ** math.floor(math.log10(largest))

@@ -1,24 +1,58 @@
-"""The folder of a run: how it was started, and whether it may be resumed."""
+"""The folder of a run: how it was started, and whether it may be resumed.
+
+run.json    how it was started, see ``RunStart``
+state.pt    everything needed to go on; it is there once something was learned
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
+from carseg._files import replacing
 from carseg.errors import OptionError, TrainingError
+from carseg.hub import Record, from_plain
 from carseg.training.config import TrainingConfig
-from carseg.training.trainer import STATE
 
 START = "run.json"
-MAY_CHANGE = ("device", "workers", "tensorboard")  # options that do not change what a resumed run learns
+STATE = "state.pt"
+MAY_CHANGE = ("device", "workers", "tensorboard")  # settings that do not change what a resumed run learns
 
 
-def read_start(run: Path) -> dict[str, Any]:
-    """How a run was started: ``model``, ``options``, ``labels`` (a set's name), ``mapping``, ``data`` (classes and
-    numbers of images), ``new_tensors``.
+@dataclass(frozen=True)
+class RunStart(Record):
+    """Record of how a run was started.
+
+    Attributes:
+        model: what it started from.
+        config: all its settings.
+        labels: name of the label set that was asked for, None where none was.
+        mapping: class name to new name.
+        classes: the classes it learns.
+        train: number of images that it learns from.
+        val: number of images that choose the best state.
+        new_tensors: tensors that began, at least in part, with random weights.
+    """
+
+    model: str
+    config: TrainingConfig
+    labels: str | None
+    mapping: dict[str, str]
+    classes: tuple[str, ...]
+    train: int
+    val: int
+    new_tensors: tuple[str, ...] = ()
+
+    def write(self, run: Path) -> None:
+        """Write the file that ``read_start`` reads."""
+        with replacing(run / START) as partial:
+            partial.write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
+
+
+def read_start(run: Path) -> RunStart:
+    """Return how the run in a folder was started.
 
     Raises:
         TrainingError: there is no run, or what it was started with cannot be read.
@@ -27,13 +61,18 @@ def read_start(run: Path) -> dict[str, Any]:
     if not path.exists():
         raise TrainingError(f"{run} holds no run to resume; start it without resume")
     try:
-        started: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        return started | {"options": TrainingConfig(**started["options"])}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        start: RunStart = from_plain(RunStart, json.loads(path.read_text("utf-8")))
+        return start
+    except ValueError as error:
         raise TrainingError(f"{path} is damaged ({error}): start another run from what {run} holds") from None
 
 
 def make_folder(run: Path) -> None:
+    """Make the folder of a new run.
+
+    Raises:
+        OptionError: it holds a run that has learned something.
+    """
     if (run / START).exists() and anything_learned(run):
         raise OptionError(f"{run} holds a run already: resume it, or choose another folder")
     run.mkdir(parents=True, exist_ok=True)
@@ -41,16 +80,19 @@ def make_folder(run: Path) -> None:
 
 
 def anything_learned(run: Path) -> bool:
-    """Whether a run got further than its first step, which may not have fitted into memory."""
+    """Return whether a run got further than its first step, which may not have fitted into memory."""
     return (run / STATE).exists() or (run / "best").exists()
 
 
-def resumed_config(started: dict[str, Any], run: Path, config: TrainingConfig | None, model: str) -> TrainingConfig:
-    """The options of a run that goes on: those it was started with, but for what may change."""
-    kept: TrainingConfig = started["options"]
-    config = config or kept
-    pairs = {f.name: (getattr(kept, f.name), getattr(config, f.name)) for f in fields(TrainingConfig)}
-    pairs = {"model": (started["model"], model)} | {k: v for k, v in pairs.items() if k not in MAY_CHANGE}
+def resumed_config(start: RunStart, run: Path, config: TrainingConfig | None, model: str) -> TrainingConfig:
+    """Return the settings of a run that goes on: those it was started with, but for what may change.
+
+    Raises:
+        OptionError: the model or another setting is not the one that it was started with.
+    """
+    config = config or start.config
+    pairs = {f.name: (getattr(start.config, f.name), getattr(config, f.name)) for f in fields(TrainingConfig)}
+    pairs = {"model": (start.model, model)} | {name: pair for name, pair in pairs.items() if name not in MAY_CHANGE}
     for name, (old, new) in pairs.items():
         if old != new:
             other = f", from {run / 'best'} if you like" if anything_learned(run) else ""

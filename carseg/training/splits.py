@@ -19,7 +19,7 @@ def open_splits(
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
 ) -> tuple[Dataset, Dataset | None]:
-    """The training images, those without labels too, and those that choose the best state; every one is readable.
+    """Return the training images, those without labels too, and those that choose the best state; all can be read.
 
     Raises:
         DataError: images are broken (and ``options.skip_bad`` is off), or there are none to train on.
@@ -41,7 +41,7 @@ def open_splits(
 
 
 def _verified(dataset: Dataset, config: TrainingConfig) -> Dataset:
-    """The data set with what cannot be read left out, where the options say so; a warning names it."""
+    """Return the data set without what cannot be read, where the settings allow that; a warning names it."""
     dataset = dataset.verified(skip_bad=config.skip_bad)
     if dataset.broken:
         listed = "".join(f"\n  {name}: {reason}" for name, reason in dataset.broken.items())

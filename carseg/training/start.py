@@ -1,4 +1,4 @@
-"""What a training starts from: the network with its first weights, and what shaped those."""
+"""The start of a training: the network with its first weights, and what shaped those."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def start_network(
     *,
     hub: str | os.PathLike[str] | None = None,
 ) -> tuple[Network, ModelInfo, list[str]]:
-    """The network a training starts from, what will be known about its weights, and which tensors are new.
+    """Return the network a training starts from, what will be known about its weights, and which tensors are new.
 
     With weights for other classes, the head keeps what belongs to classes of the same name and is random for the rest.
-    The entry's ``data`` is what shaped the weights it starts from, its encoder and its teacher. The terms of the data
+    The info's ``data`` is what shaped the weights it starts from, its encoder and its teacher. The terms of the data
     to come are not known, so commercial use is "unclear", and "no" where one of those forbids it.
     """
     before: list[tuple[ModelInfo, Literal["pretraining", "distillation"]]] = []
@@ -92,7 +92,7 @@ def start_network(
 
 
 def _load_encoder(network: Network, encoder: str, hub: str | os.PathLike[str] | None) -> list[ModelInfo]:
-    """Fills the encoder; returns the weights it comes from, as far as anything is written down about them."""
+    """Fill the encoder; return the weights it comes from, as far as anything is written down about them."""
     if encoder == "imagenet":
         load_imagenet_encoder(network)
     elif encoder.endswith(".safetensors"):
@@ -105,7 +105,7 @@ def _load_encoder(network: Network, encoder: str, hub: str | os.PathLike[str] | 
 
 
 def _shaped(info: ModelInfo, role: Literal["pretraining", "distillation"]) -> list[DataSource]:
-    """The data of weights that others learn from, under the role it has for those.
+    """Return the data of weights that others learn from, under the role it has for those.
 
     What a teacher began with shaped its pupil through the teacher alone.
     """

@@ -6,7 +6,7 @@ uninterrupted one would.
 
 A run folder holds
     state.pt       everything needed to go on
-    log.csv        a row a validation
+    log.csv        one row per validation
     best/, last/   hub entries (model.safetensors, config.json), what ``carseg.load`` takes
     cache/         the images, decoded and resized once
 """
@@ -41,8 +41,8 @@ from carseg.training.distributed import Group
 from carseg.training.log import TrainingLog
 from carseg.training.losses import deep_supervision, inverse_frequency, make_loss, soft_cross_entropy
 from carseg.training.precision import training_precision
+from carseg.training.run_folder import STATE
 
-STATE = "state.pt"  # in a run folder; it is there once something was learned
 CACHE_MARGIN = 1.5  # images are cached so much larger than the network sees them, for the augmentations that zoom in
 SAVE_SECONDS = 120  # a state is saved this often, and after every validation
 PLATEAU_PATIENCE = 5  # validations without a better one after which schedule "plateau" halves the rate
@@ -52,7 +52,7 @@ GROWTH = 0.6  # share of the budget after which images have their full size, whe
 
 @dataclass
 class TrainerState:
-    """Where a run is; what a resumed run needs beside the tensors."""
+    """The state of a run, beside the tensors."""
 
     step: int = 0
     seconds: float = 0.0
@@ -122,29 +122,31 @@ class Trainer:
             self.teacher = Teacher(config.teacher, train.labels, self.device, self.precision, hub=hub)
         self.loss = make_loss(config.loss, inverse_frequency(self.present.sum(0)))
         self.steps_per_epoch = max(len(train) // config.batch_size, 1)
-        self.at = TrainerState()
+        self.state = TrainerState()
 
     def run(self) -> None:
-        """Trains until the budget is used up or validation has stopped improving.
+        """Train until the budget is used up or validation has stopped improving.
 
         Raises:
             TrainingError: the loss is no number any more, or the disk is full; the last saved state is intact.
         """
-        began = time.perf_counter() - self.at.seconds
+        began = time.perf_counter() - self.state.seconds
         validated = saved = time.perf_counter()
         steps, waited = 0, 0.0  # since the last validation, in this process
-        while self.done < 1 and self.at.stale < (self.config.patience or math.inf):
-            optim.set_lr(self.optimizer, self.schedule(self.done) * self.at.plateau)
+        while self.done < 1 and self.state.stale < (self.config.patience or math.inf):
+            optim.set_lr(self.optimizer, self.schedule(self.done) * self.state.plateau)
             loss, waiting = self._step()
             steps, waited = steps + 1, waited + waiting
-            self.at.step += 1
-            self.at.loss += loss
-            self.at.seconds = self.group.agree(time.perf_counter() - began)
+            self.state.step += 1
+            self.state.loss += loss
+            self.state.seconds = self.group.agree(time.perf_counter() - began)
             if self.report:
-                self.report({"done": min(self.done, 1), "step": self.at.step, "loss": loss, "best_miou": self.at.best})
+                self.report(
+                    {"done": min(self.done, 1), "step": self.state.step, "loss": loss, "best_miou": self.state.best}
+                )
             if self._validation_is_due():
                 spent = time.perf_counter() - validated
-                loss = self.at.loss / (self.at.step - self.at.validated[0])
+                loss = self.state.loss / (self.state.step - self.state.validated[0])
                 scores = self._validate()
                 self._log(loss, scores, steps * self.config.batch_size / spent, waited / spent)
                 self.save()
@@ -162,17 +164,17 @@ class Trainer:
     def done(self) -> float:
         """The share of the budget that is used up, 0..1 and a little beyond."""
         if self.config.minutes is not None:
-            return self.at.seconds / (60 * self.config.minutes)
-        return self.at.step / (self.config.epochs * self.steps_per_epoch)
+            return self.state.seconds / (60 * self.config.minutes)
+        return self.state.step / (self.config.epochs * self.steps_per_epoch)
 
     def _validation_is_due(self) -> bool:
-        """After an epoch, but at most ``VALIDATIONS`` times and for a tenth of a budget of time; and at the end."""
-        elapsed = self.done - self.at.validated[1] > max(0.999 / VALIDATIONS, 10 * self.at.validating)
-        return self.done >= 1 or (elapsed and self.at.step % self.steps_per_epoch == 0)
+        """Return whether it is due: after an epoch, but at most ``VALIDATIONS`` times and a tenth of the time; at the end."""
+        elapsed = self.done - self.state.validated[1] > max(0.999 / VALIDATIONS, 10 * self.state.validating)
+        return self.done >= 1 or (elapsed and self.state.step % self.steps_per_epoch == 0)
 
     def _step(self) -> tuple[float, float]:
-        """One step of the optimiser: its loss, and the seconds until the data was there."""
-        generator = _generator(self.config.seed, "step", self.at.step, self.group.rank)
+        """Take one step of the optimiser; return its loss, and the seconds until the data was there."""
+        generator = _generator(self.config.seed, "step", self.state.step, self.group.rank)
         torch.manual_seed(generator.initial_seed())  # dropout
         self.model.train()
         optim.freeze(self.network, self.config.freeze)
@@ -195,7 +197,7 @@ class Trainer:
         total = self.group.mean(total)
         if not math.isfinite(total):
             raise TrainingError(
-                f"the loss became {total} at step {self.at.step + 1}: start again with a learning rate below "
+                f"the loss became {total} at step {self.state.step + 1}: start again with a learning rate below "
                 f"{self.config.lr:g}, or in float32; the last good state of {self.folder} is intact"
             )
         self.scaler.unscale_(self.optimizer)
@@ -203,12 +205,12 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        self.average.update(self.network, self.at.step)
+        self.average.update(self.network, self.state.step)
         return total, waited
 
     def _indices(self) -> Tensor:
-        """This process's share of the images of the current step."""
-        epoch, position = divmod(self.at.step, self.steps_per_epoch)
+        """Return this process's share of the images of the current step."""
+        epoch, position = divmod(self.state.step, self.steps_per_epoch)
         generator = _generator(self.config.seed, "epoch", epoch)
         count, size = len(self.images), self.config.batch_size
         if self.config.balanced:
@@ -220,19 +222,19 @@ class Trainer:
         return order[position * size : (position + 1) * size][self.group.rank :: self.group.size]
 
     def _batch(self, indices: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Images float32 (n, 3, h, w) in 0..255 and labels int64 (n, h, w), changed at random."""
+        """Return images float32 (n, 3, h, w) in 0..255 and labels int64 (n, h, w), changed at random."""
         indices = indices.to(self.images.device)
         images, masks = self.images[indices].to(self.device), self.masks[indices].to(self.device)
         return self.augment(images, masks, self._size(), generator)
 
     def _size(self) -> tuple[int, int]:
-        """(height, width) of the current step: it grows over the first part of the training, in steps of 32 pixels."""
+        """Return (height, width) of the current step: it grows at first, in steps of 32 pixels."""
         scale = min(self.config.start_scale + (1 - self.config.start_scale) * self.done / GROWTH, 1.0)
         height, width = (side if scale == 1 else max(round(side * scale / 32), 1) * 32 for side in self.spec.size)
         return height, width
 
     def _load(self, train: Dataset) -> tuple[Tensor, Tensor]:
-        """The cached images and masks, on an accelerator that has the room, else on disk."""
+        """Return the cached images and masks, on an accelerator that has the room, else on disk."""
         margin = CACHE_MARGIN if self.augment.zooms else 1.0
         height, width = (round(side * margin) for side in self.spec.size)
         with self.group.main_process_first(), self._writing():  # the others find the cache that it made
@@ -244,8 +246,8 @@ class Trainer:
         return tensors
 
     def _validate(self) -> Scores | None:
-        """Scores of the averaged weights on the validation images, by the protocol; keeps the best."""
-        self.at.validated, self.at.loss = (self.at.step, self.done), 0.0
+        """Return the scores of the averaged weights on the validation images, by the protocol; save the best."""
+        self.state.validated, self.state.loss = (self.state.step, self.done), 0.0
         if self.val is None:
             return None
         scores = None
@@ -253,24 +255,24 @@ class Trainer:
         if self.group.is_main_process:
             scores = evaluate_network(self.average.model, self.val, self.spec, self.device)
         if self.config.minutes is not None:
-            self.at.validating = self.group.agree(time.perf_counter() - began) / (60 * self.config.minutes)
+            self.state.validating = self.group.agree(time.perf_counter() - began) / (60 * self.config.minutes)
         miou = self.group.agree(scores.miou if scores else 0.0)
         if math.isnan(miou):
             raise DataError(f"no pixel of the {len(self.val)} validation images has a label")
-        self.at.stale += 1
-        if miou > self.at.best:
-            self.at.best, self.at.stale = miou, 0
+        self.state.stale += 1
+        if miou > self.state.best:
+            self.state.best, self.state.stale = miou, 0
             self._write("best", scores)
-        elif self.config.schedule == "plateau" and self.at.stale % PLATEAU_PATIENCE == 0:
-            self.at.plateau /= 2
+        elif self.config.schedule == "plateau" and self.state.stale % PLATEAU_PATIENCE == 0:
+            self.state.plateau /= 2
         return scores
 
     def _log(self, loss: float, scores: Scores | None, images_per_s: float, data_share: float) -> None:
         if self.group.is_main_process:
             row = {
-                "step": float(self.at.step),
-                "epoch": self.at.step / self.steps_per_epoch,
-                "seconds": self.at.seconds,
+                "step": float(self.state.step),
+                "epoch": self.state.step / self.steps_per_epoch,
+                "seconds": self.state.seconds,
                 "lr": max(group["lr"] for group in self.optimizer.param_groups),
                 "loss": loss,
                 "val_miou": scores.miou if scores else None,
@@ -287,11 +289,11 @@ class Trainer:
                 self.pack(self.folder / name, self.average.model, scores)
 
     def save(self) -> None:
-        """Writes the state, whole or not at all."""
+        """Write the state, whole or not at all."""
         if not self.group.is_main_process:
             return
         state = {
-            "progress": asdict(self.at),
+            "progress": asdict(self.state),
             "network": self.network.state_dict(),
             "average": self.average.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -301,7 +303,7 @@ class Trainer:
             torch.save(state, partial)
 
     def resume(self) -> None:
-        """Goes back to the last saved state (without one, to the beginning); rows logged after it are dropped."""
+        """Go back to the last saved state (without one, to the beginning); rows logged after it are dropped."""
         path = self.folder / STATE
         if path.exists():
             try:
@@ -309,20 +311,20 @@ class Trainer:
             except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
                 message = f"{path} is damaged ({error}): start another run from {self.folder / 'last'} or 'best'"
                 raise TrainingError(message) from None
-            self.at = TrainerState(**state["progress"])
+            self.state = TrainerState(**state["progress"])
             self.network.load_state_dict(state["network"])
             self.average.model.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.scaler.load_state_dict(state["scaler"])
         if self.group.is_main_process:
-            self.log.rewind(self.at.step)
+            self.log.rewind(self.state.step)
             repair_folder(self.folder / "best")
             for partial in self.folder.glob(".*.part"):  # what a killed process was writing
                 partial.unlink()
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """A failed write ends the run with a sentence; what was there before is untouched."""
+        """End the run with a sentence where a write fails; what was there before is untouched."""
         try:
             yield
         except CarsegError:  # says already what is wrong
@@ -335,6 +337,6 @@ class Trainer:
 
 
 def _generator(*identity: object) -> Generator:
-    """Random numbers that depend on nothing but ``identity``."""
+    """Return a generator of random numbers that depend on nothing but ``identity``."""
     digest = hashlib.blake2b(repr(identity).encode(), digest_size=7).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "big"))
