@@ -25,7 +25,7 @@ from benchmarks.inference import machine
 
 def main(
     model: Annotated[str, typer.Option("--model", "-m")] = "fpn-mobilenetv2-carparts",
-    images: Annotated[Path | None, typer.Option(help="A folder; generated images if none.")] = None,
+    images: Annotated[Path | None, typer.Option("--pictures", help="A folder; generated images if none.")] = None,
     count: Annotated[int, typer.Option(help="How many to generate.")] = 40,
     rounds: int = 3,
     runtime: str = "auto",
@@ -34,7 +34,7 @@ def main(
 ) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = images or Path(scratch, "images")
-        if images is None:  # in a process of its own, whose memory the measured ones would inherit as theirs
+        if images is None:  # in a process of its own: the measured ones would inherit this one's memory
             subprocess.run([sys.executable, "-m", "benchmarks.images", str(folder), str(count)], check=True)
         total = len(list(folder.iterdir()))
         options = ["--runtime", runtime, "--precision", precision, *(["--hub", hub] if hub else [])]
@@ -55,7 +55,7 @@ def main(
 
 
 def _run(command: list[str]) -> tuple[float, float]:
-    """Seconds, and the most memory in MB."""
+    """Return the seconds of a process, and the most memory it held in MB."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)

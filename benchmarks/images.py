@@ -1,4 +1,4 @@
-"""Writes a folder of generated images of 12 megapixels: python -m benchmarks.images FOLDER COUNT"""
+"""Write a folder of generated images of 12 megapixels: python -m benchmarks.images FOLDER COUNT"""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def main(
         Path | None, typer.Option("--pictures", help="A folder; generated ones of 1280x720 if none.")
     ] = None,
     rounds: int = 7,
-    count: Annotated[int, typer.Option(help="Images a round.")] = 4,
+    count: Annotated[int, typer.Option(help="Images per round.")] = 4,
     int8: Annotated[
         bool, typer.Option("--int8", help="Run int8 too; random weights: calibrated on the images.")
     ] = False,
@@ -65,7 +65,7 @@ def main(
 
 
 def machine() -> str:
-    """The processor and what limits it."""
+    """Return the processor and what limits it."""
     from carseg.runtimes import cpu
 
     cap = os.environ.get("ONEDNN_MAX_CPU_ISA")
@@ -73,7 +73,7 @@ def machine() -> str:
 
 
 def _images(scratch: Path, folder: Path | None, count: int) -> list[str]:
-    """Files, all in one folder."""
+    """Write the images into one folder and return their paths."""
     from carseg.images import synthetic_images
     from carseg.inference import find_images
 
@@ -87,7 +87,7 @@ def _images(scratch: Path, folder: Path | None, count: int) -> list[str]:
 
 
 def _with_weights(name: str, scratch: Path, hub: str | None) -> str | None:
-    """The hub that has the model: for an architecture one with random weights."""
+    """Return the hub that has the model: for an architecture one with random weights."""
     from carseg.architectures import list_architectures
     from carseg.hub import create_model
 
@@ -110,7 +110,7 @@ def _with_weights(name: str, scratch: Path, hub: str | None) -> str | None:
 
 
 def _ways(int8: bool) -> list[str]:
-    """Runtimes and precisions that this machine has."""
+    """Return the runtimes and precisions that this machine has."""
     from carseg.runtimes import cpu, installed
 
     fast = [runtime for runtime in ("openvino", "onnx") if installed(runtime)]
@@ -121,7 +121,7 @@ def _ways(int8: bool) -> list[str]:
 
 
 def _calibrate(name: str, place: str | None, files: list[str]) -> None:
-    """Sees to it that a network has ranges for int8."""
+    """Store ranges for int8 unless the network has them."""
     from carseg.exporting import calibrate
     from carseg.hub import resolve
     from carseg.images import decode
@@ -153,7 +153,7 @@ def _row(job: Job, ways: list[str], rounds: int) -> None:
 
 
 def _work(job: Job) -> None:
-    """Answers the number of an image with the milliseconds it took, "masks" with files of all masks."""
+    """Answer the number of an image with the milliseconds it took, "masks" with files of all masks."""
     predict = _predictor(job)
     contents = [Path(path).read_bytes() for path in job["files"]]
     with tempfile.TemporaryDirectory() as folder:

@@ -20,7 +20,7 @@ from carseg.runtimes import read_network
 
 
 def plain_predict(resolved: ResolvedWeights) -> Callable[[Path | IO[bytes]], np.ndarray]:
-    """A function from an encoded image to its mask, uint8 (H, W)."""
+    """Return a function from an encoded image to its mask, uint8 (H, W)."""
     network = read_network(resolved)
     spec = resolved.info.input
     mean, std = (torch.tensor(values)[:, None, None] for values in (spec.mean, spec.std))

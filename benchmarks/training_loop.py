@@ -34,7 +34,7 @@ Loop = Callable[[], dict[str, Any]]  # one round: {"images_per_s": ..., "data_sh
 def main(
     size: Annotated[str, typer.Option(help="HEIGHTxWIDTH of what the network sees")] = "160x240",
     batch_size: int = 4,
-    steps: Annotated[int, typer.Option(help="steps a round")] = 2,
+    steps: Annotated[int, typer.Option(help="steps per round")] = 2,
     rounds: int = 5,
 ) -> None:
     height, width = map(int, re.fullmatch(r"(\d+)x(\d+)", size).groups())  # type: ignore[union-attr]
@@ -65,7 +65,7 @@ def main(
 
 
 def find_images(scratch: Path, count: int) -> Path:
-    """A folder with images/*.jpg and masks/*.png: Carvana's in their own size, or generated ones."""
+    """Return a folder with images/*.jpg and masks/*.png: Carvana's in their own size, or generated ones."""
     if "CARSEG_DATA" in os.environ:
         return Path(os.environ["CARSEG_DATA"]) / "carvana" / "test"
     import numpy as np
@@ -85,7 +85,7 @@ def find_images(scratch: Path, count: int) -> Path:
 
 
 def plain_loop(job: Job) -> Loop:
-    """What public projects do."""
+    """Return a round of training as public projects do it."""
     import numpy as np
     import torch
     from PIL import Image
@@ -136,7 +136,7 @@ def plain_loop(job: Job) -> Loop:
 
 
 def carseg_loop(job: Job) -> Loop:
-    """What ``carseg finetune`` does; the figures are those of its log."""
+    """Return a round of training as ``carseg finetune`` does it; the figures are those of its log."""
     import torch
 
     from carseg import TrainingConfig, create_model
@@ -177,7 +177,7 @@ LOOPS = {"plain": plain_loop, "carseg": carseg_loop}
 
 
 def _work(job: Job) -> None:
-    """Answers with the figures of a round."""
+    """Answer every question with the figures of a round."""
     import torch
 
     run = LOOPS[job["loop"]](job)

@@ -33,12 +33,12 @@ class Workers:
             process.wait()
 
     def start(self, name: str, job: dict[str, Any]) -> None:
-        """Starts one; it gets its job, which is JSON."""
+        """Start a process; it gets its job, which is JSON."""
         command = [sys.executable, "-m", self._module, "--work", json.dumps(job)]
         self._processes[name] = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, name: str, question: Any) -> Any:
-        """What one answers; ends the program where it has died."""
+        """Return the answer of a process; end the program where it has died."""
         process = self._processes[name]
         assert process.stdin is not None and process.stdout is not None
         print(json.dumps(question), file=process.stdin, flush=True)
@@ -49,6 +49,6 @@ class Workers:
 
 
 def answer(reply: Callable[[Any], Any]) -> None:
-    """In a worker: replies until nobody asks any more."""
+    """Reply, in a worker, until nobody asks any more."""
     for line in sys.stdin:
         print(json.dumps(reply(json.loads(line))), flush=True)

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # What changes times from outside: two measurements under others are not the same.
@@ -76,3 +78,17 @@ def onednn_cap() -> str:
 def timing_variables() -> dict[str, str | None]:
     """Return the variables that change how fast things are."""
     return {name: os.environ.get(name) for name in TIMING_VARIABLES}
+
+
+@contextmanager
+def environment_variable(name: str, value: str) -> Iterator[None]:
+    """Set a variable for as long as the block runs."""
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before

@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there."""
+"""Files and folders: written as a whole or not at all, and listed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A name beside ``path`` to write to: renamed to ``path`` when the block ends well, removed when it does not."""
-    partial = path.with_name(f".{secrets.token_hex(8)}.part")  # not longer for a longer name
+    """Yield a path beside ``path`` to write to: renamed to ``path`` if the block succeeds, removed if it fails."""
+    partial = path.with_name(f".{secrets.token_hex(8)}.part")  # of fixed length, so that it is valid where ``path`` is
     try:
         yield partial
         partial.replace(path)
@@ -23,7 +23,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """An empty folder beside ``path`` to fill: takes its place when the block ends well, removed when it does not."""
+    """Yield an empty folder beside ``path`` to fill: replaces ``path`` if the block succeeds, removed if it fails."""
     repair_folder(path)
     partial, replaced = _beside(path)
     partial.mkdir(parents=True)
@@ -37,7 +37,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def repair_folder(path: Path) -> None:
-    """Brings back the folder that was about to be replaced when the process was killed, and deletes what it left."""
+    """Restore the folder that was being replaced when a process was killed, and delete what the process left."""
     partial, replaced = _beside(path)
     if replaced.exists() and not path.exists():
         replaced.rename(path)
@@ -46,15 +46,16 @@ def repair_folder(path: Path) -> None:
 
 
 def _beside(path: Path) -> tuple[Path, Path]:
-    """Where a folder is put together, and where the one that it replaces goes: it is not replaced in one step."""
+    """Return the paths of the new folder and of the replaced one: a folder cannot be replaced in one step."""
     return path.with_name(f".{path.name}-new"), path.with_name(f".{path.name}-replaced")
 
 
 def iter_files(folder: Path, onerror: Callable[[OSError], object]) -> Iterator[Path]:
-    """Files at any depth below a folder whose names, and whose folders' names, do not begin with a dot.
+    """Yield the files at any depth below a folder, without those whose name or folder begins with a dot.
 
     Args:
-        onerror: called with what kept a folder from being looked into; it is passed over unless this raises.
+        folder: the folder to search.
+        onerror: called with the error of a folder that cannot be read; the folder is skipped unless this raises.
     """
     for place, inner, names in os.walk(folder, onerror=onerror):
         inner[:] = [name for name in inner if not name.startswith(".")]

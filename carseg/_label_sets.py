@@ -1,10 +1,10 @@
-"""The constant tables behind `carseg.labels`: classes and colours of the known sets, and colours to spread."""
+"""Constant tables behind ``carseg.labels``: classes and colours of the known sets, and colours for other classes."""
 
 from __future__ import annotations
 
 Color = tuple[int, int, int]
 
-# Pairs of a dark and a light colour, each pair as far as can be from those before it.
+# Pairs of a dark and a light colour, each pair as different as possible from those before it.
 SPREAD_COLORS: tuple[tuple[Color, Color], ...] = (
     ((114, 136, 1), (196, 223, 112)),
     ((143, 0, 74), (249, 114, 163)),

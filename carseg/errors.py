@@ -1,4 +1,4 @@
-"""Every exception carseg raises on purpose. Each also subclasses the builtin a caller would catch.
+"""Exceptions that carseg raises on purpose. Each also subclasses the builtin that a caller would catch.
 
 A message is one sentence that names the thing, the reason and the fix; the command line prints it as it is.
 """
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class CarsegError(Exception):
-    """Base of all of them: ``except carseg.CarsegError`` catches whatever carseg raises on purpose.
+    """Base of carseg's exceptions: ``except carseg.CarsegError`` catches whatever carseg raises on purpose.
 
     Attributes:
-        source: the image it is about, where ``stream(on_error="yield")`` hands the error out.
+        source: the image concerned, where ``stream(on_error="yield")`` yields the error.
     """
 
     source: object = None
@@ -29,18 +29,18 @@ class CarsegError(Exception):
 
 
 class OptionError(CarsegError, ValueError):
-    """An argument has a value that makes no sense here."""
+    """An argument has a value that is not allowed."""
 
 
 class UnknownNameError(CarsegError, KeyError):
-    """No model, architecture, label set, loss, ... of that name; the message suggests the nearest ones."""
+    """No model, architecture, label set, loss, ... has that name; the message suggests the nearest ones."""
 
 
 class MissingExtraError(CarsegError, ImportError):
-    """A feature needs an optional package; the message is the pip line that brings it, by an extra of carseg if any."""
+    """A feature needs an optional package; the message has the pip line for it, or for the extra of carseg with it."""
 
     def __init__(self, package: str, extra: str | None, purpose: str) -> None:
-        super().__init__(package, extra, purpose)  # as given, so that it comes whole from another process
+        super().__init__(package, extra, purpose)  # not the text: pickle calls it with args
 
     def __str__(self) -> str:
         package, extra, purpose = self.args
@@ -61,7 +61,7 @@ class OutputError(CarsegError, OSError):
 
 
 class ManifestError(CarsegError, ValueError):
-    """The manifest or a weight's ``config.json`` is not valid."""
+    """The manifest or a model's ``config.json`` is not valid."""
 
 
 class WeightsError(CarsegError, ValueError):
@@ -69,7 +69,7 @@ class WeightsError(CarsegError, ValueError):
 
 
 class HubError(CarsegError, OSError):
-    """Weights cannot be had from any of the places they may come from."""
+    """Weights cannot be fetched from any of their places, or another download, an upload or the cache fails."""
 
 
 class OfflineError(HubError, ConnectionError):
@@ -89,13 +89,13 @@ class ExportError(CarsegError, RuntimeError):
 
 
 def require_extra(package: str, extra: str, purpose: str) -> None:
-    """Raises MissingExtraError, which says what to install for ``purpose``, where the package is not there."""
+    """Raise MissingExtraError, which says what to install for ``purpose``, unless the package is installed."""
     if importlib.util.find_spec(package) is None:
         raise MissingExtraError(package, extra, purpose)
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """The error for a name that does not exist: the nearest ones, or all where none is near."""
+    """Return the error for a name that does not exist, with the nearest known ones, or all where none is near."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"

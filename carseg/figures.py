@@ -1,5 +1,4 @@
-"""Every figure that carseg states about a network: its key in JSON, what people call it, how it is written, and which
-way is better. Standard library only.
+"""Figures that carseg states about a network: key in JSON, title, format, better direction. Standard library only.
 
 A new one takes a line here, and its computation in `carseg.evaluation` (quality) or `carseg.benchmarking` (the rest).
 """
@@ -14,12 +13,12 @@ from typing import Any, ClassVar, Literal
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure and the 95 % interval that it has by bootstrap over the images.
+    """Value of a figure and its 95 % interval by bootstrap over the images.
 
     Attributes:
         value: the figure; NaN where there is nothing to measure.
-        low: where the interval begins; None where none is known.
-        high: where it ends.
+        low: lower end of the interval; None where none is known.
+        high: upper end.
     """
 
     value: float
@@ -33,30 +32,30 @@ class Estimate:
 
     @property
     def percent(self) -> str:
-        """``61.20 %``, of a share."""
+        """Value in percent, such as ``61.20 %``."""
         return f"{100 * self.value:.2f} %"
 
     @property
     def percent_interval(self) -> str:
-        """``58.00 to 64.10 %``, of a share; "" where none is known."""
+        """Interval in percent, such as ``58.00 to 64.10 %``; "" where none is known."""
         return "{:.2f} to {:.2f} %".format(*(100 * end for end in self.interval)) if self.interval else ""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One kind of figure.
+    """Kind of figure.
 
     Attributes:
         key: its name in JSON and in Python; the interval is "KEY_ci".
-        title: what people call it.
-        head: the same at the head of a table's column, with the unit.
-        digits: behind the point, in a table.
-        better: "higher" or "lower"; None for what is neither.
+        title: its name in text.
+        head: its name at the head of a table's column, with the unit.
+        digits: number of decimals in a table.
+        better: "higher" or "lower"; None where neither is better.
         kind: "quality" (a share, 0..1), "size" or "speed".
-        in_manifest: whether the manifest states it about a weight.
+        in_manifest: whether the manifest states it about weights.
         in_rows: whether a benchmark measures it.
-        is_part: whether another figure holds it: a stage of the whole time.
-        hub_type: what model hubs call it, "" where they do not know it.
+        is_part: whether it is a part of another figure, as a stage is of the whole time.
+        hub_type: its name in the metadata of model hubs, "" where they have none.
     """
 
     key: str
@@ -71,7 +70,7 @@ class Figure:
     hub_type: str = ""
 
     def text(self, value: float | None) -> str:
-        """The value as a table writes it, "" where there is none."""
+        """Return a value as a table shows it, "" where there is none."""
         return "" if value is None or math.isnan(value) else f"{value:.{self.digits}f}"
 
     def is_worse(self, value: float, limit: float) -> bool:
@@ -109,10 +108,13 @@ QUALITY = tuple(figure for figure in FIGURES.values() if figure.kind == "quality
 
 
 class Figures:
-    """Base of what holds estimates of quality under their keys.
+    """Base of classes that have estimates of quality by key, as attributes.
 
-    ``scores.miou`` is the value of "miou", ``scores.miou_ci`` its interval; where there is none both are
-    ``missing``, the value that the class gives for it.
+    ``scores.miou`` is the value of "miou", ``scores.miou_ci`` its interval; where there is none both are ``missing``.
+
+    Attributes:
+        figures: the estimates by key.
+        missing: the value of a missing figure; its interval is ``(missing, missing)``, or None where that is None.
     """
 
     figures: Mapping[str, Estimate]
@@ -129,7 +131,7 @@ class Figures:
 
 
 def flat(figures: Mapping[str, Estimate]) -> dict[str, Any]:
-    """Return estimates as JSON has them: {"miou": value, "miou_ci": [low, high], ...}, None where there is none."""
+    """Return estimates as JSON has them: {"miou": value, "miou_ci": [low, high], ...}, None for missing numbers."""
     plain: dict[str, Any] = {}
     for key, estimate in figures.items():
         plain[key] = None if math.isnan(estimate.value) else estimate.value

@@ -1,8 +1,8 @@
 """Label sets: class names, colours, the background, left-right pairs. Standard library only.
 
-Colours are fixed per class, so that two images, or two models, can be compared by eye. A part and its counterpart
-on the other side share a hue and differ in lightness (left dark, right light). The colours were chosen so that no two of a set
-come near each other for normal sight, nor with protanopia, deuteranopia or tritanopia; a test holds that.
+Colours are fixed per class, so that two images, or two models, can be compared by eye. A part and its counterpart on
+the other side share a hue and differ in lightness (left dark, right light). The colours were chosen so that no two of a
+set come near each other for normal sight, nor with protanopia, deuteranopia or tritanopia; a test holds that.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ IGNORE = 255  # the label of pixels that take no part in training or in any figu
 
 @dataclass(frozen=True)
 class LabelSet:
-    """The classes of a network.
+    """Classes of a network, with colours.
 
     Attributes:
-        name: how the manifest and the command line call it.
+        name: its name in the manifest and on the command line.
         classes: class names; the position is the label id.
-        colors: one RGB colour a class, each component 0..255.
+        colors: one RGB colour per class, each component 0..255.
         background: label id of "nothing of interest", or None where every class is of interest.
-        foreground: label ids that ``Result.cutout()`` keeps.
+        foreground: label ids of what ``Result.cutout()`` shows.
     """
 
     name: str
@@ -71,13 +71,13 @@ class LabelSet:
 
     @property
     def unpaired(self) -> tuple[str, ...]:
-        """Names that speak of a side but have no counterpart: mirroring an image would give them the wrong side."""
+        """Class names with a side but no counterpart, which would be on the wrong side in a mirrored image."""
         paired = {self.classes[i] for pair in self.pairs for i in pair}
         return tuple(name for name in self.classes if _has_side(name) and name not in paired)
 
     @property
     def flipped(self) -> tuple[int, ...]:
-        """For each label id the id it has in the mirrored image."""
+        """Label ids in the mirrored image, one per label id."""
         ids = list(range(len(self)))
         for left, right in self.pairs:
             ids[left], ids[right] = right, left
@@ -92,7 +92,18 @@ def label_set(
     foreground: tuple[int, ...] | None = None,
     colors: tuple[Color, ...] | None = None,
 ) -> LabelSet:
-    """A label set of one's own; colours are spread over the hues, the foreground is all but the background."""
+    """Return a label set; by default its colours are those of ``spread_colors``, its foreground all but the background.
+
+    Args:
+        name: its name in the manifest.
+        classes: class names; the position is the label id.
+        background: label id of "nothing of interest", or None where every class is of interest.
+        foreground: label ids of what ``Result.cutout()`` shows.
+        colors: one RGB colour per class, each component 0..255.
+
+    Raises:
+        OptionError: a class is named twice, there are none or more than 255, or a label id or colour does not fit them.
+    """
     classes = tuple(classes)
     if foreground is None:
         foreground = tuple(i for i in range(len(classes)) if i != background)
@@ -100,14 +111,14 @@ def label_set(
 
 
 def plain_name(name: str) -> str:
-    """A name as names are compared: ``_background_`` is ``background``, ``Left-front door`` ``left_front_door``"""
+    """Return a name for comparing: ``background`` for ``_background_``, ``left_front_door`` for ``Left-front door``."""
     return "_".join(name.lower().replace("-", " ").replace("_", " ").split())
 
 
 def spread_colors(classes: tuple[str, ...], background: int | None) -> tuple[Color, ...]:
-    """Distinct colours for any class names: left-right pairs share a hue, the background is black.
+    """Return distinct colours for any class names: left-right pairs share a hue, the background is black.
 
-    28 of them are chosen to be told apart with any colour vision; what comes after goes round the hues.
+    The first 28 were chosen to be distinguished with any colour vision; further ones go round the hues.
     """
     lefts = (name for name in classes if "left" in _words(name) and _other_side(name) in classes)
     tones = dict(zip(map(_without_side, lefts), SPREAD_COLORS, strict=False))

@@ -1,7 +1,7 @@
-"""For mkdocstrings: what a room's door gives is the function, although a file of the room is called like it.
+"""An extension of griffe, which reads the package for mkdocstrings: a function may have the name of the file it is in.
 
-``carseg.hub.resolve`` is a function that comes from ``carseg/hub/resolve.py``. Python's door gives the function; griffe,
-which reads files, would show the file.
+``from carseg.hub import resolve`` gives the function in ``carseg/hub/resolve.py``. Without this extension griffe takes
+``carseg.hub.resolve`` for the file, and the reference would show the whole file.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from griffe import Alias, Extension, GriffeLoader, Module
 
 
 class Doors(Extension):
-    """Puts the function in the file's place, and leads there what other doors re-export."""
+    """Gives such a name to the function, in the room's ``__init__`` and wherever it is imported from there."""
 
     def on_package(self, *, pkg: Module, loader: GriffeLoader, **_: Any) -> None:
-        loader.resolve_aliases(implicit=False, external=False)  # while every file still answers to its name
+        """Called once the package is read."""
+        loader.resolve_aliases(implicit=False, external=False)  # while the names still lead to the files
         for room in pkg.modules.values():
             for name, file in room.modules.items():
                 if room.imports.get(name) == f"{file.path}.{name}":

@@ -1,6 +1,7 @@
 """Pages that mkdocs makes rather than reads: the zoo from the manifest, the command line from the app itself.
 
-In other pages ``<!-- ours: NAME FIGURE -->`` becomes a figure of the manifest, so that none is ever out of date.
+In other pages ``<!-- ours: NAME FIGURE -->`` becomes a figure of the manifest and ``<!-- settings -->`` a table of the
+settings of a training, so that none is ever out of date.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,9 @@ sys.path[:0] = [str(DOCS.parent), str(DOCS)]  # the checkout, installed or not, 
 import zoo_pages  # noqa: E402
 
 from carseg.hub import load_manifest  # noqa: E402
+from carseg.training import TrainingConfig  # noqa: E402
 
+_SETTINGS = "<!-- settings -->"
 _OURS = re.compile(r"<!-- ours: (\S+) (\w+)( merged)? -->")
 _COLUMNS = 80  # as many letters as a block of text has room for
 
@@ -47,9 +51,16 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Fills in the figures of the manifest."""
+    """Fills in the figures of the manifest and the settings of a training."""
     models = load_manifest().models
+    markdown = markdown.replace(_SETTINGS, settings_table())
     return _OURS.sub(lambda asked: zoo_pages.our_figure(models, asked[1], asked[2], merged=bool(asked[3])), markdown)
+
+
+def settings_table() -> str:
+    """Every setting of a training with its default and what the command line says about it, one row each."""
+    rows = (f"| `{field.name}` | `{field.default!r}` | {field.metadata['help']} |" for field in fields(TrainingConfig))
+    return "\n".join(["| setting | default | what it is |", "|---|---|---|", *rows])
 
 
 def command_line_page() -> str:

@@ -12,11 +12,10 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from scatter import Point, scatter
-
 from carseg.benchmarking import Row, read_rows
 from carseg.figures import FIGURES
 from carseg.hub import ROOT, ModelInfo, copies, load_manifest, model_card
+from carseg.reporting import Point, xy_plot
 
 BENCHMARK = ROOT / "benchmarks" / "zoo.jsonl"
 IMAGE = ROOT / "examples" / "car.jpg"
@@ -53,7 +52,7 @@ def zoo_page(models: Models, rows: Rows, images: Iterable[str] = ()) -> str:
         blocks += ["## Quality against time", f"{_setting(rows.values())} {message}"]
     for labels, infos in _by_labels(models):
         if points := [*_points(infos, rows)]:
-            blocks += [f"### {labels}: mIoU against milliseconds", f'<div class="plot">{scatter(points)}</div>']
+            blocks += [f"### {labels}: mIoU against milliseconds", f'<div class="plot">{_plot(points)}</div>']
     if names := sorted(images):
         message = "Drawn by this project, it is no photograph; the networks were trained on those."
         cells = (f"[![What {name} makes of it]({name}.jpg){{ loading=lazy }}<br>{name}]({name}.md)" for name in names)
@@ -124,11 +123,23 @@ def _by_labels(models: Models) -> Iterator[tuple[str, list[ModelInfo]]]:
         yield labels, [info for _, info in sorted(models.items()) if info.labels.name == labels]
 
 
-def _points(infos: Iterable[ModelInfo], rows: Rows) -> Iterator[Point]:
-    for info in infos:
-        if info.name in rows and (metric := info.metric):
-            low, high = metric.miou_ci or (metric.miou, metric.miou)
-            yield Point(info.name, rows[info.name]["ms_p50"], 100 * metric.miou, (100 * low, 100 * high))
+def _points(infos: Iterable[ModelInfo], rows: Rows) -> list[tuple[str, list[Point]]]:
+    """Return a point per timed model; a ring where another model is both quicker and better."""
+    timed = [
+        (info, metric, rows[info.name]["ms_p50"]) for info in infos if info.name in rows and (metric := info.metric)
+    ]
+    points = []
+    for info, metric, ms in timed:
+        beaten = any(o is not info and other <= ms and m.miou >= metric.miou for o, m, other in timed)
+        low, high = metric.miou_ci or (metric.miou, metric.miou)
+        title = f"{info.name}: {100 * metric.miou:.2f} %, {ms:.1f} ms"
+        points.append((info.name, [Point(ms, 100 * metric.miou, title, (100 * low, 100 * high), hollow=beaten)]))
+    return points
+
+
+def _plot(points: list[tuple[str, list[Point]]]) -> str:
+    titles = {"x_title": "milliseconds per image", "y_title": "mIoU in %, with its 95 % interval"}
+    return xy_plot(points, log_x=True, width=760, **titles)
 
 
 def _setting(rows: Iterable[Row]) -> str:

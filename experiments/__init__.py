@@ -1,1 +1,1 @@
-"""Comparisons: one TOML file an experiment, `python -m experiments.run NAME` makes its figures again."""
+"""Comparisons: one TOML file per experiment, `python -m experiments.run NAME` makes its figures again."""

@@ -23,13 +23,13 @@ MEASURES = ("quality", "outside-studio", "in-studio", "side-by-side")
 
 @dataclass(frozen=True)
 class Images:
-    """Labelled images.
+    """The labelled images of an experiment.
 
     Attributes:
         folder: below ``CARSEG_DATA``; trainings learn from its split "train".
         split: what is measured on. Never a test split where something is trained.
         labels: name of the label set.
-        source: what the manifest calls the data set; the page names the finished models that learned from it too.
+        source: the data set's name in the manifest; the page names the finished models that learned from it too.
         classes: for a folder with other classes: the names of its values 0, 1, ..., each with its class of ``labels``.
         merge: class to new name: classes of one new name are measured as one.
     """
@@ -42,7 +42,7 @@ class Images:
     merge: dict[str, str] = field(default_factory=dict)
 
     def open(self, split: str) -> Dataset:
-        """The images of one split."""
+        """Return the images of one split."""
         labels = LABEL_SETS[self.labels]
         if not self.classes:
             return open_data(data_root() / self.folder, split=split, labels=labels)
@@ -55,9 +55,9 @@ class Variant:
     """One row of the table: a training, or a finished model.
 
     Attributes:
-        name: what the table calls it.
+        name: its name in the table.
         start: the architecture, or the model, that a training starts from; "" for a finished model.
-        options: those of the training that differ from the defaults.
+        options: fields of the ``TrainingConfig`` that differ from the defaults.
         model: name in the manifest; "" for a training.
         theirs: what the public project published, for the table.
     """
@@ -70,24 +70,24 @@ class Variant:
 
     @property
     def exists(self) -> bool:
-        """Whether it can be measured: a finished model has to be in the manifest."""
+        """True if it can be measured: a finished model has to be in the manifest."""
         return not self.model or self.model in load_manifest().models
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is compared.
+    """A comparison of variants on the same images.
 
     Attributes:
         name: of the file.
         measure: "quality": the figures of a split; "outside-studio" and "in-studio": the whole car, as far as it is
-            labelled, see ``recipes.car_found``; "side-by-side": what the manifest says, and milliseconds.
+            labelled, see ``recipes.car_found``; "side-by-side": the figures in the manifest, and milliseconds.
         figures: columns of the table; trainings are compared by the first.
         variants: the first is the one that the others are compared with.
         images: None where nothing is measured on images of a data set.
         input: how networks that are trained get their images.
         minutes: budget of each training; side by side, of each model's timing; 0 where it takes what it takes.
-        seeds: trainings a variant.
+        seeds: trainings per variant.
     """
 
     name: str
@@ -100,7 +100,10 @@ class Experiment:
     seeds: int
 
     def identity(self, variant: Variant) -> str:
-        """Twelve hexadecimal digits: other ones where a figure measured before is no longer this variant's."""
+        """Return twelve hexadecimal digits of everything that decides a variant's figures.
+
+        Figures that were measured under another identity are no longer this variant's.
+        """
         models = load_manifest().models
         compared = [self.variants[0], variant] if variant.start else [variant]
         behind = [(v.start, v.model, v.options.get("encoder"), v.options.get("teacher")) for v in compared]
@@ -112,12 +115,12 @@ class Experiment:
 
 
 def names() -> list[str]:
-    """All experiments there are."""
+    """Return the names of all experiments."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def read(name: str, folder: Path = FOLDER) -> Experiment:
-    """The experiment of that name.
+    """Return the experiment of that name.
 
     Raises:
         UnknownNameError: there is none, or no such measure.
@@ -148,9 +151,9 @@ def read(name: str, folder: Path = FOLDER) -> Experiment:
 
 
 def _variant(row: dict[str, Any], table: dict[str, Any]) -> Variant:
-    """A variant with what the experiment's variants share."""
+    """Return a variant with what the experiment's variants share."""
     if "model" in row:
         return Variant(**row)
     options = {**table.get("options", {}), **row.get("options", {})}
-    TrainingConfig(**options)  # says now what makes no sense
+    TrainingConfig(**options)  # raises now what makes no sense
     return Variant(row["name"], row.get("start") or table["start"], options, theirs=row.get("theirs", ""))

@@ -21,12 +21,12 @@ from experiments.experiment import Experiment, Images
 from recipes import car_found
 
 Figure = tuple[float, ...]  # (value,) or (value, low, high)
-TIMED = 0.3  # of a model's minutes side by side are its milliseconds; the search for the best batch takes the rest
+TIMED = 0.3  # share of a model's minutes that its milliseconds take; the search for the best batch takes the rest
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What was found.
+    """The figures of one network.
 
     Attributes:
         figures: by name.
@@ -42,10 +42,10 @@ class Measured:
 
 
 def measure(experiment: Experiment, model: str | Path, device: str) -> Measured:
-    """The experiment's figures of a model, or of the folder of a trained network.
+    """Return the experiment's figures of a model, or of the folder of a trained network.
 
     Raises:
-        OptionError: the experiment says not on which images.
+        OptionError: the experiment has no images to measure on.
     """
     if experiment.measure == "side-by-side":
         return side_by_side(str(model), experiment.minutes, device)
@@ -57,7 +57,7 @@ def measure(experiment: Experiment, model: str | Path, device: str) -> Measured:
 
 
 def quality(segmenter: Segmenter, images: Images) -> Measured:
-    """mIoU, pixel accuracy and Dice by the protocol."""
+    """Return mIoU, pixel accuracy and Dice by the protocol of ``carseg.evaluation``."""
     data = images.open(images.split)
     evaluation = Evaluation(segmenter.labels, boundary=False, merge=images.merge)
     for sample in data:
@@ -68,12 +68,12 @@ def quality(segmenter: Segmenter, images: Images) -> Measured:
 
 
 def outside(segmenter: Segmenter, images: Images) -> Measured:
-    """Parts covered by the predicted car, and predicted car outside the box of the parts."""
+    """Return the share of parts that the predicted car covers, and of predicted car outside the box of the parts."""
     return _car_found(segmenter, images, ("covered", "spilled"), boxed=True)
 
 
 def inside(segmenter: Segmenter, images: Images) -> Measured:
-    """Car covered by the predicted parts, and predicted parts outside the car."""
+    """Return the share of the car that the predicted parts cover, and of predicted parts outside the car."""
     return _car_found(segmenter, images, ("named", "beyond"), boxed=False)
 
 
@@ -86,7 +86,7 @@ def _car_found(segmenter: Segmenter, images: Images, names: tuple[str, str], *, 
 
 
 def side_by_side(model: str, minutes: float, device: str) -> Measured:
-    """What the manifest says of a model, and its milliseconds per image here and now.
+    """Return a model's figures in the manifest, and its milliseconds per image here and now.
 
     Raises:
         TrainingError: its time could not be measured.
@@ -105,7 +105,7 @@ def side_by_side(model: str, minutes: float, device: str) -> Measured:
 
 
 def _figures(scores: Scores | Metric) -> dict[str, Figure]:
-    """mIoU, pixel accuracy and Dice with their intervals, those that could be measured."""
+    """Return mIoU, pixel accuracy and Dice with their intervals, those that could be measured."""
     estimates = {name: scores.figures[name] for name in ("miou", "pixel_acc", "dice") if name in scores.figures}
     return {name: _figure(estimate) for name, estimate in estimates.items() if not math.isnan(estimate.value)}
 
@@ -115,7 +115,7 @@ def _figure(estimate: Estimate) -> Figure:
 
 
 def machine(device: str) -> str:
-    """What a figure of time depends on: the graphics card, or the processor and torch's threads."""
+    """Return what a figure of time depends on: the graphics card, or the processor and torch's threads."""
     chosen = pick_device(device)
     if chosen.type == "cuda":
         return torch.cuda.get_device_name(chosen)

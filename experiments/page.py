@@ -23,7 +23,7 @@ _MARKED = re.compile(r"(<!-- experiment: ([\w-]+) -->\n).*?(<!-- end -->)", re.D
 
 
 class Column(NamedTuple):
-    """How a figure is shown: a column's title, what its value is multiplied by, and digits after the point."""
+    """A column of a figure: its title, what the value is multiplied by, and digits after the point."""
 
     title: str
     times: float
@@ -45,12 +45,12 @@ COLUMNS = {
 
 
 def write() -> None:
-    """Makes all tables of the page anew."""
+    """Write all tables of the page anew."""
     PAGE.write_text(with_tables(PAGE.read_text("utf-8")), "utf-8")
 
 
 def with_tables(text: str) -> str:
-    """``text`` with what stands between the marks replaced."""
+    """Return ``text`` with what stands between the marks replaced."""
 
     def made(match: re.Match[str]) -> str:
         experiment = read(match[2])
@@ -60,9 +60,10 @@ def with_tables(text: str) -> str:
 
 
 def table(experiment: Experiment, rows: Sequence[Row], minutes: float | None = None) -> str:
-    """What an experiment has found, as Markdown: the table, and below it how the figures were made.
+    """Return what an experiment has found, as Markdown: the table, and below it how the figures were made.
 
     Args:
+        experiment: with the variants and figures to show.
         rows: those of several budgets may be among them.
         minutes: show those of this budget; None for the largest.
     """
@@ -86,7 +87,7 @@ def table(experiment: Experiment, rows: Sequence[Row], minutes: float | None = N
 
 
 def _figures(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
-    """One cell a figure of the experiment; the first says why there is none."""
+    """Return one cell per figure of the experiment; the first says why there is none."""
     measured = [row.figures for row in rows if not row.error]
     if not measured:
         failed = [f"failed: {row.error}" for row in rows]
@@ -100,7 +101,7 @@ def _gain(experiment: Experiment, rows: Sequence[Row]) -> str:
 
 
 def _mean(column: Column, figures: Sequence[tuple[float, ...]], sign: str = "") -> str:
-    """``61.2 (58.0 to 64.1)``: the mean of several figures, and of the ends of their intervals."""
+    """Return the mean of several figures, and of the ends of their intervals, such as ``61.2 (58.0 to 64.1)``."""
     if not figures:
         return "-"
     texts = [f"{fmean(ends) * column.times:{sign}z.{column.digits}f}" for ends in zip(*figures, strict=True)]
@@ -113,7 +114,7 @@ def _value(name: str, row: Row) -> str:
 
 
 def _notes(experiment: Experiment, rows: Sequence[Row], budget: float) -> str:
-    """How the figures were made, what is missing, and the command."""
+    """Return paragraphs on how the figures were made, what is missing, and the command."""
     notes = []
     measured = [row for row in rows if not row.error]
     if measured:
@@ -154,7 +155,7 @@ def _where(rows: Sequence[Row]) -> str:
 
 
 def _shaped_by_the_same(experiment: Experiment, measured: Collection[str]) -> list[str]:
-    """The measured finished models that other images of the data set they are measured on have shaped."""
+    """Return the measured finished models that other images of the data set they are measured on have shaped."""
     data = experiment.images.source if experiment.images else None
     sources = {name: {source.name for source in info.data} for name, info in load_manifest().models.items()}
     models = [variant for variant in experiment.variants if variant.model and variant.name in measured]

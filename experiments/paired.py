@@ -1,8 +1,8 @@
-"""Which of two networks is better on the same images: the difference of a figure, with its 95 % interval.
+"""The difference of a figure between two networks on the same images, with its 95 % interval.
 
 Images differ more than networks do. Two intervals of their own therefore overlap although one network is better on
-nearly every image; the interval of the difference, over resamples of the images that are the same for both, is what
-tells (the paired bootstrap: Efron and Tibshirani 1993).
+nearly every image; the interval of the difference, over resamples of the images that are the same for both, tells
+which is better (the paired bootstrap: Efron and Tibshirani 1993).
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ Confusions = npt.NDArray[Any]  # (images, classes, classes + 1) pixels, truth by
 def difference(
     one: Confusions, other: Confusions, figure: str, *, background: int | None
 ) -> tuple[float, float, float]:
-    """The figure of ``one`` minus that of ``other``, and the ends of its 95 % interval.
+    """Return the figure of ``one`` minus that of ``other``, and the ends of its 95 % interval.
 
     Args:
-        one: of the same images in the same order as ``other``.
+        one: confusion matrices of one network.
+        other: those of the other on the same images, in the same order.
         figure: "miou" or "dice", as ``carseg.evaluation.Scores`` has them.
         background: label id that Dice leaves out.
 
@@ -42,7 +43,7 @@ def difference(
 
 
 def _figure(draws: Floats, confusions: Confusions, figure: str, background: int | None) -> Floats:
-    """(splits,) of splits in which image i is ``draws[:, i]`` times."""
+    """Return a figure (splits,) of splits in which image i is ``draws[:, i]`` times."""
     sums = np.tensordot(draws, confusions, 1)
     if figure == "miou":
         return class_iou(sums)[1]

@@ -1,4 +1,4 @@
-"""What was measured: experiments/results/NAME.jsonl, one JSON object a line for every variant, seed and budget."""
+"""The figures measured: experiments/results/NAME.jsonl, one JSON object per line for each variant, seed and budget."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Row(Record):
 
     @property
     def place(self) -> tuple[str, int, float]:
-        """What it is the figures of; the file has one row a place."""
+        """Variant, seed and budget; the file has one row for each."""
         return self.variant, self.seed, self.minutes
 
 
 def read(experiment: Experiment, folder: Path = FOLDER) -> list[Row]:
-    """The rows that still are of the experiment's variants as they are now; none before it was run."""
+    """Return the rows of the experiment's variants as they are now; none before it was run."""
     path = folder / f"{experiment.name}.jsonl"
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     identities = {variant.name: experiment.identity(variant) for variant in experiment.variants}
@@ -60,7 +60,7 @@ def read(experiment: Experiment, folder: Path = FOLDER) -> list[Row]:
 
 
 def write(experiment: Experiment, rows: Iterable[Row], folder: Path = FOLDER) -> None:
-    """Writes the file anew, in the order of the variants."""
+    """Write the file anew, in the order of the variants."""
     order = [variant.name for variant in experiment.variants]
     folder.mkdir(parents=True, exist_ok=True)
     ordered = sorted(rows, key=lambda row: (order.index(row.variant), row.minutes, row.seed))

@@ -1,4 +1,4 @@
-"""Runs an experiment: trains its variants one after another, measures them, writes results and the page of results.
+"""Run an experiment: train its variants one after another, measure them, write results and the page of results.
 
     CARSEG_DATA=DIR python -m experiments.run camvid-augmentation
     CARSEG_DATA=DIR python -m experiments.run camvid-augmentation --minutes 0.1 --results /tmp/results
@@ -44,7 +44,7 @@ from recipes.recipe import data_root
 def main(
     name: str,
     minutes: Annotated[float | None, typer.Option(help="budget of each training instead of the experiment's")] = None,
-    seeds: Annotated[int | None, typer.Option(help="trainings a variant instead")] = None,
+    seeds: Annotated[int | None, typer.Option(help="trainings per variant instead")] = None,
     device: str = "auto",
     runs: Annotated[Path, typer.Option(help="where trainings go")] = Path("runs/experiments"),
     results: Annotated[Path, typer.Option(help="where the figures go")] = rows_of.FOLDER,
@@ -63,10 +63,13 @@ def main(
 def run(
     experiment: Experiment, device: str, folder: Path, results: Path, *, report: Callable[[str], None]
 ) -> list[Row]:
-    """Every variant with every seed; rows are written as soon as they are there.
+    """Train and measure every variant with every seed; return all rows, which are written as soon as they are there.
 
     Args:
+        experiment: with the budget and the seeds to run.
+        device: as for ``carseg.load``.
         folder: for the trainings; they are deleted once measured, what is needed to compare later ones stays.
+        results: the folder of the results.
         report: called with a line of progress.
     """
     rows = rows_of.read(experiment, results)
@@ -112,9 +115,9 @@ def _row(experiment: Experiment, variant: Variant, seed: int, device: str, folde
 
 
 def train(experiment: Experiment, variant: Variant, seed: int, device: str, folder: Path) -> Trainer:
-    """Trains a variant, or goes on with it; ``folder/best`` then holds the network as it is at the end."""
+    """Train a variant, or go on with it; ``folder/best`` then holds the network as it is at the end."""
     assert experiment.images is not None and experiment.input is not None  # read() refuses a training without
-    config = TrainingConfig(**variant.config, minutes=experiment.minutes, seed=seed, device=device)
+    config = TrainingConfig(**variant.options, minutes=experiment.minutes, seed=seed, device=device)
     if config.encoder is not None:
         config = replace(config, encoder=str(_encoder(config.encoder, folder.parent)))
     images = experiment.images.open("train")
@@ -133,7 +136,7 @@ def train(experiment: Experiment, variant: Variant, seed: int, device: str, fold
 
 
 def _encoder(name: str, folder: Path) -> str | Path:
-    """What an experiment calls an encoder, as a training takes it."""
+    """Return the encoder that an experiment names, as a training takes it."""
     if backbones.is_packaged(name):
         return backbones.unpacked(name, folder)
     return data_root() / name if name.endswith(".safetensors") else name
@@ -142,7 +145,7 @@ def _encoder(name: str, folder: Path) -> str | Path:
 def _gain(
     experiment: Experiment, seed: int, row: Row, measured: Measured, folder: Path
 ) -> dict[str, tuple[float, ...]]:
-    """What a variant is better by than the first one; nothing for that one, or where its matrices are gone."""
+    """Return what a variant is better by than the first; nothing for that one, or where its matrices are gone."""
     first = experiment.variants[0]
     ours, theirs = (
         folder / f"{identity}-{seed}-{row.minutes:g}.npy" for identity in (row.identity, experiment.identity(first))

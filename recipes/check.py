@@ -1,4 +1,4 @@
-"""Measures a weight again and compares with what the manifest says.
+"""Measure a weight again and compare with the figures in the manifest.
 
     CARSEG_DATA=DIR python -m recipes.check fpn-mobilenetv2-carparts [--few]
 

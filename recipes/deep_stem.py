@@ -2,7 +2,7 @@
 
 Two 3x3 convolutions, the first of stride 2, see what a 7x7 one of stride 2 sees. The first hands on the pixels, once as
 they are and once negated, as its ReLU keeps only what is positive; the second computes what the 7x7 one does. The third
-hands that on twice, and who reads it deals its weights out to the two copies, as in Net2Net (`growing`).
+hands that on twice, and the layers that read it share their weights out to the two copies, as in Net2Net (`growing`).
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ _WINDOWS, _PLACES = (0, 0, 0, 1, 1, 2, 2), (0, 1, 2, 1, 2, 1, 2)
 
 
 def fit_pspnet(network: Network, state: State, source: str) -> None:
-    """Fills PSPNet's encoder with weights of a ResNet-50 under timm's names; one with a 7x7 stem is computed alike.
+    """Fill PSPNet's encoder with weights of a ResNet-50 under timm's names; one with a 7x7 stem is computed alike.
 
     Args:
+        network: the PSPNet.
+        state: the weights of the ResNet-50.
         source: what to call the weights in an error.
 
     Raises:
@@ -40,7 +42,7 @@ def fit_pspnet(network: Network, state: State, source: str) -> None:
 
 
 def has_plain_stem(state: State) -> bool:
-    """Whether these are weights of a ResNet of bottlenecks with a 7x7 stem, under timm's names."""
+    """Return True if these are weights of a ResNet of bottlenecks with a 7x7 stem, under timm's names."""
     shapes = {key: tuple(value.shape) for key, value in state.items()}
     return (
         shapes.get("conv1.weight") == (64, 3, 7, 7)
@@ -50,9 +52,10 @@ def has_plain_stem(state: State) -> bool:
 
 
 def deepen(state: State, own: State) -> State:
-    """Weights under the names of timm's ``resnet50s`` for those of its ``resnet50`` (``has_plain_stem``).
+    """Return weights under the names of timm's ``resnet50s`` for those of its ``resnet50`` (``has_plain_stem``).
 
     Args:
+        state: weights of the ``resnet50``.
         own: the state dict that they are for: what its spare channels hand on stays as it is, and is not read yet.
     """
     first, second, third = (own[f"conv1.{i}.weight"].clone() for i in (0, 3, 6))
@@ -85,7 +88,7 @@ def deepen(state: State, own: State) -> State:
 
 
 def _rectified(std: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of what a ReLU leaves of normally distributed values."""
+    """Return mean and variance of what a ReLU leaves of normally distributed values."""
     z = mean / std.clamp(min=_EPS)
     below, density = (1 + torch.erf(z / math.sqrt(2))) / 2, torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
     rectified = mean * below + std * density
@@ -93,7 +96,7 @@ def _rectified(std: Tensor, mean: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _identity(norm: str, mean: Tensor, var: Tensor) -> State:
-    """A batch norm for values of such statistics, which changes nothing."""
+    """Return a batch norm that leaves values of such statistics as they are."""
     var = var.clamp(min=_EPS)
     return {
         f"{norm}.weight": (var + _EPS).sqrt(),

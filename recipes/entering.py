@@ -1,4 +1,4 @@
-"""Where a finished entry is written: beside its weights; into the manifest and the README's table."""
+"""A finished weight's facts, written beside it, into the manifest and into the README's table."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ WEIGHTS = ROOT / "weights"
 
 
 def describe(folder: Path, info: ModelInfo, notes: str) -> None:
-    """Writes config.json and the model card beside the weights."""
+    """Write config.json and the model card beside the weights."""
     write_config(folder / CONFIG, info)
     (folder / "README.md").write_text(model_card(info, notes), "utf-8")
 
 
 def enter(info: ModelInfo) -> None:
-    """Writes an entry of the project's own into the manifest and the README's table."""
-    manifest = load_manifest(ROOT / "weights_manifest.json")  # as it is now
+    """Write a model of the project's own into the manifest and the README's table."""
+    manifest = load_manifest(ROOT / "weights_manifest.json")  # as it is now, not as it was first read
     models = {**manifest.models, info.name: info}
     Manifest(manifest.hubs, models).save(ROOT / "weights_manifest.json")
     readme.README.write_text(readme.with_table(readme.README.read_text("utf-8"), models), "utf-8")

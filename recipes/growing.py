@@ -1,8 +1,8 @@
-"""Weights for a larger network of a family with which it computes what a smaller one does: "Net2Net:
-Accelerating Learning via Knowledge Transfer", Chen et al. 2016, https://arxiv.org/abs/1511.05641.
+"""Weights for a larger network of a family with which it computes what a smaller one does.
 
-Every channel has so many copies as it takes. Who reads a channel reads its copies in random shares, so that training
-makes different channels of them.
+"Net2Net: Accelerating Learning via Knowledge Transfer", Chen et al. 2016, https://arxiv.org/abs/1511.05641. Every
+channel gets as many copies as the larger network needs. A layer that read a channel reads its copies in random shares,
+so that training makes different channels of them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ from carseg.errors import OptionError
 
 _JOINS = re.compile(r"rebnconv\dd\.|stage\dd\.rebnconvin\.")  # in U^2-Net, what reads two tensors, one after the other
 _STEM_READER = "decoder.3.double_conv.0.weight"  # in the ResNeSt U-Net, what reads the stem beside its own features
-_OWN = 64  # those
+_OWN = 64  # its own features among what that reads
 
 
 def grown(network: Network, smaller: State, generator: Generator) -> State:
     """Return weights for a network with which it computes what a smaller one of its family does.
 
     Args:
+        network: the larger network.
         smaller: state dict of a network of the same family, classes and input.
+        generator: the source of the random shares.
 
     Raises:
         OptionError: networks of this family do not grow.
@@ -44,7 +46,7 @@ def _wider_u2net(key: str, tensor: Tensor, like: Tensor, generator: Generator) -
 
 
 def _deeper_resnest(state: State, smaller: State, generator: Generator) -> State:
-    """Deeper, and wider in the stem: blocks that the smaller network lacks add nothing to their input at first."""
+    """Return ``state`` with the smaller network's weights; blocks that it lacks add nothing to their input at first."""
     for key, tensor in state.items():
         if key in smaller:
             narrow = smaller[key]
@@ -56,11 +58,12 @@ def _deeper_resnest(state: State, smaller: State, generator: Generator) -> State
 
 
 def widen(tensor: Tensor, shape: Size, generator: Generator, reads: Sequence[tuple[int, int]] = ()) -> Tensor:
-    """A weight, bias or statistic in the shape of a wider layer; what has that shape already stays as it is.
+    """Return a weight, bias or statistic in the shape of a wider layer; what has that shape already stays as it is.
 
     Args:
         tensor: (outputs, inputs, height, width), or (outputs,).
         shape: the same with multiples of these outputs and inputs.
+        generator: the source of the random shares.
         reads: channels before and after of each tensor that it reads, where several are joined.
     """
     if tensor.ndim > 1 and tensor.shape[1] != shape[1]:
@@ -73,6 +76,6 @@ def widen(tensor: Tensor, shape: Size, generator: Generator, reads: Sequence[tup
 
 
 def _share(weight: Tensor, inputs: int, generator: Generator) -> Tensor:
-    """A weight for so many inputs, copies of its own: what it had for each is dealt out to the copies."""
+    """Return a weight for ``inputs``, copies of its own: what it had for each is shared out to the copies."""
     share = torch.rand(inputs // weight.shape[1], weight.shape[1], 1, 1, generator=generator) + 0.5
     return (weight.unsqueeze(1) * (share / share.sum(0))).flatten(1, 2)

@@ -22,9 +22,13 @@ GOLDEN = "golden.json"
 def measure(
     segmenter: Segmenter, data: Dataset, dataset: str, *, few: bool = False, merge: Mapping[str, str] | None = None
 ) -> Metric:
-    """The figures of what ``predict`` gives on a split, or on its first ``FEW`` images.
+    """Return the figures of what ``predict`` gives on a split, or on its first ``FEW`` images.
 
     Args:
+        segmenter: the weight.
+        data: the split.
+        dataset: name of the data set in the figures.
+        few: take only the first images.
         merge: class to new name; classes of one new name count as one.
     """
     evaluation = Evaluation(segmenter.labels, merge=merge)
@@ -39,7 +43,7 @@ def measure(
 
 
 def golden_logits(runtime: Runtime, info: ModelInfo) -> list[list[float]]:
-    """Logits (classes, 9) on a 3x3 grid over an image of smooth colours, for a test that needs no data."""
+    """Return logits (classes, 9) on a 3x3 grid over an image of smooth colours, for a test that needs no data."""
     y, x = np.mgrid[0:96, 0:128]
     rgb = np.stack([2 * x, 255 - 2 * y, (x + y) % 256], -1).astype(np.uint8)
     logits = runtime(preprocess(rgb, info.input)[None])[0]
@@ -48,5 +52,5 @@ def golden_logits(runtime: Runtime, info: ModelInfo) -> list[list[float]]:
 
 
 def write_golden(folder: Path, segmenter: Segmenter) -> None:
-    """Stores ``golden_logits`` beside the weights."""
+    """Write ``golden_logits`` beside the weights."""
     (folder / GOLDEN).write_text(json.dumps(golden_logits(segmenter.runtime, segmenter.info)) + "\n", "utf-8")

@@ -12,14 +12,14 @@ BEGIN, END = "<!-- models: made by `python -m recipes.readme` -->\n", "<!-- mode
 
 
 def with_table(text: str, models: dict[str, ModelInfo]) -> str:
-    """``text`` with the table between its two marks replaced."""
+    """Return ``text`` with the table between its two marks replaced."""
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
     return before + BEGIN + "\n" + models_table(models) + "\n" + END + after
 
 
 def models_table(models: dict[str, ModelInfo]) -> str:
-    """One Markdown row a model."""
+    """Return the table in Markdown, one row per model."""
     head = "| model | classes | measured on | mIoU | 95 % interval | parameters | file | commercial use |\n"
     return head + "|---|---|---|---|---|---|---|---|\n" + "".join(_row(info) for _, info in sorted(models.items()))
 

@@ -44,7 +44,7 @@ class Addition:
     from_round: int = 1
 
     def open(self, labels: LabelSet) -> Dataset:
-        """The images under the label set of the recipe."""
+        """Return the images under the label set of the recipe."""
         own = LABEL_SETS[self.labels] if isinstance(self.labels, str) else label_set(self.folder, self.labels)
         data = open_data(data_root() / self.folder, split="train", labels=own)
         names = {name: self.classes.get(name, self.rest or self.prefix + name) for name in own.classes}
@@ -57,25 +57,25 @@ class Addition:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What makes a weight, or, where it has no ``test``, what others start from.
+    """The making of a weight, or, where it has no ``test``, of what others start from.
 
     Attributes:
         name: of the weight, and of the file.
         start: an architecture, or the model or recipe whose weights it starts from.
-        grow: a smaller network of the architecture's family and the same classes, which it computes the same as at
-            first; "" for random weights.
+        grow: a smaller network of the architecture's family and the same classes, whose outputs it has at first; ""
+            for random weights.
         labels: the classes.
         folder: the data set's folder below ``CARSEG_DATA``.
         also: further training images.
         test: the split its figures are measured on; "" for what is not published.
         merge: class to new name: measured again with these counted as one, {} for not at all.
         input: how the finished network gets its images.
-        rounds: options of one training after the other; each starts from the best weights of the one before.
+        rounds: configurations of one training after the other; each starts from the best weights of the one before.
         sources: every data set that shapes it, but for those that shaped what it starts or learns from.
         about: fields of the manifest entry: paper, licence, commercial_use, made_by, storage, embedded.
         keep_float16: tensors that int8 costs too much.
-        int8_clip_fraction: share of the lowest and highest activations that int8 spans where it computes: what lies beyond may
-            be rare, and steps be wanted within (Banner et al. 2019, https://arxiv.org/abs/1810.05723).
+        int8_clip_fraction: share of the lowest and highest activations that int8 spans where it computes: what lies
+            beyond may be rare, and finer steps be wanted within (Banner et al. 2019, https://arxiv.org/abs/1810.05723).
         notes: Markdown for the model card: how labels came about, what the network fails on; "" for a step.
     """
 
@@ -101,24 +101,24 @@ class Recipe:
         return data_root() / self.folder
 
     def open_splits(self, number: int, config: TrainingConfig) -> tuple[Dataset, Dataset | None]:
-        """The training images of a round, additions included, and those that choose the best state."""
+        """Return the training images of a round, additions included, and those that choose the best state."""
         train, val = open_splits(self.data, config, labels=self.labels)
         more = [addition.open(self.labels) for addition in self.also if addition.from_round <= number]
         return concat([train, *more]) if more else train, val
 
 
 def exists(name: str) -> bool:
-    """Whether there is a recipe of that name."""
+    """Return True if there is a recipe of that name."""
     return (FOLDER / f"{name}.toml").exists()
 
 
 def is_to_make(name: str) -> bool:
-    """Whether that is a recipe without weights in the zoo: a step for others, or not run at its length yet."""
+    """Return True if a recipe has no weights in the zoo: a step for others, or not run at its length yet."""
     return exists(name) and name not in list_models()
 
 
 def data_root() -> Path:
-    """The folder that ``CARSEG_DATA`` names.
+    """Return the folder that ``CARSEG_DATA`` names.
 
     Raises:
         OptionError: it is not set.
@@ -130,7 +130,7 @@ def data_root() -> Path:
 
 
 def read(name: str) -> Recipe:
-    """The recipe of that name.
+    """Return the recipe of that name.
 
     Raises:
         OptionError: there is none, or it lacks something.

@@ -1,4 +1,4 @@
-"""Makes a weight from its recipe: trains, measures, stores it as weights/NAME, and enters it into the manifest.
+"""Make a weight from its recipe: train, measure, store it as weights/NAME, and enter it into the manifest.
 
     CARSEG_DATA=DIR python -m recipes.run fpn-mobilenetv2-carparts
     CARSEG_DATA=DIR python -m recipes.run fpn-mobilenetv2-carparts --minutes 5 --runs /tmp/runs --weights /tmp/weights
@@ -58,7 +58,7 @@ def main(
 
 
 def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tuple[Path, ModelInfo]:
-    """All rounds, after those of the recipes that this one starts from, in ``share`` of their time.
+    """Train all rounds, after those of the recipes that this one starts from, in ``share`` of their time.
 
     Returns:
         The folder of the best weights, and what is known about them before they are measured.
@@ -83,14 +83,14 @@ def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tupl
 
 
 def made(name: str, runs: Path, share: float, device: str) -> Path | None:
-    """The weights of a packaged encoder or of a recipe without any in the zoo, made if they have to be; else None."""
+    """Return the weights of a packaged encoder or of a recipe without any in the zoo, made if need be; else None."""
     if backbones.is_packaged(name):
         return backbones.unpacked(name, runs)
     return train(recipes.read(name), runs, share, device)[0] if recipes.is_to_make(name) else None
 
 
 def grown(recipe: recipes.Recipe, smaller: str | Path, folder: Path) -> Path:
-    """The folder of a network for the recipe that computes what the smaller one does."""
+    """Return the folder of a network for the recipe that computes what the smaller one does."""
     resolved = resolve(smaller)
     network = create_model(recipe.start, len(recipe.labels))
     state = read_network(resolved).state_dict()
@@ -100,7 +100,7 @@ def grown(recipe: recipes.Recipe, smaller: str | Path, folder: Path) -> Path:
 
 
 def with_deep_stem(recipe: recipes.Recipe, trained: str | Path, folder: Path) -> Path:
-    """The folder of a network for the recipe whose encoder computes what that of a trained one does."""
+    """Return the folder of a network for the recipe whose encoder computes what that of a trained one does."""
     resolved = resolve(trained)
     network = create_model(recipe.start, len(resolved.info.labels))
     encoder = read_network(resolved)
@@ -111,7 +111,7 @@ def with_deep_stem(recipe: recipes.Recipe, trained: str | Path, folder: Path) ->
 
 
 def budget(recipe: recipes.Recipe) -> float:
-    """Minutes of all its rounds and of the recipes that it starts from."""
+    """Return the minutes of a recipe's rounds and of those of the recipes that it starts from."""
     names = {recipe.start, recipe.grow, *(config.encoder for config in recipe.rounds)}
     before = (budget(recipes.read(name)) for name in names if name and recipes.is_to_make(name))
     return sum(config.minutes or 0 for config in recipe.rounds) + sum(before)
@@ -120,7 +120,7 @@ def budget(recipe: recipes.Recipe) -> float:
 def train_round(
     recipe: recipes.Recipe, number: int, start: str | Path, runs: Path, config: TrainingConfig
 ) -> tuple[Path, ModelInfo]:
-    """One round, the first being 1: the folder of its best weights, and what is known about them."""
+    """Train one round, the first being 1; return the folder of its best weights and what is known about them."""
     run = runs / f"{recipe.name}-{number}"
     _begin(run, config)
     images, val = recipe.open_splits(number, config)
@@ -150,10 +150,10 @@ def train_round(
 
 
 def _begin(run: Path, config: TrainingConfig) -> None:
-    """Makes a round's folder, or goes on with one of the same options.
+    """Make a round's folder, or go on with one of the same configuration.
 
     Raises:
-        OptionError: the folder holds a round that was begun with others.
+        OptionError: the folder holds a round that was begun with another one.
     """
     run.mkdir(parents=True, exist_ok=True)
     path, text = run / "options.json", json.dumps(asdict(config), indent=1)
@@ -163,7 +163,7 @@ def _begin(run: Path, config: TrainingConfig) -> None:
 
 
 def publish(best: Path, recipe: recipes.Recipe, info: ModelInfo, test: Dataset, weights: Path) -> ModelInfo:
-    """Stores the best state of a run small, measures what is stored, and writes its card."""
+    """Store the best state of a run small, measure what is stored, and write its card."""
     trained = read_network(resolve(best))
     exact = evaluate_network(trained, test, recipe.input, torch.device("cpu"))
     weights.mkdir(parents=True, exist_ok=True)

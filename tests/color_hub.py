@@ -35,7 +35,7 @@ register("nearest-color")(NearestColor)
 
 
 def write_model(hub: Path, name: str = "blocks", commercial_use: str = "yes") -> ModelInfo:
-    """Writes ``hub/name``; distances to the colours are linear in a pixel, but for a term all classes share."""
+    """Write ``hub/name``; distances to the colours are linear in a pixel, but for a term all classes share."""
     network = NearestColor(len(LABELS))
     colors = torch.tensor(COLORS) / 255 * 2 - 1
     with torch.no_grad():
@@ -65,7 +65,7 @@ def write_model(hub: Path, name: str = "blocks", commercial_use: str = "yes") ->
 
 
 def blocks(width: int = 96, height: int = 64) -> Image.Image:
-    """An image whose left third is a left door, middle background and right third a wheel."""
+    """Return an image whose left third is a left door, middle background and right third a wheel."""
     pixels = np.zeros((height, width, 3), np.uint8)
     pixels[:, : width // 3] = COLORS[1]
     pixels[:, -(width // 3) :] = COLORS[3]
@@ -73,7 +73,7 @@ def blocks(width: int = 96, height: int = 64) -> Image.Image:
 
 
 def photo(path: Path, width: int = 96, height: int = 64, **options: object) -> Path:
-    """Saves ``blocks`` at ``path``, with its folder."""
+    """Save ``blocks`` at ``path``, with its folder, and return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     blocks(width, height).save(path, **options)
     return path

@@ -14,7 +14,7 @@ from server import Server
 
 
 def pytest_configure() -> None:
-    """Gives each process its share of the cores: threads beyond that spin, waiting for one another."""
+    """Give each process its share of the cores: threads beyond that spin, waiting for one another."""
     workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     if workers > 1:  # read when torch is loaded, which no plugin and no import above does
         os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // workers, 1)))
@@ -22,7 +22,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture
 def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """An empty cache, no hub and no place the package came from; further tries come at once."""
+    """Set an empty cache, no hub and no origin of the package; further tries come at once."""
     for name in ("CARSEG_HUB", "CARSEG_OFFLINE", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
@@ -32,7 +32,7 @@ def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A server that has one weights file."""
+    """Yield a server that has one weights file."""
     with Server() as server:
         server.files[FILE] = CONTENT
         yield server
@@ -40,7 +40,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def forbid(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Makes folders of a name impossible to look into; permissions do not bind everybody."""
+    """Return a function that makes folders of a name impossible to look into; permissions do not bind everybody."""
 
     def forbid(name: str) -> None:
         for function in (os.scandir, os.listdir):

@@ -11,7 +11,7 @@ PALETTE = np.array([(20, 30, 40), (200, 60, 30), (40, 180, 60), (60, 90, 220), (
 
 
 def draw_mask(seed: int, height: int = 48, width: int = 64, classes: int = 3) -> np.ndarray:
-    """uint8 (height, width): rectangles of every class, no two seeds alike."""
+    """Return a mask, uint8 (height, width): rectangles of every class, no two seeds alike."""
     rng = np.random.default_rng(seed)
     mask = np.zeros((height, width), dtype=np.uint8)
     for label in range(1, classes):
@@ -22,19 +22,19 @@ def draw_mask(seed: int, height: int = 48, width: int = 64, classes: int = 3) ->
 
 
 def draw_image(mask: np.ndarray) -> np.ndarray:
-    """RGB uint8 (H, W, 3): each label in its colour."""
+    """Return an image, RGB uint8 (H, W, 3): each label in its colour."""
     return PALETTE[np.minimum(mask, len(PALETTE) - 1)]
 
 
 def save(path: Path, array: np.ndarray, **options: object) -> Path:
-    """Writes an array as an image; the folder is made."""
+    """Write an array as an image, with its folder, and return the path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(array).save(path, **options)
     return path
 
 
 def index_folder(root: Path, names: list[str], classes: int = 3, start: int = 0) -> dict[str, np.ndarray]:
-    """``images/`` and ``masks/`` of index PNG; the masks by name."""
+    """Write ``images/`` and ``masks/`` of index PNG and return the masks by name."""
     masks = {}
     for i, name in enumerate(names):
         masks[name] = draw_mask(start + i, classes=classes)

@@ -1,4 +1,4 @@
-"""Entries and files of models that are none, for tests of what handles weights without looking into them."""
+"""Entries and files of made-up models, for tests of code that handles weights without looking into them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FILE = "/hub/my-unet/model.safetensors"  # where the test server has CONTENT
 
 
 def example() -> dict[str, Any]:
-    """A valid entry as JSON has it."""
+    """Return a valid ``ModelInfo`` as JSON has it."""
     return {
         "architecture": "unet",
         "labels": "carvana",
@@ -57,7 +57,7 @@ def info_of(content: bytes = CONTENT, name: str = "my-unet") -> ModelInfo:
 
 
 def put(folder: Path, content: bytes = CONTENT, name: str = "my-unet") -> Path:
-    """A hub entry in a folder; gives the weights file."""
+    """Write a model into a folder as a hub has it and return the weights file."""
     (folder / name).mkdir(parents=True)
     write_config(folder / name / "config.json", info_of(content, name))
     (folder / name / "model.safetensors").write_bytes(content)
@@ -65,7 +65,7 @@ def put(folder: Path, content: bytes = CONTENT, name: str = "my-unet") -> Path:
 
 
 def start(code: str, **variables: str) -> subprocess.Popen[str]:
-    """Another process, with the cache of this test."""
+    """Start another process, with the cache of this test."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     return subprocess.Popen([sys.executable, "-c", code], env=environment, **pipes)  # type: ignore[call-overload]

@@ -15,7 +15,7 @@ BLOCKS = {2: "abc", 3: "abcd", 4: "abcdef", 5: "abc"}
 
 
 def keras_resnet50() -> Arrays:
-    """Name to float32 array; kernels are (height, width, inputs, outputs)."""
+    """Return float32 arrays by name; kernels are (height, width, inputs, outputs)."""
     random = np.random.default_rng(0)
     arrays: Arrays = {}
 
@@ -46,7 +46,7 @@ def keras_resnet50() -> Arrays:
 
 
 def first_layers(keras: Arrays, rgb: Tensor) -> Tensor:
-    """Up to the end of the first stage's first block, of images float32 (N, 3, H, W) in 0..255."""
+    """Return the output of the first stage's first block for images, float32 (N, 3, H, W) in 0..255."""
     x = rgb.flip(1) - torch.tensor(MEAN_BGR)[:, None, None]
     x = F.relu(_conv_bn(keras, x, "conv1", "bn_conv1", stride=2, padding=3))
     x = F.max_pool2d(x, 3, 2, 1)

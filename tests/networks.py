@@ -10,7 +10,7 @@ from carseg.hub.create import create_model
 
 
 def randomized(name: str) -> Network:
-    """A network for five classes whose batch norms do something."""
+    """Return a network for five classes whose batch norms do something."""
     torch.manual_seed(0)
     network = create_model(name, 5).eval()
     for module in network.modules():

@@ -17,7 +17,7 @@ class Server:
 
     Attributes:
         files: what there is.
-        faults: for a path what is to go wrong, one item a GET, then it goes well: a status to answer; "cut": half of
+        faults: for a path what is to go wrong, one item per GET, then it goes well: a status to answer; "cut": half of
             the content under the header of all of it; "hang": half, then silence; "slow": in small pieces; "whole": a
             range is ignored.
         log: (method, path, first byte asked for) of each request.
@@ -43,11 +43,11 @@ class Server:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def starts(self, path: str) -> list[int]:
-        """The first byte asked for in each GET of a path."""
+        """Return the first byte asked for in each GET of a path."""
         return [start for method, asked, start in self.log if method == "GET" and asked == path]
 
     def close(self) -> None:
-        """Whoever asks from now on is refused the connection."""
+        """Refuse every connection from now on."""
         self.closing.set()
         self._server.shutdown()
         self._server.server_close()
@@ -120,8 +120,8 @@ class _Handler(BaseHTTPRequestHandler):
                     self.server_state.closing.wait(0.05)
             else:
                 self.wfile.write(body)
-        except ConnectionError:  # whoever asked has gone
+        except ConnectionError:  # the client has gone
             self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing on stderr."""
+        """Write nothing to stderr."""

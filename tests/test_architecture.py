@@ -61,7 +61,7 @@ OUTSIDE = ("recipes", "experiments", "benchmarks", "docs", "examples")
 
 
 def modules() -> dict[str, Path]:
-    """Every module of the package by its full name."""
+    """Return every module of the package by its full name."""
     return {_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 
 
@@ -70,7 +70,7 @@ def _name(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[tuple[str, str]]:
-    """Module and name of everything a file imports, wherever in the file, for type annotations too."""
+    """Yield module and name of everything a file imports, wherever in the file, for type annotations too."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)
@@ -79,12 +79,12 @@ def imports(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def room_of(module: str) -> str:
-    """``hub`` of ``carseg.hub.cache``."""
+    """Return ``hub`` for ``carseg.hub.cache``."""
     return module.removeprefix("carseg").removeprefix(".").partition(".")[0]
 
 
 def within(module: str) -> list[tuple[str, str]]:
-    """What a module of the package imports from the package itself."""
+    """Return what a module of the package imports from the package itself."""
     return [(source, name) for source, name in imports(modules()[module]) if source.split(".")[0] == "carseg"]
 
 
@@ -106,7 +106,7 @@ def test_a_door_names_what_it_lets_through_and_does_nothing_itself():
 
 
 def _as_ruff_sorts(name: str) -> tuple[int, str]:
-    """Constants, then classes, then the rest."""
+    """Return a key that sorts constants first, then classes, then the rest."""
     return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
 
 

@@ -1,4 +1,4 @@
-"""What every network of the registry promises; the networks' agreement with their references is in test_parity.py."""
+"""The promises of every registered network; the networks' agreement with their references is in test_parity.py."""
 
 import math
 import subprocess
@@ -52,11 +52,11 @@ def test_save_and_load_is_bit_equal(network: tuple[str, Network]) -> None:
     name, model = network
     model.eval()
     with torch.device("meta"):
-        twin = create_model(name, 5)
-    twin.load_state_dict(load(save(model.state_dict())), assign=True)
+        restored = create_model(name, 5)
+    restored.load_state_dict(load(save(model.state_dict())), assign=True)
     x = images(1, 33, 47)
     with torch.no_grad():
-        assert torch.equal(twin.eval()(x), model(x))
+        assert torch.equal(restored.eval()(x), model(x))
 
 
 def test_every_parameter_gets_a_gradient(network: tuple[str, Network]) -> None:

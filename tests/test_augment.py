@@ -12,7 +12,7 @@ LEFT, RIGHT = CARPARTS.classes.index("front_left_door"), CARPARTS.classes.index(
 
 
 def scene(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A bright block whose mask says where it is, off the middle, on a dark ground."""
+    """Return images of a bright block off the middle on a dark ground, and masks of the block."""
     masks = torch.zeros(count, *SIZE, dtype=torch.uint8)
     masks[:, 10:30, 8:24] = LEFT
     return (masks[:, None] > 0).repeat(1, 3, 1, 1).to(torch.uint8) * 200 + 20, masks
@@ -102,7 +102,7 @@ def test_names() -> None:
         parse_augmentation("flp")
 
 
-def test_jitter_keeps_a_image_recognisable() -> None:
+def test_jitter_keeps_an_image_recognizable() -> None:
     grey = torch.full((256, 3, *SIZE), 100, dtype=torch.uint8)
     images, _ = Augment("jitter", CARPARTS)(grey, torch.zeros(256, *SIZE, dtype=torch.uint8), SIZE, seeded(0))
     brightness = images.mean((1, 2, 3)) / 100

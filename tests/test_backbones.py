@@ -1,4 +1,4 @@
-"""Encoders out of packages of others."""
+"""Encoders out of other projects' packages."""
 
 from __future__ import annotations
 

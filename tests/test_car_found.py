@@ -18,7 +18,7 @@ from drawn_data import save
 
 
 def masks(car: Any, parts: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A predicted car, parts, and their box in an image of 10x10."""
+    """Return a predicted car, parts, and the box of the parts in an image of 10x10."""
     found = np.zeros((2, 10, 10), bool)
     found[0][car] = found[1][parts] = True
     return found[0], found[1], box(found[1])
@@ -59,7 +59,7 @@ def test_images_without_parts_count_for_nothing() -> None:
         summarize([empty])
 
 
-def test_a_network_is_measured_on_labelled_images(tmp_path: Path) -> None:
+def test_a_network_is_measured_on_labeled_images(tmp_path: Path) -> None:
     write_model(tmp_path / "hub")
     truth = np.zeros((64, 96), np.uint8)  # the network sees a car in the left and the right third
     truth[:, :48] = 1

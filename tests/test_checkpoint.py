@@ -188,7 +188,7 @@ def test_files_that_cannot_be_read(model: Tiny, path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "message"),
     [
         ({"a": torch.zeros(2, 2, dtype=torch.int8)}, "int8 tensor 'a' has no scale"),
         ({"a.int8_scale": torch.ones(2, 1)}, "scale 'a.int8_scale' has no tensor"),
@@ -198,11 +198,11 @@ def test_files_that_cannot_be_read(model: Tiny, path: Path) -> None:
         ),
     ],
 )
-def test_int8_without_a_fitting_scale(path: Path, state: dict[str, Tensor], said: str) -> None:
+def test_int8_without_a_fitting_scale(path: Path, state: dict[str, Tensor], message: str) -> None:
     safetensors.torch.save_file(state, path)
     with pytest.raises(WeightsError) as caught:
         read_state(path)
-    assert str(caught.value) == f"{path}: {said}"
+    assert str(caught.value) == f"{path}: {message}"
 
 
 def test_other_classes_get_a_new_head(model: Tiny) -> None:

@@ -30,7 +30,7 @@ from modules import module
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: None) -> Path:
-    """An empty working folder, and a hub that has the model ``blocks``."""
+    """Work in an empty folder, with a hub that has the model ``blocks``."""
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -42,7 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_cache: None) -> Pa
 
 @pytest.fixture
 def zoo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, ModelInfo]:
-    """A manifest with a model that the hub has and one that nobody has."""
+    """Set a manifest with a model that the hub has and one that nobody has."""
     models = {"blocks": write_model(tmp_path / "hub"), "far-unet": info_of(name="far-unet")}
     for name in ("hub.catalog", "hub.resolve"):
         monkeypatch.setattr(module(name), "load_manifest", lambda: Manifest(hubs=(), models=models))
@@ -50,7 +50,7 @@ def zoo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, ModelInfo]
 
 
 def run(command: str) -> int:
-    """The exit status of ``carseg COMMAND``."""
+    """Return the exit status of ``carseg COMMAND``."""
     return main(command.split())
 
 
@@ -244,7 +244,7 @@ def test_a_bar_is_drawn_on_a_terminal_only(capsys, monkeypatch):
     assert err.endswith("\x1b[1A\x1b[2K")  # wiped
 
 
-def test_random_weights_are_told_from_models(capsys):
+def test_random_weights_are_distinguished_from_models(capsys):
     torch.manual_seed(0)
     index_folder(Path("data"), ["a", "b"])
     settings = "--size 32 --batch-size 2 --epochs 1 --device cpu --val-fraction 0"

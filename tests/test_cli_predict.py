@@ -28,7 +28,7 @@ from color_hub import blocks, photo, write_model
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty working folder, and a hub that has the model ``blocks``."""
+    """Work in an empty folder, with a hub that has the model ``blocks``."""
     hub = tmp_path_factory.mktemp("hub")
     write_model(hub)
     monkeypatch.chdir(tmp_path)
@@ -48,7 +48,7 @@ def read(path: str) -> np.ndarray:
 
 
 def bomb(side: int) -> bytes:
-    """A PNG that says it has side x side pixels."""
+    """Return a PNG that claims side x side pixels."""
     chunks = {b"IHDR": struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0), b"IDAT": b"", b"IEND": b""}
     sealed = (struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks.items())
     return b"\x89PNG\r\n\x1a\n" + b"".join(sealed)
@@ -340,8 +340,8 @@ def test_asked_to_end_it_leaves_no_half_of_a_file(monkeypatch):
     while not Path("carseg-out").exists() and running.poll() is None:
         time.sleep(0.01)
     running.terminate()
-    said = running.communicate()[1]
-    assert "interrupted" in said and "Traceback" not in said
+    errors = running.communicate()[1]
+    assert "interrupted" in errors and "Traceback" not in errors
     assert running.returncode == 130
     assert len(written()) < 400
     assert not [name for name in written() if name.endswith(".part")]
@@ -354,7 +354,7 @@ def test_json_for_programs_that_read_another_encoding(capsys):
     assert printed.isascii() and json.loads(printed)["source"] == "ü🚗.png"
 
 
-def test_the_licence_is_said_once(capsys):
+def test_the_licence_is_shown_once(capsys):
     photo(Path("img.png"))
     write_model(Path(os.environ["CARSEG_HUB"]), commercial_use="no")
     assert predict("img.png") == 0

@@ -108,7 +108,7 @@ def test_a_missing_extra_is_no_fault_of_the_labels(tmp_path: Path, monkeypatch: 
         carseg.data.check(tmp_path)
 
 
-def test_a_image_inside_a_labelme_file_is_checked_too(tmp_path: Path) -> None:
+def test_an_image_inside_a_labelme_file_is_checked_too(tmp_path: Path) -> None:
     file = io.BytesIO()
     Image.new("RGB", (64, 48)).save(file, "PNG")
     shape = {"label": "door", "points": [[1, 1], [9, 1], [9, 9]]}

@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_smaller_areas_lie_on_top_ties_go_to_the_later_id(folder: Path) -> None:
     notes = [
-        note(7, 3, [square(5, 5, 10)], 100),  # said to be small: on top of the one that it covers
+        note(7, 3, [square(5, 5, 10)], 100),  # its stated area is small: on top of the one that it covers
         note(5, 2, [square(0, 0, 30)], 900),
         note(9, 2, [square(20, 20, 10)], 100),
         note(8, 3, [square(20, 20, 10)], 100),
@@ -107,7 +107,7 @@ def test_a_category_called_ignore_is_ignored(folder: Path) -> None:
     assert dataset[0].load()[1][5, 5] == IGNORE
 
 
-def test_annotations_folder_with_a_file_a_split(tmp_path: Path) -> None:
+def test_annotations_folder_with_one_file_per_split(tmp_path: Path) -> None:
     for split in ("train2017", "val2017"):
         save(tmp_path / split / f"{split}.jpg", np.zeros((40, 40, 3), np.uint8))
         file = tmp_path / "annotations" / f"instances_{split}.json"
@@ -200,7 +200,7 @@ def test_broken_files_name_the_file(folder: Path) -> None:
         carseg.data.load(folder)
 
 
-def test_a_image_that_is_missing_is_not_taken_from_another_folder(tmp_path: Path) -> None:
+def test_an_image_that_is_missing_is_not_taken_from_another_folder(tmp_path: Path) -> None:
     files = ("cam1/a.png", "cam2/a.png", "b.png", "c.png", "c.png", "d.png", "d.jpg")
     write_coco(tmp_path / "annotations.json", [note(1, 1, [square(2, 2, 10)], 100)], {1: "door"}, files)
     for place in ("cam1/a.png", "cam1/b.png", "cam2/c.png", "d.png", "d.jpg"):  # b without the folder it lies in

@@ -53,7 +53,7 @@ def test_carvana(tmp_path: Path, top: int, images: str, labels: str) -> None:
 # Palette and colour-coded label images
 
 
-def test_palette_pngs_count_by_index_not_by_colour(tmp_path: Path) -> None:
+def test_palette_pngs_count_by_index_not_by_color(tmp_path: Path) -> None:
     mask = draw_mask(1)
     save(tmp_path / "images" / "a.jpg", draw_image(mask))
     save_palette(tmp_path / "masks" / "a.png", mask, [9, 9, 9, 9, 9, 9, 255, 0, 0])
@@ -69,7 +69,7 @@ def test_palette_pngs_count_by_index_not_by_colour(tmp_path: Path) -> None:
         ("labelmap.txt", "# label:color_rgb:parts:actions\nrest:20,30,40::\ndoor:200,60,30::\nwheel:40,180,60::\n"),
     ],
 )
-def test_colour_tables_name_colours(tmp_path: Path, file: str, text: str) -> None:
+def test_color_tables_name_colors(tmp_path: Path, file: str, text: str) -> None:
     mask = draw_mask(2)
     save(tmp_path / "images" / "a.jpg", draw_image(mask))
     save(tmp_path / "masks" / "a.png", draw_image(mask))
@@ -80,7 +80,7 @@ def test_colour_tables_name_colours(tmp_path: Path, file: str, text: str) -> Non
     np.testing.assert_array_equal(dataset[0].load()[1], mask)
 
 
-def test_a_colour_of_no_class_is_named(tmp_path: Path) -> None:
+def test_a_color_of_no_class_is_named(tmp_path: Path) -> None:
     colored = draw_image(draw_mask(2))
     colored[0, :3] = 1, 2, 3
     save(tmp_path / "images" / "a.png", colored)
@@ -161,7 +161,7 @@ def test_camvid_32_classes_merge_to_11_and_give_void_when_asked(tmp_path: Path) 
     assert (void[classes == 6] == CAMVID32.classes.index("void")).all()
 
 
-def test_camvid_11_classes_in_colour_and_as_segnet_indices(tmp_path: Path) -> None:
+def test_camvid_11_classes_in_color_and_as_segnet_indices(tmp_path: Path) -> None:
     classes = draw_mask(5, classes=5)
     colors = np.array([(128, 128, 128), (60, 40, 222), (64, 0, 128), (128, 64, 128), (0, 0, 0)], np.uint8)
     save(tmp_path / "colour" / "images" / "f1.png", colors[classes])
@@ -177,7 +177,7 @@ def test_camvid_11_classes_in_colour_and_as_segnet_indices(tmp_path: Path) -> No
     assert dataset.split == "val"
 
 
-def test_a_folder_that_names_its_colours_or_values_is_not_taken_for_camvid(tmp_path: Path) -> None:
+def test_a_folder_that_names_its_colors_or_values_is_not_taken_for_camvid(tmp_path: Path) -> None:
     classes = draw_mask(5)
     colored = np.array([(0, 0, 0), (128, 0, 0), (64, 0, 128)], np.uint8)[classes]  # CamVid's void, building, car
     save(tmp_path / "colour" / "images" / "f1.png", colored)
@@ -251,7 +251,7 @@ def test_pascal_voc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 # Polygons: labelme and YOLO
 
 
-def test_a_polygon_covers_the_pixels_whose_centre_is_inside() -> None:
+def test_a_polygon_covers_the_pixels_whose_center_is_inside() -> None:
     rng = np.random.default_rng(0)
     ys, xs = np.mgrid[0:40, 0:50] + 0.5
     for _ in range(30):
@@ -306,7 +306,7 @@ def test_labelme_polygons_rectangles_circles_and_bit_masks(tmp_path: Path) -> No
     assert np.count_nonzero(mask == 4) == pytest.approx(np.pi * 8 * 8, rel=0.05)
 
 
-def test_labelme_images_elsewhere_embedded_missing_and_unlabelled(tmp_path: Path) -> None:
+def test_labelme_images_elsewhere_embedded_missing_and_unlabeled(tmp_path: Path) -> None:
     shape = [{"label": "door", "points": SQUARE, "shape_type": "polygon"}]
     save(tmp_path / "images" / "far.jpg", np.zeros((48, 64, 3), np.uint8))
     save(tmp_path / "images" / "lonely.jpg", np.zeros((48, 64, 3), np.uint8))
@@ -441,7 +441,7 @@ def test_yolo_splits_may_be_lists_of_images(tmp_path: Path, before: str) -> None
 
 
 def yolo_folder(images: Path, *names: str) -> None:
-    """Images, and as labels beside ``images`` one polygon each."""
+    """Write images, and beside them as labels one polygon each."""
     labels = Path(*("labels" if part == "images" else part for part in images.parts))
     labels.mkdir(parents=True)
     for name in names:
@@ -598,7 +598,7 @@ def test_numpy_archives_and_channels_first(tmp_path: Path) -> None:
         np.testing.assert_array_equal(rgb, draw_image(STACK[3]))
 
 
-def test_what_is_neither_a_image_nor_a_label_is_passed_over(tmp_path: Path) -> None:
+def test_what_is_neither_an_image_nor_a_label_is_passed_over(tmp_path: Path) -> None:
     names = np.array([f"p{i}" for i in range(len(STACK))])
     np.savez(tmp_path / "set.npz", images=draw_image(STACK), masks=STACK, names=names)
     assert len(carseg.data.load(tmp_path)) == len(STACK)
@@ -632,7 +632,7 @@ def test_numpy_with_the_label_as_fourth_channel_and_sparse_values(tmp_path: Path
     assert carseg.data.load(tmp_path).labels.classes == ("background", "hood", "front_door")
 
 
-def test_numpy_stacks_of_images_and_labels_are_one_a_split(tmp_path: Path) -> None:
+def test_numpy_stacks_of_images_and_labels_are_one_per_split(tmp_path: Path) -> None:
     whole = np.concatenate([draw_image(STACK), STACK[..., None]], axis=-1)
     np.save(tmp_path / "train.npy", whole[:3])
     np.save(tmp_path / "val.npy", whole[3:])
@@ -688,7 +688,7 @@ def test_images_to_be_tested_on_may_come_without_labels(tmp_path: Path) -> None:
     assert list(load_splits(tmp_path)) == ["train"]
 
 
-def test_data_yaml_says_where_its_paths_begin(tmp_path: Path) -> None:
+def test_data_yaml_states_where_its_paths_begin(tmp_path: Path) -> None:
     yolo_folder(tmp_path / "cars" / "images" / "train", "a")
     (tmp_path / "data.yaml").write_text("path: cars\ntrain: images/train\nnames: [door]\n")
     assert [sample.name for sample in carseg.data.load(tmp_path)] == ["a"]

@@ -1,4 +1,4 @@
-"""The real data sets that the figures are measured on: counts, classes, and the car parts' painting by another way."""
+"""The real data sets that the figures are measured on: counts, classes, and the car parts painted in another way."""
 
 from __future__ import annotations
 

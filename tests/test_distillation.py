@@ -53,7 +53,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_its_opinion_is_what_it_predicts(teacher: Path) -> None:
+def test_a_teachers_probabilities_are_those_it_predicts_with(teacher: Path) -> None:
     image = draw_image(draw_mask(1, 64, 64))
     segmenter = load(teacher, device="cpu", runtime="torch", precision="float32")
     expected = torch.from_numpy(segmenter.runtime(preprocess(image, segmenter.info.input)[None])).softmax(1)
@@ -63,7 +63,7 @@ def test_its_opinion_is_what_it_predicts(teacher: Path) -> None:
     )
 
 
-def test_it_sees_small_images_enlarged_up_to_its_own_size(teacher: Path) -> None:
+def test_a_teacher_sees_small_images_enlarged_up_to_its_own_size(teacher: Path) -> None:
     teacher_probabilities = Teacher(str(teacher), LABELS, torch.device("cpu"), torch.float32)
     large = torch.from_numpy(draw_image(draw_mask(1, 64, 64))).permute(2, 0, 1)[None].float()
     for side, seen in ((20, 40), (40, 64), (96, 96)):
@@ -90,14 +90,14 @@ def test_a_teacher_changes_what_is_learned_and_its_data_is_named(data: Path, tea
     assert replace(SOURCE, role="distillation") in read_config(taught / "config.json").data
 
 
-def test_images_without_labels_teach_what_the_teacher_says(data: Path, teacher: Path, tmp_path: Path) -> None:
+def test_images_without_labels_teach_what_the_teacher_predicts(data: Path, teacher: Path, tmp_path: Path) -> None:
     more = tmp_path / "more" / "deeper"
     more.mkdir(parents=True)
     for number in range(8):
         Image.fromarray(draw_image(draw_mask(90 + number, 64, 64))).save(more / f"{number}.png")
     taught = replace(QUICK, teacher=str(teacher))
     with_more = replace(taught, unlabeled=str(tmp_path / "more"))
-    (alone, _), (both, val) = (open_splits(data, options) for options in (taught, with_more))
+    (alone, _), (both, val) = (open_splits(data, config) for config in (taught, with_more))
     assert len(both) == len(alone) + 8 and val is not None and len(val) == 3
     assert all((sample.load()[1] == 255).all() == sample.name.startswith("more without labels/") for sample in both)
     best = finetune(NETWORK, data, tmp_path / "run", config=replace(with_more, epochs=2))
@@ -109,19 +109,19 @@ def test_images_without_labels_need_a_teacher_and_a_folder(data: Path, teacher: 
         replace(QUICK, unlabeled="more")
     with pytest.raises(OptionError, match="no classes"):
         replace(QUICK, unlabeled="more", teacher="x", balanced=True)
-    options = replace(QUICK, teacher=str(teacher), unlabeled=str(tmp_path / "more"))
-    for image in (data / "images").iterdir():  # told before any is read
+    config = replace(QUICK, teacher=str(teacher), unlabeled=str(tmp_path / "more"))
+    for image in (data / "images").iterdir():  # an error before any is read
         image.write_bytes(b"broken")
     with pytest.raises(DataError, match=r"no folder .*more"):
-        finetune(NETWORK, data, tmp_path / "run", config=options)
+        finetune(NETWORK, data, tmp_path / "run", config=config)
     (tmp_path / "more").mkdir()
     with pytest.raises(DataError, match="no image lies below"):
-        finetune(NETWORK, data, tmp_path / "again", config=options)
+        finetune(NETWORK, data, tmp_path / "again", config=config)
 
 
 def test_whatever_others_learn_from_may_lie_in_a_hub(data: Path, teacher: Path, tmp_path: Path) -> None:
-    options = replace(QUICK, teacher="teacher", encoder="teacher")
-    best = finetune("teacher", data, tmp_path / "run", config=options, hub=str(teacher.parent))
+    config = replace(QUICK, teacher="teacher", encoder="teacher")
+    best = finetune("teacher", data, tmp_path / "run", config=config, hub=str(teacher.parent))
     assert {replace(SOURCE, role=role) for role in ("pretraining", "distillation")} < set(load(best).info.data)
 
 
@@ -129,8 +129,8 @@ def test_whatever_others_learn_from_may_lie_in_a_hub(data: Path, teacher: Path, 
 def test_what_is_learned_is_no_freer_than_what_it_is_learned_from(teacher: Path, before: str, after: str) -> None:
     config = read_config(teacher / "config.json")
     write_config(teacher / "config.json", replace(config, commercial_use=before))
-    for model, options in ((teacher, QUICK), (NETWORK, replace(QUICK, teacher=str(teacher)))):
-        assert start_network(model, LABELS, options)[1].commercial_use == after
+    for model, config in ((teacher, QUICK), (NETWORK, replace(QUICK, teacher=str(teacher)))):
+        assert start_network(model, LABELS, config)[1].commercial_use == after
 
 
 def test_what_a_teacher_began_with_reaches_its_pupil_through_it(teacher: Path) -> None:

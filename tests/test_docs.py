@@ -41,9 +41,9 @@ _FOLDERS = (DOCS / "snippets", ROOT / "examples")  # where mkdocs.yml looks for 
 _BLOCK = re.compile(r"^( *)```(\w*).*?\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 _INCLUDE = re.compile(r'^ *--8<-- "([^":]+)(?::\w+)?"$', re.MULTILINE)
 
-_ENTRY = load_manifest().models.get(DEFAULT_MODEL)
+_INFO = load_manifest().models.get(DEFAULT_MODEL)
 with_weights = pytest.mark.skipif(
-    _ENTRY is None or not copies(_ENTRY), reason=f"the weights {DEFAULT_MODEL} are not in this checkout"
+    _INFO is None or not copies(_INFO), reason=f"the weights {DEFAULT_MODEL} are not in this checkout"
 )
 
 
@@ -56,14 +56,14 @@ def included(name: str) -> Path:
 
 
 def blocks(page: Path, language: str) -> Iterator[str]:
-    """Code blocks of a page, with what they include."""
+    """Yield the code blocks of a page, with what they include."""
     for match in _BLOCK.finditer(page.read_text("utf-8")):
         if match[2] == language:
             yield _INCLUDE.sub(lambda include: included(include[1]).read_text("utf-8"), match[3])
 
 
 def commands(page: Path) -> Iterator[list[str]]:
-    """Arguments of every ``carseg`` line in the shell blocks of a page."""
+    """Yield the arguments of every ``carseg`` line in the shell blocks of a page."""
     for block in blocks(page, "sh"):
         for line in block.splitlines():
             words = without_variables(shlex.split(line.partition(" > ")[0], comments=True))[1]
@@ -72,13 +72,13 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 
 def without_variables(words: list[str]) -> tuple[dict[str, str], list[str]]:
-    """``A=1 carseg ...`` as variables and the command."""
+    """Return the variables and the command of ``A=1 carseg ...``."""
     count = next((i for i, word in enumerate(words) if not re.match(r"[A-Z_]+=", word)), len(words))
     return dict(word.split("=", 1) for word in words[:count]), words[count:]
 
 
 def parse(arguments: list[str]) -> None:
-    """Parses a command line as the app would; raises what the app would print."""
+    """Parse a command line as the app would; raise what the app would print."""
     command: Any = typer.main.get_command(app)
     rest = list(arguments)
     while hasattr(command, "commands"):
@@ -91,13 +91,13 @@ def parse(arguments: list[str]) -> None:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One for all: converting a network to ONNX takes longer than most pages."""
+    """Return one cache for all tests: converting a network to ONNX takes longer than most pages."""
     return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
 def here(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with what the pages speak of: an image, folders of images, labelled ones, a video, a checkpoint."""
+    """Work in a folder with what the pages use: an image, folders of images, labelled ones, a video, a checkpoint."""
     car = ROOT / "examples" / "car.jpg"
     with Image.open(car) as image:
         small = image.resize((320, 240))
@@ -126,7 +126,7 @@ def write_video(path: Path) -> None:
 
 
 def run(snippet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Python file as a program; of a shell file every line, which is a carseg command."""
+    """Run a Python file as a program; of a shell file every line, which is a carseg command."""
     if "onnx" in snippet.read_text("utf-8") or snippet.name.startswith("export"):
         for package in ("onnxruntime", "onnxscript"):
             pytest.importorskip(package, reason="pip install 'carseg[onnx]' for the pages on exporting")
@@ -184,7 +184,7 @@ def test_notebooks_run(path: Path, here: Path):
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=name_of)
-def test_examples_say_at_their_head_what_they_show_and_how_they_are_called(path: Path):
+def test_examples_begin_with_what_they_show_and_how_they_are_called(path: Path):
     head = path.read_text("utf-8").split('"""')[1]
     assert f"python examples/{path.name}" in head
 
@@ -232,7 +232,7 @@ def test_a_wrong_command_line_does_not_parse(here: Path):
 
 
 def slug(heading: str) -> str:
-    """A heading's anchor, as Python-Markdown makes it."""
+    """Return a heading's anchor, as Python-Markdown makes it."""
     return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
 
 
@@ -279,7 +279,7 @@ def pages(hooks: ModuleType) -> ModuleType:
 
 
 def zoo(count: int) -> dict[str, ModelInfo]:
-    """Made-up weights."""
+    """Return made-up models by name."""
     models = {}
     for i in range(count):
         data = example() | {"sha256": f"{i:064x}"}
@@ -289,7 +289,7 @@ def zoo(count: int) -> dict[str, ModelInfo]:
 
 
 def timed(models: dict[str, ModelInfo]) -> dict[str, Row]:
-    """Rows of a benchmark, each model twice as slow as the one before."""
+    """Return rows of a benchmark, each model twice as slow as the one before."""
     facts = {"runtime": "torch", "precision": "float32", "device": "cpu", "threads": 2}
     facts["environment"] = {"processor": "a processor"}
     return {
@@ -320,10 +320,12 @@ def test_the_zoo_with_times(pages: ModuleType):
     assert times[:5] == ["12", "25", "50", "-", "200"]
 
 
-def test_names_in_a_plot_do_not_cover_each_other(pages: ModuleType):
-    points = [pages.Point(f"a-network-with-a-name-{i}", 30.0 + i, 75.0 + i / 100, (70, 80)) for i in range(8)]
-    svg = pages.scatter(points)
-    heights = sorted(float(y) for y in re.findall(r'<text x="[\d.]+" y="([\d.]+)">a-network', svg))
+def test_names_in_a_plot_do_not_cover_each_other():
+    points = [
+        (f"a-network-with-a-name-{i}", [Point(30.0 + i, 75.0 + i / 100, "", interval=(70, 80))]) for i in range(8)
+    ]
+    svg = xy_plot(points, x_title="milliseconds", y_title="mIoU", log_x=True)
+    heights = sorted(float(y) for y in re.findall(r'<text x="[\d.]+" y="([\d.]+)" text-anchor="start">a-network', svg))
     assert len(heights) == len(points)
     assert all(b - a > 11 for a, b in itertools.pairwise(heights))
 
@@ -348,8 +350,8 @@ def test_a_weights_page_is_its_card(pages: ModuleType):
 
 @with_weights
 def test_a_weights_page_shows_what_made_it(pages: ModuleType):
-    assert _ENTRY and f"## Recipe\n\nWhat `python -m recipes.run {_ENTRY.name}`" in pages.weight_page(
-        _ENTRY, with_image=False
+    assert _INFO and f"## Recipe\n\nWhat `python -m recipes.run {_INFO.name}`" in pages.weight_page(
+        _INFO, with_image=False
     )
 
 

@@ -64,7 +64,7 @@ options = { loss = "focal", encoder = "missing.safetensors" }
 
 @pytest.fixture
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of data sets with images of three classes."""
+    """Return a folder of data sets with images of three classes."""
     index_folder(tmp_path / "data" / "drawn" / "train", [f"a{i}" for i in range(6)])
     index_folder(tmp_path / "data" / "drawn" / "val", [f"b{i}" for i in range(3)], start=50)
     monkeypatch.setenv("CARSEG_DATA", str(tmp_path / "data"))
@@ -77,7 +77,7 @@ def written(folder: Path, text: str) -> Experiment:
 
 
 def row(experiment: Experiment, variant: int = 0, **fields: object) -> Row:
-    """A row as a run would write it."""
+    """Return a row as a run would write it."""
     chosen = experiment.variants[variant]
     known = {"variant": chosen.name, "seed": 0, "minutes": experiment.minutes, "images": 3, "epochs": 2.0}
     about = {"identity": experiment.identity(chosen), "commit": "abc", "device": "a processor"}
@@ -105,22 +105,22 @@ def test_a_test_split_compares_no_trainings(tmp_path: Path) -> None:
 
 def test_a_run_is_taken_up_where_it_was(data: Path, tmp_path: Path) -> None:
     experiment = written(tmp_path, DRAWN)
-    said: list[str] = []
-    first, failed = run(experiment, "cpu", tmp_path / "runs", tmp_path / "results", report=said.append)
+    lines: list[str] = []
+    first, failed = run(experiment, "cpu", tmp_path / "runs", tmp_path / "results", report=lines.append)
     assert first.images == 3 and first.epochs and set(first.figures) == {"miou", "pixel_acc", "dice"}
     assert failed.error and "missing.safetensors" in failed.error and not failed.figures
     assert [path.suffix for path in (tmp_path / "runs").iterdir() if path.name.startswith(first.identity)] == [".npy"]
 
     repaired = written(tmp_path, DRAWN.replace(', encoder = "missing.safetensors"', ""))
-    said.clear()
-    again, focal = run(repaired, "cpu", tmp_path / "runs", tmp_path / "results", report=said.append)
-    assert again == first and "Dice, seed 0: measured already" in said
+    lines.clear()
+    again, focal = run(repaired, "cpu", tmp_path / "runs", tmp_path / "results", report=lines.append)
+    assert again == first and "Dice, seed 0: measured already" in lines
     value, low, high = focal.figures["gain"]
     assert low <= value <= high and value == pytest.approx(focal.figures["miou"][0] - first.figures["miou"][0])
     assert results.read(repaired, tmp_path / "results") == [again, focal]
 
     longer = replace(repaired, minutes=0.003)
-    rows = run(longer, "cpu", tmp_path / "runs", tmp_path / "results", report=said.append)
+    rows = run(longer, "cpu", tmp_path / "runs", tmp_path / "results", report=lines.append)
     assert {r.minutes for r in rows} == {0.002, 0.003}, "a run with another budget leaves the earlier one alone"
 
 
@@ -151,7 +151,7 @@ def test_rows_count_no_more_once_what_they_learned_from_is_another(
 def test_an_experiment_takes_an_encoder_out_of_its_package(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As it takes a file of the data's folder; each by its name alone."""
+    """It takes a file of the data's folder as well; each by its name alone."""
     network = create_model("lraspp-mobilenetv2", 3)
     encoder = {key: value + 1 for key, value in network.encoder.state_dict().items()}
     save_file(encoder, data / "own.safetensors")
@@ -160,8 +160,8 @@ def test_an_experiment_takes_an_encoder_out_of_its_package(
     for name in ("own.safetensors", "resnet50-imagenet"):
         experiment = written(tmp_path, DRAWN.replace("augment", f'encoder = "{name}"\n{frozen}'))
         train(experiment, experiment.variants[0], 0, "cpu", tmp_path / name)
-        kept = read_state(tmp_path / name / "best" / "model.safetensors")
-        assert all(torch.equal(kept[f"encoder.{key}"], value) for key, value in encoder.items())
+        trained = read_state(tmp_path / name / "best" / "model.safetensors")
+        assert all(torch.equal(trained[f"encoder.{key}"], value) for key, value in encoder.items())
 
 
 def evaluated(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> Evaluation:
@@ -215,7 +215,7 @@ def test_images_with_other_classes_are_measured_under_those_of_the_network(data:
     assert set(np.unique(truth)) == {0, 2}
 
     class Perfect:
-        """Knows the drivable area, but half of it as the other lane."""
+        """A segmenter that finds the drivable area, but half of it as the other lane."""
 
         labels = LABEL_SETS["bdd"]
 
@@ -229,7 +229,7 @@ def test_images_with_other_classes_are_measured_under_those_of_the_network(data:
     assert measured.figures["miou"] == (1, 1, 1) and measured.images == 3
 
 
-def test_the_table_has_means_over_the_seeds_and_says_what_is_missing(tmp_path: Path) -> None:
+def test_the_table_has_means_over_the_seeds_and_names_what_is_missing(tmp_path: Path) -> None:
     experiment = replace(written(tmp_path, DRAWN), seeds=2)
     table = page.table(experiment, [])
     assert "| Dice | chosen | not run yet | - |" in table and "experiments.run drawn" in table

@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModelInfo]:
-    """Makes ``my-unet`` a model of the manifest, with these hubs and facts."""
+    """Return a function that makes ``my-unet`` a model of the manifest, with these hubs and facts."""
 
     def make(*hubs: str, content: bytes = CONTENT, **facts: Any) -> ModelInfo:
         info = replace(info_of(content), **facts)
@@ -160,7 +160,7 @@ class TestDownload:
         assert server.starts(FILE)[0] > 0
         assert server.starts(FILE)[1:] == [0]
 
-    def test_one_sentence_says_what_is_wrong_with_each_place(
+    def test_one_sentence_states_what_is_wrong_with_each_place(
         self, server: Server, known: Callable[..., ModelInfo], tmp_path: Path
     ) -> None:
         server.files["/bad/my-unet/model.safetensors"] = b"x" * len(CONTENT)
@@ -194,7 +194,7 @@ class TestDownload:
         put(tmp_path / "local")
         server.files["/hub/my-unet/config.json"] = (tmp_path / "local/my-unet/config.json").read_bytes()
         server.faults[FILE] = ["slow", "slow"]
-        code = f"from carseg import hub; print(hub.locate('my-unet', hub='{server.url}/hub').path)"
+        code = f"from carseg import hub; print(hub.resolve('my-unet', hub='{server.url}/hub').path)"
         both = [start(code) for _ in range(2)]
         message = [process.communicate(timeout=30)[0] for process in both]
         assert [process.returncode for process in both] == [0, 0]
@@ -230,7 +230,7 @@ class TestDiskTrouble:
 
 class TestOffline:
     @pytest.mark.parametrize("variable", ["CARSEG_OFFLINE", "HF_HUB_OFFLINE"])
-    def test_says_what_to_do(
+    def test_the_error_states_what_to_do(
         self, known: Callable[..., ModelInfo], monkeypatch: pytest.MonkeyPatch, no_sockets: None, variable: str
     ) -> None:
         monkeypatch.setenv(variable, "1")
@@ -243,7 +243,7 @@ class TestOffline:
         with pytest.raises(OfflineError):
             resolve("other", hub="http://127.0.0.1:9/hub")
 
-    def test_file_copied_as_it_says_is_used(
+    def test_file_copied_as_the_error_states_is_used(
         self, known: Callable[..., ModelInfo], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_sockets: None
     ) -> None:
         monkeypatch.setenv("CARSEG_OFFLINE", "1")
@@ -300,7 +300,7 @@ class TestOnThisMachine:
         with pytest.raises(WeightsError, match="my-unet holds no weights"):
             resolve("my-unet")
 
-    def test_manifest_counts_for_its_names_whatever_the_hub_says(
+    def test_manifest_counts_for_its_names_whatever_the_hub_has(
         self, server: Server, known: Callable[..., ModelInfo], tmp_path: Path
     ) -> None:
         put(tmp_path / "hub", b"other weights")
@@ -426,36 +426,36 @@ class TestGivenWeights:
 
 
 class TestHuggingFace:
-    """Through huggingface_hub itself, in a process of its own: it reads HF_ENDPOINT when it is imported."""
+    """Downloads through huggingface_hub, in a process of its own: it reads HF_ENDPOINT when it is imported."""
 
     FILE = f"/me/cars/resolve/{COMMIT}/my-unet/model.safetensors"
     CONFIG = f"/me/cars/resolve/{COMMIT}/my-unet/config.json"
 
-    def locate(self, server: Server, **variables: str) -> subprocess.Popen[str]:
-        code = f"from carseg import hub; print(hub.locate('my-unet', hub='hf://me/cars@{COMMIT}').path)"
+    def resolve(self, server: Server, **variables: str) -> subprocess.Popen[str]:
+        code = f"from carseg import hub; print(hub.resolve('my-unet', hub='hf://me/cars@{COMMIT}').path)"
         return start(code, HF_ENDPOINT=server.url, HF_HUB_ETAG_TIMEOUT="1", HF_HUB_DISABLE_XET="1", **variables)
 
     def test_download_then_no_request(self, server: Server, tmp_path: Path) -> None:
         put(tmp_path / "local")
         server.files[self.FILE] = CONTENT
         server.files[self.CONFIG] = (tmp_path / "local/my-unet/config.json").read_bytes()
-        message, errors = self.locate(server).communicate(timeout=60)
+        message, errors = self.resolve(server).communicate(timeout=60)
         assert Path(message.strip()).read_bytes() == CONTENT, errors
         assert errors == ""
         asked = {(method, path) for method, path, _ in server.log if path.startswith("/me/cars")}
         assert asked == {(method, path) for method in ("HEAD", "GET") for path in (self.FILE, self.CONFIG)}
         assert [name for name in files_in_cache(tmp_path) if not name.endswith(".json")] == [Path(message.strip()).name]
         server.log.clear()
-        assert self.locate(server).communicate(timeout=60)[0] == message
+        assert self.resolve(server).communicate(timeout=60)[0] == message
         assert server.log == []
 
     def test_wrong_bytes_and_unknown_name(self, server: Server, tmp_path: Path) -> None:
-        _, errors = self.locate(server).communicate(timeout=60)
+        _, errors = self.resolve(server).communicate(timeout=60)
         assert "UnknownNameError: no model 'my-unet' at hf://me/cars" in errors
         put(tmp_path / "local")
         server.files[self.FILE] = b"x" * len(CONTENT)
         server.files[self.CONFIG] = (tmp_path / "local/my-unet/config.json").read_bytes()
-        _, errors = self.locate(server).communicate(timeout=60)
+        _, errors = self.resolve(server).communicate(timeout=60)
         assert "HubError" in errors
         assert "its sha256 differs" in errors
 
@@ -475,7 +475,7 @@ class TestOrigin:
         assert origins_of({"url": url, "vcs_info": {"vcs": "git", "commit_id": COMMIT}}) == expected
 
     def test_own_forge(self, server: Server, known: Callable[..., ModelInfo], monkeypatch: pytest.MonkeyPatch) -> None:
-        """Which software it runs is not known, so each form of address is tried."""
+        """The forge's software is not known, so each form of address is tried."""
         known()
         record = {"url": f"{server.url}/me/carseg.git", "vcs_info": {"vcs": "git", "commit_id": COMMIT}}
         monkeypatch.setattr(module("hub.resolve"), "installed_from", lambda: origins_of(record))
@@ -504,7 +504,7 @@ class TestReadUrl:
             read_url(f"{server.url}/none.jpg")
 
     @pytest.mark.parametrize("host", ["a..b", "[bad", f"{'long' * 16}.org"])
-    def test_what_is_no_address_is_said(self, host: str) -> None:
+    def test_what_is_no_address_is_an_error(self, host: str) -> None:
         with pytest.raises(HubError, match="cannot be fetched"):
             read_url(f"http://{host}/car.jpg")
 
@@ -515,7 +515,7 @@ class TestReadUrl:
             read_url(f"{server.url}/car.jpg")
 
 
-def test_licence_is_told_once_on_a_machine() -> None:
+def test_licence_is_shown_once_per_machine() -> None:
     info = info_of()
     assert licence_notice(info)
     assert not licence_notice(info)
@@ -564,7 +564,7 @@ def test_nothing_else_in_the_package_imports_what_opens_sockets() -> None:
             assert not found, f"{path} imports {found}"
 
 
-def test_unclear_terms_are_told_too() -> None:
+def test_unclear_terms_are_shown_too() -> None:
     assert licence_notice(dataclasses.replace(info_of(), commercial_use="unclear"))
 
 

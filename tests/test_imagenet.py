@@ -14,7 +14,7 @@ REAL = timm.create_model
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """timm without a network: pretrained weights are a distinct number a tensor. Notes the names asked for."""
+    """Return the names asked of timm, whose pretrained weights become one distinct number per tensor."""
     names = []
 
     def create(name: str, pretrained: bool = False, **options: object) -> torch.nn.Module:

@@ -1,4 +1,4 @@
-"""What importing carseg costs."""
+"""The cost of importing carseg."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from carseg.labels import label_set
 
 
 @pytest.mark.parametrize(
-    ("classes", "background", "said"),
+    ("classes", "background", "message"),
     [
         ([], None, "has 0 classes"),
         ([f"c{i}" for i in range(256)], None, "has 256 classes; 1 to 255"),
@@ -18,8 +18,8 @@ from carseg.labels import label_set
         (["car"], -1, "outside 0..0"),
     ],
 )
-def test_what_cannot_be_stored_in_a_mask_is_refused(classes: list[str], background: int | None, said: str) -> None:
-    with pytest.raises(OptionError, match=said):
+def test_what_cannot_be_stored_in_a_mask_is_refused(classes: list[str], background: int | None, message: str) -> None:
+    with pytest.raises(OptionError, match=message):
         label_set("mine", classes, background=background)
 
 
@@ -44,7 +44,7 @@ def test_pairs_are_found_however_they_are_written(left: str, right: str) -> None
 
 
 @pytest.mark.parametrize("gap", " _-.")
-def test_a_class_without_a_side_has_a_colour_of_its_own_beside_its_namesakes(gap: str) -> None:
+def test_a_class_without_a_side_has_a_color_of_its_own_beside_its_namesakes(gap: str) -> None:
     names = (name.replace(" ", gap) for name in ("front left door", "front right door", "front door", "hood"))
     labels = label_set("mine", ["background", *names])
     assert len(set(labels.colors)) == 5

@@ -1,4 +1,4 @@
-"""The manifest: what it accepts, what it refuses and how it says so."""
+"""The manifest: what it accepts, what it refuses and with which errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from entries import example
 
 
 def changed(path: str, value: Any) -> dict[str, Any]:
-    """The example with one value, at a dotted path, replaced."""
+    """Return the example with one value, at a dotted path, replaced."""
     data = example()
     *parents, last = [int(key) if key.isdigit() else key for key in path.split(".")]
     inner: Any = data
@@ -42,7 +42,7 @@ def test_json_becomes_typed_values_and_back():
     assert ModelInfo.from_dict("unet-carvana", json.loads(json.dumps(info.to_dict()))) == info
 
 
-def test_config_is_the_entry_with_its_name(tmp_path: Path):
+def test_config_is_the_info_with_its_name(tmp_path: Path):
     mine = label_set("doors", ("background", "left_door", "right_door"))
     info = dataclasses.replace(ModelInfo.from_dict("my-unet", example()), labels=mine, metrics=())
     write_config(tmp_path / "config.json", info)
@@ -58,7 +58,7 @@ def test_label_set_under_a_known_name_but_with_other_classes_survives():
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "message"),
     [
         ("sha256", "A" * 64, "sha256: must be 64 lower-case hexadecimal digits"),
         ("bytes", "1000", "bytes: must be a whole number"),
@@ -90,11 +90,11 @@ def test_label_set_under_a_known_name_but_with_other_classes_survives():
         ("embeded", True, "embeded: no such field"),
     ],
 )
-def test_error_names_model_field_and_reason(path: str, value: Any, said: str):
+def test_error_names_model_field_and_reason(path: str, value: Any, message: str):
     with pytest.raises(ManifestError) as caught:
         ModelInfo.from_dict("unet-carvana", changed(path, value))
     assert str(caught.value).startswith("model 'unet-carvana': ")
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_missing_field_is_named():
@@ -128,7 +128,7 @@ def test_manifest_file_round_trip(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("{", "cannot be read"),
         ("[]", "models: must be an object"),
@@ -137,13 +137,13 @@ def test_manifest_file_round_trip(tmp_path: Path):
         ('{"hubs": [], "models": {"x": 1}}', "model 'x': entry: must be an object"),
     ],
 )
-def test_broken_file_is_named(tmp_path: Path, content: str, said: str):
+def test_broken_file_is_named(tmp_path: Path, content: str, message: str):
     path = tmp_path / "weights_manifest.json"
     path.write_text(content)
     with pytest.raises(ManifestError) as caught:
         load_manifest(path)
     assert str(path) in str(caught.value)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_own_manifest_is_valid_and_names_files_that_exist():
@@ -166,7 +166,7 @@ def test_reading_it_imports_the_standard_library_only():
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "message"),
     [
         ("input.size.0", 0, "input.size: must be at least 1"),
         ("input.multiple", 0, "input.multiple: must be at least 1"),
@@ -175,10 +175,10 @@ def test_reading_it_imports_the_standard_library_only():
         ("int8", {"ranges": {"a:Conv": [1, 0]}, "miou_lost": 0, "miou_lost_seven_bits": 0}, "must be (low, high)"),
     ],
 )
-def test_numbers_that_make_no_sense_are_named(path: str, value: Any, said: str):
+def test_numbers_that_make_no_sense_are_named(path: str, value: Any, message: str):
     with pytest.raises(ManifestError) as caught:
         ModelInfo.from_dict("unet-carvana", changed(path, value))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_other_weights_come_with_no_package():

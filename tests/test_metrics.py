@@ -20,7 +20,7 @@ FIVE = label_set("five", ("background", "left_door", "right_door", "wheel", "hoo
 
 
 def images(seed: int, count: int, classes: int = 5, wrong: float = 0.3):
-    """Pairs of prediction and truth of varied sizes; some truth is ignored, some predictions are undecided."""
+    """Return pairs of prediction and truth of varied sizes; some truth is ignored, some predictions are undecided."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         truth = np.kron(rng.integers(0, classes, rng.integers(2, 5, 2)), np.ones((6, 7), int)).astype(np.uint8)
@@ -195,7 +195,7 @@ def test_what_cannot_be_compared_is_refused(prediction, truth, message):
 
 
 def slow_boundary_f1(prediction, truth, classes):
-    """The definition, pixel by pixel and pair by pair."""
+    """Return the figure by its definition, pixel by pixel and pair by pair."""
     height, width = truth.shape
     tolerance = 0.0075 * math.hypot(height, width)
 
@@ -267,7 +267,7 @@ def test_large_images_and_high_ids_are_counted_right(labels):
     assert scores.confusion[0, last] == 10 * 400
 
 
-def test_a_image_without_foreground_takes_no_part_in_the_mean_of_the_images():
+def test_an_image_without_foreground_takes_no_part_in_the_mean_of_the_images():
     car, road = np.ones((2, 2), np.uint8), np.zeros((2, 2), np.uint8)
     scores = scored([(car, car), (road, road)], CARVANA)
     assert scores.picture_dice == 1.0

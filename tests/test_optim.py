@@ -120,7 +120,7 @@ def test_a_schedule_scales_every_group_from_its_own_peak() -> None:
 
 
 @pytest.mark.parametrize("name", optim.OPTIMIZERS)
-def test_an_optimiser_goes_downhill(name: str) -> None:
+def test_an_optimizer_goes_downhill(name: str) -> None:
     torch.manual_seed(0)
     model, x = Small().eval(), torch.randn(2, 3, 8, 8)
     optimizer = optim.make_optimizer(model, name, 0.01)

@@ -48,7 +48,7 @@ REFERENCE = {
 
 
 def noise(shape: tuple[int, ...], seed: str) -> Tensor:
-    """Numbers that look random and are evenly spread over -1..1, the same on every machine and with every version."""
+    """Return numbers that look random, evenly spread over -1..1, the same on every machine and with every version."""
     n = np.arange(np.prod(shape, dtype=int), dtype=np.uint32) + np.uint32(zlib.crc32(seed.encode()))
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B)):
         n = (n ^ (n >> shift)) * np.uint32(factor)
@@ -57,7 +57,7 @@ def noise(shape: tuple[int, ...], seed: str) -> Tensor:
 
 
 def fill(model: nn.Module) -> None:
-    """Weights that depend on nothing but their names and shapes, with batch norms far from their initial state."""
+    """Set weights that depend on nothing but their names and shapes, with batch norms far from their initial state."""
     for key, value in model.state_dict().items():
         if key.endswith("num_batches_tracked"):
             value.fill_(7)
@@ -71,7 +71,7 @@ def fill(model: nn.Module) -> None:
 
 def sample(model: nn.Module, height: int, width: int) -> list[float]:
     with torch.no_grad():
-        logits = model.eval()(noise((1, 3, height, width), "image") * 2).flatten()
+        logits = model.eval()(noise((1, 3, height, width), "picture") * 2).flatten()
     return logits[:: len(logits) // 6][:6].tolist()
 
 
@@ -100,7 +100,7 @@ def test_outputs(name: str) -> None:
 
 
 def training_outputs(model: nn.Module, x: Tensor) -> tuple[Tensor, ...]:
-    """The tuple of training mode, but with batch norms and dropout as in evaluation mode."""
+    """Return the tuple of training mode, but with batch norms and dropout as in evaluation mode."""
     model.eval()
     model.training = True
     with torch.no_grad():
@@ -112,7 +112,7 @@ def test_auxiliary_output_is_torchvisions() -> None:
     fill(theirs)
     ours = create_model("fcn-resnet50", 21)
     ours.load_state_dict(convert_public_state_dict("fcn-resnet50", theirs.state_dict()))
-    x = noise((1, 3, 33, 47), "image")
+    x = noise((1, 3, 33, 47), "picture")
     main, auxiliary = training_outputs(ours, x)
     with torch.no_grad():
         expected = theirs(x)
@@ -122,7 +122,7 @@ def test_auxiliary_output_is_torchvisions() -> None:
 
 def test_u2net_fuses_its_six_side_outputs_in_order() -> None:
     model = create_model("u2netp", 2)
-    fused, *sides = training_outputs(model, noise((1, 3, 33, 47), "image"))
+    fused, *sides = training_outputs(model, noise((1, 3, 33, 47), "picture"))
     assert len(sides) == 6
     with torch.no_grad():
         assert torch.equal(fused, model.outconv(torch.cat(sides, 1)))
@@ -179,7 +179,7 @@ TRANSFORMERS = {  # our names -> those in its files, those of its version 5 in m
 
 
 def as_transformers(state: dict[str, Tensor], version: int) -> dict[str, Tensor]:
-    """Our SegFormer state dict under the names of the transformers library, keys and values apart."""
+    """Return our SegFormer state dict under the names of the transformers library, keys and values apart."""
     split = {}
     for key, value in state.items():
         if ".kv." in key:

@@ -103,7 +103,7 @@ def test_every_recipe_is_complete(name: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("CARSEG_DATA", "anywhere")
     recipe = recipes.read(name)
     assert recipe.start in list_architectures() or recipes.exists(recipe.start)
-    assert recipe.sources and all(options.minutes for options in recipe.rounds)
+    assert recipe.sources and all(config.minutes for config in recipe.rounds)
     assert recipe.about["commercial_use"] in ("no", "unclear")
     assert recipe.notes or not recipe.test
 
@@ -149,11 +149,11 @@ def test_a_run_that_is_stopped_while_it_measures_leaves_no_entry_without_figures
 
 
 def test_a_trial_is_not_taken_for_the_run_itself(folder: Path) -> None:
-    message = {"device": "cpu", "runs": folder / "runs", "weights": folder / "weights"}
-    run.main("final", minutes=0.02, **message)
-    run.main("final", minutes=0.02, **message)  # finished already, and measured again
+    places = {"device": "cpu", "runs": folder / "runs", "weights": folder / "weights"}
+    run.main("final", minutes=0.02, **places)
+    run.main("final", minutes=0.02, **places)  # finished already, and measured again
     with pytest.raises(OptionError, match="step-1 was begun with other options"):
-        run.main("final", minutes=0.03, **message)
+        run.main("final", minutes=0.03, **places)
 
 
 def test_a_grown_network_begins_as_the_one_that_it_grew_from(tmp_path: Path) -> None:
@@ -191,10 +191,10 @@ def test_a_later_round_sees_more_images_and_learns_from_the_round_before(
 
     class Watched(run.Trainer):
         def __init__(
-            self, network: Any, spec: Any, train: Any, val: Any, place: Any, options: Any, **others: Any
+            self, network: Any, spec: Any, train: Any, val: Any, place: Any, config: Any, **others: Any
         ) -> None:
-            seen.append((len(train), options.teacher))
-            super().__init__(network, spec, train, val, place, options, **others)
+            seen.append((len(train), config.teacher))
+            super().__init__(network, spec, train, val, place, config, **others)
 
     monkeypatch.setattr(run, "Trainer", Watched)
     run.train(recipes.read("later"), folder / "runs", 0.001, "cpu")

@@ -1,4 +1,4 @@
-"""What a prediction gives back: figures, images, files, documents."""
+"""The result of a prediction: figures, images, files, documents."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def make(mask, labels=CARPARTS, **given):
 
 @pytest.fixture
 def result():
-    """A hood with a hole, and a wheel in two pieces."""
+    """Return a result of a hood with a hole and a wheel in two pieces."""
     mask = np.zeros((40, 60), np.uint8)
     mask[5:20, 10:40] = HOOD
     mask[8:12, 15:20] = 0
@@ -168,17 +168,17 @@ def test_a_mask_keeps_ignored_pixels_and_every_label(tmp_path):
     assert np.array_equal(np.asarray(Image.open(path)), mask)
     path = make([[0, 1]]).save(tmp_path, "mask")[
         "mask"
-    ]  # few colours: still eight bits a pixel, as other readers expect
+    ]  # few colours: still eight bits per pixel, as other readers expect
     assert path.read_bytes()[24] == 8
 
 
 @pytest.mark.parametrize(
     ("source", "name"),
     [
-        ("", "image.json"),
+        ("", "picture.json"),
         ("dir.x/car.v2.jpeg", "car.v2.json"),
         ("https://example.org/images/my%20car.png?size=9&x=a/b.c", "my car.json"),
-        ("https://example.org/", "image.json"),
+        ("https://example.org/", "picture.json"),
     ],
 )
 def test_names_come_from_the_source(source, name, tmp_path):
@@ -305,7 +305,7 @@ def test_a_mask_without_scores_has_none_in_coco():
     assert "score" not in annotation
 
 
-def test_mask_and_overlay_are_saved_unless_told_otherwise(result, tmp_path):
+def test_mask_and_overlay_are_saved_by_default(result, tmp_path):
     assert set(result.save(tmp_path)) == {"mask", "overlay"}
 
 

@@ -29,7 +29,7 @@ def large_masks():
 
 
 def rasterize(segmentation, size):
-    """The union of COCO polygons, drawn by pycocotools."""
+    """Return the union of COCO polygons, drawn by pycocotools."""
     if not segmentation:
         return np.zeros(size, bool)
     return rle.decode(coco.merge(coco.frPyObjects([list(map(float, ring)) for ring in segmentation], *size)))
@@ -97,7 +97,7 @@ def test_broken_encodings_are_refused(broken):
 
 
 def test_rings_cross_every_edge_once():
-    """By the even-odd rule, and with several pieces and holes."""
+    """They fill by the even-odd rule, with several pieces and holes."""
     for mask in random_masks(2, 300, 14):
         inside = np.zeros(mask.shape, bool)
         for ring in polygons.rings(mask):

@@ -19,11 +19,11 @@ def test_errors_do_not_add_up() -> None:
 
 def test_every_kind_of_layer_gets_weights_that_bfloat16_has() -> None:
     torch.manual_seed(0)
-    kept = nn.Conv2d(8, 3, 1)
+    left = nn.Conv2d(8, 3, 1)
     layers = [nn.Conv2d(4, 8, 3), nn.ConvTranspose2d(8, 6, 2), nn.Linear(6, 8)]
-    before = [layer.weight.detach().clone() for layer in (*layers, kept)]
-    round_weights(nn.Sequential(*layers, kept), but=[kept])
-    assert torch.equal(kept.weight, before[-1])
+    before = [layer.weight.detach().clone() for layer in (*layers, left)]
+    round_weights(nn.Sequential(*layers, left), but=[left])
+    assert torch.equal(left.weight, before[-1])
     for layer, weight in zip(layers, before, strict=False):
         assert torch.equal(layer.weight, layer.weight.bfloat16().float()) and not torch.equal(layer.weight, weight)
         axes = [axis for axis in range(weight.ndim) if axis != (1 if isinstance(layer, nn.ConvTranspose2d) else 0)]

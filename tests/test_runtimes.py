@@ -1,4 +1,4 @@
-"""Every runtime gives what torch float32 gives; what is compiled is kept; "auto" takes what is known to agree."""
+"""Every runtime gives what torch float32 gives; what is compiled is cached; "auto" takes what is known to agree."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAIRS = [("torch", "bfloat16"), ("openvino", "float32"), ("openvino", "bfloat16"
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hub with the model ``blocks``, and a cache that the tests share, so that it is converted once."""
+    """Return a folder with a hub that has ``blocks`` and a cache that the tests share, so that it is converted once."""
     folder = tmp_path_factory.mktemp("runtimes")
     write_model(folder / "hub")
     return folder
@@ -101,8 +101,8 @@ library()
 time.sleep(1)  # it would be a process of its own
 """
     unset = {name: "" for name in ("CI", "TF_BUILD", "JENKINS_URL")}  # where there is none anyway
-    said, errors = start(code, HOME=str(tmp_path), **unset).communicate()
-    assert (said, errors, list(tmp_path.iterdir())) == ("", "", [])
+    output, errors = start(code, HOME=str(tmp_path), **unset).communicate()
+    assert (output, errors, list(tmp_path.iterdir())) == ("", "", [])
 
 
 def test_what_takes_its_time_the_first_time_is_logged(
@@ -118,7 +118,7 @@ def test_what_takes_its_time_the_first_time_is_logged(
     ]
 
 
-def test_a_command_says_what_is_logged():
+def test_a_command_shows_what_is_logged():
     code = "import logging; from carseg.cli import process; process.prepare(); logging.getLogger('carseg').info('told')"
     process = start(code)
     assert process.communicate()[1] == "carseg: told\n"
@@ -128,11 +128,11 @@ def test_a_command_says_what_is_logged():
 def test_what_is_damaged_in_the_cache_is_made_anew(damage, folder: Path):
     needs("openvino")
     carseg.load("blocks", runtime="openvino")
-    kept = {path: path.read_bytes() for path in (folder / "cache" / "compiled").iterdir()}
-    for path, content in kept.items():
+    cached = {path: path.read_bytes() for path in (folder / "cache" / "compiled").iterdir()}
+    for path, content in cached.items():
         path.write_bytes(damage(content))
     carseg.load("blocks", runtime="openvino").predict(blocks())
-    repaired = {path for path, content in kept.items() if path.read_bytes() != damage(content)}
+    repaired = {path for path, content in cached.items() if path.read_bytes() != damage(content)}
     assert len(repaired) == 2  # the ONNX file, and what was compiled of it for this size
 
 
@@ -153,7 +153,7 @@ def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypa
     ],
 )
 @torch.no_grad()
-def test_folding_leaves_the_logits_as_they_are(name: str, left: int, last: str):
+def test_fusing_leaves_the_logits_as_they_are(name: str, left: int, last: str):
     network = randomized(name)
     x = torch.randn(1, 3, 64, 96)
     before = network(x)
@@ -163,7 +163,7 @@ def test_folding_leaves_the_logits_as_they_are(name: str, left: int, last: str):
 
 
 class Odd(nn.Module):
-    """Batch norms that must not be folded: after a ReLU in place, after what is read twice, after what runs twice."""
+    """Batch norms that must not be fused: after a ReLU in place, after what is read twice, after what runs twice."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -178,7 +178,7 @@ class Odd(nn.Module):
         return self.convs[3](x)
 
 
-def test_only_what_may_be_folded_is():
+def test_only_what_may_be_fused_is():
     network = Odd().eval()
     for norm in network.norms:
         nn.init.constant_(norm.running_mean, 0.3)
@@ -191,7 +191,7 @@ def test_only_what_may_be_folded_is():
 
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """A CPU with bfloat16, without a GPU; give and take away runtimes."""
+    """Return the runtimes of a CPU with bfloat16 and no GPU; tests add and remove some."""
     installed = {"torch", "openvino", "onnx"}
     monkeypatch.setattr(cpu, "native_bfloat16", lambda: True)
     monkeypatch.setattr(cpu, "may_have_accelerator", lambda: False)
@@ -268,7 +268,7 @@ def test_nvidias_gpus_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         ("onnx", "onnxruntime", "pip install 'carseg[onnx]'"),
     ],
 )
-def test_a_runtime_that_is_not_installed_says_how_to_get_it(runtime: str, missing: str, line: str, monkeypatch):
+def test_the_error_of_a_missing_runtime_states_how_to_get_it(runtime: str, missing: str, line: str, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name, *rest: None if name == missing else find(name, *rest))
     with pytest.raises(MissingExtraError) as caught:
@@ -288,7 +288,7 @@ def test_a_runtime_that_is_not_installed_says_how_to_get_it(runtime: str, missin
         ({"runtime": "torch", "precision": "int8"}, "int8 runs through OpenVINO or ONNX Runtime"),
     ],
 )
-def test_what_cannot_be_had_is_said(options: dict[str, str], message: str):
+def test_what_is_not_available_is_an_error(options: dict[str, str], message: str):
     needs(options["runtime"])
     with pytest.raises(OptionError, match=message):
         carseg.load("blocks", **options)

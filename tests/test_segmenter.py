@@ -17,7 +17,7 @@ from carseg.labels import CARPARTS, label_set
 
 SPEC = InputSpec(size=(32, 64), mean=(0, 0, 0), std=(1, 1, 1))
 LABELS = label_set("lights", ("dark", "left_red", "green", "right_blue"))
-ENTRY = ModelInfo(
+INFO = ModelInfo(
     name="brightest",
     architecture="none",
     labels=LABELS,
@@ -38,9 +38,7 @@ ENTRY = ModelInfo(
 
 
 class Brightest:
-    """A runtime whose class is the brightest channel, or "dark"; it counts its calls and sees shapes only of the spec's
-    size.
-    """
+    """A runtime whose class is the brightest channel, or "dark"; it counts its calls and takes the spec's size only."""
 
     name, precision, device, batch_size = "brightest channel", "float32", "cpu", 1
 
@@ -56,7 +54,7 @@ class Brightest:
 
 @pytest.fixture
 def segmenter() -> Segmenter:
-    return Segmenter(ENTRY, Brightest())
+    return Segmenter(INFO, Brightest())
 
 
 def halves(height: int, width: int) -> np.ndarray:
@@ -187,7 +185,7 @@ def test_load_names_what_is_wrong() -> None:
         load("no-such-network")
 
 
-def test_labels_are_the_entrys(segmenter: Segmenter) -> None:
+def test_labels_are_those_of_the_info(segmenter: Segmenter) -> None:
     assert segmenter.labels is LABELS and segmenter.labels != CARPARTS and segmenter.name == "brightest"
     assert "brightest channel" in repr(segmenter)
 
@@ -216,7 +214,7 @@ def test_the_ends_of_the_options_are_allowed(segmenter: Segmenter) -> None:
         segmenter.stream([], on_error="ignore")
 
 
-def test_the_runtime_says_how_many_images_suit_the_device(segmenter: Segmenter) -> None:
+def test_the_runtime_states_how_many_images_suit_the_device(segmenter: Segmenter) -> None:
     segmenter.runtime.batch_size = 3
     assert len(list(segmenter.stream([halves(8, 8)] * 7))) == 7
     assert segmenter.runtime.batches == [3, 3, 1]
@@ -231,7 +229,7 @@ def test_images_of_other_shapes_go_in_another_batch() -> None:
 
     fitting = replace(SPEC, resize="fit", multiple=32)
     images = [halves(40, 80), halves(40, 80), halves(80, 40), halves(40, 80)]
-    masks = [r.mask for r in Segmenter(replace(ENTRY, input=fitting), runtime).stream(images, batch_size=4)]
+    masks = [r.mask for r in Segmenter(replace(INFO, input=fitting), runtime).stream(images, batch_size=4)]
     assert [mask.shape for mask in masks] == [image.shape[:2] for image in images]
     assert seen == [(2, 3, 32, 64), (1, 3, 64, 32), (1, 3, 32, 64)]
 

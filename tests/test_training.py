@@ -74,8 +74,8 @@ def interrupt_after(steps: int):
 
 def test_it_learns_and_the_result_loads_and_predicts(data: Path, tmp_path: Path) -> None:
     # The drawn sides differ in colour, which a flip would contradict.
-    options = replace(QUICK, epochs=30, ema=0.9, size=(64, 64), augment="jitter")
-    best = finetune("fpn-mobilenetv2", data, tmp_path / "my run", config=options)
+    config = replace(QUICK, epochs=30, ema=0.9, size=(64, 64), augment="jitter")
+    best = finetune("fpn-mobilenetv2", data, tmp_path / "my run", config=config)
     segmenter = load(best)
     assert segmenter.labels.classes == ("ground", "left_door", "right_door") and segmenter.name == "my-run"
     [metric] = segmenter.info.metrics
@@ -89,13 +89,13 @@ def test_a_resumed_run_goes_where_an_uninterrupted_one_goes(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    options = replace(QUICK, augment="all", balanced=True)
-    finetune(NETWORK, data, whole, config=options)
+    config = replace(QUICK, augment="all", balanced=True)
+    finetune(NETWORK, data, whole, config=config)
     # Before the first epoch's end and state, in the middle of an epoch, after a state within an epoch.
     for steps, seconds in ((2, 120), (5, 120), (6, 0), (8, 120)):
         monkeypatch.setattr(module("training.trainer"), "SAVE_SECONDS", seconds)
         with pytest.raises(Killed):
-            finetune(NETWORK, data, broken, config=options, resume=broken.exists(), report=interrupt_after(steps))
+            finetune(NETWORK, data, broken, config=config, resume=broken.exists(), report=interrupt_after(steps))
         log = TrainingLog(broken)
         log.add(dict.fromkeys(COLUMNS, 999.0))  # logged after the last saved state
     finetune(NETWORK, data, broken, resume=True)
@@ -108,9 +108,9 @@ def test_a_resumed_run_goes_where_an_uninterrupted_one_goes(
 def test_killed_without_warning_it_resumes(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     code = f"""
-from carseg import Options, finetune
-options = Options(epochs=500, batch_size=4, size=(32, 32), device="cpu")
-finetune({NETWORK!r}, {str(data)!r}, {str(run)!r}, options=options)
+from carseg import TrainingConfig, finetune
+config = TrainingConfig(epochs=500, batch_size=4, size=(32, 32), device="cpu")
+finetune({NETWORK!r}, {str(data)!r}, {str(run)!r}, config=config)
 """
     process = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)})
     deadline = time.monotonic() + 200
@@ -187,8 +187,8 @@ def test_other_classes_replace_the_head_alone(data: Path, tmp_path: Path) -> Non
 
 def test_frozen_parts_stay_as_they_are(data: Path, tmp_path: Path) -> None:
     first = finetune(NETWORK, data, tmp_path / "first", config=replace(QUICK, epochs=1))
-    options = replace(QUICK, epochs=1, freeze=("encoder",))
-    second = finetune(first, data, tmp_path / "second", config=options)
+    config = replace(QUICK, epochs=1, freeze=("encoder",))
+    second = finetune(first, data, tmp_path / "second", config=config)
     before, after = (load_file(best / "model.safetensors") for best in (first, second))
     changed = {key for key in before if not torch.equal(before[key], after[key])}
     assert changed and not any(key.startswith("encoder.") for key in changed)
@@ -197,10 +197,10 @@ def test_frozen_parts_stay_as_they_are(data: Path, tmp_path: Path) -> None:
 def test_two_processes_train_as_one(data: Path, tmp_path: Path) -> None:
     code = f"""
 import sys
-from carseg import Options, finetune
-options = Options(epochs=2, batch_size=4, size=(32, 32), augment="none", loss="ce", freeze=("bn",), device="cpu",
+from carseg import TrainingConfig, finetune
+config = TrainingConfig(epochs=2, batch_size=4, size=(32, 32), augment="none", loss="ce", freeze=("bn",), device="cpu",
                   val_fraction=0.25, precision="float32")
-finetune({NETWORK!r}, {str(data)!r}, sys.argv[1], options=options)
+finetune({NETWORK!r}, {str(data)!r}, sys.argv[1], config=config)
 """
     script = tmp_path / "train.py"
     script.write_text(code)
@@ -255,8 +255,8 @@ def test_every_setting_trains(data: Path, tmp_path: Path, settings: dict[str, ob
 
 
 def test_it_stops_when_validation_no_longer_improves(data: Path, tmp_path: Path) -> None:
-    options = replace(QUICK, epochs=40, patience=2, lr=1e-12)
-    finetune(NETWORK, data, tmp_path / "run", config=options)
+    config = replace(QUICK, epochs=40, patience=2, lr=1e-12)
+    finetune(NETWORK, data, tmp_path / "run", config=config)
     assert len(rows(tmp_path / "run")) < 40
 
 
@@ -274,6 +274,6 @@ def test_minutes_are_a_budget(data: Path, tmp_path: Path) -> None:
         *({"weight_decay": -1}, {"seed": -1}, {"lr": math.nan}, {"minutes": math.nan}, {"lr": math.inf}),
     ],
 )
-def test_senseless_options_are_refused(wrong: dict[str, Any]) -> None:
+def test_a_senseless_config_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(OptionError):
         TrainingConfig(**wrong)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Network", "State", "convert_public_state_dict", "find_builder", "list_architectures", "register"]
 
-# What needs torch.
+# Loaded on first use, because they import torch.
 __getattr__, __dir__ = lazy_names(
     __name__,
     {

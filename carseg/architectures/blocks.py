@@ -1,4 +1,4 @@
-"""Pieces that more than one architecture is built from."""
+"""Building blocks that more than one architecture uses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from carseg.architectures.network import Network
 
 
 def conv_bn_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
-    """Convolution that keeps the size, batch norm, ReLU."""
+    """Return a convolution that leaves the size as it is, batch norm and ReLU."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(outputs),
@@ -22,7 +22,7 @@ def conv_bn_relu(inputs: int, outputs: int, kernel: int) -> nn.Sequential:
 
 
 class DoubleConv(nn.Sequential):
-    """Twice a padded 3x3 convolution, batch norm and ReLU, under the layer names of the public U-Net."""
+    """Two padded 3x3 convolutions, each with batch norm and ReLU, under the layer names of the public U-Net."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -31,12 +31,14 @@ class DoubleConv(nn.Sequential):
 
 
 class TorchvisionNetwork(Network):
-    """One of torchvision's segmentation networks, with the forward pass that the zoo wants.
+    """Base of torchvision's segmentation networks, with the forward pass that ``Network`` promises.
 
-    Theirs returns a dictionary and runs the auxiliary head in evaluation mode too.
+    torchvision's returns a dictionary and runs the auxiliary head in evaluation mode too.
 
     Args:
-        make: torchvision's function that builds it.
+        make: torchvision's function that builds the network.
+        num_classes: number of output channels.
+        in_channels: number of input channels.
     """
 
     encoder_prefix = "backbone."
@@ -65,20 +67,20 @@ class TorchvisionNetwork(Network):
 
 
 def upsample(x: Tensor, like: Tensor) -> Tensor:
-    """``x`` (N, C, h, w) at the height and width of ``like``: bilinear, align_corners False."""
+    """Return ``x`` (N, C, h, w) at the height and width of ``like``: bilinear, align_corners False."""
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def fit_to(x: Tensor, height: int, width: int) -> Tensor:
-    """``x`` (N, C, h, w) at the given size: cut at the bottom and right, or its last row and column repeated there."""
-    # By index: padding and slicing would pin an exported network to sizes that need as much of it as the example does.
+    """Return ``x`` (N, C, h, w) at a size: cut at the bottom and right, or its last row and column repeated there."""
+    # By index: padding and slicing would restrict an exported network to sizes that need as much of it as the example.
     rows = torch.arange(height, device=x.device).clamp(max=x.shape[-2] - 1)
     columns = torch.arange(width, device=x.device).clamp(max=x.shape[-1] - 1)
     return x.index_select(-2, rows).index_select(-1, columns)
 
 
 def pad_small(x: Tensor, side: int) -> Tensor:
-    """``x``, its height and width grown to at least ``side``."""
+    """Return ``x`` (N, C, h, w) grown to at least ``side`` in height and width by repeating its last row and column."""
     height, width = x.shape[-2:]
     if height >= side and width >= side:
         return x

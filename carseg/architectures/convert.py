@@ -1,4 +1,4 @@
-"""Checkpoints of the public reference implementations, under the names that carseg's networks use."""
+"""Conversion of the public reference implementations' checkpoints to the names that carseg's networks use."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import Tensor
 
 from carseg.architectures.registry import find_conversion
 
-_WRAPPERS = ("state_dict", "model_state", "model")  # where the weights lie beside an optimiser's state and the like
+_WRAPPERS = ("state_dict", "model_state", "model")  # keys of the weights, beside an optimizer's state and the like
 
 
 def convert_public_state_dict(name: str, checkpoint: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The weights in a public checkpoint, ready for ``create_model(name, ...).load_state_dict()``, which stays strict.
+    """Return the weights in a public checkpoint, ready for a strict ``create_model(name, ...).load_state_dict()``.
 
-    Unpacks checkpoints that hold more than weights, takes off the ``module.`` of data-parallel training, renames where
-    the reference has other names, and leaves out what the network never runs.
+    Checkpoints that hold more than weights are unpacked, the ``module.`` of data-parallel training is removed, tensors
+    that the reference names differently are renamed, and those that the network never uses are left out.
 
     Args:
         name: the architecture, one of ``list_architectures()``.
-        checkpoint: what ``torch.load(path, weights_only=True)`` or ``safetensors.torch.load_file(path)`` returned.
+        checkpoint: the result of ``torch.load(path, weights_only=True)`` or ``safetensors.torch.load_file(path)``.
 
     Raises:
         UnknownNameError: no such architecture.

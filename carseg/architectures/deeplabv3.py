@@ -13,7 +13,7 @@ from carseg.architectures.network import Network
 
 
 class DeepLabV3ResNet50(TorchvisionNetwork):
-    """Input (N, in_channels, H, W), logits (N, num_classes, H, W); the auxiliary output has that size too."""
+    """DeepLabv3: images (N, in_channels, H, W) to logits (N, num_classes, H, W), likewise the auxiliary output."""
 
 
 def build(num_classes: int, in_channels: int) -> Network:

@@ -16,13 +16,13 @@ from carseg.architectures.network import Network
 
 
 class Head(nn.Module):
-    """Features of stride 4 (N, 256, h, w) and of stride 8 (N, 2048, h', w') -> logits (N, num_classes, h, w)."""
+    """Head: features of stride 4 (N, 256, h, w) and of stride 8 (N, 2048, h', w') to logits (N, num_classes, h, w)."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
         self.project = conv_bn_relu(256, 48, 1)
         self.aspp = ASPP(2048, (12, 24, 36))
-        self.aspp.project[3] = nn.Dropout(0.1)  # torchvision drops half
+        self.aspp.project[3] = nn.Dropout(0.1)  # torchvision's is 0.5
         self.classifier = nn.Sequential(*conv_bn_relu(48 + 256, 256, 3), nn.Conv2d(256, num_classes, 1))
 
     def forward(self, low_level: Tensor, deep: Tensor) -> Tensor:
@@ -31,7 +31,7 @@ class Head(nn.Module):
 
 
 class DeepLabV3Plus(Network):
-    """Input (N, in_channels, H, W), logits (N, num_classes, H, W)."""
+    """DeepLabv3+: images (N, in_channels, H, W) to logits (N, num_classes, H, W)."""
 
     encoder_prefix = "backbone."
     timm_encoder = "resnet50"

@@ -12,7 +12,7 @@ from carseg.architectures.network import Network
 
 
 class FCNResNet50(TorchvisionNetwork):
-    """Input (N, in_channels, H, W), logits (N, num_classes, H, W); the auxiliary output has that size too."""
+    """FCN: images (N, in_channels, H, W) to logits (N, num_classes, H, W), likewise the auxiliary output."""
 
 
 def build(num_classes: int, in_channels: int) -> Network:

@@ -3,8 +3,8 @@
 Lateral 1x1 convolutions are added on the way down from stride 16 to 4, as in a semantic FPN (Kirillov et al. 2019,
 https://arxiv.org/abs/1901.02446), each sum followed by a residual 3x3; at the top stands Lite R-ASPP's gated context
 (Howard et al. 2019, https://arxiv.org/abs/1905.02244), because which side of a car is seen is a question about the
-whole image. Sums keep the way from the loss to every resolution of the encoder short, so it learns from few images
-in little time.
+whole image. Sums make the way from the loss to every resolution of the encoder short, so it learns from few images in
+little time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from carseg.architectures.network import Network
 
 
 class Merge(nn.Module):
-    """Upsample to the lateral's size, add the lateral, refine."""
+    """Top-down step: upsamples to the size of the lateral features, adds them, refines the sum by a residual 3x3."""
 
     def __init__(self, inputs: int, lateral: int, outputs: int) -> None:
         super().__init__()
@@ -31,7 +31,10 @@ class Merge(nn.Module):
 
 
 class FPNMobileNetV2(Network):
-    """Logits at stride 4."""
+    """FPN decoder on MobileNetV2: images (N, in_channels, H, W) to logits (N, num_classes, h, w).
+
+    h and w are H / 4 and W / 4, rounded up.
+    """
 
     encoder_prefix = "encoder."
     timm_encoder = "mobilenetv2_100"

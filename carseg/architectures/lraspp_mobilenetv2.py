@@ -13,7 +13,10 @@ from carseg.architectures.network import Network
 
 
 class LRASPPMobileNetV2(Network):
-    """Logits at stride 8."""
+    """Lite R-ASPP on MobileNetV2: images (N, in_channels, H, W) to logits (N, num_classes, h, w).
+
+    h and w are H / 8 and W / 8, rounded up.
+    """
 
     encoder_prefix = "encoder."
     timm_encoder = "mobilenetv2_100"

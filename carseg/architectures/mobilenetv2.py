@@ -2,7 +2,8 @@
 
 Parameter names are those of timm's `mobilenetv2_100`, so its ImageNet weights load as they are; written out here
 because importing timm takes seconds. Padding is TensorFlow's SAME, which the ImageNet weights of the zoo's recipes were
-trained with. Those that timm downloads were trained with as much on each side: a stride of 2 is shifted by a pixel.
+trained with. The weights that timm downloads were trained with equal padding on both sides: for them every convolution
+of stride 2 is shifted by a pixel.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-# (expansion, channels, blocks, stride) of each stage: table 2 of the paper.
+# (expansion, channels, blocks, stride) per stage: table 2 of the paper.
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-# The last stage at each resolution, and the channels it gives: strides 2, 4, 8, 16, 32.
+# The last stage at each resolution, strides 2, 4, 8, 16, 32, and the channels of its result.
 _TAPS = (0, 1, 2, 4, 6)
 CHANNELS = tuple(_STAGES[i][1] for i in _TAPS)
 
 
 class SameConv(nn.Conv2d):
-    """3x3 convolution padded as TensorFlow's SAME: with stride 2 an even side is padded on its far end only."""
+    """3x3 convolution with TensorFlow's SAME padding: with stride 2 an even side is padded on its far end only."""
 
     def forward(self, x: Tensor) -> Tensor:
         if self.stride == (1, 1):
@@ -34,7 +35,7 @@ def _conv3x3(inputs: int, outputs: int, stride: int, dilation: int, groups: int)
 
 
 class DepthwiseSeparable(nn.Module):
-    """The first stage's block, which does not expand: depthwise 3x3, linear 1x1."""
+    """Block of the first stage, which does not expand: depthwise 3x3, linear 1x1."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -49,7 +50,10 @@ class DepthwiseSeparable(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """Expand by a 1x1, filter by a depthwise 3x3, project by a linear 1x1; a shortcut where shapes agree (figure 4)."""
+    """Block that expands by a 1x1, filters by a depthwise 3x3 and projects by a linear 1x1 (figure 4 of the paper).
+
+    Where input and output have the same shape, the input is added.
+    """
 
     def __init__(self, inputs: int, outputs: int, expansion: int, stride: int, dilation: int) -> None:
         super().__init__()
@@ -70,9 +74,9 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """Images (N, in_channels, H, W) to features at strides 2, 4, 8, 16, 32 with 16, 24, 32, 96, 320 channels.
+    """Encoder: images (N, in_channels, H, W) to features at strides 2, 4, 8, 16, 32 with 16, 24, 32, 96, 320 channels.
 
-    With ``output_stride=16`` the last resolution keeps stride 16 and its convolutions are dilated instead.
+    With ``output_stride=16`` the last resolution stays at stride 16 and its convolutions are dilated instead.
     """
 
     def __init__(self, in_channels: int, output_stride: int = 32) -> None:

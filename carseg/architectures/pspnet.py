@@ -2,7 +2,7 @@
 
 As in github.com/hszhao/semseg, under its names: a stem of three 3x3 convolutions, every 3x3 of the last two stages
 dilated (the first block of a stage too), pooling to 1, 2, 3, 6 cells, interpolation with align_corners True. That
-interpolation wants sides of 8k + 1 pixels; others, which the reference refuses, are padded inside.
+interpolation needs sides of 8k + 1 pixels; others, which the reference refuses, are padded inside.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _BINS = (1, 2, 3, 6)
 
 
 class CellMeans(nn.AdaptiveAvgPool2d):
-    """(N, C, h, w) -> (N, C, cells, cells): adaptive average pooling.
+    """Adaptive average pooling, (N, C, h, w) to (N, C, cells, cells).
 
-    In an exported network, and on Apple's GPUs, as two matrix products: ONNX has no adaptive pooling for free sizes,
-    Metal's in PyTorch of 2025 none for sides that the cells do not divide.
+    In an exported network, and on Apple's GPUs, it is computed as two matrix products: ONNX has no adaptive pooling for
+    free sizes, PyTorch of 2025 has none on Metal for sides that ``cells`` does not divide.
     """
 
     def __init__(self, cells: int) -> None:
@@ -37,7 +37,7 @@ class CellMeans(nn.AdaptiveAvgPool2d):
         return self._weights(x.shape[-2], x) @ x @ self._weights(x.shape[-1], x).T
 
     def _weights(self, side: int, x: Tensor) -> Tensor:
-        """(cells, side): what each position has to do with each cell's mean; cells that do not divide overlap."""
+        """Return each position's weight in each cell's mean, (cells, side); cells overlap where they do not fit."""
         cell = torch.arange(self.cells, device=x.device)[:, None]
         first, last = cell * side // self.cells, ((cell + 1) * side + self.cells - 1) // self.cells
         position = torch.arange(side, device=x.device)
@@ -45,7 +45,7 @@ class CellMeans(nn.AdaptiveAvgPool2d):
 
 
 class PyramidPooling(nn.Module):
-    """(N, 2048, h, w) -> (N, 4096, h, w): the features and four coarse summaries of them."""
+    """Pyramid pooling, (N, 2048, h, w) to (N, 4096, h, w): the features and four coarse summaries of them."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class PyramidPooling(nn.Module):
 
 
 class PSPNet(Network):
-    """Input (N, in_channels, H, W), logits (N, num_classes, H, W); the auxiliary output has that size too."""
+    """PSPNet: images (N, in_channels, H, W) to logits (N, num_classes, H, W), likewise the auxiliary output."""
 
     encoder_prefix = "layer"
     training_only = ("aux",)
@@ -99,7 +99,7 @@ def _head(channels: int, width: int, num_classes: int) -> nn.Sequential:
 
 
 def _dilate(stage: Any, dilation: int) -> Any:
-    """Trades the stride of a ResNet stage for dilation."""
+    """Replace the stride of a ResNet stage by dilation, in place, and return the stage."""
     for block in stage:
         block.conv2.stride, block.conv2.dilation, block.conv2.padding = (1, 1), (dilation,) * 2, (dilation,) * 2
     stage[0].downsample[0].stride = (1, 1)

@@ -1,4 +1,4 @@
-"""Names to architectures. Listing them imports nothing; building one imports its own file only."""
+"""Registry of architectures by name. Listing them imports nothing; building one imports its own file only."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def list_architectures() -> list[str]:
 
 
 def find_builder(name: str) -> Builder:
-    """Return the function that builds an architecture; imports the file it is in.
+    """Return the function that builds an architecture, and import its file.
 
     Raises:
         UnknownNameError: no such architecture.
@@ -72,7 +72,7 @@ def find_builder(name: str) -> Builder:
 
 
 def find_conversion(name: str) -> Callable[[State], State]:
-    """Return what renames the reference implementation's weights to ours, which most families have no need of.
+    """Return the function that renames the reference implementation's weights to carseg's; most need only a copy.
 
     Raises:
         UnknownNameError: no such architecture.

@@ -20,14 +20,14 @@ _WIDTHS = (256, 128, 64, 32, 16)  # of the decoder, at strides 16, 8, 4, 2, 1
 
 
 class ResNestUNet(Network):
-    """Input (N, in_channels, H, W), logits (N, num_classes, H, W)."""
+    """U-Net with a ResNeSt encoder: images (N, in_channels, H, W) to logits (N, num_classes, H, W)."""
 
     encoder_prefix = "encoder."
 
     def __init__(self, timm_encoder: str, num_classes: int, in_channels: int) -> None:
         super().__init__()
         self.timm_encoder = timm_encoder
-        # zero_init_last would leave the convolutions of every residual branch without a gradient at first
+        # zero_init_last would leave the convolutions of every residual branch without a gradient at first.
         encoder: Any = timm.create_model(timm_encoder, features_only=True, in_chans=in_channels, zero_init_last=False)
         self.encoder = encoder
         *skips, deepest = encoder.feature_info.channels()

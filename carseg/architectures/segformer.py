@@ -21,7 +21,7 @@ from carseg.architectures.blocks import pad_small, upsample
 from carseg.architectures.network import Network, State
 
 _HEADS = (1, 2, 5, 8)
-_REDUCTIONS = (8, 4, 2, 1)  # of keys and values, a side
+_REDUCTIONS = (8, 4, 2, 1)  # of keys and values, per side
 _LEAST_SIDE = 29  # the first stage's reduction needs 8 positions at stride 4
 _DROP_PATH = 0.1
 
@@ -46,7 +46,7 @@ _VARIANTS = {
 
 
 class PatchEmbed(nn.Module):
-    """An overlapping strided convolution: (N, C, H, W) -> tokens (N, h * w, width), and h, w."""
+    """Overlapping strided convolution: (N, C, H, W) to tokens (N, h * w, width), and h, w."""
 
     def __init__(self, in_channels: int, width: int, kernel: int, stride: int) -> None:
         super().__init__()
@@ -82,6 +82,8 @@ class Attention(nn.Module):
 
 
 class DepthwiseConv(nn.Module):
+    """Depthwise 3x3 convolution over the grid of tokens (N, h * w, width)."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.dwconv = nn.Conv2d(width, width, 3, padding=1, groups=width)
@@ -104,6 +106,8 @@ class Mlp(nn.Module):
 
 
 class Block(nn.Module):
+    """Transformer block over tokens (N, h * w, width): attention and a feed-forward layer, with stochastic depth."""
+
     def __init__(self, width: int, heads: int, reduction: int, drop_path: float) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
@@ -118,7 +122,7 @@ class Block(nn.Module):
 
 
 class MixTransformer(nn.Module):
-    """MiT: images to features (N, widths[i], h, w) at strides 4, 8, 16, 32, sides rounded up."""
+    """MiT encoder: images to features (N, widths[i], h, w) at strides 4, 8, 16, 32, sides rounded up."""
 
     def __init__(self, variant: Variant, in_channels: int) -> None:
         super().__init__()
@@ -145,7 +149,7 @@ class MixTransformer(nn.Module):
 
 
 class Projection(nn.Module):
-    """A linear layer over the channels of a grid."""
+    """Linear layer over the channels of a grid."""
 
     def __init__(self, in_channels: int, width: int) -> None:
         super().__init__()
@@ -156,7 +160,7 @@ class Projection(nn.Module):
 
 
 class Fuse(nn.Module):
-    """1x1 convolution over joined features, batch norm, ReLU."""
+    """1x1 convolution over concatenated features, batch norm, ReLU."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -164,15 +168,16 @@ class Fuse(nn.Module):
         self.bn = nn.BatchNorm2d(width)
 
     def forward(self, features: list[Tensor]) -> Tensor:
-        """``features``: 1/32 to 1/4 of the input size. The result has the last one's size."""
-        # Joining and convolving is a sum: each is convolved at its own size and then upsampled, a third of the work.
+        """Return the fused features, of the last one's size; ``features`` have 1/32 to 1/4 of the input size."""
+        # Convolving a concatenation is a sum of convolutions: each runs at its own size and is then upsampled, which
+        # takes a third of the work.
         parts = zip(features, self.conv.weight.chunk(4, 1), strict=True)
         summands = [upsample(F.conv2d(x, weight), features[-1]) for x, weight in parts]
         return F.relu(self.bn(summands[0] + summands[1] + summands[2] + summands[3]))
 
 
 class Head(nn.Module):
-    """The all-MLP head: the four features at one width, joined at one size, classified."""
+    """All-MLP head: brings the four features to one width, fuses them at one size, classifies."""
 
     def __init__(self, widths: tuple[int, ...], width: int, num_classes: int) -> None:
         super().__init__()
@@ -188,7 +193,7 @@ class Head(nn.Module):
 
 
 class SegFormer(Network):
-    """Input (N, in_channels, H, W), logits (N, num_classes, H / 4, W / 4), rounded up.
+    """SegFormer: images (N, in_channels, H, W) to logits (N, num_classes, H / 4, W / 4), rounded up.
 
     A side below 29 pixels is padded inside.
     """
@@ -209,12 +214,12 @@ class SegFormer(Network):
 
 
 def _tokens(x: Tensor) -> Tensor:
-    """(N, C, h, w) -> (N, h * w, C)"""
+    """Return a grid (N, C, h, w) as tokens (N, h * w, C)."""
     return x.flatten(2).transpose(1, 2)
 
 
 def _grid(x: Tensor, height: int, width: int) -> Tensor:
-    """(N, h * w, C) -> (N, C, h, w)"""
+    """Return tokens (N, h * w, C) as a grid (N, C, h, w)."""
     return x.transpose(1, 2).unflatten(2, (height, width))
 
 
@@ -229,8 +234,8 @@ def _initialize(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
-# Left: what NVlabs' encoder-only checkpoints and the transformers library (its files; then version 5 in memory) call a
-# thing. Right: what it is here; the number after a # counts from 0 there and from 1 here.
+# Left: names in NVlabs' encoder-only checkpoints and in the transformers library (in its files, and in memory as of
+# version 5). Right: names here; the number after a # counts from 0 there and from 1 here.
 _RENAMES = (
     (r"^(patch_embed|block|norm)(\d)\.", r"backbone.\1\2."),
     (r"^(segformer\.)?(encoder\.)?(?=(patch_embeddings|block|layer_norm|stages)\.)", "backbone."),
@@ -256,7 +261,10 @@ _UNUSED = ("head.", "classifier.", "decode_head.conv_seg.")  # ImageNet classifi
 
 
 def convert_public(state: State) -> State:
-    """Checkpoints of NVlabs (whole networks and the ImageNet encoders ``mit_b*.pth``) and of transformers."""
+    """Return the weights of a checkpoint of NVlabs or of transformers under the names of ``SegFormer``.
+
+    NVlabs' may be whole networks or ImageNet encoders (``mit_b*.pth``).
+    """
     renamed = {}
     for key, value in state.items():
         if not key.startswith(_UNUSED):

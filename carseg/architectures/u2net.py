@@ -3,7 +3,7 @@ https://arxiv.org/abs/2005.09007.
 
 A U-Net whose every stage is a small U-Net itself. Layer names are those of github.com/xuebinqin/U-2-Net. The reference
 ends in a sigmoid; here the outputs are logits. Its public weights expect the image divided by its own maximum
-(`InputSpec.scale`).
+(``InputSpec.scale``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from carseg.architectures.network import Network
 
 
 class Stage(NamedTuple):
-    """A residual U-block: the number of its levels, its channels, and whether it dilates instead of pooling."""
+    """Sizes of a residual U-block: number of levels, channels, and whether it dilates instead of pooling."""
 
     levels: int
     inside: int
@@ -42,7 +42,10 @@ class ConvBlock(nn.Module):
 
 
 class ResidualUBlock(nn.Module):
-    """(N, inside, H, W) -> (N, out, H, W): the paper's RSU-7, RSU-6, RSU-5, RSU-4 by levels; RSU-4F when dilated."""
+    """Residual U-block, (N, inside, H, W) to (N, out, H, W).
+
+    The paper's RSU-7, RSU-6, RSU-5 and RSU-4 by number of levels; RSU-4F when dilated.
+    """
 
     def __init__(self, stage: Stage) -> None:
         super().__init__()
@@ -59,8 +62,8 @@ class ResidualUBlock(nn.Module):
             self.add_module(f"rebnconv{i}d", block)
 
     def forward(self, x: Tensor) -> Tensor:
-        info = self.rebnconvin(x)
-        skips = [self.get_submodule("rebnconv1")(info)]
+        entered = self.rebnconvin(x)
+        skips = [self.get_submodule("rebnconv1")(entered)]
         for i in range(2, self.levels):
             below = skips[-1] if self.dilated else _pool(skips[-1])
             skips.append(self.get_submodule(f"rebnconv{i}")(below))
@@ -69,17 +72,23 @@ class ResidualUBlock(nn.Module):
             if not self.dilated and i < self.levels - 1:
                 out = upsample(out, skips[i - 1])
             out = self.get_submodule(f"rebnconv{i}d")(torch.cat([out, skips[i - 1]], 1))
-        return out + info
+        return out + entered
 
 
 class U2Net(Network):
-    """Input (N, in_channels, H, W), logits (N, num_classes, H, W). In training mode seven outputs of that size:
-    the fused one, then those of the six decoder levels it is fused from."""
+    """U^2-Net: images (N, in_channels, H, W) to logits (N, num_classes, H, W).
+
+    In training mode it has seven outputs of that size: the fused one, then those of the six levels it is fused from.
+
+    Args:
+        num_classes: number of output channels.
+        down: stages 1 to 6.
+        up: stages 5 to 1 of the decoder.
+    """
 
     loss_weights = (1.0,) * 7
 
     def __init__(self, num_classes: int, down: tuple[Stage, ...], up: tuple[Stage, ...]) -> None:
-        """``down``: stages 1 to 6; ``up``: stages 5 to 1 of the decoder."""
         super().__init__()
         for i, stage in enumerate(down, 1):
             self.add_module(f"stage{i}", ResidualUBlock(stage))
@@ -128,7 +137,7 @@ def u2net(num_classes: int, in_channels: int) -> U2Net:
 
 
 def u2netp(num_classes: int, in_channels: int) -> U2Net:
-    """The small one: 1.1 million parameters."""
+    """Return the small variant of U^2-Net, 1.1 million parameters."""
     levels = ((7, False), (6, False), (5, False), (4, False), (4, True), (4, True))
     down = tuple(Stage(n, 64 if i else in_channels, 16, 64, dilated) for i, (n, dilated) in enumerate(levels))
     up = tuple(Stage(n, 128, 16, 64, dilated) for n, dilated in levels[4::-1])

@@ -21,7 +21,7 @@ _LEAST_SIDE = 16  # four poolings leave nothing of a smaller image
 
 
 class Down(nn.Module):
-    """Halves height and width, rounding down."""
+    """Stage of the encoder, which halves height and width (rounded down)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -32,7 +32,10 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Doubles height and width, pads to those of the encoder's features and joins the two (or not: the ablation)."""
+    """Stage of the decoder: doubles height and width, pads to those of the encoder's features, concatenates both.
+
+    Without ``skip`` the encoder's features only give the size.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, *, skip: bool) -> None:
         super().__init__()
@@ -48,7 +51,7 @@ class Up(nn.Module):
 
 
 class UNet(Network):
-    """Input (N, in_channels, H, W), logits (N, num_classes, H, W). A side below 16 pixels is padded inside."""
+    """U-Net: images (N, in_channels, H, W) to logits (N, num_classes, H, W); pads sides below 16 pixels inside."""
 
     def __init__(self, num_classes: int, in_channels: int, *, skip: bool = True) -> None:
         super().__init__()
@@ -72,7 +75,7 @@ class UNet(Network):
 
 
 def convert_public(state: State) -> State:
-    """Checkpoints of milesial/Pytorch-UNet: they carry the label values of their masks beside the weights."""
+    """Return the weights of milesial/Pytorch-UNet, whose checkpoints also hold the label values of their masks."""
     return {key: value for key, value in state.items() if key != "mask_values"}
 
 
@@ -81,5 +84,5 @@ def unet(num_classes: int, in_channels: int) -> UNet:
 
 
 def unet_noskip(num_classes: int, in_channels: int) -> UNet:
-    """Without the copy-and-crop connections, to show what they are worth."""
+    """Return U-Net without its skip connections (the paper's copy-and-crop), an ablation of them."""
     return UNet(num_classes, in_channels, skip=False)

@@ -18,7 +18,7 @@ from carseg.architectures.network import Network
 
 
 class Context(nn.Module):
-    """Adds to every position what the image as a whole looks like."""
+    """Pooled context: projects every position and adds a projection of the mean over the whole image."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Context(nn.Module):
 
 
 class Up(nn.Module):
-    """Upsample to the skip's size, concatenate the skip, convolve twice."""
+    """Stage of the decoder: upsamples to the size of the skip features, concatenates both, convolves twice."""
 
     def __init__(self, inputs: int, skip: int, outputs: int) -> None:
         super().__init__()
@@ -41,7 +41,10 @@ class Up(nn.Module):
 
 
 class UNetMobileNetV2(Network):
-    """Logits at stride 4."""
+    """U-Net decoder on MobileNetV2: images (N, in_channels, H, W) to logits (N, num_classes, h, w).
+
+    h and w are H / 4 and W / 4, rounded up.
+    """
 
     encoder_prefix = "encoder."
     timm_encoder = "mobilenetv2_100"

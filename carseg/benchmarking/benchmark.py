@@ -1,7 +1,8 @@
-"""Quality, speed and size of models, side by side: ``benchmark`` gives one row a model, see ``benchmark_rows``.
+"""Quality, speed and size of models, side by side: ``benchmark`` gives one row per model.
 
-Each model is measured in a process of its own (``benchmark_worker``), so that a crash or a lack of memory is a row with
-an ``error`` and not the end, and so that no model's memory or start counts another's.
+``carseg.benchmarking.rows`` lists the keys of a row. Each model is measured in a process of its own
+(``carseg.benchmarking.worker``), so that a crash or a lack of memory is a row with an ``error`` and not the end, and so
+that no model's memory or start counts another's.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def benchmark(
     resume: bool = True,
     report: BenchmarkProgress | None = None,
 ) -> list[Row]:
-    """Measures models, one after another.
+    """Measure models, one after another.
 
     Args:
         models: names or folders of fine-tuned networks, one or several; None takes those that came with the package.
@@ -69,12 +70,12 @@ def benchmark(
         merge: class name to new name, counted as one class in the figures only, see ``carseg.evaluation.Evaluation``.
         hub: as for ``carseg.load``, like ``device``, ``runtime``, ``precision`` and ``threads``.
         seconds: how long each measurement of time takes, at least; there are a few.
-        out: a folder for ``results.jsonl`` (one row a line), ``report.html`` and images.
+        out: a folder for ``results.jsonl`` (one row per line), ``report.html`` and images.
         resume: take rows that ``out`` already has for the same weights, data, settings and machine.
         report: called with the model, the stage, and how much of the stage is done.
 
     Returns:
-        One row a model, in the order given.
+        One row per model, in the order given.
 
     Raises:
         OptionError: there is no model, ``seconds`` or ``threads`` is not positive, or ``split``, ``mapping`` or
@@ -134,7 +135,7 @@ def benchmark(
 
 
 def environment() -> dict[str, Any]:
-    """What the figures depend on: versions, a digest of carseg's own code, operating system, processor, GPUs."""
+    """Return what the figures depend on: versions, a digest of carseg's own code, operating system, processor, GPUs."""
     versions: dict[str, str | None] = {"carseg": __version__, "code": _code()}
     for package in _PACKAGES:
         try:
@@ -170,7 +171,10 @@ def _recognized(data: str | os.PathLike[str]) -> tuple[str, dict[str, Found]]:
 
 
 def _fingerprint(parts: dict[str, Found]) -> str:
-    """Changes when the data does: what was read of it, and size and time of change of every file still to be read."""
+    """Return a digest that changes when the data does.
+
+    It is of what was read, and of size and time of change of every file still to be read.
+    """
     digest = hashlib.sha256()
     for name, part in parts.items():
         digest.update(repr((name, replace(part, records=[]))).encode())
@@ -181,7 +185,7 @@ def _fingerprint(parts: dict[str, Found]) -> str:
 
 
 def _files(record: Any) -> Iterator[Path]:
-    """Every path that a record names, in its image or its label."""
+    """Yield every path that a record names, in its image or its label."""
     if isinstance(record, Path):
         yield record
     elif is_dataclass(record):
@@ -190,7 +194,7 @@ def _files(record: Any) -> Iterator[Path]:
 
 
 def _saved(folder: Path) -> dict[str, Row]:
-    """The rows that are there, by their key."""
+    """Return the rows that a folder already has, by their key."""
     rows = read_rows(folder / RESULTS) if (folder / RESULTS).exists() else []
     return {row["environment"]["key"]: row for row in rows}
 
@@ -202,7 +206,7 @@ def _save(folder: Path, rows: list[Row]) -> None:
 
 
 def _measure(job: dict[str, Any], report: BenchmarkProgress | None) -> tuple[dict[str, Any], str | None]:
-    """Runs the worker: the figures it sent, and why it did not get to the end, if it did not."""
+    """Run the worker; return the figures it sent, and why it did not get to the end, None if it did."""
     figures: dict[str, Any] = {}
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         command = [sys.executable, "-c", _START.format(path=sys.path), json.dumps(job | {"began": time.time()})]

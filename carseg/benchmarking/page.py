@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -11,14 +10,15 @@ from typing import Any
 
 from carseg.benchmarking.rows import Row
 from carseg.benchmarking.tables import columns
-from carseg.reporting import GRID, INKS, bars, facts, figure, line, svg, text, write_page
+from carseg.reporting import Point, bars, facts, figure, svg, text, write_page, xy_plot
 
 
 def write_benchmark_page(rows: Sequence[Row], path: Path, *, details: Path) -> None:
-    """Writes the page.
+    """Write rows, plots and the worst images as one HTML page.
 
     Args:
         rows: what ``carseg.benchmark`` gave.
+        path: the file to write.
         details: the folder beside ``results.jsonl`` that holds confusion matrices and worst images by the rows' keys.
     """
     scored = [row for row in rows if row["miou"] is not None]
@@ -43,49 +43,30 @@ def _table(rows: Sequence[Row]) -> str:
     shown = columns(rows)
     head = "".join(f"<th>{escape(name)}</th>" for name, _ in shown)
     lines = (
-        "".join(f'<td class="{"error" if name == "error" else ""}">{escape(text(row))}</td>' for name, text in shown)
+        "".join(f'<td class="{"error" if name == "error" else ""}">{escape(cell(row))}</td>' for name, cell in shown)
         for row in rows
     )
     return f'<div class="wide"><table><tr>{head}</tr>{"".join(f"<tr>{line}</tr>" for line in lines)}</table></div>'
 
 
 def _scatter(rows: Sequence[Row]) -> str:
-    """mIoU with its interval against milliseconds per image, the latter on a logarithmic axis."""
-    width, height, left, right, top, bottom = 900, 420, 60, 200, 15, 45
-    low, high = (f(math.log10(row["ms_p50"]) for row in rows) for f in (min, max))
-    low, high = math.floor(low * 3) / 3, math.ceil(high * 3 + 1e-9) / 3  # thirds of a decade: 1, 2, 5, 10, ...
-    high = max(high, low + 1 / 3)
-    floor = math.floor(min(row["miou_ci"][0] for row in rows) * 10) / 10
-    ceiling = max(math.ceil(max(row["miou_ci"][1] for row in rows) * 10) / 10, floor + 0.1)
+    """Return a plot of mIoU with its interval against milliseconds per image, the latter on a logarithmic axis."""
+    points = [(row["model"], [Point(row["ms_p50"], row["miou"], _caption(row), tuple(row["miou_ci"]))]) for row in rows]
+    return xy_plot(
+        points,
+        x_title="milliseconds per image, end to end",
+        y_title="mIoU, with 95 % interval",
+        log_x=True,
+        height=420,
+    )
 
-    def x(ms: float) -> float:
-        return left + (math.log10(ms) - low) / (high - low) * (width - left - right)
 
-    def y(miou: float) -> float:
-        return height - bottom - (miou - floor) / (ceiling - floor) * (height - top - bottom)
-
-    parts = []
-    for third in range(round(low * 3), round(high * 3) + 1):
-        ms = (1, 2, 5)[third % 3] * 10 ** (third // 3)
-        if low <= math.log10(ms) <= high:
-            parts.append(line(x(ms), top, x(ms), height - bottom, GRID))
-            parts.append(text(x(ms), height - bottom + 18, f"{ms:g}", "middle"))
-    for tick in range(round(floor * 10), round(ceiling * 10) + 1):
-        parts.append(line(left, y(tick / 10), width - right, y(tick / 10), GRID))
-        parts.append(text(left - 8, y(tick / 10) + 4, f"{tick / 10:.1f}", "end"))
-    for number, row in enumerate(rows):
-        ink, across, up = INKS[number % len(INKS)], x(row["ms_p50"]), y(row["miou"])
-        parts.append(line(across, y(row["miou_ci"][0]), across, y(row["miou_ci"][1]), ink, 2))
-        title = f"<title>{escape(row['model'])}: {row['miou']:.4f}, {row['ms_p50']:.1f} ms</title>"
-        parts.append(f'<circle cx="{across:.1f}" cy="{up:.1f}" r="5" fill="{ink}">{title}</circle>')
-        parts.append(text(across + 9, up + 4, row["model"]))
-    parts.append(text((left + width - right) / 2, height - 6, "milliseconds per image, end to end", "middle"))
-    parts.append(text(left + 4, top + 12, "mIoU, with 95 % interval"))
-    return svg(width, height, parts)
+def _caption(row: Row) -> str:
+    return f"{row['model']}: {row['miou']:.4f}, {row['ms_p50']:.1f} ms"
 
 
 def _details(model: str, folder: Path) -> str:
-    """Confusion matrix and worst images of one model."""
+    """Return the section of one model: its confusion matrix and worst images."""
     known = json.loads((folder / "scores.json").read_text("utf-8"))
     figures = []
     for worst in known["worst"]:
@@ -99,7 +80,7 @@ def _details(model: str, folder: Path) -> str:
 
 
 def _confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
-    """Rows are the truth and sum to 100 %; the darker a cell, the larger its share."""
+    """Return a confusion matrix as SVG; rows are the truth and sum to 100 %, a darker cell has a larger share."""
     cell, left, top = 30, 190, 130
     heads = [*classes, "undecided"] if any(found[-1] for found in counts) else list(classes)
     parts: list[Any] = []

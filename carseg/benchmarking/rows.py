@@ -1,4 +1,4 @@
-"""What a benchmark gives: one row a model, a dict as JSON has it. Standard library only. Its keys:
+"""The rows of a benchmark: one per model, a dict as JSON has it. Standard library only. Its keys:
 
 - ``model``, ``dataset``, ``split``, ``images``: what was measured, and on how many labelled images.
 - ``miou``, ``pixel_acc``, ``dice``, ``side_error``, ``boundary_f1``: shares, 0..1; ``miou_ci`` is the 95 %
@@ -43,7 +43,7 @@ Row = dict[str, Any]
 
 
 def read_rows(path: str | os.PathLike[str]) -> list[Row]:
-    """The rows in a file with one JSON object a line, or in one JSON list.
+    """Return the rows in a file with one JSON object per line, or in one JSON list.
 
     Raises:
         DataError: it cannot be read, or holds something else.
@@ -61,13 +61,13 @@ def read_rows(path: str | os.PathLike[str]) -> list[Row]:
 
 
 def compare_rows(rows: Iterable[Row], other_rows: Iterable[Row]) -> list[dict[str, Any]]:
-    """How rows differ from other ones of the same model, data and split, if possible with the same settings.
+    """Return the differences of rows from others of the same model, data and split, if possible of the same settings.
 
     Quality is left out where the classes are others, as after merging some, or the number of images: it does not
     compare then.
 
     Returns:
-        One dict a figure that both have: ``model dataset split figure value other difference interval against``.
+        One dict per figure that both have: ``model dataset split figure value other difference interval against``.
         ``interval`` is the 95 % interval of the difference, None for figures whose own interval is not in the row. It
         treats the two sides as independent (Zou and Donner 2008, MOVER), so on the same images it is wider than need
         be. ``against`` is what the other row ran on.
@@ -94,7 +94,7 @@ def compare_rows(rows: Iterable[Row], other_rows: Iterable[Row]) -> list[dict[st
 
 
 def runs_on(row: Row) -> str:
-    """What a row was measured with, for people; "" where it came to nothing."""
+    """Return the runtime and device of a row as a text; "" where no time was measured."""
     if row["ms_p50"] is None:
         return ""
     return f"{row['runtime']} {row['precision']}, {row['device']}, {row['threads']} threads"
@@ -113,11 +113,11 @@ def _subject(row: Row) -> tuple[str, str | None, str | None]:
 
 
 def parse_limits(texts: Iterable[str]) -> dict[str, float]:
-    """``["miou=0.5"]`` as ``{"miou": 0.5}``, for ``failures``.
+    """Return ``["miou=0.5"]`` as ``{"miou": 0.5}``, for ``failures``.
 
     Raises:
-        OptionError: not of that form.
-        UnknownNameError: no such figure.
+        OptionError: a text is not of that form.
+        UnknownNameError: there is no such figure.
     """
     limits = {}
     for text in texts:

@@ -18,7 +18,7 @@ Column = tuple[str, Callable[[Row], str]]  # head, and the text of a row's cell,
 
 
 def format_rows(rows: Sequence[Row], form: str = "table") -> str:
-    """The rows in one of ``FORMATS``; a table and Markdown leave out columns in which there is nothing.
+    """Return rows in one of ``FORMATS``; a table and Markdown leave out columns in which there is nothing.
 
     Raises:
         UnknownNameError: no such format.
@@ -27,7 +27,11 @@ def format_rows(rows: Sequence[Row], form: str = "table") -> str:
 
 
 def format_differences(differences: Sequence[dict[str, Any]], form: str = "table") -> str:
-    """What ``carseg.benchmarking.compare`` gives in one of ``FORMATS``."""
+    """Return the differences of ``carseg.benchmarking.compare_rows`` in one of ``FORMATS``.
+
+    Raises:
+        UnknownNameError: no such format.
+    """
     keys = ("model", "dataset", "split", "figure", "value", "other", "difference", "interval", "against")
     shown: list[Column] = [
         ("model", lambda row: row["model"]),
@@ -43,7 +47,7 @@ def format_differences(differences: Sequence[dict[str, Any]], form: str = "table
 
 
 def columns(rows: Sequence[Row]) -> list[Column]:
-    """The columns a person wants to see, those in which every row is empty left out."""
+    """Return the columns a person wants to see, those in which every row is empty left out."""
     figures = [(f.head, functools.partial(_cell, f)) for f in FIGURES.values() if f.in_rows and f.key != "miou"]
     place = [head for head, _ in figures].index(FIGURES["images_per_s"].head) + 1
     shown: list[Column] = [
@@ -83,7 +87,7 @@ def _format(rows: Sequence[Row], form: str, keys: Iterable[str], shown: list[Col
 
 
 def _table(cells: list[list[str]]) -> str:
-    """Aligned columns; those of numbers to the right."""
+    """Return cells as aligned columns, those of numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     right = [all(cell[:1] in "0123456789+-" for cell in column[1:]) for column in zip(*cells, strict=True)]
     lines = (
@@ -94,7 +98,7 @@ def _table(cells: list[list[str]]) -> str:
 
 
 def _csv(rows: Sequence[Row], keys: list[str]) -> str:
-    """One line a row; cells that hold lists or objects as JSON."""
+    """Return rows as CSV, one line per row; cells that hold lists or objects as JSON."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(keys)

@@ -1,4 +1,4 @@
-"""How fast a network is and what it costs: time by part, images per second, memory, multiplications.
+"""The speed and cost of a network: time by part, images per second, memory, multiplications.
 
 Time is end to end: from the encoded image in memory to the mask at the image's own size.
 """
@@ -28,11 +28,13 @@ TimingProgress = Callable[[int, int], None]  # (done, of how many)
 def latency(
     segmenter: Segmenter, images: Sequence[bytes], seconds: float, progress: TimingProgress
 ) -> dict[str, float]:
-    """Milliseconds an image, one at a time, after each of the images was shown once.
+    """Return milliseconds per image, one at a time, after each of the images was shown once.
 
     Args:
+        segmenter: the network.
         images: encoded; gone through again and again.
         seconds: how long to measure, but at least ten images.
+        progress: called with the work done and its total.
 
     Returns:
         ``ms_p50`` and ``ms_p95`` of the whole, and the medians ``ms_decode``, ``ms_preprocess``, ``ms_forward``,
@@ -55,7 +57,7 @@ def latency(
 
 
 def _timed(segmenter: Segmenter, image: bytes) -> tuple[float, ...]:
-    """Seconds of each part; the steps are those of ``Segmenter.predict``."""
+    """Return the seconds of each part; the steps are those of ``Segmenter.predict``."""
     marks = [time.perf_counter()]
     rgb = decode(image).rgb
     marks.append(time.perf_counter())
@@ -72,13 +74,15 @@ def _timed(segmenter: Segmenter, image: bytes) -> tuple[float, ...]:
 def throughput(
     segmenter: Segmenter, images: Sequence[bytes], seconds: float, progress: TimingProgress
 ) -> tuple[int, float]:
-    """The batch size that is fastest and the images per second it gives.
+    """Return the fastest batch size and the images per second that it gives.
 
     Doubles the batch until that no longer helps, or memory runs out.
 
     Args:
+        segmenter: the network.
         images: encoded; gone through again and again, decoded while the network works.
         seconds: how long to measure a batch size, but at least two batches.
+        progress: called with the batch size and the largest one.
     """
     best, fastest, batch = 1, 0.0, 1
     while batch <= LARGEST_BATCH:
@@ -107,7 +111,7 @@ def _rate(segmenter: Segmenter, images: Sequence[bytes], batch: int, count: int)
 
 
 def count_gmacs(info: ModelInfo) -> float:
-    """Billions of multiply-adds in the convolutions and matrix products for one image of ``entry.input.size``."""
+    """Return billions of multiply-adds in the convolutions and matrix products for one image of ``info.input.size``."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -122,7 +126,7 @@ def count_gmacs(info: ModelInfo) -> float:
 
 
 def peak_memory_mb(device: str) -> float:
-    """The most memory this process has held so far, in MB: on a CUDA device what torch reserved there, else RAM."""
+    """Return the most memory this process has held so far, in MB: on CUDA what torch reserved there, else RAM."""
     if device.startswith("cuda"):
         import torch
 

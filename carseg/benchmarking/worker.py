@@ -1,7 +1,7 @@
-"""What ``carseg.benchmark`` runs in a process of its own for every model: all the measuring.
+"""The process that ``carseg.benchmark`` starts for every model: all the measuring.
 
-The job comes as JSON in the first argument. What is found goes to standard output, one JSON object a line, as soon as
-it is known, so that a process that dies later has not measured in vain:
+The job comes as JSON in the first argument. What is found goes to standard output, one JSON object per line, as soon
+as it is known, so that a process that dies later has not measured in vain:
 
     {"figures": {some keys of a row: value}}, {"progress": [stage, done, of how many]}, at worst {"error": sentence}
 """
@@ -34,7 +34,7 @@ Job = dict[str, Any]
 
 
 def main() -> None:
-    """Does the job in ``sys.argv[1]``."""
+    """Do the job in ``sys.argv[1]``."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
         os.dup2(2, 1)  # whatever a library prints goes to standard error
         try:
@@ -48,7 +48,7 @@ class _Worker:
         self.job, self.channel = job, channel
 
     def work(self) -> None:
-        """The riskiest last: a batch too large can end the process."""
+        """Measure everything, the riskiest last: a batch too large can end the process."""
         from carseg.benchmarking import timing
         from carseg.evaluation import Evaluation
 
@@ -66,7 +66,7 @@ class _Worker:
         self._figures(batch=batch, images_per_s=rate)
 
     def _start(self) -> Segmenter:
-        """Loads the model and predicts once; the time runs from before this process was started."""
+        """Load the model and predict once; the time runs from before this process was started."""
         options = {key: self.job[key] for key in ("hub", "device", "runtime", "precision", "threads")}
         segmenter = load(self.job["model"], **options)
         loaded = time.time()
@@ -88,7 +88,7 @@ class _Worker:
         return device
 
     def _images(self, data: Dataset | None) -> list[bytes]:
-        """Encoded images: the first of the data set, spread over it, or generated ones."""
+        """Return encoded images to time: some of the data set, spread over it, or generated ones."""
         if data is None:
             self._figures(dataset="generated", images=TIMED_IMAGES)
             return synthetic_images(TIMED_IMAGES)
@@ -108,7 +108,7 @@ class _Worker:
         data = open_data(job["data"], labels=segmenter.labels, split=job["split"], mapping=job["mapping"])
         # A class map makes a label set of its own where the folder names no classes; the figures need the model's.
         data = remap_classes(data, segmenter.labels, {name: name for name in data.labels.classes})
-        return data.verified() if data.problems else data  # which raises: figures of some other images would mislead
+        return data.verified() if data.problems else data  # raises: figures of only some images would mislead
 
     def _quality(self, segmenter: Segmenter, data: Dataset, evaluation: Evaluation) -> None:
         progress = self._progress("quality")
@@ -131,7 +131,7 @@ class _Worker:
     def _save_details(
         self, segmenter: Segmenter, folder: Path, scores: dict[str, Any], classes: tuple[str, ...], worst: list[Any]
     ) -> None:
-        """``scores.json`` with every figure, and the images with the lowest mIoU beside prediction and truth."""
+        """Write ``scores.json`` with every figure, and the images of the lowest mIoU beside prediction and truth."""
         folder.mkdir(parents=True, exist_ok=True)
         listed = []
         for number, (sample, miou) in enumerate(worst, start=1):

@@ -1,4 +1,4 @@
-"""What a mask means for cars: arrays in, arrays and records out."""
+"""Meaning of a mask for cars: arrays in, arrays and records out."""
 
 from __future__ import annotations
 

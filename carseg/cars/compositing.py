@@ -1,4 +1,4 @@
-"""A car on its own, or before another background."""
+"""Compositing of a car: on its own, or before another background."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def foreground_alpha(mask: Pixels, foreground: Collection[int], *, feather: float = 0) -> Pixels:
-    """Return how opaque each pixel of a cut-out is, uint8 (H, W): 255 for the foreground, 0 for the rest.
+    """Return the opacity of each pixel of a cut-out, uint8 (H, W): 255 for the foreground, 0 for the rest.
 
     Args:
         mask: uint8 (H, W) label ids.
-        foreground: the label ids to keep.
-        feather: how soft the border is, in pixels: it fades inwards, so that no rim of the old background shows; what
-            is thinner fades away.
+        foreground: label ids of the foreground.
+        feather: softness of the border in pixels. It fades inwards, so that no rim of the old background shows; parts
+            thinner than that fade away.
     """
     alpha = Image.fromarray(mask).point([255 * (label in foreground) for label in range(256)])
     if feather > 0:
@@ -30,12 +30,22 @@ def foreground_alpha(mask: Pixels, foreground: Collection[int], *, feather: floa
 
 
 def cut_out(rgb: Pixels, alpha: Pixels) -> Pixels:
-    """Return RGBA uint8 (H, W, 4); what is transparent is black, so that nothing of it stays in a file."""
+    """Return the foreground, RGBA uint8 (H, W, 4); transparent pixels are black, so that no file reveals them.
+
+    Args:
+        rgb: uint8 (H, W, 3).
+        alpha: uint8 (H, W), of ``foreground_alpha``.
+    """
     return np.where(alpha[..., None] > 0, np.dstack([rgb, alpha]), np.uint8(0))
 
 
 def composite(rgb: Pixels, alpha: Pixels, background: Pixels) -> Pixels:
-    """Return RGB uint8 (H, W, 3): the foreground over another image of the same size.
+    """Return the foreground over another image of the same size, RGB uint8 (H, W, 3).
+
+    Args:
+        rgb: uint8 (H, W, 3).
+        alpha: uint8 (H, W), of ``foreground_alpha``.
+        background: uint8 (H, W, 3).
 
     Raises:
         OptionError: the background has another size.

@@ -69,7 +69,10 @@ def _fill(samples: Sequence[Sample], size: tuple[int, int], images_path: Path, m
 
 
 def _allocate(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
-    """Return a memory-mapped array with its room on the disk reserved: writing past a full disk's end would kill the process."""
+    """Return a memory-mapped array whose room on the disk is reserved.
+
+    Writing into a mapping on a full disk would kill the process.
+    """
     array: np.memmap[Any, np.dtype[np.uint8]] = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
     if hasattr(os, "posix_fallocate"):
         with path.open("r+b") as file:

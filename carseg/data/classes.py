@@ -41,7 +41,7 @@ def parse_mapping(pairs: Iterable[str]) -> dict[str, str]:
 
 
 def named_set(name: str, classes: Sequence[str], colors: Mapping[str, Color]) -> LabelSet:
-    """Return the known label set of exactly these classes, else a new one whose background is the class "background"."""
+    """Return the known label set of exactly these classes, else a new one, its background the class "background"."""
     names = [plain_name(c) for c in classes]
     for known in LABEL_SETS.values():
         if names == list(known.classes):

@@ -39,7 +39,8 @@ def remap_classes(dataset: Dataset, labels: LabelSet, names: Mapping[str, str]) 
     Raises:
         UnknownNameError: a class that ``labels`` lacks.
     """
-    ids = np.full(OUTSIDE + 1, INVALID, np.int16)  # by the id under the old labels; the last place, -1, keeps what is no class
+    # New ids by old ids; the last place, which is also place -1, keeps values that are no class.
+    ids = np.full(OUTSIDE + 1, INVALID, np.int16)
     ids[IGNORE] = IGNORE
     known = {"ignore": IGNORE} | {name: i for i, name in enumerate(labels.classes)}
     for old, name in enumerate(dataset.labels.classes):

@@ -59,7 +59,7 @@ def load_splits(
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
 ) -> dict[str, Dataset]:
-    """Return every split of a folder by name ("" for a folder without splits), all under one label set; see ``load``."""
+    """Return every split of a folder by name ("" if it has no splits), all under one label set; see ``load``."""
     folder = root_of(path)
     parts = recognize(path)
     name = folder.stem if folder.is_file() else folder.name
@@ -169,7 +169,10 @@ def _settle(
 
 
 def _values_of(labels: LabelSet) -> Values:
-    """Return the classes by the value that stands for each where the folder has no names: V for ``class_V``, else its place."""
+    """Return the classes by the values that stand for them in a folder without names.
+
+    Class ``class_V`` has the value V; in other label sets a class has its place as value.
+    """
     numbers = [name.removeprefix(_UNNAMED) for name in labels.classes]
     if all(name.startswith(_UNNAMED) for name in labels.classes) and all(number.isdecimal() for number in numbers):
         return {int(number): name for number, name in zip(numbers, labels.classes, strict=True)}

@@ -1,8 +1,8 @@
 """Images that show nearly the same: fingerprints of coarse brightness edges, and the images that share one.
 
-A fingerprint holds, for each cell of a 24 x 24 grid, whether it is clearly darker or brighter than its neighbours to the
-right and below. The distance of two is the share of such edges that they do not have in common: 0 for a copy, about 0.1
-at most for one that was scaled and compressed anew, above 0.19 for different cars in the same studio and the same pose.
+A fingerprint holds, for each cell of a 24 x 24 grid, whether it is clearly darker or brighter than its neighbours to
+the right and below. The distance of two is the share of such edges that they do not have in common: 0 for a copy, at
+most about 0.1 for one that was scaled and compressed anew, above 0.19 for different cars in the same studio and pose.
 """
 
 from __future__ import annotations

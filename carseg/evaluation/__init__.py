@@ -1,4 +1,4 @@
-"""How good a segmentation is, by one protocol."""
+"""Quality of segmentations by one protocol: figures with their intervals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
     "to_metric",
 ]
 
-# What needs torch.
+# Loaded on first use, because it imports torch.
 __getattr__, __dir__ = lazy_names(
     __name__,
     {

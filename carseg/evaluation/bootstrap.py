@@ -1,4 +1,4 @@
-"""Splits drawn with replacement from a split's images (Efron & Tibshirani 1993), and their percentiles."""
+"""Bootstrap: splits drawn with replacement from a split's images (Efron & Tibshirani 1993), and percentiles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ SEED = 0
 
 
 def resamples(count: int) -> list[Floats]:
-    """How often each of ``count`` images is drawn, (splits, images); in parts, so that memory stays small."""
+    """Return how often each of ``count`` images is drawn, float64 (splits, images), in parts of 100 splits.
+
+    Parts let a caller use little memory. The draws are always the same.
+    """
     generator = np.random.default_rng(SEED)
     parts = []
     for _ in range(RESAMPLES // 100):
@@ -24,6 +27,6 @@ def resamples(count: int) -> list[Floats]:
 
 
 def percentiles(values: Floats) -> Floats:
-    """(2, ...): where the middle 95 % of the first axis begin and end; NaN where no value is there."""
+    """Return the ends of the middle 95 % along the first axis, (2, ...); NaN values are ignored, all NaN gives NaN."""
     missing = np.isnan(values).all(0)
     return np.where(missing, math.nan, np.nanpercentile(np.where(missing, 0, values), (2.5, 97.5), axis=0))

@@ -10,11 +10,11 @@ import numpy.typing as npt
 from carseg.evaluation.confusion import Counts, mean, ratio
 from carseg.images import Uint8Array
 
-TOLERANCE = (75, 10_000)  # of the diagonal, as a fraction of whole numbers: distances are then compared exactly
+TOLERANCE = (75, 10_000)  # 0.75 % of the diagonal, as whole numbers so that distances are compared exactly
 
 
 def boundary_f1(prediction: Uint8Array, truth: Uint8Array, classes: int) -> float:
-    """How well the outlines in one image agree: the mean F1 of the classes that have an outline in either mask.
+    """Return the boundary F1 of one image: the mean over the classes that have an outline in either mask.
 
     The outline of a class is its pixels with one of the four neighbours of another class; where the truth is unknown
     there is no outline, nor at the image's edge. Precision is the share of the predicted outline within 0.75 % of
@@ -23,7 +23,7 @@ def boundary_f1(prediction: Uint8Array, truth: Uint8Array, classes: int) -> floa
     Args:
         prediction: uint8 (H, W) label ids; ``classes`` or more where undecided.
         truth: uint8 (H, W) label ids; ``classes`` or more where unknown.
-        classes: their number.
+        classes: number of classes.
 
     Returns:
         0..1, or NaN where neither mask has an outline.
@@ -34,20 +34,20 @@ def boundary_f1(prediction: Uint8Array, truth: Uint8Array, classes: int) -> floa
     known = truth < classes
     predicted, true = (_outline(mask, known, classes, margin) for mask in (prediction, truth))
     stride = width + 2 * margin
-    right, met = _near(predicted, true, reach, stride), _near(true, predicted, reach, stride)
+    matched, recalled = _near(predicted, true, reach, stride), _near(true, predicted, reach, stride)
     block = (height + 2 * margin) * stride
-    found, wanted = (np.bincount(points // block, minlength=classes) for points in (predicted, true))
-    precision = ratio(np.bincount(predicted[right] // block, minlength=classes), np.maximum(found, 1))
-    recall = ratio(np.bincount(true[met] // block, minlength=classes), np.maximum(wanted, 1))
+    predicted_size, true_size = (np.bincount(points // block, minlength=classes) for points in (predicted, true))
+    precision = ratio(np.bincount(predicted[matched] // block, minlength=classes), np.maximum(predicted_size, 1))
+    recall = ratio(np.bincount(true[recalled] // block, minlength=classes), np.maximum(true_size, 1))
     f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-9)
-    return float(mean(f1, (found > 0) | (wanted > 0)))
+    return float(mean(f1, (predicted_size > 0) | (true_size > 0)))
 
 
 def _outline(mask: Uint8Array, known: npt.NDArray[np.bool_], classes: int, margin: int) -> Counts:
-    """The known pixels with a known neighbour of another class, as sorted numbers made of class, row and column.
+    """Return the known pixels with a known neighbour of another class, as sorted numbers of class, row and column.
 
-    A number counts through images with an empty margin all round, one such image a class, so that a walk of up to
-    ``margin`` pixels never comes out at another row's or class's pixels.
+    A number counts the pixels of images with an empty margin all round, one such image per class, so that a step of up
+    to ``margin`` pixels never reaches the pixels of another row or class.
     """
     height, width = mask.shape
     outline = np.zeros(mask.shape, bool)
@@ -62,18 +62,18 @@ def _outline(mask: Uint8Array, known: npt.NDArray[np.bool_], classes: int, margi
 
 
 def _near(points: Counts, others: Counts, reach: int, stride: int) -> npt.NDArray[np.bool_]:
-    """bool (K,): which of the points have one of the others at a squared distance of at most ``reach``.
+    """Return which of the K points have one of the others at a squared distance of at most ``reach``, bool (K,).
 
-    Looks along one row of the disc round each point after the other, nearest rows first, for those not yet satisfied.
+    It searches one row of the disc around each point after the other, nearest rows first, for points without a match.
     """
     others = np.append(others, np.iinfo(np.int64).max)
     near = np.zeros(len(points), bool)
-    left = np.arange(len(points))
+    remaining = np.arange(len(points))
     radius = math.isqrt(reach)
     for down in sorted(range(-radius, radius + 1), key=abs):
         half = math.isqrt(reach - down**2)
-        first = points[left] + (down * stride - half)
+        first = points[remaining] + (down * stride - half)
         hit = others[np.searchsorted(others, first)] <= first + 2 * half
-        near[left[hit]] = True
-        left = left[~hit]
+        near[remaining[hit]] = True
+        remaining = remaining[~hit]
     return near

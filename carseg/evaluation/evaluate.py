@@ -1,4 +1,4 @@
-"""Scores of a network on a data set."""
+"""Evaluation of a network on a data set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from carseg.runtimes import TorchRuntime
 
 
 def evaluate_network(network: Network, data: Dataset, spec: InputSpec, device: torch.device) -> Scores:
-    """Scores on a data set by the protocol, without the boundary figure, which takes longer than the network."""
+    """Return the scores of a network on a data set, without the boundary F1, which takes longer than the network.
+
+    Args:
+        network: the network, which is put into evaluation mode and moved to the device.
+        data: labelled images; their label set is the network's.
+        spec: the input that the network expects.
+        device: the device to run on, in float32.
+    """
     runtime = TorchRuntime(network, device, "float32")
     evaluation = Evaluation(data.labels, boundary=False)
 

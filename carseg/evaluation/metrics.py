@@ -1,7 +1,7 @@
-"""How good a segmentation is: one protocol for every figure carseg states. numpy only.
+"""Evaluation of segmentations: one protocol for every figure carseg states. numpy only.
 
-Per image one confusion matrix at the image's original size; pixels whose truth is 255 count for nothing, a
-predicted 255 ("undecided") counts as wrong. The figures of a split come from the sum of its images' matrices, never
+Per image one confusion matrix at the image's original size; pixels whose truth is 255 are ignored, a predicted 255
+("undecided") counts as wrong. The figures of a split come from the sum of its images' matrices, never
 from averages over batches, and are the same whatever the order of the images. Every figure has a 95 % interval: the
 percentiles of the figures of ``RESAMPLES`` splits drawn with replacement from the images (Efron & Tibshirani 1993).
 
@@ -32,7 +32,7 @@ PROTOCOL = "original size, one confusion matrix, 255 ignored, 95 % bootstrap ove
 
 
 def to_metric(scores: Scores, dataset: str, split: str) -> Metric:
-    """Return measured scores as the manifest states them."""
+    """Return measured scores as the manifest states them, without figures that could not be measured."""
     stated = {f.key: scores.figures[f.key] for f in QUALITY if f.in_manifest}
     return Metric(
         dataset=dataset,
@@ -47,7 +47,7 @@ def to_metric(scores: Scores, dataset: str, split: str) -> Metric:
 
 @dataclass(frozen=True)
 class Scores(Figures):
-    """The figures of a split, all in 0..1; NaN where there is nothing to measure.
+    """Figures of a split, all in 0..1; NaN where there is nothing to measure.
 
     ``scores.miou`` is a value, ``scores.miou_ci`` its 95 % interval (low, high):
 
@@ -56,18 +56,18 @@ class Scores(Figures):
         fw_iou        mean IoU weighted by how many pixels of the truth each class has
         dice          mean Dice over the classes present in the truth, without the background: for ``carvana`` the car's
         picture_dice  the same within one image, then the mean over the images
-        boundary_f1   see ``boundary_f1``; the mean over the images; NaN unless it was asked for
-        side_error    among pixels whose class has a counterpart on the other side and that were recognized as either,
-                      the share given the wrong side; NaN where no class has one
+        boundary_f1   see ``carseg.evaluation.boundary_f1``; the mean over the images; NaN unless requested
+        side_error    among pixels of a left-right pair that were recognized as either of it, the share given the wrong
+                      side; NaN where there are none
 
     Attributes:
         images: number of images.
-        pixels: number of pixels with a truth.
+        pixels: number of pixels with a known truth.
         figures: those above, with their intervals.
         per_class: class name to IoU.
-        per_class_ci: its intervals.
+        per_class_ci: class name to its 95 % interval.
         per_class_dice: class name to Dice.
-        per_class_dice_ci: its intervals.
+        per_class_dice_ci: class name to its 95 % interval.
         confusion: int64 (classes, classes + 1) pixels, truth by prediction; the last column is "undecided".
     """
 
@@ -83,17 +83,17 @@ class Scores(Figures):
     confusion: Counts
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the same for JSON: plain numbers, lists and None for what could not be measured."""
+        """Return the scores for JSON: plain numbers, lists, and None for figures that could not be measured."""
         plain = {name: _plain(value) for name, value in vars(self).items() if name != "figures"}
         return {"images": plain.pop("images"), "pixels": plain.pop("pixels")} | flat(self.figures) | plain
 
 
 class Evaluation:
-    """Collects images one by one; ``scores`` gives the figures of what was collected so far.
+    """Evaluation of predictions, added one image at a time; ``scores`` returns the figures of those added so far.
 
     Args:
         labels: the classes of predictions and truths.
-        boundary: also measure the boundary F1, which takes several times as long as all the rest.
+        boundary: also measure the boundary F1, which takes several times as long as all other figures.
         merge: class name to new class name; classes of the same new name count as one. ``{"direct_lane": "drivable",
             "alternative_lane": "drivable"}`` gives the two-class figures of a drivable area.
 
@@ -101,7 +101,8 @@ class Evaluation:
         labels: the classes after merging.
 
     Raises:
-        UnknownNameError: ``merge`` names a class that is not there.
+        UnknownNameError: ``merge`` names a class that ``labels`` lacks.
+        OptionError: more than 253 classes.
     """
 
     def __init__(self, labels: LabelSet, *, boundary: bool = True, merge: Mapping[str, str] | None = None) -> None:
@@ -111,14 +112,14 @@ class Evaluation:
         self._boundary_f1: list[float] = []
 
     def add(self, prediction: Uint8Array, truth: Uint8Array) -> None:
-        """Counts one image.
+        """Add one image.
 
         Args:
             prediction: uint8 (H, W) label ids, 255 where undecided.
-            truth: uint8 (H, W) label ids, 255 where nothing is known.
+            truth: uint8 (H, W) label ids, 255 where it is unknown.
 
         Raises:
-            DataError: the shapes differ, they are not uint8, or there are label ids that are no class.
+            DataError: the shapes differ, the types are not uint8, or a label id is no class.
         """
         if prediction.shape != truth.shape or truth.ndim != 2:
             raise DataError(f"prediction and truth must both be (H, W), got {prediction.shape} and {truth.shape}")
@@ -135,18 +136,18 @@ class Evaluation:
         self._boundary_f1.append(boundary_f1(prediction, truth, count) if self._boundary else math.nan)
 
     def confusions(self) -> npt.NDArray[np.int32]:
-        """(images, classes, classes + 1) pixels, truth by prediction, in the order they were added."""
+        """Return the confusion matrices, int32 (images, classes, classes + 1) pixels, in the order they were added."""
         count = len(self.labels)
         return np.stack(self._matrices) if self._matrices else np.zeros((0, count, count + 1), np.int32)
 
     def image_mious(self) -> Floats:
-        """(images,) the mIoU of each alone, in the order they were added; NaN where no pixel has a truth."""
+        """Return the mIoU of each image, (images,), in the order they were added; NaN where no truth is known."""
         return class_iou(self.confusions())[1]
 
     def scores(self) -> Scores:
-        """The figures of all images added so far."""
+        """Return the figures of all images added so far."""
         matrices, boundary = self.confusions(), np.array(self._boundary_f1)
-        # One order whatever the order of adding: resamples, and sums of floats, depend on it.
+        # Sorted, because resamples and sums of floats depend on the order, and figures must not.
         rows = zip(matrices, boundary, strict=True)
         order = [i for _, i in sorted((m.tobytes() + b.tobytes(), i) for i, (m, b) in enumerate(rows))]
         matrices, boundary = matrices[order], boundary[order]
@@ -155,9 +156,9 @@ class Evaluation:
         per_image = np.stack([class_dice(matrices, foreground)[1], boundary], axis=1)
 
         def figures(draws: Floats) -> dict[str, Floats]:
-            """Of splits in which image i is ``draws[:, i]`` times."""
+            """Return the figures of splits that contain image i ``draws[:, i]`` times."""
             sums = np.tensordot(draws, matrices, 1)
-            picture_dice, boundary_f1 = weighted_mean(draws, per_image).T
+            image_dice, boundary_f1 = weighted_mean(draws, per_image).T
             per_class_dice, dice = class_dice(sums, foreground)
             per_class, miou, fw_iou = class_iou(sums)
             return {
@@ -165,7 +166,7 @@ class Evaluation:
                 "pixel_acc": ratio(np.trace(sums, axis1=-2, axis2=-1), sums.sum((-2, -1))),
                 "fw_iou": fw_iou,
                 "dice": dice,
-                "picture_dice": picture_dice,
+                "picture_dice": image_dice,
                 "boundary_f1": boundary_f1,
                 "side_error": side_error(sums, pairs),
                 "per_class": per_class,
@@ -189,7 +190,10 @@ class Evaluation:
 
 
 def _merged(labels: LabelSet, merge: Mapping[str, str]) -> tuple[LabelSet, Uint8Array]:
-    """The label set after merging, and a table (256,) from old ids to new ones: 255 to their number, others to 254."""
+    """Return the label set after merging and a table, uint8 (256,), from old ids to new ones.
+
+    255 becomes the number of classes, ids of no class become 254.
+    """
     for name in merge:
         if name not in labels.classes:
             raise unknown_name("class", name, labels.classes)

@@ -1,4 +1,4 @@
-"""Whether an exported network gives the labels of torch in float32, or loses too much."""
+"""The check of an exported network: it must give the labels of torch in float32, or lose little."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _GENERATED = 8
 
 
 def agreement(masks: Iterable[tuple[Uint8Array, Uint8Array]]) -> tuple[float, int]:
-    """Share of pixels that have the same label in two masks of the same image, and the number of images."""
+    """Return the share of pixels with the same label in two masks of the same image, and the number of images."""
     equal, total = [], []
     for one, other in masks:
         equal.append(int(np.count_nonzero(one == other)))
@@ -33,7 +33,7 @@ def agreement(masks: Iterable[tuple[Uint8Array, Uint8Array]]) -> tuple[float, in
 
 
 def reference(resolved: ResolvedWeights) -> Segmenter:
-    """The network as it was trained: torch in float32, nothing folded."""
+    """Return the network as it was trained: torch in float32 on the CPU, nothing fused."""
     import torch
 
     from carseg.runtimes import TorchRuntime, read_network
@@ -42,7 +42,7 @@ def reference(resolved: ResolvedWeights) -> Segmenter:
 
 
 def comparison_images(source: Any) -> list[Any]:
-    """Some of the images of a folder or pattern, spread over it; generated ones of None."""
+    """Return some of the images of a folder or pattern, spread over it; generated ones for None."""
     if source is None:
         from carseg.images import synthetic_images
 
@@ -52,7 +52,7 @@ def comparison_images(source: Any) -> list[Any]:
 
 
 def decoded(images: list[Any]) -> Iterator[Uint8Array]:
-    """Those that can be read; ImageError if none can."""
+    """Yield the images that can be read, RGB uint8 (H, W, 3); raise ImageError if none can."""
     broken: list[ImageError] = []
     for image in images:
         try:
@@ -66,7 +66,11 @@ def decoded(images: list[Any]) -> Iterator[Uint8Array]:
 
 
 def published_agreement(info: ModelInfo) -> tuple[str, float, int] | None:
-    """What int8 costs as it was published, as ``_compare`` would say it; None where it was calibrated otherwise."""
+    """Return the published cost of int8 as ``compare`` would; None where it was calibrated otherwise.
+
+    Raises:
+        ExportError: it costs too much on this processor.
+    """
     if info.int8 is None or not info.metrics or int8_ranges(info) != info.int8.ranges:
         return None
     lost = info.int8.miou_lost if cpu.native_int8() else info.int8.miou_lost_seven_bits
@@ -78,7 +82,11 @@ def published_agreement(info: ModelInfo) -> tuple[str, float, int] | None:
 def compare(
     exact: Segmenter, candidate: Segmenter, precision: str, images: list[Any], data: Dataset | None
 ) -> tuple[str, float, int]:
-    """The figure, its value, on how many images; raises ExportError if it is bad."""
+    """Return the name of the figure, its value and the number of images it was measured on.
+
+    Raises:
+        ExportError: the value is too bad.
+    """
     if precision == "int8" and data is not None:
         before, after = (_miou(segmenter, data) for segmenter in (exact, candidate))
         if before - after > INT8_LOSS:

@@ -10,7 +10,7 @@ _BACKGROUND = "_background_"  # X-AnyLabeling's name of the class that gets no p
 
 
 def anylabeling_config(info: ModelInfo, model: str) -> str:
-    """An X-AnyLabeling configuration, as its guide to models of one's own has it for a U-Net."""
+    """Return an X-AnyLabeling configuration, as its guide to models of one's own has it for a U-Net."""
     classes = [_BACKGROUND if i == info.labels.background else name for i, name in enumerate(info.labels.classes)]
     height, width = info.input.size
     settings = {

@@ -35,14 +35,14 @@ FORMATS = {"onnx": ("float32", "int8"), "openvino": ("float32", "bfloat16", "int
 
 @dataclass(frozen=True)
 class Exported:
-    """What ``export`` made.
+    """The files that ``export`` made, and how they compare with torch float32.
 
     Attributes:
         files: the model first.
-        figure: what was compared with torch float32: "agreement" (share of equal labels) or "mIoU lost".
-        value: how it came out.
-        images: on how many images.
-        generated: whether those were made up, because none were given.
+        figure: what was compared: "agreement" (share of equal labels) or "mIoU lost".
+        value: the figure's value, 0..1.
+        images: number of images it was measured on.
+        generated: True if those were generated, because none were given.
     """
 
     files: tuple[Path, ...]
@@ -64,7 +64,7 @@ def export(
     weights: str | os.PathLike[str] | None = None,
     hub: str | os.PathLike[str] | None = None,
 ) -> Exported:
-    """Writes a network as a file for another program, if it gives the same labels there.
+    """Write a network as a file for another program, if it gives the same labels there.
 
     Args:
         name: as for ``carseg.load``, like ``weights`` and ``hub``.
@@ -76,7 +76,7 @@ def export(
             float32 (99 % for int8); None: those of ``calib``, else generated ones, but for int8 as it was published,
             whose loss of mIoU was measured then.
         calib: a folder or pattern of images to calibrate int8 with; None takes the ranges stored with the weights.
-            How it was calibrated is from then on how ``carseg.load(name, precision="int8")`` runs.
+            From then on ``carseg.load(name, precision="int8")`` runs with the ranges of these images.
         data: labelled images; int8 then may lose half a point of mIoU on them, whatever the agreement.
 
     Raises:
@@ -119,7 +119,7 @@ def export(
 
 
 def calibrate(resolved: ResolvedWeights, images: Iterable[Uint8Array]) -> dict[str, Range]:
-    """The ranges of a network's activations on images, RGB uint8 (H, W, 3), for int8."""
+    """Return the ranges of a network's activations on images, RGB uint8 (H, W, 3), for int8."""
     from carseg.runtimes import observe
 
     spec = resolved.info.input
@@ -127,7 +127,7 @@ def calibrate(resolved: ResolvedWeights, images: Iterable[Uint8Array]) -> dict[s
 
 
 def facts(info: ModelInfo) -> dict[str, str]:
-    """What a file carries, JSON where it is no plain text: how to make an input, what the output means."""
+    """Return the metadata of a file, JSON where it is no plain text: how to make an input, what the output means."""
     labels = info.labels
     rule = {**to_plain(info.input), "channels": "RGB", "layout": "NCHW"}
     described = {"name": labels.name, "classes": labels.classes, "colors": labels.colors}
@@ -151,9 +151,7 @@ def _check(format: str, precision: str) -> None:
         raise OptionError(f"{format} cannot be exported as {precision}; it can as {', '.join(FORMATS[format])}")
     needed = {"onnx": ["onnxruntime"], "openvino": ["openvino"], "torch-export": []}[format]
     for package in [*needed, *(["onnxruntime"] if precision == "int8" else [])]:
-        require_extra(
-            package, format, f"exporting to {format}"
-        )  # the formats that need any are called like their extras
+        require_extra(package, format, f"exporting to {format}")  # formats that need one are called like their extra
 
 
 def _write_onnx(resolved: ResolvedWeights, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:

@@ -1,4 +1,4 @@
-"""The notice about the licence of weights: said once per file and machine."""
+"""Notice about the licence of weights, given once per file and machine."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from carseg.hub.model_info import ModelInfo
 
 
 def licence_notice(info: ModelInfo) -> str | None:
-    """Return a sentence about weights that are not free for commercial use, None where it was said before.
+    """Return a sentence about weights that are not free for commercial use; None where they are.
 
-    From the first call on the notice counts as said on this machine.
+    From its first call on the notice counts as given on this machine, and later calls return None.
     """
     if info.commercial_use == "yes" or not _is_first_time(info):
         return None

@@ -147,7 +147,7 @@ def _upload(folder: Path, repository: str) -> str:
 
 
 def _card(info: ModelInfo) -> str:
-    """Return the card beside the published weights, which has notes, where these are the manifest's own; else a new one."""
+    """Return the model card of ``weights/``, which has notes, for the manifest's own weights, else a new one."""
     own = ROOT / "weights" / info.name / "README.md"
     return (
         own.read_text("utf-8") if own.exists() and info == load_manifest().models.get(info.name) else model_card(info)

@@ -1,4 +1,4 @@
-"""Pixels in and out: decode, resize, draw. Opens no socket."""
+"""Reading, resizing and drawing of images. Opens no socket."""
 
 from __future__ import annotations
 

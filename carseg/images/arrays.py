@@ -1,4 +1,4 @@
-"""The array types of pixels, labels and logits."""
+"""Array types of pixels, labels and logits."""
 
 from __future__ import annotations
 

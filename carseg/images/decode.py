@@ -1,4 +1,4 @@
-"""Any image, as a file, in memory or as an array, to upright RGB pixels. Opens no socket.
+"""Decoding of any image, in a file, in memory or an array, to upright RGB pixels. Opens no socket.
 
 numpy and Pillow only, so that a prediction through ONNX Runtime or OpenVINO never imports torch.
 """
@@ -25,7 +25,7 @@ from carseg.images.arrays import Uint8Array
 _FORMATS = "jpg jpeg jfif mpo png webp bmp tif tiff gif ppm pgm jp2 avif heic heif"
 SUFFIXES = frozenset(f".{name}" for name in _FORMATS.split())
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands, behind b"ftyp"
-_UPRIGHT = {  # EXIF orientation to what undoes it
+_UPRIGHT = {  # EXIF orientation to the transposition that undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -38,7 +38,7 @@ _UPRIGHT = {  # EXIF orientation to what undoes it
 
 @dataclass(frozen=True)
 class LoadedImage:
-    """An upright image.
+    """Image, upright and in RGB.
 
     Attributes:
         rgb: uint8 (H, W, 3).
@@ -50,21 +50,20 @@ class LoadedImage:
 
 
 def decode(image: Any, *, name: str = "") -> LoadedImage:
-    """Reads one image of any kind.
+    """Return one image of any kind, decoded.
 
-    Args:
-        image: a path, the bytes of an image file, a binary file object, a PIL image, a numpy
-            array (H, W, 3), (H, W, 4) or (H, W) of uint8 in RGB order, or a torch tensor (3, H, W) or (1, H, W), uint8
-            or float in 0..1.
-        name: what bytes are called in errors, and in ``source``: the address that they came from.
-
-    Of an animation that is a file the first frame is used, of a PIL image the one it is at. EXIF orientation is
+    The first frame of an animated file is used, and the current frame of an animated PIL image. EXIF orientation is
     applied, transparency is laid over white, 16-bit files are scaled to 8 bits. HEIF needs the extra ``heif``, whose
     pi-heif is then registered with Pillow.
 
+    Args:
+        image: a path, the bytes of an image file, a binary file object, a PIL image, a numpy array (H, W, 3), (H, W, 4)
+            or (H, W) of uint8 in RGB order, or a torch tensor (3, H, W) or (1, H, W), uint8 or float in 0..1.
+        name: name of the given bytes in errors and in ``source``, such as the address that they came from.
+
     Raises:
         ImageNotFoundError: there is no such file.
-        ImageError: it is empty, truncated, no image, or so large that Pillow takes it for a decompression bomb.
+        ImageError: the image is empty, truncated, no image, or so large that Pillow takes it for a decompression bomb.
     """
     if isinstance(image, (str, os.PathLike)):
         return LoadedImage(_decode_path(Path(image)), str(image))
@@ -80,7 +79,7 @@ def decode(image: Any, *, name: str = "") -> LoadedImage:
         name = getattr(image, "name", "")
         source = name if isinstance(name, str) else ""
         return LoadedImage(_decode_file(image, source or "the given file"), source)
-    if hasattr(image, "detach"):  # a torch tensor, asked without importing torch
+    if hasattr(image, "detach"):  # a torch tensor, recognized without importing torch
         image = image.detach().cpu()
         if image.is_floating_point():
             image = image.float()  # numpy has no bfloat16
@@ -93,7 +92,7 @@ def decode(image: Any, *, name: str = "") -> LoadedImage:
 def _decode_path(path: Path) -> Uint8Array:
     try:
         if path.is_dir():
-            os.listdir(path)  # fails where it may not be looked into
+            os.listdir(path)  # raises where there is no permission
             raise ImageError(f"{path} is a folder, not an image; use stream() for folders")
         if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
             raise ImageError(f"{path}: neither a file nor a folder")
@@ -116,7 +115,7 @@ def _decode_file(file: Any, name: str) -> Uint8Array:
 
 
 def _open(file: Any) -> Image.Image:
-    """An image file through Pillow; HEIF, which iPhones write, through the opener that pi-heif adds to it."""
+    """Open an image file with Pillow; HEIF, which iPhones write, through the opener that pi-heif adds to it."""
     if not getattr(file, "seekable", bool)():
         file = io.BytesIO(file.read())
     try:
@@ -134,7 +133,7 @@ def _open(file: Any) -> Image.Image:
 
 
 def _guarded(read: Callable[[], Uint8Array], name: str) -> Uint8Array:
-    """Runs Pillow and turns the many things it raises into one error that names the image."""
+    """Run a function that uses Pillow, and raise one error that names the image for the many that Pillow raises."""
     try:
         return read()
     except UnidentifiedImageError:
@@ -145,7 +144,7 @@ def _guarded(read: Callable[[], Uint8Array], name: str) -> Uint8Array:
         ) from None
     except ImageError as error:
         raise ImageError(f"{name}: {error}") from None
-    except Exception as error:  # of a broken file: OSError, SyntaxError, struct.error, whatever the decoder raises
+    except Exception as error:  # a broken file: OSError, SyntaxError, struct.error, whatever the decoder raises
         raise ImageError(f"{name}: broken or truncated ({error or type(error).__name__})") from None
 
 
@@ -154,11 +153,11 @@ def _to_rgb(image: Image.Image) -> Uint8Array:
         raise ImageError("it has no pixels")
     image.load()
     turn = exif_transpose(image)
-    if turn is not None:  # by hand: ImageOps.exif_transpose also writes all tags anew, and fails where one is odd
+    if turn is not None:  # not by ImageOps.exif_transpose, which also rewrites all tags and fails where one is odd
         image = image.transpose(turn)
     if image.mode == "F":
         raise ImageError("floating-point pixels have no known range; save it with 8 or 16 bits")
-    if image.mode.startswith("I"):  # 16 bits a pixel, as I;16 or widened to I
+    if image.mode.startswith("I"):  # 16 bits per pixel, as I;16 or widened to I
         wide = np.asarray(image).astype(np.int64)
         return _from_array((wide.clip(0, 65535) // 257).astype(np.uint8))
     if image.has_transparency_data:
@@ -168,7 +167,7 @@ def _to_rgb(image: Image.Image) -> Uint8Array:
 
 
 def exif_transpose(image: Image.Image) -> Image.Transpose | None:
-    """What brings an image upright that its EXIF orientation says was taken otherwise; None where nothing has to."""
+    """Return the transposition that makes an image upright by its EXIF orientation; None where it is upright."""
     return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
 
 

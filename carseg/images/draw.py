@@ -1,7 +1,7 @@
-"""Everything carseg draws: overlays with a legend, images side by side, crops of the parts, grids of feature maps.
+"""Drawing of overlays with a legend, images side by side, crops of the parts and grids of feature maps.
 
-Images are RGB uint8 (H, W, 3) arrays, masks uint8 (H, W) label ids; what comes back is a PIL image in RGB. Text,
-lines and gaps grow with the image, so that they can be read at 256 pixels and at 4K. The font is Pillow's own.
+Images are RGB uint8 (H, W, 3) arrays, masks uint8 (H, W) label ids; results are PIL images in RGB. Text, lines and
+gaps grow with the image, so that they can be read at 256 pixels and at 4K. The font is Pillow's own.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _RAMP = ((13, 22, 63), (26, 60, 112), (30, 101, 135), (48, 140, 138), (104, 177,
 def overlay(
     image: Uint8Array, mask: Uint8Array, labels: LabelSet, *, alpha: float = 0.5, legend: bool = True
 ) -> Image.Image:
-    """The image with its classes tinted and outlined, and below it a legend of the classes that are present.
+    """Return the image with its classes tinted and outlined, and below it a legend of the classes that are present.
 
     Args:
         image: RGB uint8 (H, W, 3).
         mask: uint8 (H, W); the background and the ignore id stay as they are.
         labels: names and colours.
-        alpha: how much the tint covers, 0 (outlines only) to 1.
-        legend: whether the legend is added; without it the image keeps its size.
+        alpha: opacity of the tint, 0 (outlines only) to 1.
+        legend: add the legend; without it the result has the size of the image.
 
     Raises:
         OptionError: alpha outside 0..1, or a mask of another size than the image.
@@ -55,14 +55,14 @@ def side_by_side(
     alpha: float = 0.5,
     columns: int | None = None,
 ) -> Image.Image:
-    """The image and then one overlay a mask, each under its title, above one common legend.
+    """Return the image and then one overlay per mask, each under its title, above one common legend.
 
     Args:
         image: RGB uint8 (H, W, 3).
         masks: titles and masks, such as ``{"prediction": ..., "truth": ...}``.
         labels: names and colours of all masks.
-        alpha: how much the tint covers, 0 to 1.
-        columns: images a row; all in one row by default.
+        alpha: opacity of the tint, 0 to 1.
+        columns: images per row; all in one row by default.
     """
     tinted = {title: overlay(image, mask, labels, alpha=alpha, legend=False) for title, mask in masks.items()}
     images = [Image.fromarray(image), *tinted.values()]
@@ -73,13 +73,13 @@ def side_by_side(
 def part_crops(
     image: Uint8Array, mask: Uint8Array, labels: LabelSet, *, columns: int | None = None, side: int | None = None
 ) -> Image.Image:
-    """One crop a class that is present, with some of its surroundings dimmed around it.
+    """Return one crop per class that is present, with some of its surroundings dimmed around it.
 
     Args:
         image: RGB uint8 (H, W, 3).
         mask: uint8 (H, W).
         labels: names and colours.
-        columns: crops a row; about as many as rows by default.
+        columns: crops per row; about as many as rows by default.
         side: width of a crop in pixels; by default a third of the image's longer side, but at least 160.
     """
     side = side or max(160, max(mask.shape) // 3)
@@ -103,15 +103,16 @@ def part_crops(
 def feature_maps(
     features: NDArray[Any], *, titles: Sequence[str] | None = None, columns: int | None = None, side: int = 160
 ) -> Image.Image:
-    """A grid of a network's feature maps, each from its own low values (dark) to its high ones (light).
+    """Return a grid of a network's feature maps, each from its own low values (dark) to its high ones (light).
 
-    The lowest and the highest hundredth of its values count as one: a few at the rim would leave nothing for the rest.
+    The lowest and the highest hundredth of its values have one colour each: few extreme values, as at the border, would
+    leave little contrast for the rest.
 
     Args:
-        features: float (C, h, w); what is not finite is drawn dark.
-        titles: one a map; the channel numbers by default.
-        columns: maps a row; about as many as rows by default.
-        side: least longest side of a map in pixels; smaller maps are enlarged, their pixels kept.
+        features: float (C, h, w); values that are not finite are drawn dark.
+        titles: one per map; the channel numbers by default.
+        columns: maps per row; about as many as rows by default.
+        side: minimum of a map's longest side in pixels; smaller maps are enlarged by a whole factor.
     """
     if features.ndim != 3:
         raise OptionError(f"feature maps have the shape {features.shape}, must be (channels, height, width)")
@@ -123,11 +124,11 @@ def feature_maps(
 
 
 def heatmap(values: NDArray[Any], *, outliers: float = 0.0) -> Image.Image:
-    """Numbers (h, w) as colours, from the least (dark) to the greatest (light).
+    """Return numbers as an image of colours, from the least (dark) to the greatest (light).
 
     Args:
-        values: what is not finite is drawn dark.
-        outliers: share of the least values that are all as dark as can be, and of the greatest that are as light.
+        values: float (h, w); values that are not finite are drawn dark.
+        outliers: share of the least values that all get the darkest colour, and of the greatest the lightest.
     """
     values = np.asarray(values, np.float32)
     finite = np.isfinite(values)
@@ -145,12 +146,12 @@ def grid(
     columns: int | None = None,
     cell: tuple[int, int] | None = None,
 ) -> Image.Image:
-    """Images in rows, each under its title, on white.
+    """Return images in rows, each under its title, on white.
 
     Args:
-        images: PIL images; each keeps its proportions and is scaled to fit the cell.
-        titles: one per image; what is too long for its cell is shortened.
-        columns: images a row; about as many as rows by default.
+        images: PIL images; each is scaled to fit its cell, in its own proportions.
+        titles: one per image; a title too long for its cell is shortened.
+        columns: images per row; about as many as rows by default.
         cell: width and height of a cell; by default those of the largest image.
 
     Raises:
@@ -179,21 +180,21 @@ def grid(
 
 
 def index_image(mask: Uint8Array, labels: LabelSet) -> Image.Image:
-    """A mask as an image of its label ids, with the colours of ``palette``."""
+    """Return a mask as an index image of its label ids, with the colours of ``palette``."""
     index = Image.fromarray(mask)
     index.putpalette(palette(labels))
     return index
 
 
 def palette(labels: LabelSet) -> bytes:
-    """256 RGB colours for a mask saved as an index image: those of the classes, light grey for the ignore id."""
+    """Return 256 RGB colours for a mask saved as an index image: those of the classes, light grey for the ignore id."""
     colors: list[Color] = [*labels.colors, *[(0, 0, 0)] * (256 - len(labels))]
     colors[IGNORE] = (224, 224, 224)
     return bytes(value for color in colors for value in color)
 
 
 def text_size(width: int, height: int) -> int:
-    """Height of text in pixels that can be read on an image of this size, also when it is shown as a whole."""
+    """Return the height in pixels of text that can be read on an image of this size, even when shown as a whole."""
     return max(12, round(0.018 * math.sqrt(width * height)))
 
 
@@ -208,7 +209,7 @@ def _tint(image: Uint8Array, mask: Uint8Array, labels: LabelSet, alpha: float) -
 
 
 def _edges(mask: NDArray[Any], width: int) -> NDArray[np.bool_]:
-    """Pixels nearer than ``width`` to one of another label, on either side of the border."""
+    """Return the pixels nearer than ``width`` to one of another label, on either side of the border, bool (H, W)."""
     edges = np.zeros(mask.shape, bool)
     rows, columns = mask[1:] != mask[:-1], mask[:, 1:] != mask[:, :-1]
     edges[1:] |= rows
@@ -226,7 +227,7 @@ def _edges(mask: NDArray[Any], width: int) -> NDArray[np.bool_]:
 
 
 def _window(box: Sequence[int], shape: tuple[int, ...], cell: tuple[int, int]) -> tuple[slice, slice]:
-    """Rows and columns around a box, with a margin and in the proportions of the cell as far as the image reaches."""
+    """Return rows and columns around a box, with a margin and in the cell's proportions as far as the image reaches."""
     x, y, width, height = box
     size = 1.2 * max(width / cell[0], height / cell[1])
     spans = []
@@ -247,7 +248,7 @@ def _present(masks: Sequence[Uint8Array], labels: LabelSet) -> list[int]:
 
 
 def _with_legend(image: Image.Image, masks: Sequence[Uint8Array], labels: LabelSet, size: int) -> Image.Image:
-    """The image on a sheet with a strip below that names the colours; it is widened where a name would not fit."""
+    """Return the image above a strip that names the colours; the sheet is widened where a name would not fit."""
     present = _present(masks, labels)
     if not present:
         return image

@@ -1,4 +1,4 @@
-"""Images at another size."""
+"""Resizing of images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from carseg.images.arrays import Uint8Array
 
 
 def resize(rgb: Uint8Array, size: tuple[int, int]) -> Uint8Array:
-    """Antialiased bilinear resize to ``size`` (height, width). A large image is first shrunk by a whole factor."""
+    """Return an image, uint8 (H, W, 3), at ``size`` (height, width): bilinear, antialiased.
+
+    A much larger image is first shrunk by a whole factor.
+    """
     height, width = size
     if rgb.shape[:2] == size:
         return rgb

@@ -1,4 +1,4 @@
-"""JPEG files of generated images, for timing and comparing where nobody gave any."""
+"""Generated images as JPEG files, for timing and comparing where none are given."""
 
 from __future__ import annotations
 
@@ -11,7 +11,12 @@ from carseg.images.arrays import Uint8Array
 
 
 def synthetic_images(count: int, size: tuple[int, int] = (720, 1280)) -> list[bytes]:
-    """JPEG files of smooth shapes with some noise, always the same ones: (height, width) as dash cameras have it."""
+    """Return JPEG files of smooth shapes with some noise, always the same ones.
+
+    Args:
+        count: number of images.
+        size: (height, width), by default that of dash cameras.
+    """
     rng = np.random.default_rng(0)
     images = []
     for _ in range(count):
@@ -23,7 +28,7 @@ def synthetic_images(count: int, size: tuple[int, int] = (720, 1280)) -> list[by
 
 
 def encode_jpeg(rgb: Uint8Array) -> bytes:
-    """An RGB uint8 (H, W, 3) image as a JPEG file."""
+    """Return an RGB uint8 (H, W, 3) image as the content of a JPEG file."""
     file = io.BytesIO()
     Image.fromarray(rgb).save(file, "JPEG", quality=92)
     return file.getvalue()

@@ -13,22 +13,25 @@ import numpy.typing as npt
 from carseg.images import Float32Array, Uint8Array
 from carseg.labels import IGNORE
 
-_BAND = 64  # image rows that are interpolated together, about: few calls of numpy, and all fits into a cache
+_BAND = 64  # about so many image rows are interpolated together: few calls of numpy, all in the processor's cache
 
 
 def to_mask(
     logits: Float32Array, size: tuple[int, int], *, threshold: float | None = None, background: int | None = None
 ) -> Uint8Array:
-    """Label ids at ``size`` (height, width): the argmax of the bilinearly upsampled logits (align_corners False).
+    """Return label ids, uint8 at ``size`` (height, width): the argmax of bilinearly upsampled logits.
 
     Args:
         logits: float32 (C, h, w).
+        size: height and width of the image.
         threshold: pixels whose class has a lower probability, interpolated between the network's pixels, become
             ``background``, or 255 where there is none.
+        background: label id of the background, None where the classes have none.
 
-    Full-size logits are never built. Between four neighbouring logits that agree on the class every interpolated pixel
-    has that class too, because bilinear weights are convex; so only pixels between disagreeing neighbours are
-    interpolated, first across, once for all image rows between two rows of network pixels, then down.
+    The upsampling is torch's with align_corners False, but full-size logits are never built. Between four neighbouring
+    logits that agree on the class every interpolated pixel has that class too, because bilinear weights are convex; so
+    only pixels between disagreeing neighbours are interpolated, first across, once for all image rows between two rows
+    of network pixels, then down.
     """
     coarse = _strongest(logits)
     y0, y1, fy = _taps(coarse.shape[0], size[0])
@@ -68,7 +71,7 @@ def to_mask(
 
 
 def _strongest(planes: Iterable[Float32Array]) -> Uint8Array:
-    """The number of the plane with the highest value at each place; numpy's argmax takes three times as long."""
+    """Return the number of the plane with the highest value at each place; numpy's argmax takes three times as long."""
     rest = iter(planes)
     best = next(rest).copy()
     winner = np.zeros(best.shape, np.uint8)
@@ -79,7 +82,7 @@ def _strongest(planes: Iterable[Float32Array]) -> Uint8Array:
 
 
 def _taps(inputs: int, outputs: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Float32Array]:
-    """For each output position its two neighbours among the inputs, and the weight of the second."""
+    """Return for each output position its two neighbours among the inputs, and the weight of the second."""
     position = ((np.arange(outputs) + 0.5) * (inputs / outputs) - 0.5).clip(0, inputs - 1)  # a pixel's centre is at .5
     first = np.floor(position).astype(np.intp)
     return first, np.minimum(first + 1, inputs - 1), (position - first).astype(np.float32)
@@ -91,10 +94,10 @@ def _probabilities(logits: Float32Array) -> Float32Array:
 
 
 def class_scores(logits: Float32Array, *, threshold: float | None = None) -> tuple[Float32Array, Float32Array]:
-    """How sure the network is: the sum of each class's probability over the network pixels of that class; their number.
+    """Return the sum of each class's probability over the network pixels of that class, and their number.
 
-    Pixels that ``threshold`` takes from their class are left out. A class that wins nowhere on the network's own grid
-    counts its best pixel with next to no weight.
+    Their ratio is how sure the network is of a class. Pixels that ``threshold`` takes from their class are left out. A
+    class that wins nowhere on the network's own grid counts its best pixel with next to no weight.
     """
     probability = _probabilities(logits)
     winner, best = _strongest(logits).ravel(), probability.max(0).ravel()

@@ -1,4 +1,4 @@
-"""Work on threads, some items ahead of whoever consumes the results."""
+"""Work that threads do before its results are asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def prefetch(function: Callable[[Any], Any], items: Iterable[Any], depth: int) -> Iterator[Any]:
-    """``map`` on threads, at most ``depth`` items ahead of whoever consumes it."""
+    """Yield ``function`` of each item, in order; threads compute it at most ``depth`` items before it is asked for."""
     waiting: deque[Future[Any]] = deque()
     with ThreadPoolExecutor(2) as pool:
         try:

@@ -1,4 +1,4 @@
-"""What a prediction gives back: the mask, its parts, images of it and the files and documents made from it.
+"""The result of a prediction: the mask, its parts, images of it and the files and documents made from it.
 
 Everything but the mask and the image is worked out when it is first asked for. Needs numpy and PIL only.
 """
@@ -32,7 +32,7 @@ from carseg.masks import rle
 if TYPE_CHECKING:
     import supervision
 
-# What each kind of file is called after its stem.
+# The ending of each kind of file, after its stem.
 OUTPUT_SUFFIXES = {"mask": ".mask.png", "overlay": ".overlay.png", "cutout": ".cutout.png", "json": ".json"}
 
 _PREVIEW = 1200  # longest side in pixels of what a notebook shows
@@ -66,7 +66,7 @@ class Part:
         return outlines.rings(rle.decode(self.rle, self.bbox), (self.bbox[0], self.bbox[1]))
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
-        """Ready for JSON; with the polygons when asked for."""
+        """Return its attributes as a dict ready for JSON, with the polygons when asked for."""
         fields = {**vars(self), "bbox": list(self.bbox)}
         fields.pop("polygons", None)
         return {**fields, "polygons": self.polygons} if polygons else fields
@@ -146,7 +146,7 @@ class Result:
         return parts
 
     def overlay(self, *, alpha: float = 0.5, legend: bool = True) -> Image.Image:
-        """The image (RGB) with its parts tinted and outlined, and a legend of them below it.
+        """Return the image (RGB) with its parts tinted and outlined, and a legend of them below it.
 
         Args:
             alpha: how much the tint covers, 0 (outlines only) to 1.
@@ -157,7 +157,7 @@ class Result:
     def cutout(
         self, background: Color | str | Image.Image | NDArray[np.uint8] | None = None, *, feather: float = 0
     ) -> Image.Image:
-        """The foreground of the label set (RGBA): all but the background, of a road scene the cars.
+        """Return the foreground of the label set (RGBA): all but the background, of a road scene the cars.
 
         Args:
             background: what to put behind it: a colour ((r, g, b) or "white", "#1e90ff"), or an image, which is scaled
@@ -186,10 +186,10 @@ class Result:
     def save(
         self, directory: str | os.PathLike[str], kinds: Iterable[str] = ("mask", "overlay"), stem: str | None = None
     ) -> dict[str, Path]:
-        """Writes ``STEM.mask.png``, ``STEM.overlay.png``, ``STEM.cutout.png``, ``STEM.json``; older ones are replaced,
-        those of another image of the same stem too.
+        """Write ``STEM.mask.png``, ``STEM.overlay.png``, ``STEM.cutout.png`` or ``STEM.json``.
 
-        The mask is an index image: its pixels are the label ids, its palette the colours of the classes.
+        Older files are replaced, those of another image of the same stem too. The mask is an index image: its pixels
+        are the label ids, its palette the colours of the classes.
 
         Args:
             directory: made when missing.
@@ -219,7 +219,7 @@ class Result:
         return paths
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
-        """What is known of the image, ready for JSON: source, model, labels, width, height, parts."""
+        """Return what is known of the image, ready for JSON: source, model, labels, width, height, parts."""
         return {
             "source": self.source,
             "model": self.model,
@@ -230,15 +230,15 @@ class Result:
         }
 
     def to_json(self, *, polygons: bool = False) -> str:
-        """``to_dict`` as one line of JSON."""
+        """Return ``to_dict`` as one line of JSON."""
         return json.dumps(self.to_dict(polygons=polygons), ensure_ascii=False)
 
     def to_coco(self, *, polygons: bool = False) -> dict[str, Any]:
-        """A COCO document of this image; ``coco_document`` makes one of many."""
+        """Return a COCO document of this image; ``carseg.data.coco_document`` makes one of many."""
         return coco_document([self], polygons=polygons)
 
     def to_supervision(self) -> supervision.Detections:
-        """The parts as detections of the package supervision: boxes, masks, class ids, scores and names.
+        """Return the parts as detections of the package supervision: boxes, masks, class ids, scores and names.
 
         Raises:
             MissingExtraError: supervision is not installed.
@@ -267,7 +267,7 @@ class Result:
         return f"<Result {self.source or 'image'} {self.width}x{self.height} by {self.model or 'unknown'}: {found}>"
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows: the overlay, made smaller where it is large."""
+        """Return the PNG that a notebook shows: the overlay, made smaller where it is large."""
         image = self.overlay()
         image.thumbnail((_PREVIEW, _PREVIEW))
         file = BytesIO()
@@ -276,7 +276,7 @@ class Result:
 
 
 def _stem(source: str) -> str:
-    """The name of a file without its last extension; of an address its last piece."""
+    """Return the name of a file, or the last piece of an address, without its last extension."""
     path = unquote(urlsplit(source).path) if "://" in source else source
     return PurePath(path).stem or "picture"
 
@@ -287,7 +287,7 @@ def _write_png(image: Image.Image, file: IO[bytes]) -> None:
 
 
 def path_of(directory: str | os.PathLike[str], stem: str, kind: str) -> Path:
-    """Where ``Result.save`` puts a kind of file."""
+    """Return the path at which ``Result.save`` puts a kind of file."""
     return Path(directory) / (stem + OUTPUT_SUFFIXES[kind])
 
 

@@ -35,12 +35,12 @@ def load(
     precision: str = "auto",
     threads: int | None = None,
 ) -> Segmenter:
-    """A trained network by name, downloaded if it has to be.
+    """Return a trained network by name, downloaded if it has to be.
 
     Args:
         name: one of ``carseg.list_models()``, a name that the given hub has, or the folder of a fine-tuned network.
         weights: a safetensors file, or a folder with one and its ``config.json``, to use instead of the published one;
-            a ``config.json`` beside the file says what network and classes it is for.
+            a ``config.json`` beside the file states its network and classes.
         hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT``; also ``CARSEG_HUB``.
         device: auto, cpu, cuda, cuda:N, mps.
         runtime: auto, torch, openvino, onnx.
@@ -61,10 +61,10 @@ def load(
 
 
 class Segmenter:
-    """Turns images into results; ``load`` makes one.
+    """A network that turns images into results; ``load`` makes one.
 
     Attributes:
-        entry: everything known about the weights.
+        info: everything known about the weights.
         runtime: what runs the network.
     """
 
@@ -87,7 +87,7 @@ class Segmenter:
         return f"Segmenter({self.name!r}, {len(self.labels)} classes, {how})"
 
     def predict(self, image: Any, *, tile: int | None = None, threshold: float | None = None) -> Result:
-        """Segments one image.
+        """Segment one image.
 
         Args:
             image: a path, URL, bytes, file object, PIL image, numpy array (H, W, 3) uint8 RGB or torch tensor (3, H,
@@ -139,7 +139,7 @@ class Segmenter:
         threshold: float | None = None,
         on_error: str = "raise",
     ) -> Iterator[Result] | Iterator[Result | CarsegError]:
-        """Segments many images lazily, in order; memory does not grow with their number.
+        """Segment many images lazily, in order; memory does not grow with their number.
 
         Args:
             sources: a folder (with its sub-folders), a glob pattern, or an iterable of what ``predict`` takes. It is
@@ -226,7 +226,7 @@ class Segmenter:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """An image and what the network is to see of it, float32 (3, h, w); empty where tiles are cut later."""
+    """An image and the network's input for it, float32 (3, h, w); empty where tiles are cut later."""
 
     image: LoadedImage
     x: Float32Array
@@ -234,13 +234,13 @@ class _Prepared:
 
 @dataclass(frozen=True)
 class _Stopped:
-    """In the place of the images that never came: what the caller's iterable raised."""
+    """The exception of the caller's iterable, in the place of the images that never came."""
 
     error: Exception
 
 
 def _to_the_end(sources: Iterable[Any]) -> Iterator[Any]:
-    """The sources, then what broke them off, so that those which are read ahead are not lost."""
+    """Yield the sources, then what broke them off, so that those before it are not lost to prefetching."""
     try:
         yield from sources
     except Exception as error:

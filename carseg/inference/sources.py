@@ -1,4 +1,4 @@
-"""Where images come from: paths, addresses, folders, patterns, arrays."""
+"""Sources of images: paths, addresses, folders, patterns, arrays."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def load_image(source: Any) -> LoadedImage:
 
 
 def find_images(sources: Any) -> Iterable[Any]:
-    """What ``stream`` goes through: images below a folder or of a pattern, sorted; one image; the iterable itself.
+    """Return the images of a source: those below a folder or of a pattern, sorted; one image; an iterable as it is.
 
-    In folders and patterns what is named like a result of ``Result.save`` is none of the images.
+    Files named like those of ``Result.save`` are left out of folders and patterns.
 
     Raises:
-        ImageNotFoundError: no image there.
+        ImageNotFoundError: there is no such file or folder, or no image in it.
     """
     if isinstance(sources, (str, os.PathLike)):
         path = Path(sources)
@@ -54,13 +54,14 @@ def find_images(sources: Any) -> Iterable[Any]:
         if not matches:
             raise ImageNotFoundError(f"{sources}: the pattern matches no file, or only results")
         return matches
-    whole = isinstance(sources, (bytes, bytearray, memoryview))
-    alone = whole or hasattr(sources, "read") or hasattr(sources, "getexif")
-    return [sources] if alone or getattr(sources, "ndim", 4) in (2, 3) else sources  # with one, or four: of many
+    content = isinstance(sources, (bytes, bytearray, memoryview))
+    alone = content or hasattr(sources, "read") or hasattr(sources, "getexif")
+    # An array of two or three dimensions is one image; of one or four it holds many.
+    return [sources] if alone or getattr(sources, "ndim", 4) in (2, 3) else sources
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Visible images, and folders that cannot be looked into: reading one says so."""
+    """Yield visible images, then folders that cannot be looked into: reading such a folder as an image raises why."""
     closed: list[OSError] = []
     files = (path for path in iter_files(folder, closed.append) if not path.name.endswith(_RESULTS))
     yield from (path for path in files if path.suffix.lower() in SUFFIXES)

@@ -18,7 +18,10 @@ class Tile:
 
 
 def tiles(size: tuple[int, int], side: int) -> Iterator[Tile]:
-    """Overlapping square windows over an image of ``size``; a pixel is kept from the one whose middle is nearest."""
+    """Yield overlapping square windows over an image of ``size`` (height, width), ``side`` pixels each way.
+
+    A pixel's label is kept from the window whose middle is nearest.
+    """
     for top, bottom, keep_top, keep_bottom in _spans(size[0], side):
         for left, right, keep_left, keep_right in _spans(size[1], side):
             yield Tile((top, left, bottom, right), (keep_top, keep_left, keep_bottom, keep_right))

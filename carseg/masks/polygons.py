@@ -1,6 +1,6 @@
-"""Outlines of a mask as polygons, exact to the pixel: every piece and every hole is kept.
+"""Outlines of a mask as polygons, exact to the pixel, with every piece and every hole.
 
-Vertices lie on pixel *corners* (0..W, 0..H), not on pixel centres, so that drawing the rings again gives the very mask
+Vertices lie on pixel *corners* (0..W, 0..H), not on pixel centres, so that drawing the rings again gives the mask
 they came from. Pixels that touch by a corner only belong to different pieces.
 """
 
@@ -11,21 +11,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Ring = list[list[int]]  # [[x, y], ...]; the last vertex joins the first
+Ring = list[list[int]]  # [[x, y], ...]; the last vertex is joined to the first
 
 
 def rings(mask: NDArray[Any], offset: tuple[int, int] = (0, 0)) -> list[Ring]:
-    """All outlines of a mask (H, W), moved by ``offset`` (x, y), from top to bottom, each from its uppermost corner on.
+    """Return all outlines of a mask (H, W), moved by ``offset`` (x, y) pixels, from top to bottom.
 
-    A point is inside where it lies within an odd number of rings. Outer rings run clockwise as seen on the screen, the
-    rings of holes the other way round, so that fill rules by winding number give the same.
+    Each ring begins at its uppermost corner. A point is inside the mask where it lies within an odd number of rings.
+    Outer rings run clockwise as seen on the screen, the rings of holes the other way round, so that filling by winding
+    number gives the same mask.
     """
     inside = np.pad(np.asarray(mask) != 0, 1)
     x, y, beside, along = _corners(inside)
     found: list[Ring] = []
     seen = np.zeros(x.size, bool).tolist()
     xs, ys = (x + offset[0]).tolist(), (y + offset[1]).tolist()
-    # Asked of a ring's first corner only: what lies inside it, to the lower right.
+    # Read at a ring's first corner only: a hole's has an unset pixel to its lower right.
     hole = (~inside[y + 1, x + 1]).tolist()
     for first in range(x.size):
         if seen[first]:
@@ -42,9 +43,10 @@ def rings(mask: NDArray[Any], offset: tuple[int, int] = (0, 0)) -> list[Ring]:
 
 
 def coco_segmentation(outlines: list[Ring]) -> list[list[int]]:
-    """COCO's polygons ``[[x0, y0, x1, y1, ...], ...]`` from ``rings``: readers unite them, so a hole needs a way out.
+    """Return the outlines of ``rings`` as COCO's polygons ``[[x0, y0, x1, y1, ...], ...]``.
 
-    Each hole is joined to the ring above it by a vertical cut of no width, which no rasteriser sees.
+    Readers unite the polygons, so a hole cannot be one of its own: it is joined to the ring above it by a vertical cut
+    of no width, which does not show when it is rasterized.
     """
     holes = [number for number, ring in enumerate(outlines) if _is_hole(ring)]
     cuts = _cuts(outlines, holes) if holes else {}
@@ -58,7 +60,7 @@ def _is_hole(ring: Ring) -> bool:
 
 
 def _cuts(outlines: list[Ring], holes: list[int]) -> dict[tuple[int, int], list[int]]:
-    """The holes that hang from each edge, in its own direction; an edge is a ring's number and that of a vertex."""
+    """Return the holes to join to each edge, in the edge's direction; an edge is a ring's number and its vertex's."""
     owner = np.repeat(np.arange(len(outlines)), [len(ring) for ring in outlines])
     vertex = np.concatenate([np.arange(len(ring)) for ring in outlines])
     x, y = np.concatenate([np.array(ring) for ring in outlines]).T
@@ -78,9 +80,9 @@ def _cuts(outlines: list[Ring], holes: list[int]) -> dict[tuple[int, int], list[
 
 
 def _walk(outlines: list[Ring], number: int, cuts: dict[tuple[int, int], list[int]]) -> list[int]:
-    """Vertices of an outer ring and, by way of the cuts, of the holes that hang from it."""
+    """Return the vertices of an outer ring and, by way of the cuts, of the holes joined to it, as x, y, x, y, ..."""
     path: list[int] = []
-    # Vertices to go on from, and points to pass on the way back.
+    # Vertices to continue from, and points to pass on the way back through a cut.
     pending: list[tuple[int, int] | list[int]] = [(number, 0)]
     while pending:
         step = pending.pop()
@@ -100,10 +102,10 @@ def _walk(outlines: list[Ring], number: int, cuts: dict[tuple[int, int], list[in
 
 
 def _corners(inside: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], list[int], list[int]]:
-    """Corners of the outlines, by rows, as x and y, and for each its neighbour along the row and along the column.
+    """Return the corners of the outlines, by rows: x, y and the index of the neighbour along the row and the column.
 
     A corner lies where an odd number of the four pixels around it is set. Where two are set that touch by this corner
-    only, two corners lie on each other. On each row, and on each column, the corners then pair up one after the other.
+    only, two corners lie at the same point. Along each row, and each column, successive corners then form pairs.
     """
     upper_left, upper_right = inside[:-1, :-1], inside[:-1, 1:]
     lower_left, lower_right = inside[1:, :-1], inside[1:, 1:]

@@ -3,8 +3,8 @@
 A mask of H rows and W columns is read column by column; ``counts`` are the lengths of the alternating runs of zeros and
 ones, zeros first, packed into the string that pycocotools reads and writes: ``{"size": [H, W], "counts": "..."}``.
 
-A run is kept as its half-open interval ``start..end`` of column-major positions ``x * H + y``. ``label_runs`` finds the
-runs of *all* classes of a label mask in one pass; areas, boxes and encodings then cost time by the number of runs.
+A run is a half-open interval ``start..end`` of column-major positions ``x * H + y``. ``label_runs`` finds the runs of
+*all* classes of a label mask in one pass; areas, boxes and encodings then take time by the number of runs.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ class Rle(TypedDict):
 
 
 def label_runs(mask: NDArray[Any]) -> tuple[Positions, Positions, NDArray[Any]]:
-    """The runs of equal labels of a mask (H, W): starts, ends and labels, by position; they cover the whole mask.
+    """Return the runs of equal labels of a mask (H, W): starts, ends and labels, by position; they cover the mask.
 
-    Positions where a pixel differs from the one above are found row by row, as memory lies, and sorted afterwards: a
-    mask has few of them, and transposing a large image would cost more.
+    Positions where a pixel differs from the one above are found row by row, in the order of memory, and sorted
+    afterwards: a mask has few of them, and transposing a large mask would take longer.
     """
     height, width = mask.shape
     if mask.size == 0:
         return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, mask.dtype)
     above = np.flatnonzero(mask[1:] != mask[:-1])
     rows, columns = above // width + 1, above % width
-    # A run may go on from a column's foot to the next one's head.
+    # A run may continue from the bottom of a column to the top of the next.
     tops = np.flatnonzero(mask[0, 1:] != mask[-1, :-1]) + 1
     starts = np.concatenate([np.zeros(1, np.int64), columns * height + rows, tops * height])
     starts.sort()
@@ -47,13 +47,13 @@ def label_runs(mask: NDArray[Any]) -> tuple[Positions, Positions, NDArray[Any]]:
 
 
 def encode(mask: NDArray[Any]) -> Rle:
-    """Encodes a mask (H, W), where whatever is not zero counts as set."""
+    """Return the encoding of a mask (H, W), in which every value but zero counts as set."""
     starts, ends, values = label_runs(np.asarray(mask) != 0)
     return encode_runs(starts[values], ends[values], (mask.shape[0], mask.shape[1]))
 
 
 def encode_runs(starts: Positions, ends: Positions, size: tuple[int, int]) -> Rle:
-    """Encodes runs of set pixels: sorted, apart from each other, within a mask of ``size`` (height, width)."""
+    """Return the encoding of runs of set pixels, sorted and not adjacent, in a mask of ``size`` (height, width)."""
     pixels = size[0] * size[1]
     edges = np.stack([starts, ends], axis=1).ravel()
     if edges.size == 0 or edges[-1] != pixels:
@@ -62,7 +62,9 @@ def encode_runs(starts: Positions, ends: Positions, size: tuple[int, int]) -> Rl
 
 
 def runs(rle: Any) -> tuple[Positions, Positions]:
-    """Starts and ends of the runs of set pixels; ``counts`` may also be bytes or COCO's uncompressed list of numbers.
+    """Return starts and ends of the runs of set pixels of an encoding.
+
+    ``counts`` may also be bytes or COCO's uncompressed list of numbers.
 
     Raises:
         DataError: the encoding is broken or does not fill its size.
@@ -81,7 +83,7 @@ def runs(rle: Any) -> tuple[Positions, Positions]:
 
 
 def decode(rle: Any, box: Box | None = None) -> NDArray[np.bool_]:
-    """The mask (H, W) of an encoding, or of its part within ``box`` (height, width of the box), as bool.
+    """Return the mask of an encoding, bool (H, W), or its part within ``box``, of the box's height and width.
 
     Raises:
         DataError: the encoding is broken.
@@ -97,13 +99,13 @@ def decode(rle: Any, box: Box | None = None) -> NDArray[np.bool_]:
 
 
 def area(rle: Any) -> int:
-    """Number of set pixels."""
+    """Return the number of set pixels of an encoding."""
     starts, ends = runs(rle)
     return int((ends - starts).sum())
 
 
 def bbox(rle: Any) -> Box:
-    """The least box that holds all set pixels; all zeros where there are none."""
+    """Return the smallest box around all set pixels of an encoding; all zeros where there are none."""
     starts, ends = runs(rle)
     boxes = boxes_of_runs(starts, ends, np.zeros(starts.size, np.intp), 1, int(rle["size"][0]))
     x, y, width, height = (int(side) for side in boxes[0])
@@ -113,9 +115,17 @@ def bbox(rle: Any) -> Box:
 def boxes_of_runs(
     starts: Positions, ends: Positions, groups: NDArray[Any], count: int, height: int
 ) -> NDArray[np.int64]:
-    """Boxes (count, 4) as x, y, width, height, one for each group of runs; all zeros for a group that has none."""
+    """Return boxes, int64 (count, 4), as x, y, width, height, one per group of runs; all zeros for an empty group.
+
+    Args:
+        starts: where each run begins.
+        ends: where it ends.
+        groups: its group, 0..count - 1.
+        count: number of groups.
+        height: that of the mask.
+    """
     left, right = starts // height, (ends - 1) // height
-    wraps = left < right  # such a run touches the foot of one column and the head of the next
+    wraps = left < right  # such a run touches the bottom of one column and the top of the next
     top = np.where(wraps, 0, starts % height)
     bottom = np.where(wraps, height - 1, (ends - 1) % height)
     low = np.full((2, count), np.iinfo(np.int64).max)
@@ -128,7 +138,10 @@ def boxes_of_runs(
 
 
 def _pack(counts: Positions) -> str:
-    """Numbers to COCO's string: from the fourth on as differences to the last but one, five bits a character."""
+    """Return numbers as COCO's string, five bits per character.
+
+    Each from the fourth on is stored as its difference to the number two places before.
+    """
     values = counts.copy()
     values[3:] -= counts[1:-2]
     characters: list[NDArray[np.int64]] = []
@@ -146,7 +159,7 @@ def _pack(counts: Positions) -> str:
 
 
 def _unpack(text: str | bytes) -> Positions:
-    """The inverse of ``_pack``."""
+    """Return the numbers in COCO's string, the inverse of ``_pack``."""
     raw = text.encode("ascii") if isinstance(text, str) else text
     symbols = np.frombuffer(raw, np.uint8).astype(np.int64) - 48
     if symbols.size == 0 or symbols.min() < 0 or symbols.max() > 63 or symbols[-1] & 32:

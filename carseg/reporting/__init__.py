@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from carseg.reporting.html import facts, figure, write_page
-from carseg.reporting.plots import GRID, INKS, bars, line, svg, text
+from carseg.reporting.plots import bars, svg, text
+from carseg.reporting.xy import Point, xy_plot
 
-__all__ = ["GRID", "INKS", "bars", "facts", "figure", "line", "svg", "text", "write_page"]
+__all__ = ["Point", "bars", "facts", "figure", "svg", "text", "write_page", "xy_plot"]

@@ -1,4 +1,4 @@
-"""HTML pages that need nothing else, for reports: plots as inline SVG, images embedded."""
+"""HTML pages in a single file, for reports: plots as inline SVG, images embedded."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ summary { cursor: pointer; font-weight: 600 } dt { font-weight: 600 }
 
 
 def write_page(path: Path, title: str, body: Iterable[str]) -> None:
-    """Writes a page of HTML parts under a heading."""
+    """Write a page of HTML parts under a heading."""
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
     content = f"<h1>{escape(title)}</h1>{''.join(body)}"
     with replacing(path) as partial:
@@ -30,12 +30,12 @@ def write_page(path: Path, title: str, body: Iterable[str]) -> None:
 
 
 def figure(jpeg: bytes, alt: str, caption: str) -> str:
-    """An embedded JPEG with a caption."""
+    """Return an embedded JPEG with a caption, as HTML."""
     data = base64.b64encode(jpeg).decode()
     image = f'<img alt="{escape(alt)}" src="data:image/jpeg;base64,{data}">'
     return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def facts(pairs: Mapping[str, object]) -> str:
-    """Names and what they are."""
+    """Return names and their values as an HTML description list."""
     return f"<dl>{''.join(f'<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>' for k, v in pairs.items())}</dl>"

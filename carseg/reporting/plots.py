@@ -10,7 +10,7 @@ GRID = "#e4e4e4"
 
 
 def bars(series: Mapping[str, Mapping[str, float | None]]) -> str:
-    """Numbers in 0..1 as bars: for each of the inner names one of every series; None has no bar."""
+    """Return a bar chart of numbers in 0..1: per inner name one bar of every series, none for None."""
     names = dict.fromkeys(name for row in series.values() for name, value in row.items() if value is not None)
     bar, gap, left, width = 11, 9, 190, 900
     step = bar * len(series) + gap
@@ -34,17 +34,17 @@ def bars(series: Mapping[str, Mapping[str, float | None]]) -> str:
 
 
 def svg(width: float, height: float, parts: Sequence[str]) -> str:
-    """A drawing of SVG elements."""
+    """Return a drawing of SVG elements, for HTML."""
     size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
     return f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{"".join(parts)}</svg>'
 
 
-def line(x1: float, y1: float, x2: float, y2: float, ink: str, width: float = 1) -> str:
-    """A straight line."""
+def line(x1: float, y1: float, x2: float, y2: float, ink: str, width: float = 1, css: str = "line") -> str:
+    """Return a straight line, an SVG element."""
     ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line {ends} stroke="{ink}" stroke-width="{width}"/>'
+    return f'<line class="{css}" {ends} stroke="{ink}" stroke-width="{width}"/>'
 
 
 def text(x: float, y: float, content: str, anchor: str = "start") -> str:
-    """Text whose start, middle or end is at x."""
+    """Return text whose start, middle or end is at x, an SVG element."""
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(content)}</text>'

@@ -1,4 +1,4 @@
-"""Ways to run a network, all behind the same call, numpy in and numpy out."""
+"""Runtimes of a network (torch, ONNX Runtime, OpenVINO) behind the same call, numpy in and numpy out."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ __all__ = [
     "to_program",
 ]
 
-# What needs torch.
+# Loaded on first use, because they import torch.
 __getattr__, __dir__ = lazy_names(
     __name__,
     {

@@ -1,5 +1,6 @@
-"""What is made from weights once and kept: networks as ONNX, ranges of activations. Imports torch only to make an
-ONNX file.
+"""Artifacts made from weights once and cached: networks as ONNX, ranges of activations.
+
+Imports torch only to make an ONNX file.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ _log = logging.getLogger("carseg")
 
 
 def onnx_model(resolved: ResolvedWeights, precision: str, extra: str) -> bytes:
-    """The network as an ONNX file: "float32"; "bfloat16", mostly float32 numbers that bfloat16 has too; "int8".
+    """Return the network as the content of an ONNX file, from the cache or made now.
 
-    Its input is (N, 3, h, w), its output (N, C, h', w'), all sizes free.
+    Its input is float32 (N, 3, h, w), its output float32 (N, C, h', w'), with N, h and w free.
 
     Args:
-        extra: the extra of carseg that brings what is missing, if it is.
+        resolved: the weights.
+        precision: "float32"; "bfloat16", whose float32 weights are mostly numbers that bfloat16 has too; "int8".
+        extra: the extra of carseg that a MissingExtraError names.
 
     Raises:
-        OptionError: "int8" of a network that was never calibrated.
+        OptionError: "int8" for a network that was never calibrated.
         MissingExtraError: a package that the conversion needs is not installed.
         WeightsError: the weights do not fit the network.
     """
@@ -46,14 +49,14 @@ def onnx_model(resolved: ResolvedWeights, precision: str, extra: str) -> bytes:
 
 
 def int8_model(resolved: ResolvedWeights, ranges: dict[str, Range], extra: str) -> bytes:
-    """The network as an int8 ONNX file for this processor, by ranges of its activations; ``extra`` as above."""
+    """Return the network as the content of an int8 ONNX file for this processor; ``ranges`` are of its activations."""
     from carseg.runtimes.quantize import quantize
 
     return quantize(onnx_model(resolved, "float32", extra), ranges, seven_bits=not cpu.native_int8())
 
 
 def onnx_key(info: ModelInfo, precision: str) -> tuple[str, ...]:
-    """What the ``onnx_model`` of a precision depends on beside the weights."""
+    """Return the cache key of ``onnx_model`` in a precision: all that the file depends on beside the weights."""
     key = "onnx", __version__, precision
     if precision == "bfloat16":
         return *key, str(cpu.has_amx())
@@ -63,7 +66,7 @@ def onnx_key(info: ModelInfo, precision: str) -> tuple[str, ...]:
 
 
 def int8_ranges(info: ModelInfo) -> dict[str, Range]:
-    """The ranges of a network's activations: those calibrated on this machine, else those stored with the weights.
+    """Return the ranges of a network's activations: calibrated on this machine, else those stored with the weights.
 
     Raises:
         OptionError: there are none.
@@ -80,7 +83,7 @@ def int8_ranges(info: ModelInfo) -> dict[str, Range]:
 
 
 def put_int8_ranges(info: ModelInfo, ranges: dict[str, Range]) -> None:
-    """Keeps ranges for ``int8_ranges``.
+    """Cache the ranges that ``int8_ranges`` returns for these weights from now on.
 
     Raises:
         OSError: the cache cannot be written.

@@ -1,4 +1,4 @@
-"""Ways to run a network, all behind the same call, numpy in and numpy out."""
+"""Choice of a runtime: the fastest that is installed and agrees with torch float32, or the one that was asked for."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from carseg.hub import ModelInfo, ResolvedWeights
 
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")
-AGREEMENT = 0.999  # share of labels equal to those of torch float32 below which a runtime is not taken by itself
-NAMES = ("torch", "openvino", "onnx")  # each in the file of its name
+AGREEMENT = 0.999  # "auto" takes runtimes whose share of labels equal to torch float32 is at least this
+NAMES = ("torch", "openvino", "onnx")  # also the names of their files in this folder
 _PACKAGES = {"torch": ("torch",), "openvino": ("openvino", "onnxscript"), "onnx": ("onnxruntime", "onnxscript")}
 FASTEST = (
     ("openvino", "bfloat16"),
@@ -29,13 +29,13 @@ FASTEST = (
 
 
 class Runtime(Protocol):
-    """A network on a device.
+    """Network on a device, ready to run.
 
     Attributes:
-        name: what runs it: torch, openvino or onnx.
-        precision: what it computes in.
+        name: "torch", "openvino" or "onnx".
+        precision: "float32", "bfloat16" or "int8", in which it computes.
         device: "cpu", "cuda:0", ...
-        batch_size: images that go through it together when the caller does not say.
+        batch_size: default number of images that go through it together.
     """
 
     name: str
@@ -44,12 +44,12 @@ class Runtime(Protocol):
     batch_size: int
 
     def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """float32 (N, 3, h, w), normalised, to float32 logits (N, C, h', w')."""
+        """Return float32 logits (N, C, h', w') of normalized images, float32 (N, 3, h, w)."""
         ...
 
 
 def check_runtime(name: str, precision: str, threads: int | None) -> None:
-    """Refuses what no runtime takes; the arguments are those of ``carseg.load``.
+    """Raise unless the arguments, which are those of ``carseg.load``, are valid for some runtime.
 
     Raises:
         UnknownNameError: there is no such runtime or precision.
@@ -64,7 +64,7 @@ def check_runtime(name: str, precision: str, threads: int | None) -> None:
 
 
 def start_runtime(resolved: ResolvedWeights, name: str, device: str, precision: str, threads: int | None) -> Runtime:
-    """The network of located weights, ready to run; the arguments are those of ``carseg.load``."""
+    """Return the network of resolved weights, ready to run; the other arguments are those of ``carseg.load``."""
     check_runtime(name, precision, threads)
     name, precision = choose(resolved.info, name, device, precision)
     home = importlib.import_module(f"carseg.runtimes.{name}")
@@ -73,12 +73,9 @@ def start_runtime(resolved: ResolvedWeights, name: str, device: str, precision: 
 
 
 def choose(info: ModelInfo, name: str, device: str, precision: str) -> tuple[str, str]:
-    """What "auto" stands for: the fastest that is installed and agrees with torch float32 for these weights.
+    """Return runtime and precision; "auto" is the fastest that is installed and agrees with torch float32.
 
-    The agreement was measured when the weights were published (``Entry.runtimes``). int8 is taken only when asked for.
-
-    Returns:
-        Runtime and precision.
+    The agreement was measured when the weights were published (``ModelInfo.runtimes``). int8 is chosen only on request.
     """
     if (name, precision) == ("auto", "int8") and device in ("auto", "cpu"):  # no other device runs int8
         return ("openvino" if installed("openvino") or not installed("onnx") else "onnx"), precision
@@ -95,10 +92,10 @@ def _suits(info: ModelInfo, name: str, precision: str) -> bool:
 
 
 def runs_here(name: str, precision: str) -> bool:
-    """Whether a runtime is installed and bfloat16, where it is asked for, is the processor's own."""
+    """Return whether a runtime is installed and, for bfloat16, the processor multiplies it natively."""
     return installed(name) and (precision != "bfloat16" or cpu.native_bfloat16())
 
 
 def installed(name: str) -> bool:
-    """Whether everything is there that a runtime needs."""
+    """Return whether the packages that a runtime needs are installed."""
     return all(importlib.util.find_spec(package) for package in _PACKAGES[name])

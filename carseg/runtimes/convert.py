@@ -1,4 +1,4 @@
-"""Networks to torch.export and ONNX, with batch size, height and width free."""
+"""Conversion of networks to torch.export and ONNX, with batch size, height and width free."""
 
 from __future__ import annotations
 
@@ -17,17 +17,18 @@ from carseg.runtimes.split import split_for_amx
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-INPUT_NAME, OUTPUT_NAME = "pictures", "logits"  # as every file exported so far has them
-_SCOPES = "pkg.torch.onnx.name_scopes"  # a node's metadata: the modules that it lies in
-_EXAMPLE = (2, 3, 72, 104)  # of no importance, but no two sides may agree
+INPUT_NAME, OUTPUT_NAME = "pictures", "logits"  # fixed: every file exported so far has these names
+_SCOPES = "pkg.torch.onnx.name_scopes"  # metadata of a node: the modules it is in
+_EXAMPLE = (2, 3, 72, 104)  # any shape without two equal sides
 
 
 def to_program(network: Network, *, bfloat16: bool = False) -> ExportedProgram:
-    """The network as torch.export has it; its batch norms are folded, in place.
+    """Return the network as torch.export has it; batch norms are fused into its convolutions, in place.
 
     Args:
-        bfloat16: round the weights to numbers that bfloat16 has, but for those of the first stage and the last
-            convolution; they stay float32.
+        network: the network, which is changed and put into evaluation mode.
+        bfloat16: round the float32 weights to numbers that bfloat16 has, except those of the first stage and the last
+            convolution.
     """
     network.eval()
     last = fuse_conv_bn(network)
@@ -36,13 +37,14 @@ def to_program(network: Network, *, bfloat16: bool = False) -> ExportedProgram:
         split_for_amx(network, torch.device("cpu"), torch.bfloat16)
     free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's own, about itself
-        # Traced by running it, as later versions do by default: torch 2.6 else compiles, which get_submodule defies.
+        warnings.simplefilter("ignore")  # torch warns about its own internals
+        # strict=False traces by running the network, as later versions do by default: torch 2.6 would compile it, which
+        # fails on get_submodule.
         return torch.export.export(network, (torch.zeros(_EXAMPLE),), dynamic_shapes={"x": free}, strict=False)
 
 
 def to_onnx(network: Network, *, bfloat16: bool = False) -> bytes:
-    """The network as an ONNX file, float32; see ``to_program``."""
+    """Return the network as the content of a float32 ONNX file; the arguments are those of ``to_program``."""
     program = to_program(network, bfloat16=bfloat16)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -58,6 +60,6 @@ def to_onnx(network: Network, *, bfloat16: bool = False) -> bytes:
 
 
 def _last_node(model: ModelProto, module: str) -> str:
-    """The node that gives a submodule's result."""
+    """Return the name of the node that computes a submodule's result."""
     scopes = {node.name: p.value for node in model.graph.node for p in node.metadata_props if p.key == _SCOPES}
     return [name for name, scope in scopes.items() if repr(module) in scope][-1]

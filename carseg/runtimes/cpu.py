@@ -1,4 +1,4 @@
-"""What the processor can do, and which GPUs are beside it. Standard library only: nothing heavy chooses a runtime."""
+"""Abilities of the processor, and the GPUs beside it. Standard library only, so that choosing a runtime is quick."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from carseg._env import onednn_cap
 
 # Device files of NVIDIA's driver, of Windows' graphics inside WSL, and of AMD's driver.
 _ACCELERATORS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-_NVIDIA = Path("/proc/driver/nvidia")  # where NVIDIA's driver tells about itself
+_NVIDIA = Path("/proc/driver/nvidia")  # where NVIDIA's driver describes itself
 
 
 def native_bfloat16() -> bool:
-    """Whether it multiplies bfloat16 itself (AVX512-BF16, AMX), and oneDNN's variable does not forbid it."""
+    """Return whether it multiplies bfloat16 natively (AVX512-BF16, AMX) and oneDNN's variable does not forbid it."""
     return _may_use("BF16", "FP16", "AMX", "AVX10") and not _features().isdisjoint({"avx512_bf16", "amx_bf16"})
 
 
 def has_amx() -> bool:
-    """Whether it multiplies tiles of bfloat16 (AMX), and oneDNN's variable does not forbid it."""
+    """Return whether it multiplies tiles of bfloat16 (AMX) and oneDNN's variable does not forbid it."""
     return _may_use("AMX") and "amx_bf16" in _features()
 
 
 def native_int8() -> bool:
-    """Whether it adds products of int8 in 32 bits (VNNI, AMX, any ARM), and oneDNN's variable does not forbid it.
+    """Return whether it adds products of int8 in 32 bits (VNNI, AMX, any ARM) and oneDNN's variable allows it.
 
-    Older ones of the x86 family add two of them in 16 bits, which overflow.
+    Older processors of the x86 family add two products in 16 bits, which overflow.
     """
     if platform.machine().lower() not in ("x86_64", "amd64", "i386", "i686"):
         return True
@@ -38,32 +38,32 @@ def native_int8() -> bool:
 
 
 def fingerprint() -> str:
-    """A text that differs where compiled networks have to differ."""
+    """Return a text that differs between processors for which compiled networks differ."""
     return " ".join([platform.machine(), sys.platform, onednn_cap(), *sorted(_features())])
 
 
 def name() -> str:
-    """What the processor calls itself."""
+    """Return the processor's name, as it states it."""
     return _info("model name") or platform.processor() or platform.machine()
 
 
 def may_have_accelerator() -> bool:
-    """Whether it is worth asking torch for a GPU."""
+    """Return whether there may be a GPU, so that it is worth importing torch to ask."""
     return sys.platform != "linux" or any(os.path.exists(path) for path in _ACCELERATORS)
 
 
 def gpus() -> list[str]:
-    """What NVIDIA's driver for Linux calls the GPUs, and that driver's version; [] elsewhere."""
-    message = []
+    """Return the names of the GPUs and the version of the driver, as NVIDIA's driver for Linux states them; else []."""
+    found = []
     for pattern, start in (("gpus/*/information", "Model:"), ("version", "NVRM version:")):
         for path in sorted(_NVIDIA.glob(pattern)):
             lines = path.read_text("utf-8").splitlines()
-            message += [line.removeprefix(start).strip() for line in lines if line.startswith(start)]
-    return message
+            found += [line.removeprefix(start).strip() for line in lines if line.startswith(start)]
+    return found
 
 
 def _may_use(*sets: str) -> bool:
-    """Whether the cap leaves one of these instruction sets."""
+    """Return whether oneDNN's cap allows one of these instruction sets."""
     cap = onednn_cap()
     return cap in ("", "ALL", "DEFAULT") or any(name in cap for name in sets)
 
@@ -74,7 +74,7 @@ def _features() -> frozenset[str]:
 
 @functools.cache
 def _info(field: str) -> str:
-    """What Linux tells of the first core; "" elsewhere."""
+    """Return a field that Linux states about the first core; "" elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:

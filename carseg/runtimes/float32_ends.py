@@ -1,7 +1,7 @@
-"""The first stage and the last convolution of a network in float32, where OpenVINO computes the rest in bfloat16.
+"""First stage and last convolution of a network in float32, while OpenVINO computes the rest in bfloat16.
 
-OpenVINO has no call for that. Its files have: of a layer with the attribute ``precise``, version 0, its CPU plugin
-leaves the precision alone.
+OpenVINO has no call for that, but its file format does: its CPU plugin keeps the precision of layers with the attribute
+``precise``, version 0.
 """
 
 from __future__ import annotations
@@ -16,17 +16,18 @@ from xml.etree.ElementTree import Element, SubElement, parse, tostring
 import numpy as np
 
 FLOAT32_UNTIL = "float32_until"  # metadata of an ONNX file for bfloat16: the last node of the first stage, if any
-_PLACE = ["framework", FLOAT32_UNTIL]  # where OpenVINO puts it
+_PLACE = ["framework", FLOAT32_UNTIL]  # path of that metadata in OpenVINO's model
 _NO_LAYERS = ("Const", "Parameter", "Result")
 _WITH_WEIGHTS = ("Convolution", "ConvolutionBackpropData", "GroupConvolution", "MatMul")
 
 
 def mark(openvino: Any, core: Any, model: Any) -> Any:
-    """A copy of OpenVINO's model of an ONNX file for bfloat16, marked.
+    """Return a copy of a model whose first stage and last convolution are marked to compute in float32.
 
     Args:
         openvino: the package.
         core: an ``openvino.Core``.
+        model: OpenVINO's model of an ONNX file for bfloat16.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.xml")
@@ -40,7 +41,7 @@ def mark(openvino: Any, core: Any, model: Any) -> Any:
 
 
 def _ends(network: Element, stage: str | None) -> Iterator[Element]:
-    """The layers up to one of that name, and those from the last convolutions on."""
+    """Return the layers up to the one named ``stage``, and those from the last convolutions on."""
     layers = {layer.get("id"): layer for layer in network.iterfind("layers/layer")}
     inputs = defaultdict(list)
     for edge in network.iterfind("edges/edge"):
@@ -62,7 +63,7 @@ def _ends(network: Element, stage: str | None) -> Iterator[Element]:
 
 
 def _mark(layer: Element) -> None:
-    if layer.get("type") == "MaxPool":  # OpenVINO makes one of the first version of later ones, without their marks
+    if layer.get("type") == "MaxPool":  # OpenVINO replaces later versions by the first one, and loses their marks
         layer.set("version", "opset1")
         for output in layer.iterfind("output"):
             for indices in output.findall("port")[1:]:

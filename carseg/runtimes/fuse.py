@@ -1,34 +1,30 @@
-"""Batch norms folded into the convolutions before them.
+"""Fusing of batch norms into the convolutions before them.
 
-In evaluation mode a batch norm multiplies and adds constants a channel, which a convolution's weight and bias can do as
-well. Which batch norm follows which convolution is seen by watching a forward pass: a pair is folded only where the
-norm is the one reader of the convolution's one result.
+In evaluation mode a batch norm multiplies and adds constants per channel, which a convolution's weight and bias can do
+as well. Which batch norm follows which convolution is observed in a forward pass: a pair is fused only where the
+convolution runs once and the norm alone reads its result.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.overrides import TorchFunctionMode
 
-_SIDE = 64  # of the image that is shown to the network; what it holds does not matter
+_SIDE = 64  # pixels of the observed image, whose content does not matter
 
 
-class _Watch(TorchDispatchMode):
-    """Sees every operation of a forward pass.
+class _Watch(TorchFunctionMode):
+    """Recorder of the convolutions of a forward pass and of what reads their results.
 
     Attributes:
         calls: convolutions in the order in which they ran.
-        readers: for each of those calls what read its result: a batch norm, or None for anything else.
+        readers: per call the operations that read its result: a batch norm, or None for anything else.
     """
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # torch would import its compiler, for a second, to keep it from compiling what nobody compiles
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -39,18 +35,20 @@ class _Watch(TorchDispatchMode):
         }
         self.calls: list[nn.Conv2d] = []
         self.readers: list[list[nn.Module | None]] = []
-        self.results: list[Tensor] = []  # held, so that no other tensor gets the same id
+        self.results: list[Tensor] = []  # referenced, so that no other tensor gets the same id
         self.calls_of_results: dict[int, int] = {}
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        tensors = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if not isinstance(result, (Tensor, tuple, list)) or isinstance(result, torch.Size):
+            return result  # a question about a tensor, such as its shape
+        tensors = list(_tensors((args, kwargs)))
         owner = next((self.owners[id(tensor)] for tensor in tensors if id(tensor) in self.owners), None)
         for tensor in tensors:
             call = self.calls_of_results.get(id(tensor))
             if call is not None:
                 self.readers[call].append(owner if isinstance(owner, nn.BatchNorm2d) else None)
-        result = func(*args, **(kwargs or {}))
-        if isinstance(owner, nn.Conv2d) and func is torch.ops.aten.convolution.default:
+        if isinstance(owner, nn.Conv2d) and func is torch.conv2d and isinstance(result, Tensor):
             self.calls_of_results[id(result)] = len(self.calls)
             self.calls.append(owner)
             self.readers.append([])
@@ -58,12 +56,24 @@ class _Watch(TorchDispatchMode):
         return result
 
 
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """Yield the tensors in nested arguments."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (tuple, list)):
+        for item in value:
+            yield from _tensors(item)
+    elif isinstance(value, dict):
+        yield from _tensors(list(value.values()))
+
+
 @torch.no_grad()
 def fuse_conv_bn(network: nn.Module, channels: int = 3) -> nn.Module:
-    """Folds what can be folded, in place.
+    """Fuse the batch norms of a network into its convolutions, in place, wherever that is possible.
 
     Args:
-        network: in evaluation mode; takes images (N, channels, H, W).
+        network: the network, in evaluation mode.
+        channels: number of channels of its images.
 
     Returns:
         The convolution that runs last.

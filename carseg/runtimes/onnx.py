@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU."""
+"""Runtime of ONNX Runtime on the CPU."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def start(resolved: ResolvedWeights, device: str, precision: str, threads: int | None) -> OnnxRuntime:
-    """See ``carseg.runtimes.start_runtime``."""
+    """Return the ONNX runtime of resolved weights; for ``carseg.runtimes.start_runtime``."""
     require_extra("onnxruntime", "onnx", "runtime 'onnx'")
     if device not in ("auto", "cpu"):
         raise OptionError(f"runtime 'onnx' runs on the CPU, not on {device}; leave the device out, or use torch")
@@ -25,13 +25,14 @@ def start(resolved: ResolvedWeights, device: str, precision: str, threads: int |
 
 
 class OnnxRuntime:
-    """An ONNX file as a function on arrays; see ``carseg.runtimes.Runtime``.
+    """Network of an ONNX file as a function on arrays; see ``carseg.runtimes.Runtime``.
 
     Args:
         model: the file's content.
         precision: that of the file.
-        threads: None for one a core.
-        exact: compute int8 in float32, slowly but as the file says: processors without VNNI cut sums of products off.
+        threads: None for one per core.
+        exact: compute int8 in float32, slowly but exactly as the file says: processors without VNNI saturate sums of
+            products.
     """
 
     name, device, batch_size = "onnx", "cpu", 1

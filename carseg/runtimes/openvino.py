@@ -1,11 +1,10 @@
-"""OpenVINO on the CPU. Compiled networks are kept, so that a later process starts at once."""
+"""Runtime of OpenVINO on the CPU. Compiled networks are cached, so that a later process starts at once."""
 
 from __future__ import annotations
 
 import importlib
 import io
 import json
-import sys
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from carseg._env import environment_variable
 from carseg.errors import OptionError, require_extra
 from carseg.hub import cached
 from carseg.runtimes import cpu
@@ -26,7 +26,7 @@ Compile = Callable[[Size | None], Any]
 
 
 def start(resolved: ResolvedWeights, device: str, precision: str, threads: int | None) -> OpenVinoRuntime:
-    """See ``carseg.runtimes.start_runtime``."""
+    """Return the OpenVINO runtime of resolved weights; for ``carseg.runtimes.start_runtime``."""
     require_extra("openvino", "openvino", "runtime 'openvino'")
     if device not in ("auto", "cpu"):
         raise OptionError(f"runtime 'openvino' runs on the CPU, not on {device}; leave the device out, or use torch")
@@ -46,27 +46,22 @@ def start(resolved: ResolvedWeights, device: str, precision: str, threads: int |
         return core.import_model(cached(resolved.info, key, build), "CPU", options)
 
     spec = resolved.info.input
-    # Compiling for one size makes it a quarter faster; images that keep their aspect have many.
+    # A network compiled for one size is a quarter faster; images resized with their aspect come in many sizes.
     runtime = OpenVinoRuntime(compiled, precision, one_size=spec.resize == "stretch")
     runtime.prepare(spec.size)
     return runtime
 
 
 def library() -> Any:
-    """The package openvino, without the report to its makers that importing it would send."""
-    if "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules:
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]  # not to be found: openvino has a stand-in
-        try:
-            return importlib.import_module("openvino")
-        finally:
-            del sys.modules["openvino_telemetry"]
-    return importlib.import_module("openvino")
+    """Return the package openvino, imported without the telemetry that it would send."""
+    with environment_variable("CI", "true"):  # where it sends none
+        return importlib.import_module("openvino")
 
 
 def settings(precision: str, threads: int | None) -> dict[str, Any]:
-    """How OpenVINO is told what ``carseg.load`` was told.
+    """Return OpenVINO's options for a precision and a number of threads.
 
-    Between its int8 layers a network computes in bfloat16 where the processor does, which is quicker.
+    Between its int8 layers a network computes in bfloat16 where the processor does so natively, which is faster.
     """
     bfloat16 = precision == "bfloat16" or (precision == "int8" and cpu.native_bfloat16())
     hint = "bf16" if bfloat16 else "f32"
@@ -77,34 +72,34 @@ def settings(precision: str, threads: int | None) -> dict[str, Any]:
 
 
 def read(core: Any, content: bytes, precision: str) -> Any:
-    """OpenVINO's model of an ONNX file that was made for a precision; see ``onnx_model``."""
+    """Return OpenVINO's model of the content of an ONNX file made for a precision; see ``onnx_model``."""
     model = core.read_model(content)
     if precision != "bfloat16":
         return model
-    from carseg.runtimes.float32_ends import mark  # only where a network is compiled
+    from carseg.runtimes.float32_ends import mark  # imported only where a network is compiled
 
     return mark(library(), core, model)
 
 
 def from_model(model: Any, precision: str, threads: int | None = None) -> OpenVinoRuntime:
-    """A runtime of a model as ``openvino.Core.read_model`` gives it; nothing is kept."""
+    """Return a runtime of a model from ``openvino.Core.read_model``; its compiled network is not cached."""
     core = library().Core()
     return OpenVinoRuntime(lambda size: _compile(core, model, size, settings(precision, threads)), precision)
 
 
 def _compile(core: Any, model: Any, size: Size | None, options: dict[str, Any]) -> Any:
-    """For images of one size, one at a time, or of any size."""
+    """Return the network compiled for one image at a time, of a size (height, width) or of any size."""
     model.reshape([1, 3, *size] if size else [1, 3, -1, -1])
     return core.compile_model(model, "CPU", options)
 
 
 class OpenVinoRuntime:
-    """A compiled network as a function on arrays; see ``carseg.runtimes.Runtime``. Images go through one by one.
+    """Compiled network as a function on arrays; see ``carseg.runtimes.Runtime``. Images go through one by one.
 
     Args:
-        compiled: gives the network compiled for a (height, width), or for any where it is given None.
-        precision: what it was compiled for.
-        one_size: compile for each size that comes, rather than once for any.
+        compiled: returns the network compiled for a (height, width), or for any size given None.
+        precision: the precision it was compiled for.
+        one_size: compile for every size that occurs, rather than once for any size.
     """
 
     name, device, batch_size = "openvino", "cpu", 1
@@ -116,7 +111,7 @@ class OpenVinoRuntime:
         self._lock = threading.Lock()  # a request computes one image at a time
 
     def prepare(self, size: Size) -> Any:
-        """What computes images of a size (height, width), made when it is first needed."""
+        """Return the request that computes images of a size (height, width), made when it is first needed."""
         key = size if self._one_size else None
         if key not in self._requests:
             self._requests[key] = self._compiled(key).create_infer_request()

@@ -1,8 +1,8 @@
-"""Static int8 networks: activations have one scale a tensor, from the ranges seen on images; weights one an output
-channel.
+"""Quantization of networks to int8 with fixed ranges of activations, which were seen on images.
 
-Ranges are kept under the places of the network where tensors arise, such as "encoder.blocks.2:Add", since names in an
-ONNX file change with its exporter. So they can be stored with the weights, and nobody needs images.
+Activations have one scale per tensor, weights one per output channel. Ranges are stored by place, the point in the
+network at which a tensor arises, such as "encoder.blocks.2:Add", since names in an ONNX file change with its exporter.
+So ranges can be published with the weights, and users need no images.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from carseg.hub import Range
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _ACTIVATIONS = ("Clip", "Relu")
 _KINDS = [*_WEIGHTED, *_ACTIVATIONS, "Add"]  # the rest costs little in float32, and accuracy in int8
-INPUT_PLACE = "pictures"  # the place of what a network is given, under the name that the manifest has for it
-_SCOPES = "pkg.torch.onnx.name_scopes"  # where torch's exporter notes the modules that a node is in
+INPUT_PLACE = "pictures"  # the place of the network's input; fixed: manifests have this name
+_SCOPES = "pkg.torch.onnx.name_scopes"  # metadata of a node: the modules it is in
 
 
 def observe(model: bytes, inputs: Iterable[npt.NDArray[np.float32]]) -> dict[str, Range]:
-    """The (lowest, highest) value of every tensor that int8 needs, by its place; the mean over the images.
+    """Return the (lowest, highest) value of every tensor that int8 needs, by its place; averaged over the images.
 
     Args:
         model: the ONNX file's content, as ``carseg.runtimes.convert.to_onnx`` makes it.
-        inputs: what the network is to see, float32 (1, 3, h, w) each.
+        inputs: normalized images, float32 (1, 3, h, w) each.
     """
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, create_calibrator
@@ -61,11 +61,11 @@ def observe(model: bytes, inputs: Iterable[npt.NDArray[np.float32]]) -> dict[str
 
 
 def quantize(model: bytes, ranges: Mapping[str, Range], *, seven_bits: bool = False) -> bytes:
-    """An int8 ONNX file (QDQ, which OpenVINO reads too) of a float32 one; its last layer stays float32.
+    """Return an int8 ONNX file (QDQ, which OpenVINO reads too) of a float32 one; its last layer stays float32.
 
     Args:
         model: the ONNX file's content, as ``carseg.runtimes.convert.to_onnx`` makes it.
-        ranges: as ``observe`` gives them.
+        ranges: the result of ``observe``.
         seven_bits: leave a bit of the activations unused, for processors that add two products in 16 bits.
 
     Raises:
@@ -76,7 +76,7 @@ def quantize(model: bytes, ranges: Mapping[str, Range], *, seven_bits: bool = Fa
     if missing:
         raise OptionError(f"the int8 ranges are not those of this network, which lacks {', '.join(missing)}")
     if seven_bits:
-        # The codes begin at the lowest value or at 0, which they always include.
+        # Twice the range uses half of the codes; they begin at the lowest value or at 0, which is always included.
         ranges = {place: (min(low, 0.0), 2 * high - min(low, 0.0)) for place, (low, high) in ranges.items()}
     quantized = _quantized(loaded, ranges, seven_bits)
     _round_weights(quantized, loaded)
@@ -95,11 +95,11 @@ def _load(model: bytes) -> Any:
 
 
 def _places(graph: Any) -> dict[str, str]:
-    """Where each tensor arises: the module, the kind of operation, and a number where it is not the first such."""
+    """Return the place of each tensor: module, kind of operation, and a number for all but the first of that kind."""
     count: Counter[str] = Counter()
     places = {graph.input[0].name: INPUT_PLACE}
     for node in graph.node:
-        scopes = next((info.value for info in node.metadata_props if info.key == _SCOPES), "['', '']")
+        scopes = next((prop.value for prop in node.metadata_props if prop.key == _SCOPES), "['', '']")
         place = f"{ast.literal_eval(scopes)[-2]}:{node.op_type}"
         count[place] += 1
         places[node.output[0]] = place if count[place] == 1 else f"{place}#{count[place]}"
@@ -107,9 +107,9 @@ def _places(graph: Any) -> dict[str, str]:
 
 
 def _quantized(loaded: Any, ranges: Mapping[str, Range], keep_activations: bool) -> Any:
-    """The model with every tensor of known range quantized, as ONNX Runtime does it.
+    """Return the model with every tensor of known range quantized by ONNX Runtime.
 
-    Activation functions become part of a scale that ends where they cut, unless they are to be kept.
+    An activation function becomes part of the quantized range, which ends where it clips, unless ``keep_activations``.
     """
     import onnx
     from onnxruntime.quantization import CalibrationMethod, QDQQuantizer, QuantType, TensorData, TensorsData
@@ -146,7 +146,7 @@ def _quantized(loaded: Any, ranges: Mapping[str, Range], keep_activations: bool)
 
 
 def _round_weights(quantized: Any, loaded: Any) -> None:
-    """Rounds the weights anew, in place: so that errors cancel, to the scales that they have."""
+    """Round the weights of ``quantized`` anew, in place, with the scales they have, so that errors cancel."""
     import torch
     from onnx.numpy_helper import from_array, to_array
 

@@ -1,8 +1,8 @@
-"""Weights with fewer bits, whose rounding errors cancel.
+"""Rounding of weights to fewer bits so that the errors cancel.
 
 A rounded weight's error is passed on to the next weight of the same output, as dithering does with pixels (Floyd and
-Steinberg 1976). Activations are mostly positive and neighbours alike, so that it is the sum of the errors which
-changes a result. That stays below half a step in each run of weights that pass errors on to one another; rounding each
+Steinberg 1976). Activations are mostly positive and neighbouring ones alike, so that mainly the sum of the errors
+changes a result. It stays below half a step in each run of weights that pass errors on to one another; rounding each
 weight by itself lets it grow with the number of weights.
 """
 
@@ -20,11 +20,11 @@ _RUN = 32  # weights that pass errors on to one another; runs are computed side 
 
 
 def pass_on(weight: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
-    """A rounded weight, float32.
+    """Return a weight, rounded so that errors cancel, as float32 of the same shape.
 
     Args:
         weight: float32 (outputs, ...).
-        rounding: gives each element of a tensor the nearest value there is.
+        rounding: returns a tensor with each element rounded to the nearest representable value.
     """
     flat = weight.flatten(1)
     runs = F.pad(flat, (0, -flat.shape[1] % _RUN)).unflatten(1, (-1, _RUN)).movedim(2, 0).contiguous()
@@ -37,20 +37,21 @@ def pass_on(weight: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 def exact_modules(network: Network, last: nn.Module) -> set[nn.Module]:
-    """What stays in float32 where a network computes in bfloat16: its first stage and its last convolution."""
+    """Return the modules that stay float32 where a network computes in bfloat16: first stage and last convolution."""
     parts = (*map(network.get_submodule, network.first_stage), last)
     return {module for part in parts for module in part.modules()}
 
 
 @torch.no_grad()
 def round_weights(network: nn.Module, but: Collection[nn.Module]) -> None:
-    """Gives convolutions and linear layers weights that bfloat16 has too, in place; they stay float32.
+    """Round the float32 weights of convolutions and linear layers to numbers that bfloat16 has, in place.
 
     Args:
+        network: the network to change; its weights stay float32.
         but: modules that stay as they are.
     """
     for module in network.modules():
         if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module not in but:
-            outputs = int(isinstance(module, nn.ConvTranspose2d))  # the axis
+            outputs = int(isinstance(module, nn.ConvTranspose2d))  # the axis of the output channels
             rounded = pass_on(module.weight.movedim(outputs, 0), lambda x: x.bfloat16().float())
             module.weight.copy_(rounded.movedim(0, outputs))

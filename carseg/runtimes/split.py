@@ -1,8 +1,8 @@
-"""Dilated convolutions of many channels in parts.
+"""Splitting of dilated convolutions of many channels into parts, which AMX computes faster.
 
 With AMX, oneDNN multiplies bfloat16 at a fraction of its speed where a convolution is dilated and has many input
-channels: from 2048 to 256 at 40x40 positions, rates 12 to 36, it takes 48 to 64 ms on two cores, in four parts of 512
-channels, whose results are added, 11 to 13. Without AMX the parts take 2 to 5 % longer than the whole.
+channels. From 2048 to 256 channels at 40x40 positions, rates 12 to 36, it takes 48 to 64 ms on two cores; four parts of
+512 channels, whose results are added, take 11 to 13 ms. Without AMX the parts take 2 to 5 % longer than the whole.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from carseg.runtimes import cpu
 
-PART = 512  # input channels
+PART = 512  # input channels per part
 
 
 class SplitConv2d(nn.Conv2d):
-    """A convolution as the sum of convolutions of ``PART`` input channels each."""
+    """Convolution as the sum of convolutions of ``PART`` input channels each."""
 
     def forward(self, x: Tensor) -> Tensor:
         first, *others = zip(x.split(PART, 1), self.weight.split(PART, 1), strict=True)
@@ -29,9 +29,9 @@ class SplitConv2d(nn.Conv2d):
 
 
 def split_for_amx(network: nn.Module, device: torch.device, precision: torch.dtype) -> None:
-    """Splits the dilated convolutions of more than ``PART`` input channels, in place, where AMX will compute them.
+    """Split the dilated convolutions of more than ``PART`` input channels, in place, where AMX will compute them.
 
-    Its parameters keep their names.
+    The names of parameters do not change.
     """
     if not (device.type == "cpu" and precision == torch.bfloat16 and cpu.has_amx()):
         return

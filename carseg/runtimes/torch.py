@@ -1,4 +1,4 @@
-"""The runtime that is always there: PyTorch, eagerly, channels last, batch norms folded."""
+"""Runtime that is always there: PyTorch in eager mode, channels last, batch norms fused."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def start(resolved: ResolvedWeights, device: str, precision: str, threads: int | None) -> TorchRuntime:
-    """See ``carseg.runtimes.start_runtime``."""
+    """Return the torch runtime of resolved weights; for ``carseg.runtimes.start_runtime``."""
     if precision == "int8":
         raise OptionError("int8 runs through OpenVINO or ONNX Runtime, not through torch")
     if threads is not None:
@@ -37,19 +37,20 @@ def start(resolved: ResolvedWeights, device: str, precision: str, threads: int |
 
 
 def read_network(resolved: ResolvedWeights) -> Network:
-    """The network of located weights, in evaluation mode on the CPU."""
-    with torch.device("meta"):  # random weights, which are replaced at once, would take up to seconds
+    """Return the network of resolved weights, in evaluation mode on the CPU."""
+    with torch.device("meta"):  # initializing weights, only to replace them, would take up to seconds
         network = create_model(resolved.info.architecture, len(resolved.info.labels))
     load_into(network, resolved.path)
     return network.eval()
 
 
 class TorchRuntime:
-    """A network as a function on arrays; see ``carseg.runtimes.Runtime``.
+    """Network as a function on arrays; see ``carseg.runtimes.Runtime``.
 
     Args:
-        network: is put into evaluation mode and moved to the device.
-        precision: what it computes in, of float32 images.
+        network: the network, which is put into evaluation mode and moved to the device.
+        device: the device to run on.
+        precision: the precision in which the network computes, given float32 images.
     """
 
     name = "torch"
@@ -66,9 +67,9 @@ class TorchRuntime:
 
 
 def _lower(network: Network, last: nn.Module) -> None:
-    """Makes a network compute in bfloat16, but for its first stage, its last convolution and the batch norms left.
+    """Make a network compute in bfloat16, except its first stage, its last convolution and unfused batch norms.
 
-    The last one gives the logits: with bfloat16's 8 bits neighbouring classes would often be equal.
+    The last convolution computes the logits, which with bfloat16's 8 bits would often be equal for two classes.
     """
     exact = exact_modules(network, last)
     round_weights(network, but=exact)
@@ -85,7 +86,7 @@ def _lower(network: Network, last: nn.Module) -> None:
 
 
 def pick_device(name: str) -> torch.device:
-    """A device by name; "auto" is CUDA where there is one, then Apple's MPS, then the CPU.
+    """Return a device by name; "auto" is CUDA where there is one, then Apple's MPS, then the CPU.
 
     Raises:
         OptionError: no such device, or this machine has none.
@@ -103,7 +104,7 @@ def pick_device(name: str) -> torch.device:
 
 
 def native_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 itself (a CPU by AVX512-BF16 or AMX) rather than emulating it."""
+    """Return whether the device multiplies bfloat16 natively (a CPU by AVX512-BF16 or AMX) rather than emulating it."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and cpu.native_bfloat16()

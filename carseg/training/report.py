@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -13,7 +12,7 @@ from carseg.figures import FIGURES
 from carseg.hub import Metric
 from carseg.images import draw
 from carseg.inference import Segmenter, load
-from carseg.reporting import GRID, INKS, bars, facts, figure, line, svg, text, write_page
+from carseg.reporting import Point, bars, facts, figure, write_page, xy_plot
 from carseg.training.log import LogRow, read_log
 
 REPORT = "report.html"
@@ -42,7 +41,12 @@ def write_report(run: Path, images: Dataset, *, device: str = "auto") -> Path:
         }
         curves = {name: points for name, points in curves.items() if points}
         if curves:
-            body.append(f"<h2>{escape(title)}</h2>{_chart(curves)}")
+            lines = [
+                (name, [Point(step, value, f"{name} {value:.4g} at step {step:.0f}") for step, value in points])
+                for name, points in curves.items()
+            ]
+            plot = xy_plot(lines, x_title="step", y_title=title, from_zero=True, joined=True, height=280)
+            body.append(f"<h2>{escape(title)}</h2>{plot}")
     for metric in segmenter.info.metrics:
         body.append(f"<h2>IoU by class, {metric.images} {escape(metric.split)} images</h2>")
         body.append(bars({segmenter.name: metric.per_class}))
@@ -84,42 +88,3 @@ def _sheet(segmenter: Segmenter, images: Dataset, number: int) -> str:
     file = io.BytesIO()
     sheet.save(file, "JPEG", quality=85)
     return figure(file.getvalue(), "image, prediction and truth", images[number].name)
-
-
-def _chart(curves: dict[str, list[tuple[float, float]]]) -> str:
-    """Lines over the step; the upright axis begins at 0."""
-    width, height, left, right, top, bottom = 900, 260, 70, 130, 15, 40
-    steps, values = zip(*(point for points in curves.values() for point in points), strict=True)
-    last, tick = max(steps), _tick(max(values))
-    stride = max(_tick(last), 1)
-    ceiling = max(math.ceil(max(values) / tick - 1e-9), 1) * tick
-
-    def x(step: float) -> float:
-        return left + step / last * (width - left - right)
-
-    def y(value: float) -> float:
-        return height - bottom - value / ceiling * (height - top - bottom)
-
-    parts = []
-    for number in range(round(ceiling / tick) + 1):
-        parts.append(line(left, y(number * tick), width - right, y(number * tick), GRID))
-        parts.append(text(left - 8, y(number * tick) + 4, f"{number * tick:.4g}", "end"))
-    for number in range(int(last / stride) + 1):
-        parts.append(text(x(number * stride), height - bottom + 18, f"{number * stride:g}", "middle"))
-    for number, (name, points) in enumerate(curves.items()):
-        ink, corners = INKS[number], " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in points)
-        parts.append(f'<polyline points="{corners}" fill="none" stroke="{ink}" stroke-width="2"/>')
-        for step, value in points:
-            title = f"<title>{escape(name)} {value:.4g} at step {step:.0f}</title>"
-            parts.append(f'<circle cx="{x(step):.1f}" cy="{y(value):.1f}" r="3" fill="{ink}">{title}</circle>')
-        parts.append(text(x(points[-1][0]) + 8, y(points[-1][1]) + 4, name))
-    parts.append(text((left + width - right) / 2, height - 4, "step", "middle"))
-    return svg(width, height, parts)
-
-
-def _tick(largest: float) -> float:
-    """Return a round distance between ticks that gives 4 to 10 of them up to ``largest``."""
-    if largest <= 0:
-        return 1.0
-    power = 10 ** math.floor(math.log10(largest))
-    return next(power * step for step in (0.2, 0.5, 1, 2) if largest / (power * step) <= 8)

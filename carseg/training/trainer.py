@@ -168,7 +168,7 @@ class Trainer:
         return self.state.step / (self.config.epochs * self.steps_per_epoch)
 
     def _validation_is_due(self) -> bool:
-        """Return whether it is due: after an epoch, but at most ``VALIDATIONS`` times and a tenth of the time; at the end."""
+        """Return whether it is: after an epoch, at most ``VALIDATIONS`` times and a tenth of the time; at the end."""
         elapsed = self.done - self.state.validated[1] > max(0.999 / VALIDATIONS, 10 * self.state.validating)
         return self.done >= 1 or (elapsed and self.state.step % self.steps_per_epoch == 0)
 

@@ -1,4 +1,4 @@
-"""The formats of labeled images, one per file: ``NAME``, ``LAYOUT`` and ``read``.
+"""The formats of labelled images, one per file: ``NAME``, ``LAYOUT`` and ``read``.
 
 To read another one, insert a module or object with these three into ``FORMATS``.
 """
@@ -10,5 +10,5 @@ from carseg.data.formats._base import Format, Found, Item
 
 __all__ = ["FORMATS", "Format", "Found", "Item"]
 
-# Asked in this order, particular layouts before general ones; the first that recognizes a folder reads it.
+# Asked in this order, particular layouts before general ones; the first that recognises a folder reads it.
 FORMATS: list[Format] = [cityscapes, voc, bdd100k, carvana, yolo, labelme, coco, camvid, masks, arrays]

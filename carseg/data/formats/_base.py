@@ -1,4 +1,4 @@
-"""What a reader hands over for one split of a folder, and the listing that readers share."""
+"""The splits that readers of formats hand over, and the listing and pairing of files that readers share."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Found:
         values: class name of each stored value, None for values to ignore, in the order the classes shall have;
             None where the folder says nothing about names (value i is then class i, 255 is ignored).
         colors: colour of each class name, {} where the folder gives none.
-        maps: class maps that apply unless the caller's says otherwise, by the label set asked for ("": none was).
+        maps: class maps that apply unless the caller's differs, by the name of the label set asked for, "" for none.
         problems: images without a label and labels without an image, name to reason.
     """
 
@@ -58,11 +58,11 @@ class Found:
 
 
 class Format(Protocol):
-    """A way of storing labeled images.
+    """A way of storing labelled images.
 
     Attributes:
-        NAME: how the format is called.
-        LAYOUT: what a folder of it holds, for the message where no format recognizes one.
+        NAME: the format's name.
+        LAYOUT: what a folder of it holds, for the message where no format recognises one.
     """
 
     NAME: str
@@ -78,7 +78,7 @@ class Format(Protocol):
 
 
 def absolute(path: str | os.PathLike[str]) -> Path:
-    """The place that a user's path means, from the root on: ``.`` and ``..`` have names then, and ``~`` is the home.
+    """Return a user's path from the root on: ``.`` and ``..`` have names then, and ``~`` is the home.
 
     Links are not followed: a linked folder is the split that it is called, and labels lie beside links to images.
     """
@@ -86,17 +86,20 @@ def absolute(path: str | os.PathLike[str]) -> Path:
 
 
 def files_in(folder: Path, *endings: str) -> list[Path]:
-    """Visible files of a folder itself, sorted; macOS leaves a hidden ``._NAME`` beside each on other disks."""
+    """Return the visible files of a folder itself, sorted.
+
+    macOS leaves a hidden ``._NAME`` beside each file on disks of other systems.
+    """
     return sorted(path for ending in endings for path in folder.glob(f"[!.]*{ending}"))
 
 
 def filled_lines(text: str) -> list[str]:
-    """The lines in which there is something, without the spaces around it."""
+    """Return the lines that are not blank, without the spaces around them."""
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def files_below(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
-    """Visible files below a folder by their path without extension, sorted; equal stems keep their extension.
+    """Return the visible files below a folder by their path without extension, sorted; equal stems keep theirs.
 
     Raises:
         DataError: a folder below it cannot be looked into.
@@ -118,7 +121,7 @@ def _refuse(error: OSError) -> None:
 
 
 def images_below(folder: Path) -> dict[str, Path]:
-    """Image files below a folder by name, see ``files_below``."""
+    """Return the image files below a folder by name, see ``files_below``."""
     return files_below(folder, SUFFIXES)
 
 
@@ -128,7 +131,7 @@ def pair(
     make: Callable[[Path], Label],
     endings: Iterable[str] = ("",),
 ) -> tuple[list[Item], dict[str, str]]:
-    """Images with the label of the same name (plus one of ``endings``), and what has no partner, name to reason.
+    """Return images with the label of the same name (plus one of ``endings``), and what has no partner, name to reason.
 
     Labels among the images, where both lie in one folder, are no images.
     """
@@ -148,12 +151,12 @@ def pair(
 
 
 def missing_label(image: Path) -> str:
-    """What is wrong with an image without a label."""
+    """Return the problem of an image without a label as a text."""
     return f"the image {image} has no label"
 
 
 def subfolder(folder: Path, names: Iterable[str]) -> Path | None:
-    """The first of these sub-folders that exists, whatever its case."""
+    """Return the first of these sub-folders that exists, whatever its case, None if none does."""
     if not folder.is_dir():
         return None
     present = {p.name.lower(): p for p in sorted(folder.iterdir()) if p.is_dir()}
@@ -163,10 +166,10 @@ def subfolder(folder: Path, names: Iterable[str]) -> Path | None:
 def labeled_splits(
     images: Mapping[str, Path], labels: Mapping[str, Path], suffixes: Iterable[str]
 ) -> dict[str, tuple[Path, Path]]:
-    """The two folders of every split that has labels: files with one of these endings.
+    """Return the folders of images and of labels of every split that has labels: files with one of these suffixes.
 
     Those of the validation split too where only the training split has some: a test split often has none, but
-    validation images without labels are a mistake, which whoever pairs them will tell.
+    validation images without labels are a mistake, which ``pair`` reports.
     """
     paired = {split: (images[split], labels[split]) for split in images if split in labels}
     paired = {split: folders for split, folders in paired.items() if files_below(folders[1], suffixes)}
@@ -176,13 +179,13 @@ def labeled_splits(
 
 
 def folders_like_splits(folder: Path) -> list[Path]:
-    """Sub-folders that are named like splits, in the order of the splits."""
+    """Return the sub-folders that are named like splits, in the order of the splits."""
     there = [p for p in folder.iterdir() if p.name.lower() in SPLITS and p.is_dir()]
     return sorted(there, key=lambda p: (SPLIT_ORDER.index(SPLITS[p.name.lower()]), p.name))
 
 
 def split_folders(folder: Path) -> dict[str, Path]:
-    """Sub-folders that are named like splits, by the split's canonical name.
+    """Return the sub-folders that are named like splits, by the split's canonical name.
 
     Raises:
         DataError: two of them are named like one split.

@@ -21,12 +21,12 @@ Values = dict[int, str | None]
 
 @dataclass(frozen=True)
 class ClassFile:
-    """What a class file says.
+    """The content of a class file.
 
     Attributes:
         values: stored values and their names.
         labels: the label set, where the file is one.
-        stated: whether the file states the values; those of a mere list of names are the names' places in it.
+        stated: the file states the values; those of a mere list of names are the names' places in it.
     """
 
     values: Values
@@ -35,15 +35,15 @@ class ClassFile:
 
 
 def class_file(folder: Path) -> ClassFile | None:
-    """What the class file of a folder says; without one, that of the folder above a split's, or of the first split.
+    """Return the class file of a folder; without one, that of the folder above a split's, or of the first split.
 
-    ``classes.txt`` (``labels.txt``, ``class_names.txt``, ``codes.txt``) has one name a line, the first is value 0; a
+    ``classes.txt`` (``labels.txt``, ``class_names.txt``, ``codes.txt``) has one name per line, the first is value 0; a
     first line ``__ignore__`` is value -1, as labelme has it. ``labels.json`` is a list of names, an object from values
     to names, or a whole label set: ``classes`` and perhaps ``name``, ``background``, ``foreground``, ``colors``.
-    ``_classes.csv``, Roboflow's, has a value and a name a line under a header.
+    ``_classes.csv``, Roboflow's, has a value and a name per line under a header.
 
     Returns:
-        What the file says; None where there is no class file.
+        Its content; None where there is no class file.
 
     Raises:
         DataError: the file is there but not valid.

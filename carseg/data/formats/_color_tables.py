@@ -18,9 +18,9 @@ _LAYOUTS = {
 
 
 def color_table(folder: Path) -> dict[str, Color] | None:
-    """Class names and colours in the order of a colour file, None where there is none.
+    """Return class names and colours in the order of a colour file, None where there is none.
 
-    It is the first that lies in the folder, or, for a split's folder without one, in the folder above.
+    The file is the first that lies in the folder, or, for a split's folder without one, in the folder above.
 
     Raises:
         DataError: a line of the file cannot be read.

@@ -16,13 +16,12 @@ from carseg.errors import DataError
 
 _MOST_PIXELS = 1 << 28  # more than Pillow opens
 
-Points = Sequence[
-    tuple[float, float]
-]  # (x, y) in pixels; (0, 0) is the image's corner, (0.5, 0.5) its first pixel's centre
+# (x, y) in pixels; (0, 0) is the image's corner, (0.5, 0.5) its first pixel's centre.
+Points = Sequence[tuple[float, float]]
 
 
 def paint(shapes: Iterable[tuple[int, Points]], height: int, width: int) -> np.ndarray:
-    """uint8 (height, width): 0 where no shape is, else the value of the topmost (value, points)."""
+    """Return a mask, uint8 (height, width): 0 where no shape is, else the value of the topmost (value, points)."""
     mask = np.zeros((height, width), dtype=np.uint8)
     for value, points in sorted(shapes, key=lambda shape: -area(shape[1])):
         fill(mask, points, value)
@@ -30,10 +29,10 @@ def paint(shapes: Iterable[tuple[int, Points]], height: int, width: int) -> np.n
 
 
 def blank(height: int, width: int, value: int = 0) -> np.ndarray:
-    """uint8 (height, width) of one value.
+    """Return a mask, uint8 (height, width), of one value.
 
     Raises:
-        DataError: a label file says a size that no image has.
+        DataError: no image has this size, which a label file states.
     """
     if not (height > 0 and width > 0 and height * width <= _MOST_PIXELS):
         raise DataError(f"is for an image of {width}x{height} pixels")
@@ -41,13 +40,13 @@ def blank(height: int, width: int, value: int = 0) -> np.ndarray:
 
 
 def area(points: Points) -> float:
-    """Area of a polygon in pixels, by the shoelace formula."""
+    """Return the area of a polygon in pixels, by the shoelace formula."""
     x, y = np.asarray(points, dtype=float).T
     return float(abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2)
 
 
 def fill(mask: np.ndarray, points: Points, value: int) -> None:
-    """Sets the pixels of ``mask`` whose centre lies inside the polygon; what lies outside the image is cut off."""
+    """Set the pixels of ``mask`` whose centre lies inside the polygon; what lies outside the image is cut off."""
     height, width = mask.shape
     xs, ys = np.asarray(points, dtype=float).T
     left, right = (min(max(math.floor(x), 0), width) for x in (xs.min(), xs.max() + 1))

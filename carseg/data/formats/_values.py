@@ -51,7 +51,9 @@ class ColorFile:
 
 
 def read_pixels(path: Path, *, rgb: bool = False) -> np.ndarray:
-    """Integer (H, W) or uint8 (H, W, 3) pixels of a label image, without transparency and never turned or scaled.
+    """Return the pixels of a label image as stored, integer (H, W) or uint8 (H, W, 3), without transparency.
+
+    They are never turned or scaled.
 
     Args:
         rgb: colours rather than palette indices and grey levels.
@@ -79,16 +81,16 @@ def read_pixels(path: Path, *, rgb: bool = False) -> np.ndarray:
 
 
 def palette_of(path: Path) -> tuple[int, ...]:
-    """Red, green, blue of index 0, 1, ... of a label image; () where it has no palette or cannot be read."""
+    """Return red, green, blue of index 0, 1, ... of a label image; () where it has no palette or cannot be read."""
     try:
         with Image.open(path) as image:
             return tuple(image.getpalette("RGB") or ()) if image.mode == "P" else ()
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return ()  # reading it says what is wrong
+        return ()  # ``read_pixels`` reports what is wrong
 
 
 def used_colors(path: Path) -> list[tuple[int, Color]]:
-    """The palette indices that occur in a label image, and what colour each stands for."""
+    """Return the palette indices that occur in a label image, each with the colour it stands for."""
     palette = palette_of(path)
     used = np.unique(read_pixels(path)).tolist() if palette else []
     return [(i, (palette[3 * i], palette[3 * i + 1], palette[3 * i + 2])) for i in used if 3 * i + 2 < len(palette)]

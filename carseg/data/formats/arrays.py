@@ -1,9 +1,9 @@
-"""Images and labels as numpy arrays: ``.npy`` and ``.npz`` stacks, and one ``.npy`` an image.
+"""Images and labels as numpy arrays: ``.npy`` and ``.npz`` stacks, and one ``.npy`` per image.
 
     images.npy (N, H, W, 3) + labels.npy (N, H, W)     also x / y, train_images / train_labels; grey (N, H, W[, 1]);
                                                        one-hot labels (N, H, W, C)
     set.npz with two such arrays
-    set.npy (N, H, W, 4), or one (H, W, 4) an image    the fourth channel is the label
+    set.npy (N, H, W, 4), or one (H, W, 4) per image   the fourth channel is the label
 
 Channels may stand before H and W too. Images are uint8, or floats in 0..1. Labels are whole numbers, or one-hot (the
 largest channel wins, pixels without any are ignored). A file called train, val or test is that split.
@@ -23,7 +23,7 @@ from carseg.errors import DataError
 from carseg.labels import IGNORE
 
 NAME = "arrays"
-LAYOUT = "*.npy or *.npz with images and labels"  # what a folder of it holds
+LAYOUT = "*.npy or *.npz with images and labels"
 
 _IMAGE_WORDS = frozenset(("x", "image", "images", "img", "imgs", "picture", "pictures", "rgb"))
 _LABEL_WORDS = frozenset(("y", "label", "labels", "mask", "masks", "seg", "target", "targets", "gt"))
@@ -41,7 +41,7 @@ class Array:
         return f"{self.path} {self.key}".strip()
 
     def values(self) -> np.ndarray:
-        """This image's array, channels last."""
+        """Return this image's array, channels last."""
         whole = _load(self.path, self.key)
         return _channels_last(np.asarray(whole if self.index is None else whole[self.index]))
 
@@ -96,7 +96,7 @@ class ArrayLabel:
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """The arrays of a folder (or of one file) as splits."""
+    """Return the arrays of a folder (or of one file) as splits."""
     files = [folder] if folder.is_file() else files_in(folder, ".npy", ".npz")
     arrays: list[Array] = []
     problems: dict[str, str] = {}
@@ -156,7 +156,7 @@ def _shape(array: Array) -> tuple[int, ...]:
 
 
 def _load(path: Path, key: str) -> np.ndarray:
-    """The array of a file, mapped where the file allows it; pickled arrays are refused."""
+    """Return the array of a file, mapped where the file allows it; pickled arrays are refused."""
     try:
         state = path.stat()
         return _load_once(path, key, state.st_mtime_ns, state.st_size)
@@ -166,7 +166,10 @@ def _load(path: Path, key: str) -> np.ndarray:
 
 @functools.lru_cache(maxsize=8)
 def _load_once(path: Path, key: str, changed: int, size: int) -> np.ndarray:
-    """The same until the file changes: what is mapped of a file that was cut short would end the process."""
+    """Return the array of a file, cached until the file changes.
+
+    Reading from the mapping of a file that has been cut short would end the process.
+    """
     if key:
         with np.load(path) as archive:
             return np.asarray(archive[key])
@@ -178,7 +181,7 @@ def _combined(shape: tuple[int, ...]) -> bool:
 
 
 def _channels_last(array: np.ndarray) -> np.ndarray:
-    """(C, H, W) with few channels becomes (H, W, C); everything else stays."""
+    """Return (C, H, W) with few channels as (H, W, C), every other array as it is."""
     if array.ndim == 3 and array.shape[0] < min(array.shape[1:]):
         return np.moveaxis(array, 0, -1)
     return array

@@ -1,5 +1,6 @@
-"""BDD100K's drivable area maps as its archives unpack: images in ``images/100k/SPLIT/``, labels in
+"""BDD100K's drivable area maps as its archives unpack.
 
+images/100k/SPLIT/NAME.jpg                         the images
 labels/drivable/masks/SPLIT/NAME.png               0 direct lane, 1 alternative lane, 2 neither
 drivable_maps/labels/SPLIT/NAME_drivable_id.png    0 neither, 1 direct lane, 2 alternative lane (the older release)
 """
@@ -13,7 +14,7 @@ from carseg.data.formats._values import MaskFile
 from carseg.labels import BDD
 
 NAME = "bdd100k"
-LAYOUT = "images/ and labels/drivable/masks/ or drivable_maps/labels/"  # what a folder of it holds
+LAYOUT = "images/ and labels/drivable/masks/ or drivable_maps/labels/"
 
 _LABELS = (".png",)
 _LEGACY_ENDING = "_drivable_id"
@@ -21,7 +22,7 @@ _LEGACY = {1: "direct_lane", 2: "alternative_lane", 0: "background"}
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """Any split that has both images and maps, and the validation split of a training split that has."""
+    """Return the splits that have both images and maps, and the validation split beside such a training split."""
     image_root = next((folder / p for p in ("images/100k", "images") if (folder / p).is_dir()), None)
     maps = next((folder / p for p in ("labels/drivable/masks", "drivable_maps/labels") if (folder / p).is_dir()), None)
     if image_root is None or maps is None:

@@ -19,7 +19,7 @@ from carseg.errors import DataError
 from carseg.labels import CAMVID, CAMVID32, Color
 
 NAME = "camvid"
-LAYOUT = "label images in CamVid's colours, or train/ and trainannot/"  # what a folder of it holds
+LAYOUT = "label images in CamVid's colours, or train/ and trainannot/"
 
 _COLORS32: dict[str, Color] = {
     "animal": (64, 128, 64),
@@ -83,9 +83,10 @@ _SEGNET = {**dict(enumerate(CAMVID.classes)), 11: None}
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """Folders whose labels are painted in CamVid's colours, or ``train/`` beside ``trainannot/`` with values 0..11.
+    """Return the splits of labels in CamVid's colours, or of ``train/`` beside ``trainannot/`` with values 0..11.
 
-    A folder that says itself what its few colours or its values mean is not CamVid, though it looks like it.
+    A folder that has a class file for its values, or a colour table that lacks a colour of the 11 classes, is not
+    CamVid, though it looks like it.
     """
     pairs = mask_folders(folder)
     listed = {split: label_files(*two) for split, two in pairs.items()}
@@ -115,7 +116,7 @@ def read(folder: Path) -> dict[str, Found] | None:
 
 
 def _colors(labels: list[Path]) -> set[Color]:
-    """Colours of these labels; none where they are grey or hold indices."""
+    """Return the colours of these labels; none where they are grey or hold indices."""
     colors: set[Color] = set()
     for path in labels:
         try:

@@ -1,4 +1,4 @@
-"""Carvana's naming: ``NAME.jpg`` and ``NAME_mask.gif`` in one folder, or in two as ``carseg.data.masks`` pairs them."""
+"""Carvana's naming: ``NAME.jpg`` and ``NAME_mask.gif`` in one folder, or in two as ``masks`` pairs them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from carseg.data.formats._values import MaskFile
 from carseg.data.formats.masks import mask_folders
 
 NAME = "carvana"
-LAYOUT = "*.jpg and *_mask.gif"  # what a folder of it holds
+LAYOUT = "*.jpg and *_mask.gif"
 
 # The published masks hold 0 and 1; copies saved by image editors hold 0 and 255.
 _VALUES = {0: "background", 1: "car", 255: "car"}
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """Folders whose label images are all called ``*_mask.gif``."""
+    """Return the splits of a folder whose label images are all called ``*_mask.gif``."""
     pairs = mask_folders(folder)
     listed = {split: files_below(masks, (".gif",)) for split, (_, masks) in pairs.items()}
     if not all(name.endswith("_mask") for labels in listed.values() for name in labels):

@@ -11,7 +11,7 @@ from carseg.data.formats._base import Found, files_below, images_below, labeled_
 from carseg.data.formats._values import MaskFile
 
 NAME = "cityscapes"
-LAYOUT = "leftImg8bit/ and gtFine/"  # what a folder of it holds
+LAYOUT = "leftImg8bit/ and gtFine/"
 
 _LABELS = (".png",)
 _IMAGE = "_leftImg8bit"
@@ -42,7 +42,7 @@ _TRAIN = dict(enumerate(_IDS.values()))
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """Any split that has both images and label_root, and the validation split of a training split that has.
+    """Return the splits that have both images and labels, and the validation split beside such a training split.
 
     Full ids are preferred where both kinds are there.
     """
@@ -50,13 +50,13 @@ def read(folder: Path) -> dict[str, Found] | None:
     if not (image_root.is_dir() and label_root.is_dir()):
         return None
     folders = labeled_splits(split_folders(image_root), split_folders(label_root), _LABELS)
-    files = {split: files_below(notes, _LABELS) for split, (_, notes) in folders.items()}
+    files = {split: files_below(labels, _LABELS) for split, (_, labels) in folders.items()}
     full = any(name.endswith("_labelIds") for names in files.values() for name in names)
     ending = "_gtFine_labelIds" if full else "_gtFine_labelTrainIds"
     found = {}
     for split, (images, _) in folders.items():
         named = {name.removesuffix(_IMAGE): path for name, path in images_below(images).items()}
-        notes = {name: path for name, path in files[split].items() if name.endswith(ending)}
-        records, problems = pair(named, notes, MaskFile, (ending,))
+        labels = {name: path for name, path in files[split].items() if name.endswith(ending)}
+        records, problems = pair(named, labels, MaskFile, (ending,))
         found[split] = Found(NAME, records, _FULL if full else _TRAIN, problems=problems)
     return found or None

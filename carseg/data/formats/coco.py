@@ -25,7 +25,7 @@ from carseg.masks import polygons as outlines
 from carseg.masks import rle
 
 NAME = "coco"
-LAYOUT = "a *.json with 'images', 'annotations', 'categories', or annotations/*.json"  # what a folder of it holds
+LAYOUT = "a *.json with 'images', 'annotations', 'categories', or annotations/*.json"
 _FARTHEST = 1e6  # pixels
 
 
@@ -53,7 +53,7 @@ class CocoLabel:
 
 
 def rasterize(segmentation: Any, height: int, width: int, name: str) -> np.ndarray:
-    """bool (height, width): what a COCO segmentation (rings, counts, or compressed counts) covers.
+    """Return the pixels that a COCO segmentation (rings, counts or compressed counts) covers, bool (height, width).
 
     Raises:
         MissingExtraError: it is polygons and pycocotools is not installed.
@@ -88,7 +88,7 @@ def rasterize(segmentation: Any, height: int, width: int, name: str) -> np.ndarr
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """A COCO file beside ``images/`` or the images, or ``annotations/*_SPLIT*.json`` beside folders of images."""
+    """Return the splits of a COCO file beside its images or their folder, or of ``annotations/*_SPLIT*.json``."""
     inside = subfolder(folder, ("annotations",))
     for place in (folder, inside) if inside else (folder,):
         parsed = {path: data for path in files_in(place, ".json") if (data := _parse(path)) is not None}
@@ -106,7 +106,7 @@ def read(folder: Path) -> dict[str, Found] | None:
 
 
 def read_file(path: Path) -> Found:
-    """The images of one COCO file; they are looked for below the file's folder, or the folder above ``annotations/``.
+    """Return the images of one COCO file; they lie below the file's folder, or the folder above ``annotations/``.
 
     Raises:
         DataError: it is no COCO file.
@@ -139,8 +139,8 @@ def _found(path: Path, data: Mapping[str, Any]) -> Found:
             name = _name(file) if stems[_name(file)] == 1 else _name(file) + PurePosixPath(file).suffix
             image = images.get(file)
             if image is None or listed[file] > 1:
-                message = f"lists {file} twice" if image else f"speaks of {file}, which is not there"
-                problems[name] = f"{path} {message}"
+                reason = f"lists {file} twice" if image else f"speaks of {file}, which is not there"
+                problems[name] = f"{path} {reason}"
                 continue
             painted = tuple(shape[2:] for shape in sorted(shapes.get(entry["id"], []), key=lambda shape: shape[:2]))
             label = CocoLabel(name, int(entry["height"]), int(entry["width"]), painted, empty)
@@ -159,7 +159,7 @@ def _found(path: Path, data: Mapping[str, Any]) -> Found:
 
 
 def _values(categories: list[Mapping[str, Any]], folder: Path) -> tuple[Values, dict[int, int], int]:
-    """Names by stored value in the order of category ids, stored value by category id, and the value of bare pixels.
+    """Return names by stored value, in the order of category ids, stored values by category id, and bare pixels' value.
 
     A category called background comes first, or is put there. A label set beside the file that has no background leaves
     bare pixels without a class.
@@ -178,7 +178,7 @@ def _values(categories: list[Mapping[str, Any]], folder: Path) -> tuple[Values, 
 
 
 def _name(file: str) -> str:
-    """What an image is called here: its path without the extension, and without what leads out of the folder."""
+    """Return an image's name: its path without the extension, and without what leads out of the folder."""
     place = PurePosixPath(file).with_suffix("")
     return PurePosixPath(*(part for part in place.parts if part not in ("/", ".."))).as_posix()
 
@@ -188,10 +188,10 @@ def _posix(file_name: Any) -> str:
 
 
 def _images(path: Path, listed: Iterable[str]) -> dict[str, Path]:
-    """The image of each name that a COCO file lists, as far as there is one.
+    """Return the image of each file name that a COCO file lists, as far as there is one.
 
-    A name is a path below the folder of images. Where there is nothing, the one image there of that file name is
-    meant, if no other entry has it: exporters leave folders out, and put others in front.
+    A file name is a path below the folder of images. Where nothing lies there, it means the only image of the same
+    last name, if no other entry has that one: exporters leave folders out, and put others in front.
     """
     base = path.parent.parent if path.parent.name.lower() == "annotations" else path.parent
     folder = subfolder(base, IMAGE_FOLDERS) or base
@@ -218,7 +218,7 @@ def _parse(path: Path) -> Mapping[str, Any] | None:
         data = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         if not any(word in path.stem.lower() for word in ("annotation", "instances", "coco")):
-            return None  # whatever it is, it does not claim to be the labels
+            return None  # nothing in its name suggests that it holds the labels
         raise DataError(f"{path} is no valid JSON file: {error}") from None
     keys = {"images", "annotations", "categories"}
     return data if isinstance(data, dict) and keys <= data.keys() else None
@@ -231,7 +231,7 @@ def _split_of(path: Path) -> str:
 
 
 class SegmentedPart(Protocol):
-    """What ``coco_document`` needs of a part; see ``carseg.inference.Part``."""
+    """The fields of a part that ``coco_document`` reads; see ``carseg.inference.Part``."""
 
     @property
     def label(self) -> int: ...
@@ -248,7 +248,7 @@ class SegmentedPart(Protocol):
 
 
 class SegmentedImage(Protocol):
-    """What ``coco_document`` needs of a result; see ``carseg.Result``."""
+    """The fields of a result that ``coco_document`` reads; see ``carseg.Result``."""
 
     source: str
     labels: LabelSet
@@ -262,7 +262,7 @@ class SegmentedImage(Protocol):
 
 
 def coco_document(results: Iterable[SegmentedImage], *, polygons: bool = False) -> dict[str, Any]:
-    """One COCO document of many results of one label set: images, categories, one annotation a part.
+    """Return one COCO document of many results of one label set: images, categories, one annotation per part.
 
     A category's id is the label id plus one, since many tools take 0 for "nothing". Areas come from the run lengths.
 

@@ -2,7 +2,7 @@
 
 The classes are the labels that occur, in alphabetical order behind the background, unless a class file gives the order;
 a label called ``__ignore__`` is ignored. X-AnyLabeling writes the same, and rotated boxes. See
-``carseg.data.shapes`` for what a polygon covers.
+``_rasterize`` for the pixels that a polygon covers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from carseg.images import decode
 from carseg.labels import IGNORE, plain_name
 
 NAME = "labelme"
-LAYOUT = "*.json with 'shapes' beside the images"  # what a folder of it holds
+LAYOUT = "*.json with 'shapes' beside the images"
 
 _NOTE_FOLDERS = ("annotations", "labels", "json", "jsons", "labelme")
 
@@ -79,7 +79,7 @@ class EmbeddedImage:
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """A folder of labelme files beside their images, or in a folder of their own."""
+    """Return the images of labelme files, which lie beside their images or in a folder of their own."""
     files = _files(folder)
     if not files:
         return None
@@ -118,7 +118,7 @@ def read(folder: Path) -> dict[str, Found] | None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The folder's labelme files; the beginning of the first ones decides whether they are any."""
+    """Return the folder's labelme files; the beginning of the first ones decides whether they are any."""
     notes = subfolder(folder, _NOTE_FOLDERS)
     for place in (folder, notes) if notes else (folder,):
         files = [path for path in files_in(place, ".json") if path.name != JSON_FILE]
@@ -131,15 +131,15 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _image(folder: Path, path: Path, note: Mapping[str, Any]) -> Path | ImageSource | None:
-    said = PureWindowsPath(str(note.get("imagePath") or "")).as_posix()  # understands both kinds of slashes
+    named = PureWindowsPath(str(note.get("imagePath") or "")).as_posix()  # understands both kinds of slashes
     images = subfolder(folder, IMAGE_FOLDERS) or folder
-    places = [path.parent / said, path.parent / Path(said).name, images / Path(said).name]
-    there = next((place for place in places if said and place.is_file()), None)
+    places = [path.parent / named, path.parent / Path(named).name, images / Path(named).name]
+    there = next((place for place in places if named and place.is_file()), None)
     return there or (EmbeddedImage(path) if note.get("imageData") else None)
 
 
 def _loose_images(folder: Path, files: list[Path]) -> dict[str, Path]:
-    """Images that stand beside the labelme files, or in the folder of images, by name."""
+    """Return the images beside the labelme files, or in the folder of images, by name."""
     images = subfolder(folder, IMAGE_FOLDERS)
     if images is not None:
         return images_below(images)
@@ -169,7 +169,7 @@ def _outline(shape: Mapping[str, Any]) -> list[tuple[float, float]]:
 
 
 def _stamp(mask: np.ndarray, shape: Mapping[str, Any], value: int) -> None:
-    """A bit mask: an image whose first pixel lies at the first point."""
+    """Set the pixels of a bit mask: an image whose first pixel lies at the first point."""
     left, top = (round(float(side)) for side in shape["points"][0])
     try:
         with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as image:

@@ -1,7 +1,7 @@
 """Images beside label images of the same names: index, palette, grey or colour-coded files.
 
 A label's values are its palette indices or grey levels, 255 is ignored; where a colour table lies in the folder
-(``carseg.data.colors``) they are its colours. Labels of nothing but 0 and 255 are two classes, unless a class file
+(``_color_tables``) they are its colours. Labels of nothing but 0 and 255 are two classes, unless a class file
 states the values. Two folders are paired as
 
     images/[train|val|test/]  masks/[train|val|test/]      (also imgs, img_dir, ... and labels, annotations, ...)
@@ -34,7 +34,6 @@ from carseg.errors import DataError
 from carseg.labels import IGNORE, Color
 
 NAME = "masks"
-# What a folder of it holds.
 LAYOUT = "images/ and masks/ with label images (PNG) of the same names, or NAME.jpg and NAME_mask.png"
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "img_dir", "pictures", "701_stillsraw_full")
@@ -46,7 +45,7 @@ _SIBLINGS = ("_masks", "_mask", "_labels", "_label", "annot", "_annot", "_gt")
 
 
 def mask_folders(folder: Path) -> dict[str, tuple[Path, Path]]:
-    """The folders of images and of label images by split ("": no splits), {} where there are none."""
+    """Return the folders of images and of label images by split ("": no splits), {} where there are none."""
     image_root, mask_root = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, MASK_FOLDERS)
     whole: tuple[Path, Path] | None
     if image_root is not None and mask_root is not None:
@@ -61,9 +60,9 @@ def mask_folders(folder: Path) -> dict[str, tuple[Path, Path]]:
 
 
 def label_files(images: Path, masks: Path) -> dict[str, Path]:
-    """The label images of two folders by name; in one folder of both those named after an image.
+    """Return the label images of two folders by name; in one folder of both, those named after an image.
 
-    JPEGs are among them only where there is nothing else: reading one says what is wrong with it.
+    JPEGs are among them only where there is nothing else: reading one raises what is wrong with it.
     """
     files = files_below(masks, MASK_SUFFIXES) or files_below(masks, _LOSSY)
     if images != masks:
@@ -81,7 +80,7 @@ def _sibling(folder: Path, images: Path) -> Path | None:
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """Every split of a folder of images and label images; names come from a colour table, or are left open."""
+    """Return every split of images and label images; class names come from a colour table, or are left open."""
     table = color_table(folder)
     found = {}
     colors = tuple(table.values()) if table else ()
@@ -101,7 +100,7 @@ def read(folder: Path) -> dict[str, Found] | None:
 
 
 def _agree_on_colors(labels: list[Path]) -> None:
-    """Refuses palettes that each file has for itself, as an image that is reduced to few colours gets them.
+    """Raise DataError unless the palettes agree: each file has its own where images were reduced to few colours.
 
     Raises:
         DataError: a colour is one value here and another there, where that stands for another colour.
@@ -123,7 +122,7 @@ def _agree_on_colors(labels: list[Path]) -> None:
 
 
 def scan_values(records: list[Item], limit: int | None = None) -> set[int]:
-    """Values stored in the labels of these records, or of ``limit`` of them; broken labels are passed over."""
+    """Return the values stored in the labels of these records, or of ``limit`` of them; broken labels are skipped."""
     step = max(1, len(records) // limit) if limit else 1
     values: set[int] = set()
     for record in records[::step]:
@@ -135,7 +134,7 @@ def scan_values(records: list[Item], limit: int | None = None) -> set[int]:
 
 
 def stores_binary(records: list[Item]) -> bool:
-    """Whether the labels hold nothing but 0 and 255, as far as 64 of them tell."""
+    """Return True if the labels hold nothing but 0 and 255, as far as a sample of them tells."""
     if 1 in scan_values(records[:1]):  # the usual case, decided by one file
         return False
     values = scan_values(records, limit=64)

@@ -25,7 +25,7 @@ from carseg.data.formats._values import ColorFile, MaskFile
 from carseg.errors import DataError
 
 NAME = "voc"
-LAYOUT = "JPEGImages/ and SegmentationClass/"  # what a folder of it holds
+LAYOUT = "JPEGImages/ and SegmentationClass/"
 
 _CLASSES = [
     "background",
@@ -53,7 +53,7 @@ _CLASSES = [
 
 
 def read(folder: Path) -> dict[str, Found] | None:
-    """The images that a list names, by split; all that have a label where there is no list."""
+    """Return the images that the lists name, by split; all that have a label where there is no list."""
     image_root, label_root = subfolder(folder, ("jpegimages",)), subfolder(folder, ("segmentationclass",))
     if image_root is None or label_root is None:
         return None

@@ -1,9 +1,9 @@
-"""YOLO segmentation: one text file per image, ``class x1 y1 x2 y2 ...`` a line, in shares of width and height.
+"""YOLO segmentation: one text file per image, ``class x1 y1 x2 y2 ...`` per line, in shares of width and height.
 
 Names come from ``data.yaml`` (or any one ``*.yaml`` with ``names``), else from a class file, else they are ``class_0``,
 ``class_1``, ... A background is put before the classes. An empty text file is an image of nothing but background; a
 missing one is reported. A split is one folder of images or more, or a text file that lists images. See
-``carseg.data.shapes`` for what a polygon covers.
+``_rasterize`` for the pixels that a polygon covers.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ from carseg.errors import DataError
 from carseg.labels import IGNORE
 
 NAME = "yolo"
-LAYOUT = "data.yaml, or images/ and labels/*.txt"  # what a folder of it holds
+LAYOUT = "data.yaml, or images/ and labels/*.txt"
 
 Files = dict[str, Path]
 
 _TEXTS = (".txt",)
-_OVERHANG = 0.01  # so far beyond the image a polygon may reach, as rounding exporters and Ultralytics have it
+_OVERHANG = 0.01  # how far beyond the image a polygon may reach, for exporters that round; as Ultralytics has it
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class YoloLabel:
 
 
 def read(folder: Path, chosen: Path | None = None) -> dict[str, Found] | None:
-    """The splits that ``data.yaml``, or the ``chosen`` file, names, or ``images/`` beside ``labels/*.txt``."""
+    """Return the splits that ``data.yaml``, or the ``chosen`` file, names, or of ``images/`` and ``labels/*.txt``."""
     described = _description(folder, chosen)
     if chosen and described is None:
         return None
@@ -116,7 +116,7 @@ def _listed(folder: Path) -> Values:
 
 
 def _numbered(texts: list[Path]) -> Values:
-    """A name for every class up to the highest that occurs; broken lines are passed over."""
+    """Return a name for every class up to the highest that occurs; broken lines are skipped."""
     numbers = [0]
     for path in texts:
         with suppress(OSError, UnicodeDecodeError):
@@ -155,15 +155,15 @@ def _names(described: Mapping[str, Any]) -> Values:
 def _places(
     folder: Path, described: Mapping[str, Any]
 ) -> tuple[dict[str, list[tuple[Files, Files]]], dict[str, dict[str, str]]]:
-    """For each split its images and text files by name, folder by folder or list by list; and what is not there.
+    """Return each split's images and text files by name, folder by folder or list by list; and what is not there.
 
-    A test split may be without labels, or only spoken of: it is left out then.
+    A test split may be without labels, or only be named: it is left out then.
     """
     places: dict[str, list[tuple[Files, Files]]] = {}
     missing: dict[str, dict[str, str]] = {}
     for split in SPLIT_ORDER:
-        said = described.get(split) or (described.get("valid") if split == "val" else None)
-        listed = said if isinstance(said, list) else [said] if said else []
+        stated = described.get(split) or (described.get("valid") if split == "val" else None)
+        listed = stated if isinstance(stated, list) else [stated] if stated else []
         for place in map(str, listed):
             there = _find(folder, described, place)
             if there is not None and there.is_file():
@@ -184,7 +184,7 @@ def _below(image_root: Path, label_root: Path, prefix: str = "") -> tuple[Files,
 
 
 def _listed_in(file: Path, folder: Path, described: Mapping[str, Any]) -> tuple[Files, Files]:
-    """The images that a text file lists, and the text files that belong to them.
+    """Return the images that a text file lists, and the text files that belong to them.
 
     CVAT writes ``data/`` before each, a folder that its archive has not.
 
@@ -209,8 +209,9 @@ def _listed_in(file: Path, folder: Path, described: Mapping[str, Any]) -> tuple[
 
 
 def _find(folder: Path, described: Mapping[str, Any], place: str) -> Path | None:
-    """Where a path of ``data.yaml``, or of a list, points: exporters write it relative to here, to ``path``, or one
-    folder up.
+    """Return what a path of ``data.yaml``, or of a list, points to, None if there is nothing.
+
+    Exporters write it relative to this folder, to the entry ``path``, or to the folder above.
     """
     inside = place.removeprefix("../").removeprefix("./")
     root = folder / str(described.get("path") or "")
@@ -220,7 +221,7 @@ def _find(folder: Path, described: Mapping[str, Any], place: str) -> Path | None
 
 
 def _labels_of(place: Path) -> Path:
-    """Where the text files of a folder or an image lie: the last "place" of the path becomes "labels"."""
+    """Return the path of a folder's or an image's text files: its last folder called like "images" becomes "labels"."""
     parts = list(place.parts)
     for i in range(len(parts) - 1, -1, -1):
         if parts[i].lower() in IMAGE_FOLDERS:

@@ -39,7 +39,7 @@ def images(number: int) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module", params=NETWORKS)
 def made(request: pytest.FixtureRequest) -> tuple[str, bytes, dict[str, tuple[float, float]]]:
-    """An architecture, the ONNX file of its random weights, and their ranges."""
+    """Return an architecture, the ONNX file of its random weights, and their ranges."""
     torch.manual_seed(0)
     model = to_onnx(create_model(request.param, 5))
     return request.param, model, observe(model, images(4))
@@ -76,7 +76,7 @@ def test_the_ranges_name_places_of_the_network(made) -> None:
     name, _, ranges = made
     modules = {module for module, _ in create_model(name, 5).named_modules()}
     assert len(ranges) > 10
-    assert {place.partition(":")[0] for place in ranges if place != "images"} <= modules
+    assert {place.partition(":")[0] for place in ranges if place != "pictures"} <= modules
     assert all(low < high for low, high in ranges.values())
 
 

@@ -1,4 +1,4 @@
-"""Images: what is where, what is legible, and colours that can be told apart with any colour vision."""
+"""Drawing: what is where, what is legible, and colours that can be distinguished with any colour vision."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ CLASSES = [
 
 
 def oklab(colors, vision="normal"):
-    """Colours (n, 3) of 0..255 as lightness 0..1 and two chromatic axes; a just visible difference is about 0.02."""
+    """Return colours (n, 3) of 0..255 as lightness 0..1 and two chromatic axes.
+
+    A difference that is just visible is about 0.02.
+    """
     srgb = np.asarray(colors) / 255
     linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
     r, g, b = np.clip(linear @ np.transpose(VISION[vision]), 0, 1).T
@@ -50,13 +53,13 @@ def oklab(colors, vision="normal"):
 
 
 def nearest(labels: LabelSet, vision: str) -> float:
-    """The least distance between the colours of two classes, the background left out."""
+    """Return the least distance between the colours of two classes, the background left out."""
     seen = oklab([color for i, color in enumerate(labels.colors) if i != labels.background], vision)
     return min((float(np.linalg.norm(a - b)) for a, b in itertools.combinations(seen, 2)), default=1.0)
 
 
 @pytest.mark.parametrize("vision", VISION)
-def test_colors_are_told_apart_with_any_vision(vision):
+def test_colors_can_be_distinguished_with_any_vision(vision):
     assert nearest(CARPARTS, vision) > (0.11 if vision == "normal" else 0.08)
     assert nearest(CAMVID, vision) > (0.14 if vision == "normal" else 0.1)
     assert nearest(BDD, vision) > 0.2
@@ -81,7 +84,7 @@ def test_colors_of_ones_own_classes():
 
 
 def scene(height, width, classes=CLASSES):
-    """A grey image and a mask of vertical stripes, one a class, with background between them."""
+    """Return a grey image and a mask of vertical stripes, one per class, with background between them."""
     ids = np.array([0, *[value for name in classes for value in (CARPARTS.classes.index(name), 0)]], np.uint8)
     columns = ids[np.arange(width) * len(ids) // width]
     return np.full((height, width, 3), 128, np.uint8), np.repeat(columns[None], height, axis=0)

@@ -22,7 +22,7 @@ def opened(folder: Path, labels: object, count: int = 3) -> Dataset:
     return open_data(folder, labels=labels)
 
 
-def test_relabelled_images_keep_what_is_ignored(tmp_path: Path) -> None:
+def test_remapped_images_keep_what_is_ignored(tmp_path: Path) -> None:
     road = opened(tmp_path / "road", ROAD)
     cars = remap_classes(road, CARS, {"road": "ground", "sky": "ignore", "car": "car"})
     assert cars.labels is CARS
@@ -46,14 +46,14 @@ def test_a_class_that_is_not_there_is_named(tmp_path: Path) -> None:
         remap_classes(opened(tmp_path / "road", ROAD), CARS, {"road": "ground", "sky": "ground", "car": "lorry"})
 
 
-def test_a_pool_has_every_image_once_under_a_name_of_its_own(tmp_path: Path) -> None:
+def test_concatenated_sets_have_every_image_once_under_a_name_of_its_own(tmp_path: Path) -> None:
     parts = [opened(tmp_path / name, ROAD, count) for name, count in (("one", 2), ("two", 3))]
-    pooled = concat(parts)
-    assert [sample.name for sample in pooled] == [f"one/image{i}" for i in (0, 1)] + [f"two/image{i}" for i in range(3)]
-    np.testing.assert_array_equal(pooled[2].load()[1], parts[1][0].load()[1])
+    whole = concat(parts)
+    assert [sample.name for sample in whole] == [f"one/image{i}" for i in (0, 1)] + [f"two/image{i}" for i in range(3)]
+    np.testing.assert_array_equal(whole[2].load()[1], parts[1][0].load()[1])
 
 
-def test_what_cannot_be_one_is_refused(tmp_path: Path) -> None:
+def test_sets_that_do_not_fit_together_are_refused(tmp_path: Path) -> None:
     road, other = opened(tmp_path / "road", ROAD), opened(tmp_path / "other", ROAD)
     with pytest.raises(DataError, match="relabel"):
         concat([road, remap_classes(other, CARS, {"road": "ground", "sky": "ground", "car": "car"})])
@@ -61,7 +61,7 @@ def test_what_cannot_be_one_is_refused(tmp_path: Path) -> None:
         concat([road, road])
 
 
-def test_a_part_is_spread_over_the_whole(tmp_path: Path) -> None:
+def test_a_subsample_is_spread_over_the_whole(tmp_path: Path) -> None:
     road = opened(tmp_path / "road", ROAD, 9)
     assert [sample.name for sample in subsample(road, 3)] == ["image0", "image4", "image8"]
     assert len(subsample(road, 20)) == 9

@@ -1,4 +1,4 @@
-"""What a fine-tuning starts from, what a resumed one may change, and what it leaves behind."""
+"""A fine-tuning: what it starts from, what a resumed one may change, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def old_entry(architecture: str) -> ModelInfo:
 
 
 class Page(HTMLParser):
-    """What a page shows and where it leads."""
+    """The tags and links of a page."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ def test_tensorboard_gets_the_figures_of_the_log(data: Path, tmp_path: Path) -> 
         assert len(logged) == 3
 
 
-def test_without_tensorboard_installed_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_tensorboard_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'carseg\[report\]'"):
         TrainingLog(tmp_path, tensorboard=True)
@@ -133,7 +133,7 @@ def test_classes_of_an_open_data_set_are_not_given_again(data: Path, tmp_path: P
 @pytest.mark.parametrize(
     "setting", ["loss", "schedule", "optimizer", "augment", "precision", "encoder", "teacher", "freeze", "model"]
 )
-def test_a_misspelt_setting_is_told_before_images_are_read(data: Path, tmp_path: Path, setting: str) -> None:
+def test_a_misspelt_setting_is_named_before_images_are_read(data: Path, tmp_path: Path, setting: str) -> None:
     for image in (data / "images").iterdir():
         image.write_bytes(b"broken")
     wrong = {} if setting == "model" else {setting: ("dise",) if setting == "freeze" else "dise"}
@@ -147,7 +147,7 @@ def test_an_encoders_file_that_is_not_there_is_named(data: Path, tmp_path: Path)
         finetune(NETWORK, data, tmp_path / "run", config=replace(QUICK, encoder="enc.safetensors"))
 
 
-def test_an_encoder_brings_its_normalisation(tmp_path: Path) -> None:
+def test_an_encoder_brings_its_normalization(tmp_path: Path) -> None:
     seen = replace(old_entry(NETWORK).input, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), scale="max")
     save_model(tmp_path / "old", create_model(NETWORK, len(OLD)), replace(old_entry(NETWORK), input=seen))
     _, info, _ = start_network(NETWORK, NEW, replace(QUICK, encoder=str(tmp_path / "old")))
@@ -167,7 +167,7 @@ def test_a_resumed_run_refuses_other_settings_but_for_where_it_runs(data: Path, 
         finetune(NETWORK, data, run, resume=True)
 
 
-def test_a_network_that_needs_several_images_a_step_says_so(data: Path, tmp_path: Path) -> None:
+def test_a_network_that_needs_several_images_per_step_asks_for_them(data: Path, tmp_path: Path) -> None:
     for _ in range(2):  # nothing was learned that another start in the same folder would lose
         with pytest.raises(OptionError, match="larger batch_size"):
             finetune("deeplabv3plus-resnet50", data, tmp_path / "run", config=replace(QUICK, batch_size=1))
@@ -245,7 +245,7 @@ def test_rare_classes_are_drawn_more_often(data: Path, tmp_path: Path) -> None:
     assert counts[5] > 3 * counts[[i for i in range(12) if i != 5]].mean()
 
 
-def test_without_it_every_image_is_drawn_once_an_epoch(data: Path, tmp_path: Path) -> None:
+def test_unless_balanced_every_image_is_drawn_once_per_epoch(data: Path, tmp_path: Path) -> None:
     trainer = trainer_of(data, tmp_path, QUICK)
     epochs = []
     for epoch in range(2):

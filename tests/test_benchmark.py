@@ -1,4 +1,4 @@
-"""Benchmarks: figures that an independent count confirms, one row a model whatever happens to it, resuming, reports."""
+"""Benchmarks: figures that an independent count confirms, one row per model whatever happens, resuming, reports."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def info_of(name: str, architecture: str = ARCHITECTURE, size: tuple[int, int] =
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
-    """A hub with one sound model and one whose file was damaged."""
+    """Return a hub with one sound model and one whose file was damaged."""
     folder = tmp_path_factory.mktemp("hub")
     torch.manual_seed(0)
     for name in ("doors", "damaged"):
@@ -60,7 +60,7 @@ def hub(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Five labelled images with the split "test"."""
+    """Return a folder of two splits, of which "test" has five labelled images."""
     folder = tmp_path_factory.mktemp("data")
     index_folder(folder / "train", ["a", "b"])
     index_folder(folder / "test", ["a", "b", "c", "d", "e"], start=7)
@@ -77,7 +77,7 @@ def rows(hub, data, out):
     return carseg.benchmark(["doors", "damaged", "dors"], data, hub=str(hub), out=out, **QUICK)
 
 
-def test_one_row_a_model_whatever_happens_to_it(rows):
+def test_one_row_per_model_whatever_happens_to_it(rows):
     assert [row["model"] for row in rows] == ["doors", "damaged", "dors"]
     assert all(tuple(row) == KEYS for row in rows)
     sound, damaged, unknown = rows
@@ -103,7 +103,7 @@ def test_the_figures_are_those_of_an_independent_count(rows, hub, data):
 
 
 def test_a_class_map_changes_no_other_class(rows, hub, data):
-    """Nor does it for labels that name no classes, of which it makes a label set of its own."""
+    """The labels name no classes, so that the class map makes a label set of its own of them."""
     (row,) = carseg.benchmark("doors", data, hub=str(hub), mapping={"left_door": "ignore"}, **QUICK)
     model = carseg.load("doors", hub=str(hub), device="cpu", runtime="torch", threads=1)
     hits = unions = 0
@@ -194,10 +194,10 @@ def test_labels_behind_a_link_that_changed_are_measured_anew(tmp_path, hub, monk
         (tmp_path / "data" / name).symlink_to(tmp_path / "elsewhere" / name)
     mask = tmp_path / "elsewhere" / "masks" / "a.png"
 
-    def relabel():
+    def change():
         Image.new("L", (64, 48)).save(mask)
 
-    before, after = keys_before_and_after(relabel, tmp_path / "data", hub, monkeypatch)
+    before, after = keys_before_and_after(change, tmp_path / "data", hub, monkeypatch)
     assert before != after
 
 
@@ -209,10 +209,10 @@ def test_labels_that_data_yaml_names_elsewhere_and_that_changed_are_measured_ane
     label.write_text("0 0.1 0.1 0.9 0.1 0.9 0.9\n")
     (tmp_path / "coco8.yaml").write_text(f"path: {tmp_path / 'elsewhere'}\nval: images\nnames: [left_door]\n")
 
-    def relabel():
+    def change():
         label.write_text("0 0.1 0.1 0.2 0.1 0.2 0.2\n")
 
-    before, after = keys_before_and_after(relabel, tmp_path / "coco8.yaml", hub, monkeypatch)
+    before, after = keys_before_and_after(change, tmp_path / "coco8.yaml", hub, monkeypatch)
     assert before != after
 
 
@@ -233,7 +233,7 @@ def test_rows_that_another_process_adds_meanwhile_are_kept(tmp_path, hub, monkey
     assert [row["runtime"] for row in read_rows(tmp_path / "results.jsonl")] == ["auto", "torch"]
 
 
-def test_a_coco_file_is_measured_anew_when_a_image_changes(tmp_path, hub, monkeypatch):
+def test_a_coco_file_is_measured_anew_when_an_image_changes(tmp_path, hub, monkeypatch):
     note = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]], "area": 32, "iscrowd": 0}
     described = {
         "images": [{"id": 1, "file_name": "a.png", "height": 48, "width": 64}],
@@ -455,7 +455,7 @@ def test_merged_classes_count_as_one(hub, data):
     assert list(row["per_class"]) == ["background", "door"]
 
 
-def test_a_class_to_merge_that_is_none_is_told_before_time_is_measured(hub, data):
+def test_an_unknown_class_to_merge_is_named_before_time_is_measured(hub, data):
     [row] = carseg.benchmark("doors", data, hub=str(hub), merge={"left_dor": "door"}, **QUICK)
     assert "left_dor" in row["error"] and row["ms_p50"] is None
 
@@ -473,7 +473,7 @@ def test_rows_of_another_machine_are_not_taken_and_a_model_given_twice_is_one(hu
     assert measured == ["doors"] * 2
 
 
-def test_whoever_is_interrupted_leaves_no_process_behind(hub, tmp_path, monkeypatch):
+def test_an_interrupted_benchmark_leaves_no_process_behind(hub, tmp_path, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
 

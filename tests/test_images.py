@@ -133,7 +133,7 @@ def test_transparency_is_laid_over_white(mode: str) -> None:
     assert decode(Image.new(mode, (4, 4))).rgb.min() == 255  # black, with an opacity of 0
 
 
-def test_a_palette_with_a_transparent_colour_is_laid_over_white() -> None:
+def test_a_palette_with_a_transparent_color_is_laid_over_white() -> None:
     image = Image.new("P", (4, 4), 3)
     image.putpalette([0] * 768)
     assert decode(encoded(image, transparency=3)).rgb.min() == 255

@@ -39,7 +39,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A hub with the model ``blocks``, a cache that the tests share, some images."""
+    """Return a folder with a hub that has the model ``blocks``, a cache that the tests share, some images."""
     folder = tmp_path_factory.mktemp("exporting")
     write_model(folder / "hub")
     for i in range(3):
@@ -57,7 +57,7 @@ def environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def onnx_file(path: Path):
     facts = {info.key: info.value for info in onnx.load(str(path)).metadata_props}
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    return facts, lambda x: session.run(["logits"], {"images": x})[0]
+    return facts, lambda x: session.run(["logits"], {"pictures": x})[0]
 
 
 def openvino_file(path: Path):
@@ -83,7 +83,7 @@ FORMATS = {
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")  # torch's own, while it exports
-def test_a_file_runs_on_any_images_and_says_how(format: str, folder: Path, tmp_path: Path):
+def test_a_file_runs_on_any_images_and_states_how(format: str, folder: Path, tmp_path: Path):
     names, read = FORMATS[format]
     if format == "openvino":
         pytest.importorskip("openvino")
@@ -123,9 +123,8 @@ def test_int8_is_then_what_load_runs(folder: Path, tmp_path: Path, monkeypatch: 
     assert (fast.runtime.name, fast.runtime.precision) == ("onnx", "int8")
     assert (fast.predict(image).mask == wanted).mean() > 0.99
     ranges = int8_ranges(fast.info)
-    monkeypatch.setattr(
-        module("runtimes.artifacts"), "__version__", "99"
-    )  # a release takes nothing away that only the user could make
+    # A new release takes nothing away that only the user could make.
+    monkeypatch.setattr(module("runtimes.artifacts"), "__version__", "99")
     assert int8_ranges(fast.info) == ranges
 
 
@@ -146,7 +145,7 @@ def test_int8_as_it_was_published_is_judged_by_what_it_was_measured_to_cost(fold
 
 
 class Wrong:
-    """Labels half of every image differently."""
+    """A runtime that labels half of every image differently."""
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         logits = carseg.load("blocks", runtime="torch", device="cpu").runtime(batch)
@@ -244,7 +243,7 @@ def test_bfloat16_that_is_no_faster_is_not_stated(folder: Path, monkeypatch: pyt
     assert found == {"openvino": {"bfloat16": 1.0, "float32": 1.0}, "torch": {"float32": 1.0}}
 
 
-def test_int8_is_judged_by_the_miou_that_it_costs_on_labelled_images(
+def test_int8_is_judged_by_the_miou_that_it_costs_on_labeled_images(
     folder: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     photo(tmp_path / "data" / "images" / "a.png")

@@ -34,14 +34,14 @@ def test_parts_add_up_to_the_convolution() -> None:
 
 
 def test_other_convolutions_stay_as_they_are() -> None:
-    kept = [
+    others = [
         nn.Conv2d(WIDE, 4, 3),
         nn.Conv2d(PART, 4, 3, dilation=2),
         nn.Conv2d(2 * PART, 2 * PART, 3, dilation=2, groups=2 * PART),
     ]
-    network = nn.Sequential(*kept)
+    network = nn.Sequential(*others)
     split_for_amx(network, CPU, torch.bfloat16)
-    assert list(network) == kept
+    assert list(network) == others
 
 
 def test_what_is_split_is_the_pyramid() -> None:

@@ -1,4 +1,4 @@
-"""Opening folders: splits, class names, class maps, and what is said when it cannot be done."""
+"""Opening folders: splits, class names, class maps, and the errors where it cannot be done."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def test_class_files_name_the_values(tmp_path: Path, file: str, text: str) -> No
         assert (labels.classes, labels.background) == (("background", "door", "wheel"), 0)
 
 
-def test_a_label_set_file_keeps_background_and_colours(tmp_path: Path) -> None:
+def test_a_label_set_file_keeps_background_and_colors(tmp_path: Path) -> None:
     index_folder(tmp_path, ["a"], classes=2)
     document = {"name": "lanes", "classes": ["lane", "rest"], "background": 1, "colors": [[1, 2, 3], [4, 5, 6]]}
     (tmp_path / "labels.json").write_text(json.dumps(document))
@@ -326,7 +326,7 @@ def test_a_folder_that_cannot_be_looked_into_is_refused(tmp_path: Path, forbid: 
         carseg.data.load(tmp_path)
 
 
-def test_an_unknown_folder_says_what_was_looked_for(tmp_path: Path) -> None:
+def test_an_unknown_folder_is_answered_with_what_was_looked_for(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     with pytest.raises(DataError, match=r"(?s)labelme.*coco.*masks"):
         carseg.data.load(tmp_path)
@@ -373,7 +373,7 @@ def test_255_is_ignored_where_a_class_file_states_the_values(tmp_path: Path, fil
 
 
 @pytest.mark.parametrize("text", ['{"0": "class_0", "7": "class_7"}', None])
-def test_255_is_ignored_though_hardly_a_image_has_the_class(tmp_path: Path, text: str | None) -> None:
+def test_255_is_ignored_though_hardly_an_image_has_the_class(tmp_path: Path, text: str | None) -> None:
     mask = np.zeros((8, 8), np.uint8)
     mask[:2] = IGNORE
     for i in range(130):

@@ -27,7 +27,7 @@ NAMES = ("my-unet", "your-unet")
 
 @pytest.fixture
 def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with two models; gives its manifest."""
+    """Return the manifest of a checkout with two models."""
     for name in NAMES:
         put(tmp_path / "checkout/weights", name=name)
     path = tmp_path / "checkout/weights_manifest.json"
@@ -122,7 +122,7 @@ def test_assets_of_a_release_and_down_again(manifest: Path, tmp_path: Path, serv
 class TestHuggingFace:
     @pytest.fixture
     def uploaded(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
-        """Stands in for the two calls of huggingface_hub that write; holds what was uploaded."""
+        """Return what is uploaded by the two calls of huggingface_hub that write, which are replaced."""
         from huggingface_hub import HfApi
 
         files: dict[str, bytes] = {}
