@@ -29,6 +29,7 @@ from carseg.hub.catalog import DEFAULT_MODEL
 from carseg.hub.manifest import ROOT, load_manifest
 from carseg.hub.model_info import ModelInfo
 from carseg.hub.resolve import copies
+from carseg.reporting import Point, xy_plot
 
 from drawn_data import draw_image, draw_mask, save
 from entries import example
