@@ -16,7 +16,8 @@ Builder = Callable[[int, int], "Network"]  # (num_classes, in_channels) -> netwo
 
 # The file of `carseg.architectures` that registers each name: it is imported when the name is first built.
 _HOMES = {
-    "fpn-mobilenetv2": "fpn_mobilenetv2",
+    "fpn-mobilenetv2": "fpn",
+    "fpn-efficientnet-lite1": "fpn",
     "unet-mobilenetv2": "unet_mobilenetv2",
     "lraspp-mobilenetv2": "lraspp_mobilenetv2",
     "unet": "unet",
