@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 
 from carseg import load, packing
@@ -101,7 +102,8 @@ def test_every_recipe_is_complete(name: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("CARSEG_DATA", "anywhere")
     recipe = recipes.read(name)
     assert recipe.start in list_architectures() or recipes.exists(recipe.start)
-    assert recipe.sources and all(options.minutes for options in recipe.rounds)
+    assert recipe.sources
+    assert all(options.minutes or "epochs = " in FILES[name] for options in recipe.rounds)
     assert recipe.about["commercial_use"] in ("no", "unclear")
     assert recipe.notes or not recipe.test
 
@@ -113,9 +115,11 @@ def test_the_encoder_that_a_recipe_names_fits_its_network(name: str, monkeypatch
     encoder = recipe.rounds[0].encoder
     assert encoder
     network = create_model(recipe.start, 2)
-    if backbones.is_packaged(encoder):
+    if encoder == "resnet50-imagenet":
         state = {key: torch.from_numpy(value) for key, value in backbones.to_timm(keras_resnet50()).items()}
         load_encoder(network, state, encoder)
+    elif backbones.is_packaged(encoder):
+        load_encoder(network, timm.create_model(network.timm_encoder).state_dict(), encoder)
     else:
         copy_encoder(network, create_model(recipes.read(encoder).start, 2), encoder)
 
@@ -131,6 +135,13 @@ def test_a_recipe_makes_what_it_starts_from_and_names_all_data(folder: Path) -> 
     assert whole.images == few.images == 6 and merged.merged and merged.miou == 1  # two classes counted as one
     picture = draw_picture(draw_mask(1))
     assert load(folder / "weights" / "final").predict(picture).mask.shape == picture.shape[:2]
+
+
+def test_some_rounds_alone_are_not_measured(folder: Path) -> None:
+    told = {"device": "cpu", "runs": folder / "runs", "weights": folder / "weights"}
+    run.main("final", minutes=0.02, rounds=1, **told)
+    assert (folder / "runs" / "final-1" / "best").is_dir()
+    assert not (folder / "weights").exists()
 
 
 def test_a_run_that_is_stopped_while_it_measures_leaves_no_entry_without_figures(
