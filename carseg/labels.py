@@ -199,6 +199,18 @@ CARPARTS = label_set(
 
 CARVANA = label_set("carvana", ("background", "car"), colors=((0, 0, 0), (230, 159, 0)))
 
+CAR5 = label_set(
+    "car5",
+    ("background", "body", "wheel", "light", "window"),
+    colors=(
+        (0, 0, 0),  # background
+        (63, 90, 150),  # body
+        (240, 154, 54),  # wheel
+        (244, 251, 140),  # light
+        (114, 255, 255),  # window
+    ),
+)
+
 CAMVID = label_set(
     "camvid",
     (
@@ -279,4 +291,4 @@ BDD = label_set(
     colors=((0, 114, 178), (230, 159, 0), (0, 0, 0)),
 )
 
-LABEL_SETS = {labels.name: labels for labels in (CARPARTS, CARVANA, CAMVID, CAMVID32, BDD)}
+LABEL_SETS = {labels.name: labels for labels in (CARPARTS, CARVANA, CAR5, CAMVID, CAMVID32, BDD)}

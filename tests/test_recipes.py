@@ -12,10 +12,11 @@ import torch
 
 from carseg import load, packing
 from carseg.architectures.imagenet import copy_encoder, load_encoder
+from carseg.data.opening import open as open_data
 from carseg.errors import OptionError
 from carseg.manifest import read_config
 from carseg.registry import create_model, list_architectures
-from recipes import backbones, run
+from recipes import backbones, cross_validate, run
 from recipes import recipe as recipes
 from recipes.fringe import Fringed
 
@@ -104,7 +105,7 @@ def test_every_recipe_is_complete(name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert recipe.start in list_architectures() or recipes.exists(recipe.start)
     assert recipe.sources
     assert all(options.minutes or "epochs = " in FILES[name] for options in recipe.rounds)
-    assert recipe.about["commercial_use"] in ("no", "unclear")
+    assert recipe.about["commercial_use"] in ("yes", "no", "unclear")
     assert recipe.notes or not recipe.test
 
 
@@ -208,6 +209,29 @@ def test_a_later_round_sees_more_pictures_and_learns_from_the_round_before(
     monkeypatch.setattr(run, "Trainer", Watched)
     run.train(recipes.read("later"), folder / "runs", 0.001, "cpu")
     assert seen == [(6, None), (12, str(folder / "runs" / "later-1" / "best"))]
+
+
+def test_cross_validation_measures_each_image_once_and_never_one_it_has_learned_from(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "recipes" / "alone.toml").write_text(FINAL.replace('encoder = "step"', ""))
+    seen = []
+
+    class Watched(run.Trainer):
+        def __init__(self, network: Any, spec: Any, train: Any, *others: Any, **more: Any) -> None:
+            seen.append({sample.name for sample in train})
+            super().__init__(network, spec, train, *others, **more)
+
+    monkeypatch.setattr(run, "Trainer", Watched)
+    monkeypatch.setattr(cross_validate, "prepare", lambda: None)
+    cross_validate.main("alone", 3, ["minutes = 0.001"], "cpu", folder / "runs")
+    data = open_data(folder / "data" / "road", split="train", labels="carvana")
+    parts = cross_validate.folds(data, 3)
+    names = {sample.name for sample in data}
+    assert sorted(name for part in parts for name in part) == sorted(names)
+    assert seen == [names - part for part in parts]
+    said = capsys.readouterr().out
+    assert "6 images  mIoU" in said and "all  1.0000" in said
 
 
 def test_an_unknown_recipe_is_answered_with_those_there_are(folder: Path) -> None:
