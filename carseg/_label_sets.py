@@ -49,6 +49,14 @@ CARVANA_COLORS: dict[str, Color] = {
     "car": (230, 159, 0),
 }
 
+CAR5_COLORS: dict[str, Color] = {
+    "background": (0, 0, 0),
+    "body": (63, 90, 150),
+    "wheel": (240, 154, 54),
+    "light": (244, 251, 140),
+    "window": (114, 255, 255),
+}
+
 CAMVID_COLORS: dict[str, Color] = {
     "sky": (169, 234, 255),
     "building": (140, 88, 92),

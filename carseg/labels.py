@@ -16,6 +16,7 @@ from carseg._label_sets import (
     BDD_COLORS,
     CAMVID32_CLASSES,
     CAMVID_COLORS,
+    CAR5_COLORS,
     CARPARTS_COLORS,
     CARVANA_COLORS,
     SPREAD_COLORS,
@@ -164,8 +165,9 @@ def _known(name: str, table: dict[str, Color], background: int | None, foregroun
 
 CARPARTS = _known("carparts", CARPARTS_COLORS, 0, None)
 CARVANA = _known("carvana", CARVANA_COLORS, 0, None)
+CAR5 = _known("car5", CAR5_COLORS, 0, None)
 CAMVID = _known("camvid", CAMVID_COLORS, None, (8,))
 CAMVID32 = label_set("camvid32", CAMVID32_CLASSES, background=None, foreground=(5, 22, 27))
 BDD = _known("bdd", BDD_COLORS, 2, None)
 
-LABEL_SETS = {labels.name: labels for labels in (CARPARTS, CARVANA, CAMVID, CAMVID32, BDD)}
+LABEL_SETS = {labels.name: labels for labels in (CARPARTS, CARVANA, CAR5, CAMVID, CAMVID32, BDD)}

@@ -77,6 +77,7 @@ class Recipe:
         int8_clip_fraction: share of the lowest and highest activations that int8 spans where it computes: what lies
             beyond may be rare, and finer steps be wanted within (Banner et al. 2019, https://arxiv.org/abs/1810.05723).
         notes: Markdown for the model card: how labels came about, what the network fails on; "" for a step.
+        left_out: names of images of the data set that no round sees, because something is measured on them.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Recipe:
     keep_float16: tuple[str, ...]
     int8_clip_fraction: float
     notes: str
+    left_out: frozenset[str] = frozenset()
 
     @property
     def data(self) -> Path:
@@ -103,6 +105,8 @@ class Recipe:
     def open_splits(self, number: int, config: TrainingConfig) -> tuple[Dataset, Dataset | None]:
         """Return the training images of a round, additions included, and those that choose the best state."""
         train, val = open_splits(self.data, config, labels=self.labels)
+        if self.left_out:
+            train = train.subset({sample.name for sample in train} - self.left_out, "train")
         more = [addition.open(self.labels) for addition in self.also if addition.from_round <= number]
         return concat([train, *more]) if more else train, val
 

@@ -4,7 +4,7 @@
     CARSEG_DATA=DIR python -m recipes.run fpn-mobilenetv2-carparts --minutes 5 --runs /tmp/runs --weights /tmp/weights
 
 A run that was interrupted goes on where it was. ``--minutes`` replaces the recipe's budget, over all its rounds; the
-schedules fit themselves to it.
+schedules fit themselves to it. ``--rounds`` stops after so many rounds: the test split is not read then.
 """
 
 from __future__ import annotations
@@ -41,15 +41,18 @@ from recipes.measure import measure, write_golden
 def main(
     name: str,
     minutes: Annotated[float | None, typer.Option(help="train for so long instead")] = None,
+    rounds: Annotated[int | None, typer.Option(min=1, help="only so many rounds; nothing is published")] = None,
     device: str = "auto",
     runs: Annotated[Path, typer.Option(help="where the run folder goes")] = Path("runs"),
     weights: Annotated[Path, typer.Option(help="where the finished entry goes")] = WEIGHTS,
 ) -> None:
     keep_memory()
     recipe = recipes.read(name)
+    if minutes is not None and not budget(recipe):
+        raise OptionError(f"{name} counts epochs, which --minutes cannot replace")
     share = 1.0 if minutes is None else minutes / budget(recipe)
-    best, info = train(recipe, runs, share, device)
-    if not recipe.test:
+    best, info = train(replace(recipe, rounds=recipe.rounds[:rounds]), runs, share, device)
+    if not recipe.test or rounds is not None:
         return
     test = open_data(recipe.data, split=recipe.test, labels=recipe.labels)
     finished = publish(best, recipe, info, test, weights)

@@ -13,10 +13,15 @@ def randomized(name: str) -> Network:
     """Return a network for five classes whose batch norms do something."""
     torch.manual_seed(0)
     network = create_model(name, 5).eval()
+    give_norms_work(network)
+    return network
+
+
+def give_norms_work(network: nn.Module) -> None:
+    """Give its batch norms random statistics, weights and biases."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.running_mean, -0.1, 0.1)
             nn.init.uniform_(module.running_var, 0.5, 2)
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.uniform_(module.bias, -0.1, 0.1)
-    return network

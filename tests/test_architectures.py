@@ -142,7 +142,7 @@ def test_light_networks_import_neither_timm_nor_torchvision() -> None:
     names = [name for name in list_architectures() if "mobilenetv2" in name] + ["unet", "u2net"]
     script = (
         "import sys, torch\n"
-        "from carseg.architectures import create_model\n"
+        "from carseg.hub import create_model\n"
         f"[create_model(name, 2) for name in {names}]\n"
         "print(sorted({'timm', 'torchvision'} & set(sys.modules)))"
     )

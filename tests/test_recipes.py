@@ -7,17 +7,20 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
 import torch
 
 from carseg import load
 from carseg.architectures.registry import list_architectures
+from carseg.data import load as open_data
 from carseg.errors import OptionError
 from carseg.hub.create import create_model
 from carseg.hub.manifest import read_config
 from carseg.hub.pretrained import copy_encoder, load_encoder
 from carseg.hub.save import save_model
-from recipes import backbones, run
+from recipes import backbones, cross_validate, run
 from recipes import recipe as recipes
+from recipes.deep_stem import fit_pspnet
 from recipes.fringe import Fringed
 
 from drawn_data import draw_image, draw_mask, index_folder
@@ -103,8 +106,9 @@ def test_every_recipe_is_complete(name: str, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("CARSEG_DATA", "anywhere")
     recipe = recipes.read(name)
     assert recipe.start in list_architectures() or recipes.exists(recipe.start)
-    assert recipe.sources and all(config.minutes for config in recipe.rounds)
-    assert recipe.about["commercial_use"] in ("no", "unclear")
+    assert recipe.sources
+    assert all(config.minutes or "epochs = " in FILES[name] for config in recipe.rounds)
+    assert recipe.about["commercial_use"] in ("yes", "no", "unclear")
     assert recipe.notes or not recipe.test
 
 
@@ -115,9 +119,14 @@ def test_the_encoder_that_a_recipe_names_fits_its_network(name: str, monkeypatch
     encoder = recipe.rounds[0].encoder
     assert encoder
     network = create_model(recipe.start, 2)
-    if backbones.is_packaged(encoder):
+    if encoder == "resnet50-imagenet":
         state = {key: torch.from_numpy(value) for key, value in backbones.to_timm(keras_resnet50()).items()}
         load_encoder(network, state, encoder)
+    elif backbones.is_packaged(encoder):
+        load_encoder(network, timm.create_model(network.timm_encoder).state_dict(), encoder)
+    elif recipe.start == "pspnet-resnet50":
+        donor = create_model(recipes.read(encoder).start, 2)
+        fit_pspnet(network, {donor.timm_key(key): value for key, value in donor.state_dict().items()}, encoder)
     else:
         copy_encoder(network, create_model(recipes.read(encoder).start, 2), encoder)
 
@@ -133,6 +142,12 @@ def test_a_recipe_makes_what_it_starts_from_and_names_all_data(folder: Path) -> 
     assert whole.images == few.images == 6 and merged.merged and merged.miou == 1  # two classes counted as one
     image = draw_image(draw_mask(1))
     assert load(folder / "weights" / "final").predict(image).mask.shape == image.shape[:2]
+
+
+def test_some_rounds_alone_are_not_measured(folder: Path) -> None:
+    run.main("final", minutes=0.02, rounds=1, device="cpu", runs=folder / "runs", weights=folder / "weights")
+    assert (folder / "runs" / "final-1" / "best").is_dir()
+    assert not (folder / "weights").exists()
 
 
 def test_a_run_that_is_stopped_while_it_measures_leaves_no_entry_without_figures(
@@ -199,6 +214,29 @@ def test_a_later_round_sees_more_images_and_learns_from_the_round_before(
     monkeypatch.setattr(run, "Trainer", Watched)
     run.train(recipes.read("later"), folder / "runs", 0.001, "cpu")
     assert seen == [(6, None), (12, str(folder / "runs" / "later-1" / "best"))]
+
+
+def test_cross_validation_measures_each_image_once_and_never_one_it_has_learned_from(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "recipes" / "alone.toml").write_text(FINAL.replace('encoder = "step"', ""))
+    seen = []
+
+    class Watched(run.Trainer):
+        def __init__(self, network: Any, spec: Any, train: Any, *others: Any, **more: Any) -> None:
+            seen.append({sample.name for sample in train})
+            super().__init__(network, spec, train, *others, **more)
+
+    monkeypatch.setattr(run, "Trainer", Watched)
+    monkeypatch.setattr(cross_validate, "keep_memory", lambda: None)
+    cross_validate.main("alone", 3, ["minutes = 0.001"], "cpu", folder / "runs")
+    data = open_data(folder / "data" / "road", split="train", labels="carvana")
+    parts = cross_validate.folds(data, 3)
+    names = {sample.name for sample in data}
+    assert sorted(name for part in parts for name in part) == sorted(names)
+    assert seen == [names - part for part in parts]
+    said = capsys.readouterr().out
+    assert "6 images  mIoU" in said and "all  1.0000" in said
 
 
 def test_an_unknown_recipe_is_answered_with_those_there_are(folder: Path) -> None:

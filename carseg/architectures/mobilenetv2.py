@@ -11,66 +11,14 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from carseg.architectures.inverted_residual import DepthwiseSeparable, InvertedResidual, SameConv
+
 # (expansion, channels, blocks, stride) per stage: table 2 of the paper.
 _STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 # The last stage at each resolution, strides 2, 4, 8, 16, 32, and the channels of its result.
 _TAPS = (0, 1, 2, 4, 6)
 CHANNELS = tuple(_STAGES[i][1] for i in _TAPS)
-
-
-class SameConv(nn.Conv2d):
-    """3x3 convolution with TensorFlow's SAME padding: with stride 2 an even side is padded on its far end only."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.stride == (1, 1):
-            return super().forward(x)
-        height, width = x.shape[-2:]
-        x = F.pad(x, (width % 2, 1, height % 2, 1))
-        return F.conv2d(x, self.weight, self.bias, self.stride, 0, 1, self.groups)
-
-
-def _conv3x3(inputs: int, outputs: int, stride: int, dilation: int, groups: int) -> nn.Conv2d:
-    kind = SameConv if stride == 2 else nn.Conv2d
-    return kind(inputs, outputs, 3, stride, dilation, dilation, groups, bias=False)
-
-
-class DepthwiseSeparable(nn.Module):
-    """Block of the first stage, which does not expand: depthwise 3x3, linear 1x1."""
-
-    def __init__(self, inputs: int, outputs: int) -> None:
-        super().__init__()
-        self.conv_dw = _conv3x3(inputs, inputs, 1, 1, inputs)
-        self.bn1 = nn.BatchNorm2d(inputs)
-        self.conv_pw = nn.Conv2d(inputs, outputs, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = F.relu6(self.bn1(self.conv_dw(x)))
-        return self.bn2(self.conv_pw(x))
-
-
-class InvertedResidual(nn.Module):
-    """Block that expands by a 1x1, filters by a depthwise 3x3 and projects by a linear 1x1 (figure 4 of the paper).
-
-    Where input and output have the same shape, the input is added.
-    """
-
-    def __init__(self, inputs: int, outputs: int, expansion: int, stride: int, dilation: int) -> None:
-        super().__init__()
-        hidden = inputs * expansion
-        self.conv_pw = nn.Conv2d(inputs, hidden, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(hidden)
-        self.conv_dw = _conv3x3(hidden, hidden, stride, dilation, hidden)
-        self.bn2 = nn.BatchNorm2d(hidden)
-        self.conv_pwl = nn.Conv2d(hidden, outputs, 1, bias=False)
-        self.bn3 = nn.BatchNorm2d(outputs)
-        self.shortcut = stride == 1 and inputs == outputs
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = F.relu6(self.bn1(self.conv_pw(x)))
-        y = F.relu6(self.bn2(self.conv_dw(y)))
-        y = self.bn3(self.conv_pwl(y))
-        return x + y if self.shortcut else y
+_EPS = 1e-5  # of the batch norms
 
 
 class MobileNetV2(nn.Module):
@@ -81,8 +29,8 @@ class MobileNetV2(nn.Module):
 
     def __init__(self, in_channels: int, output_stride: int = 32) -> None:
         super().__init__()
-        self.conv_stem = SameConv(in_channels, 32, 3, 2, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(32)
+        self.conv_stem = SameConv(in_channels, 32, 3)
+        self.bn1 = nn.BatchNorm2d(32, _EPS)
         stages: list[nn.Module] = []
         inputs, reached, dilation = 32, 2, 1
         for expansion, outputs, count, stride in _STAGES:
@@ -93,9 +41,12 @@ class MobileNetV2(nn.Module):
                     step, dilation = 1, dilation * 2
                 reached *= step
                 if expansion == 1:
-                    blocks.append(DepthwiseSeparable(inputs, outputs))
+                    blocks.append(DepthwiseSeparable(inputs, outputs, eps=_EPS))
                 else:
-                    blocks.append(InvertedResidual(inputs, outputs, expansion, step, dilation))
+                    block = InvertedResidual(
+                        inputs, outputs, expansion, kernel=3, stride=step, dilation=dilation, eps=_EPS
+                    )
+                    blocks.append(block)
                 inputs = outputs
             stages.append(nn.Sequential(*blocks))
         self.blocks = nn.Sequential(*stages)

@@ -15,7 +15,8 @@ Builder = Callable[[int, int], "Network"]  # (num_classes, in_channels) -> netwo
 
 # Name to the file of this folder and the function in it.
 _BUILT_IN = {
-    "fpn-mobilenetv2": ("fpn_mobilenetv2", "fpn_mobilenetv2"),
+    "fpn-mobilenetv2": ("fpn", "fpn_mobilenetv2"),
+    "fpn-efficientnet-lite1": ("fpn", "fpn_efficientnet_lite1"),
     "unet-mobilenetv2": ("unet_mobilenetv2", "unet_mobilenetv2"),
     "lraspp-mobilenetv2": ("lraspp_mobilenetv2", "lraspp_mobilenetv2"),
     "unet": ("unet", "unet"),

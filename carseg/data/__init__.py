@@ -14,6 +14,7 @@ from carseg.data.dataset import Dataset, Label, Sample
 from carseg.data.formats._base import Found, absolute
 from carseg.data.formats.coco import coco_document
 from carseg.data.load import load, load_splits, recognize
+from carseg.data.near_duplicates import fingerprint, near_duplicate_groups
 from carseg.data.split import split_train_val
 from carseg.data.unlabeled import load_unlabeled
 
@@ -35,9 +36,11 @@ __all__ = [
     "coco_document",
     "concat",
     "convert",
+    "fingerprint",
     "load",
     "load_splits",
     "load_unlabeled",
+    "near_duplicate_groups",
     "parse_augmentation",
     "parse_mapping",
     "recognize",

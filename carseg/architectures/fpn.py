@@ -1,4 +1,4 @@
-"""Feature pyramid decoder on a MobileNetV2 encoder: carseg's compact network.
+"""Feature pyramid decoder on a small encoder: carseg's compact networks.
 
 Lateral 1x1 convolutions are added on the way down from stride 16 to 4, as in a semantic FPN (Kirillov et al. 2019,
 https://arxiv.org/abs/1901.02446), each sum followed by a residual 3x3; at the top stands Lite R-ASPP's gated context
@@ -12,6 +12,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from carseg.architectures.blocks import conv_bn_relu, upsample
+from carseg.architectures.efficientnet_lite import EfficientNetLite
 from carseg.architectures.mobilenetv2 import CHANNELS, MobileNetV2
 from carseg.architectures.network import Network
 
@@ -30,19 +31,22 @@ class Merge(nn.Module):
         return x + self.refine(x)
 
 
-class FPNMobileNetV2(Network):
-    """FPN decoder on MobileNetV2: images (N, in_channels, H, W) to logits (N, num_classes, h, w).
+class FPN(Network):
+    """Logits at stride 4.
 
-    h and w are H / 4 and W / 4, rounded up.
+    Args:
+        encoder: images to features at strides 2, 4, 8, 16 and 16 again, the last ones after dilated convolutions.
+        channels: of those five.
+        timm_encoder: what timm calls the encoder.
     """
 
     encoder_prefix = "encoder."
-    timm_encoder = "mobilenetv2_100"
 
-    def __init__(self, num_classes: int, in_channels: int) -> None:
+    def __init__(self, encoder: nn.Module, channels: tuple[int, ...], timm_encoder: str, num_classes: int) -> None:
         super().__init__()
-        _, at4, at8, _, last = CHANNELS
-        self.encoder = MobileNetV2(in_channels, output_stride=16)
+        self.timm_encoder = timm_encoder
+        _, at4, at8, _, last = channels
+        self.encoder = encoder
         self.local = conv_bn_relu(last, 128, 1)
         self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(last, 128, 1, bias=False), nn.Sigmoid())
         self.merge8 = Merge(128, at8, 128)
@@ -59,4 +63,9 @@ class FPNMobileNetV2(Network):
 
 
 def fpn_mobilenetv2(num_classes: int, in_channels: int) -> Network:
-    return FPNMobileNetV2(num_classes, in_channels)
+    return FPN(MobileNetV2(in_channels, output_stride=16), CHANNELS, "mobilenetv2_100", num_classes)
+
+
+def fpn_efficientnet_lite1(num_classes: int, in_channels: int) -> Network:
+    encoder = EfficientNetLite("lite1", in_channels, output_stride=16)
+    return FPN(encoder, encoder.channels, "tf_efficientnet_lite1", num_classes)
