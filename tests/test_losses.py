@@ -114,9 +114,20 @@ def test_focal_as_published() -> None:
     assert make_loss("focal")(logits, torch.zeros(1, 1, 1, dtype=torch.long)).item() == pytest.approx(expected)
 
 
-def test_dice_and_cross_entropy_are_added() -> None:
-    both = make_loss("dice")(LOGITS, TARGET) + make_loss("ce")(LOGITS, TARGET)
-    torch.testing.assert_close(make_loss("dice+ce")(LOGITS, TARGET), both)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("target", [TARGET, TARGET.clamp(max=1), torch.full_like(TARGET, 255)])
+def test_dice_and_cross_entropy_are_added(target: torch.Tensor, layout: torch.memory_format) -> None:
+    target = target.clone()
+    target[:, :2] = 255
+    both, summed = (LOGITS.clone(memory_format=layout).requires_grad_() for _ in range(2))
+    loss, expected = (
+        make_loss("dice+ce")(both, target),
+        make_loss("dice")(summed, target) + make_loss("ce")(summed, target),
+    )
+    (3 * loss).backward()
+    (3 * expected).backward()
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(both.grad, summed.grad)
 
 
 def test_ohem_takes_pixels_below_70_percent() -> None:

@@ -8,25 +8,41 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from carseg.architectures.depthwise_conv import DepthwiseConv
+
 
 class SameConv(nn.Conv2d):
-    """Convolution of stride 2 with TensorFlow's SAME padding: one pixel less on the near end of an even side."""
+    """Convolution of stride 2 with TensorFlow's SAME padding."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, groups: int = 1) -> None:
-        super().__init__(inputs, outputs, kernel, 2, groups=groups, bias=False)
+    def __init__(self, inputs: int, outputs: int, kernel: int) -> None:
+        super().__init__(inputs, outputs, kernel, 2, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        height, width = x.shape[-2:]
-        far = self.kernel_size[0] // 2
-        return super().forward(F.pad(x, (far - 1 + width % 2, far, far - 1 + height % 2, far)))
+        return super().forward(_pad_same(x, self.kernel_size[0]))
 
 
-def depthwise(channels: int, kernel: int, stride: int, dilation: int) -> nn.Conv2d:
+class SameDepthwiseConv(DepthwiseConv):
+    """Depthwise convolution of stride 2 with TensorFlow's SAME padding."""
+
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__(channels, kernel, stride=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(_pad_same(x, self.kernel_size[0]))
+
+
+def _pad_same(x: Tensor, kernel: int) -> Tensor:
+    """Return the image zero-padded for stride 2: one pixel less on the near end of an even side."""
+    height, width = x.shape[-2:]
+    far = kernel // 2
+    return F.pad(x, (far - 1 + width % 2, far, far - 1 + height % 2, far))
+
+
+def depthwise(channels: int, kernel: int, stride: int, dilation: int) -> DepthwiseConv:
     """Return a convolution of one filter per channel; with a stride of 2 it has no dilation."""
     if stride == 2:
-        return SameConv(channels, channels, kernel, channels)
-    padding = kernel // 2 * dilation
-    return nn.Conv2d(channels, channels, kernel, 1, padding, dilation, channels, bias=False)
+        return SameDepthwiseConv(channels, kernel)
+    return DepthwiseConv(channels, kernel, padding=kernel // 2 * dilation, dilation=dilation)
 
 
 class DepthwiseSeparable(nn.Module):

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from carseg.errors import unknown_name
 from carseg.labels import IGNORE
+from carseg.training.dice_cross_entropy import dice_cross_entropy
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -95,10 +96,6 @@ def dice(logits: Tensor, target: Tensor) -> Tensor:
     but with the sum of the probabilities below, not of their squares).
     """
     return tversky(logits, target, alpha=0.5, beta=0.5)
-
-
-def dice_cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
-    return dice(logits, target) + cross_entropy(logits, target)
 
 
 def focal(logits: Tensor, target: Tensor, *, gamma: float = 2.0) -> Tensor:
