@@ -85,38 +85,29 @@ def benchmark(
     """
     if not seconds > 0:
         raise OptionError(f"seconds must be above 0, got {seconds}")
-    if data is None and (split or mapping or merge):
-        raise OptionError("split, mapping and merge are about data: name it")
     names = _names(models)
     check_runtime(runtime, precision, threads)
-    place, parts = _recognized(data) if data is not None else (None, {})
-    job = {
-        "data": place,
-        "split": split or next((name for name in ("test", "val") if name in parts), None),
-        "mapping": dict(mapping or {}),
-        "merge": dict(merge or {}),
-        "hub": None if hub is None else os.fspath(hub),
-        "device": device,
-        "runtime": runtime,
-        "precision": precision,
-        "threads": threads,
-        "seconds": seconds,
-    }
+    settings = {"device": device, "runtime": runtime, "precision": precision, "threads": threads, "seconds": seconds}
+    settings |= {"hub": None if hub is None else os.fspath(hub)}
+    chosen, fingerprint = _chosen(data, split, mapping, merge)
+    return _rows(names, settings | chosen, fingerprint, None if out is None else Path(out), resume, report)
+
+
+def _rows(
+    names: list[str],
+    job: dict[str, Any],
+    fingerprint: str | None,
+    folder: Path | None,
+    resume: bool,
+    report: BenchmarkProgress | None,
+) -> list[Row]:
+    """Return a row per model, from the folder where it has it, and write the folder's files."""
     machine = environment()
-    limits = timing_variables()
-    identity = [job, machine, limits, _fingerprint(parts) if place else None]
-    folder = Path(out) if out is not None else None
+    identity = [job, machine, timing_variables(), fingerprint]
     saved = _saved(folder) if folder else {}
     rows = []
     for name in names:
-        row = dict.fromkeys(KEYS) | {"model": name, "device": device, "runtime": runtime, "precision": precision}
-        try:
-            resolved = resolve(name, hub=hub)
-        except CarsegError as error:
-            row["error"] = str(error)
-        else:
-            info = resolved.info
-            row |= {"params_m": info.parameters / 1e6, "size_mb": info.bytes / 1e6, "weights_sha256": info.sha256}
+        row = _unmeasured(name, job)
         key = hashlib.sha256(json.dumps([name, row["weights_sha256"], identity]).encode()).hexdigest()[:16]
         row["environment"] = machine | {"key": key}
         if resume and key in saved and saved[key]["error"] is None:
@@ -132,6 +123,16 @@ def benchmark(
     if folder:
         write_benchmark_page(rows, folder / REPORT, details=folder / "details")
     return rows
+
+
+def _unmeasured(name: str, job: dict[str, Any]) -> Row:
+    """Return a model's row as it is before anything is measured; its error, if the weights cannot be had."""
+    row = dict.fromkeys(KEYS) | {"model": name} | {key: job[key] for key in ("device", "runtime", "precision")}
+    try:
+        info = resolve(name, hub=job["hub"]).info
+    except CarsegError as error:
+        return row | {"error": str(error)}
+    return row | {"params_m": info.parameters / 1e6, "size_mb": info.bytes / 1e6, "weights_sha256": info.sha256}
 
 
 def environment() -> dict[str, Any]:
@@ -164,10 +165,23 @@ def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | N
     return list(dict.fromkeys(names))
 
 
-def _recognized(data: str | os.PathLike[str]) -> tuple[str, dict[str, Found]]:
+def _chosen(
+    data: str | os.PathLike[str] | None,
+    split: str | None,
+    mapping: Mapping[str, str] | None,
+    merge: Mapping[str, str] | None,
+) -> tuple[dict[str, Any], str | None]:
+    """Return what the worker has to know about the data, and the data's fingerprint; None where there is none."""
+    if data is None:
+        if split or mapping or merge:
+            raise OptionError("split, mapping and merge are about data: name it")
+        return {"data": None, "split": None, "mapping": {}, "merge": {}}, None
     from carseg.data import absolute, recognize
 
-    return str(absolute(data)), recognize(data)
+    parts = recognize(data)
+    split = split or next((name for name in ("test", "val") if name in parts), None)
+    chosen = {"data": str(absolute(data)), "split": split, "mapping": dict(mapping or {}), "merge": dict(merge or {})}
+    return chosen, _fingerprint(parts)
 
 
 def _fingerprint(parts: dict[str, Found]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +22,9 @@ from carseg.cli.terminal import ProgressBar, echo, err, fail
 from carseg.errors import HubError, WeightsError
 from carseg.hub import list_models
 
+if TYPE_CHECKING:
+    from carseg.benchmarking import Row
+
 
 class Form(StrEnum):
     """Formats of printed rows."""
@@ -32,32 +35,41 @@ class Form(StrEnum):
     md = "md"
 
 
+_Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", "-m", metavar="NAME", help="A model, or the folder of a fine-tuned one. Repeat."),
+]
+_Everything = Annotated[bool, typer.Option("--all", help="Every model.")]
+_Data = Annotated[Path | None, typer.Option(exists=True, help="Labelled images, in any known format.")]
+_Split = Annotated[str | None, typer.Option(help="Part of the data: test if there is one, else val.")]
+_Merge = Annotated[
+    list[str] | None, typer.Option(metavar="OLD=NEW", help="Count classes as one in the figures only. Repeat.")
+]
+_Format = Annotated[Form, typer.Option("--format", "-f", help="How rows are printed; json: one per line.")]
+_Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", file_okay=False, help="Keep rows, and a page with plots, here; go on from them."),
+]
+_Compare = Annotated[
+    Path | None, typer.Option(exists=True, help="Print the differences to the rows in this file instead.")
+]
+_FailUnder = Annotated[
+    list[str] | None, typer.Option(metavar="FIGURE=LIMIT", help="End with status 1 below it, as miou=0.5. Repeat.")
+]
+
+
 def benchmark(
-    models: Annotated[
-        list[str] | None,
-        typer.Option("--model", "-m", metavar="NAME", help="A model, or the folder of a fine-tuned one. Repeat."),
-    ] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every model.")] = False,
-    data: Annotated[Path | None, typer.Option(exists=True, help="Labelled images, in any known format.")] = None,
-    split: Annotated[str | None, typer.Option(help="Part of the data: test if there is one, else val.")] = None,
+    models: _Models = None,
+    everything: _Everything = False,
+    data: _Data = None,
+    split: _Split = None,
     map: MapOption = None,
-    merge: Annotated[
-        list[str] | None, typer.Option(metavar="OLD=NEW", help="Count classes as one in the figures only. Repeat.")
-    ] = None,
-    format: Annotated[
-        Form, typer.Option("--format", "-f", help="How rows are printed; json: one per line.")
-    ] = Form.table,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", file_okay=False, help="Keep rows, and a page with plots, here; go on from them."),
-    ] = None,
+    merge: _Merge = None,
+    format: _Format = Form.table,
+    out: _Out = None,
     resume: Annotated[bool, typer.Option(help="Take rows that --out has already.")] = True,
-    compare: Annotated[
-        Path | None, typer.Option(exists=True, help="Print the differences to the rows in this file instead.")
-    ] = None,
-    fail_under: Annotated[
-        list[str] | None, typer.Option(metavar="FIGURE=LIMIT", help="End with status 1 below it, as miou=0.5. Repeat.")
-    ] = None,
+    compare: _Compare = None,
+    fail_under: _FailUnder = None,
     seconds: Annotated[float, typer.Option(help="How long each measurement of time takes.")] = 10.0,
     hub: HubOption = None,
     device: DeviceOption = "auto",
@@ -70,7 +82,7 @@ def benchmark(
     Without --model those in the package are measured, without --data only their speed, on generated images.
     """
     from carseg.benchmarking import benchmark as measure
-    from carseg.benchmarking import compare_rows, failures, format_differences, format_rows, parse_limits, read_rows
+    from carseg.benchmarking import failures, parse_limits, read_rows
     from carseg.cli.process import prepare
     from carseg.data import parse_mapping
 
@@ -83,36 +95,34 @@ def benchmark(
     for name in names or ():
         with suppress(HubError, WeightsError):  # becomes a row that says so
             resolve_with_progress(name, hub=hub)
+    mapping, merged = parse_mapping(map or ()), parse_mapping(merge or ())
+    settings: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
+    settings |= {"hub": hub, "seconds": seconds, "out": out, "resume": resume}
     with ProgressBar("measuring") as bar:
-        rows = measure(
-            names,
-            data,
-            split=split,
-            mapping=parse_mapping(map or ()),
-            merge=parse_mapping(merge or ()),
-            hub=hub,
-            device=device,
-            runtime=runtime,
-            precision=precision,
-            threads=threads,
-            seconds=seconds,
-            out=out,
-            resume=resume,
-            report=lambda model, stage, done, total: bar.show(done / max(total, 1), f"{model}: {stage}"),
-        )
+
+        def report(model: str, stage: str, done: int, total: int) -> None:
+            bar.show(done / max(total, 1), f"{model}: {stage}")
+
+        rows = measure(names, data, split=split, mapping=mapping, merge=merged, report=report, **settings)
+    _print(rows, earlier, compare, format)
+    if out:
+        err(f"carseg: rows and report.html are in {out}")
+    unmet = [*(f"{row['model']}: {row['error']}" for row in rows if row["error"]), *failures(rows, limits)]
+    for sentence in unmet:
+        fail(sentence)
+    raise typer.Exit(int(bool(unmet)))
+
+
+def _print(rows: list[Row], earlier: list[Row] | None, file: Path | None, format: Form) -> None:
+    """Print the rows, or what differs from earlier ones, which a file holds."""
+    from carseg.benchmarking import compare_rows, format_differences, format_rows
+
     if earlier is None:
         text = format_rows(rows, format)
     else:
         differences = compare_rows(rows, earlier)
         text = format_differences(differences, format)
         if not differences:
-            err(f"carseg: {compare} has no figure of the same model, data and split")
+            err(f"carseg: {file} has no figure of the same model, data and split")
     if text:
         echo(text.rstrip("\n"))
-    if out:
-        err(f"carseg: rows and report.html are in {out}")
-    broken = [f"{row['model']}: {row['error']}" for row in rows if row["error"]]
-    unmet = failures(rows, limits)
-    for sentence in [*broken, *unmet]:
-        fail(sentence)
-    raise typer.Exit(int(bool(broken or unmet)))

@@ -70,7 +70,6 @@ def finetune(
     from carseg.architectures import list_architectures
     from carseg.cli.process import prepare
     from carseg.data import parse_mapping
-    from carseg.hub import CONFIG, read_config
     from carseg.training import finetune as train
     from carseg.training import read_start
 
@@ -104,10 +103,7 @@ def finetune(
             report=report if is_main_process else None,
         )
     if is_main_process:
-        echo(str(best))
-        reached = "".join(f"; validation mIoU {m.miou:.3f}" for m in read_config(best / CONFIG).metrics)
-        err(f"carseg: done{reached}; {out / 'report.html'} shows how it went")
-        err(f"carseg: try `carseg predict IMAGE --model {best}`")
+        _describe_end(best)
 
 
 def _describe_start(start: RunStart) -> None:
@@ -117,6 +113,16 @@ def _describe_start(start: RunStart) -> None:
     if start.new_tensors:
         parts = ", ".join(dict.fromkeys(name.partition(".")[0] for name in start.new_tensors))
         err(f"carseg: {len(start.new_tensors)} tensors begin, at least in part, with random weights: those of {parts}")
+
+
+def _describe_end(best: Path) -> None:
+    """Print where the weights are, and say how good they are and what to do with them."""
+    from carseg.hub import CONFIG, read_config
+
+    echo(str(best))
+    reached = "".join(f"; validation mIoU {m.miou:.3f}" for m in read_config(best / CONFIG).metrics)
+    err(f"carseg: done{reached}; {best.parent / 'report.html'} shows how it went")
+    err(f"carseg: try `carseg predict IMAGE --model {best}`")
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -38,6 +38,9 @@ _AHEAD = 4  # results that wait to be written; more would only take memory
 # With these no further file could be written either.
 _HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
+_Tile = Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")]
+_Threshold = Annotated[float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")]
+
 
 def predict(
     inputs: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files, folders, glob patterns, URLs.")],
@@ -55,12 +58,8 @@ def predict(
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
-    tile: Annotated[
-        int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")
-    ] = None,
-    threshold: Annotated[
-        float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")
-    ] = None,
+    tile: _Tile = None,
+    threshold: _Threshold = None,
     batch_size: Annotated[int | None, typer.Option(help="Images that are computed together.")] = None,
 ) -> None:
     """Segment images.
@@ -70,13 +69,9 @@ def predict(
     """
     from carseg.cli.outputs import plan, refuse_overwriting
     from carseg.cli.process import prepare
-    from carseg.inference import OUTPUT_SUFFIXES, load
+    from carseg.inference import load
 
-    kinds = [kind.strip() for kind in save.split(",") if kind.strip()]
-    if strange := [kind for kind in kinds if kind not in OUTPUT_SUFFIXES]:
-        raise typer.BadParameter(
-            f"cannot save {strange[0]!r}; known: {', '.join(OUTPUT_SUFFIXES)}", param_hint="--save"
-        )
+    kinds = _kinds(save)
     jobs, missing = plan(inputs, out)
     for error in missing:
         fail(error)
@@ -105,6 +100,17 @@ def predict(
     message = f"carseg: {total - failed} of {total} done in {short(time.monotonic() - began)} with {segmenter.name}"
     err(f"{message}; results are in {out}" if kinds and failed < total else message)
     raise typer.Exit(int(failed > 0))
+
+
+def _kinds(save: str) -> list[str]:
+    """Return the kinds of files that ``--save`` names."""
+    from carseg.inference import OUTPUT_SUFFIXES
+
+    kinds = [kind.strip() for kind in save.split(",") if kind.strip()]
+    if strange := [kind for kind in kinds if kind not in OUTPUT_SUFFIXES]:
+        known = ", ".join(OUTPUT_SUFFIXES)
+        raise typer.BadParameter(f"cannot save {strange[0]!r}; known: {known}", param_hint="--save")
+    return kinds
 
 
 def _written(

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,26 +92,31 @@ def export(
     published = precision == "int8" and not (images or calib) and data is None
     stated = published_agreement(resolved.info) if published else None
     compared = [] if stated else comparison_images(images or calib)
-    out = Path(out)
+    with _scratch(Path(out)) as folder:
+        ranges = None
+        if precision == "int8" and calib is not None:
+            ranges = calibrate(resolved, decoded(comparison_images(calib)))
+        model = b""
+        if format != "torch-export":
+            model = int8_model(resolved, ranges, format) if ranges else onnx_model(resolved, precision, format)
+        files, runtime = _WRITERS[format](resolved, precision, model, folder / resolved.info.name)
+        candidate = Segmenter(resolved.info, runtime)
+        result = stated or compare(reference(resolved), candidate, precision, compared, data)
+        if ranges is not None:
+            with suppress(OSError):  # a cache that cannot be written
+                put_int8_ranges(resolved.info, ranges)
+        moved = tuple(file.replace(Path(out, file.name)) for file in files)
+    return Exported(moved, *result, generated=result[0] == "agreement" and not (images or calib))
+
+
+@contextmanager
+def _scratch(out: Path) -> Iterator[Path]:
+    """Give a folder inside ``out``, which goes with it if it had to be made and nothing was moved there."""
     made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     try:
         with tempfile.TemporaryDirectory(prefix=".export-", dir=out) as folder:
-            stem = Path(folder, resolved.info.name)
-            ranges = (
-                None if precision != "int8" or calib is None else calibrate(resolved, decoded(comparison_images(calib)))
-            )
-            model = b""
-            if format != "torch-export":
-                model = onnx_model(resolved, precision, format) if not ranges else int8_model(resolved, ranges, format)
-            files, runtime = _WRITERS[format](resolved, precision, model, stem)
-            candidate = Segmenter(resolved.info, runtime)
-            result = stated or compare(reference(resolved), candidate, precision, compared, data)
-            if ranges is not None:
-                with suppress(OSError):  # a cache that cannot be written
-                    put_int8_ranges(resolved.info, ranges)
-            moved = tuple(file.replace(out / file.name) for file in files)
-        return Exported(moved, *result, generated=result[0] == "agreement" and not (images or calib))
+            yield Path(folder)
     finally:
         if made:
             with suppress(OSError):  # not empty: the export went well

@@ -14,12 +14,7 @@ from carseg.architectures import Network, list_architectures
 from carseg.data import Dataset, parse_augmentation
 from carseg.errors import DataError, OptionError, TrainingError, WeightsError
 from carseg.evaluation import Scores, to_metric
-from carseg.hub import (
-    DataSource,
-    ModelInfo,
-    find_info,
-    save_model,
-)
+from carseg.hub import DataSource, find_info, save_model
 from carseg.labels import LabelSet
 from carseg.runtimes import pick_device
 from carseg.training import losses, optim
@@ -52,7 +47,7 @@ def finetune(
         data: what ``carseg.data.load`` reads. Its validation split chooses the best state; where it has none a share of
             the training images is held out.
         out: the run folder.
-        config: all settings; None takes the defaults, or those a resumed run was started with.
+        config: None takes the defaults, or the settings a resumed run was started with.
         labels: a label set, or a known one's name, for a folder that does not name its classes.
         mapping: class name to new name, to rename, merge or ("") ignore classes of a folder.
         hub: where to look for weights first.
@@ -85,12 +80,26 @@ def finetune(
     begun = RunStart(str(model), config, asked, dict(mapping or {}), train.labels.classes, len(train), len(val or ()))
     if start is not None and _data(start) != _data(begun):
         raise DataError(f"{data} has changed since {run} was started: then {_data(start)}, now {_data(begun)}")
-    torch.manual_seed(config.seed)  # for the weights that are new
-    network, info, new = start_network(model, train.labels, config, hub=hub)
+    _train(run, begun, train, val, hub, resume, report)
+    return run / "best"
+
+
+def _train(
+    run: Path,
+    begun: RunStart,
+    train: Dataset,
+    val: Dataset | None,
+    hub: str | os.PathLike[str] | None,
+    resume: bool,
+    report: Callable[[dict[str, float]], None] | None,
+) -> None:
+    """Train to the end of the budget, and write the run's folder."""
+    torch.manual_seed(begun.config.seed)  # for the weights that are new
+    network, info, new = start_network(begun.model, train.labels, begun.config, hub=hub)
     info = replace(
         info,
         name=re.sub(r"[^A-Za-z0-9._-]+", "-", run.resolve().name).lstrip("._-") or "finetuned",
-        recipe=f"carseg finetune {model}",
+        recipe=f"carseg finetune {begun.model}",
         data=(*info.data, *_sources(train, val)),
     )
 
@@ -98,19 +107,18 @@ def finetune(
         measured = (to_metric(scores, train.name, "val"),) if scores else ()
         save_model(folder, trained, replace(info, metrics=measured))
 
-    trainer = Trainer(network, info.input, train, val, run, config, pack=write, report=report, hub=hub)
+    trainer = Trainer(network, info.input, train, val, run, begun.config, pack=write, report=report, hub=hub)
     if resume:
         trainer.resume()
     elif trainer.group.is_main_process:
         replace(begun, new_tensors=tuple(new)).write(run)
-    _run(trainer, info)
+    _run(trainer, info.architecture)
     if trainer.group.is_main_process:
-        write_report(run, val or train, device=config.device)
-    return run / "best"
+        write_report(run, val or train, device=begun.config.device)
 
 
-def _run(trainer: Trainer, info: ModelInfo) -> None:
-    """Train, and say what to do about a step that cannot be computed."""
+def _run(trainer: Trainer, architecture: str) -> None:
+    """Take the steps, and say what to do about one that cannot be computed."""
     try:
         trainer.run()
     except torch.OutOfMemoryError as error:
@@ -119,7 +127,7 @@ def _run(trainer: Trainer, info: ModelInfo) -> None:
     except ValueError as error:
         if "more than 1 value per channel" in str(error):  # torch's batch norm, after pooling to a single pixel
             advice = "use a larger batch_size or size, or a smaller accumulate"
-            raise OptionError(f"{info.architecture} cannot learn from one image at a time: {advice}") from error
+            raise OptionError(f"{architecture} cannot learn from one image at a time: {advice}") from error
         raise
 
 
