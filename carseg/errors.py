@@ -6,13 +6,8 @@ A message is one sentence that names the thing, the reason and the fix; the comm
 from __future__ import annotations
 
 import difflib
-import importlib
 import importlib.util
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
 
 
 class CarsegError(Exception):

@@ -57,14 +57,14 @@ class Variant:
     Attributes:
         name: its name in the table.
         start: the architecture, or the model, that a training starts from; "" for a finished model.
-        options: fields of the ``TrainingConfig`` that differ from the defaults.
+        config: fields of the ``TrainingConfig`` that differ from the defaults.
         model: name in the manifest; "" for a training.
         theirs: what the public project published, for the table.
     """
 
     name: str
     start: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
     model: str = ""
     theirs: str = ""
 
@@ -106,10 +106,10 @@ class Experiment:
         """
         models = load_manifest().models
         compared = [self.variants[0], variant] if variant.start else [variant]
-        behind = [(v.start, v.model, v.options.get("encoder"), v.options.get("teacher")) for v in compared]
+        behind = [(v.start, v.model, v.config.get("encoder"), v.config.get("teacher")) for v in compared]
         weights = [models[name].sha256 for names in behind for name in names if name in models]
         facts = [self.measure, self.images and asdict(self.images), self.input and asdict(self.input)]
-        definition = [[v.start, v.options, v.model] for v in compared]
+        definition = [[v.start, v.config, v.model] for v in compared]
         text = json.dumps([*facts, definition, weights, self.figures[0]], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -154,6 +154,6 @@ def _variant(row: dict[str, Any], table: dict[str, Any]) -> Variant:
     """Return a variant with what the experiment's variants share."""
     if "model" in row:
         return Variant(**row)
-    options = {**table.get("options", {}), **row.get("options", {})}
-    TrainingConfig(**options)  # raises now what makes no sense
-    return Variant(row["name"], row.get("start") or table["start"], options, theirs=row.get("theirs", ""))
+    config = {**table.get("config", {}), **row.get("config", {})}
+    TrainingConfig(**config)  # raises now what makes no sense
+    return Variant(row["name"], row.get("start") or table["start"], config, theirs=row.get("theirs", ""))

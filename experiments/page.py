@@ -16,7 +16,7 @@ from typing import NamedTuple
 from carseg.hub import ROOT, load_manifest
 from experiments import results
 from experiments.experiment import Experiment, read
-from experiments.results import Row
+from experiments.results import Outcome
 
 PAGE = ROOT / "docs" / "experiments.md"
 _MARKED = re.compile(r"(<!-- experiment: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -59,7 +59,7 @@ def with_tables(text: str) -> str:
     return _MARKED.sub(made, text)
 
 
-def table(experiment: Experiment, rows: Sequence[Row], minutes: float | None = None) -> str:
+def table(experiment: Experiment, rows: Sequence[Outcome], minutes: float | None = None) -> str:
     """Return what an experiment has found, as Markdown: the table, and below it how the figures were made.
 
     Args:
@@ -86,7 +86,7 @@ def table(experiment: Experiment, rows: Sequence[Row], minutes: float | None = N
     return "\n".join([*lines, "", _notes(experiment, shown, budget), ""])
 
 
-def _figures(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
+def _figures(experiment: Experiment, rows: Sequence[Outcome]) -> list[str]:
     """Return one cell per figure of the experiment; the first says why there is none."""
     measured = [row.figures for row in rows if not row.error]
     if not measured:
@@ -95,7 +95,7 @@ def _figures(experiment: Experiment, rows: Sequence[Row]) -> list[str]:
     return [_mean(COLUMNS[name], [m[name] for m in measured if name in m]) for name in experiment.figures]
 
 
-def _gain(experiment: Experiment, rows: Sequence[Row]) -> str:
+def _gain(experiment: Experiment, rows: Sequence[Outcome]) -> str:
     column = COLUMNS[experiment.figures[0]]
     return _mean(column, [row.figures["gain"] for row in rows if "gain" in row.figures], sign="+")
 
@@ -108,12 +108,12 @@ def _mean(column: Column, figures: Sequence[tuple[float, ...]], sign: str = "") 
     return f"{texts[0]} ({texts[1]} to {texts[2]})" if len(texts) == 3 else texts[0]
 
 
-def _value(name: str, row: Row) -> str:
+def _value(name: str, row: Outcome) -> str:
     column = COLUMNS[name]
     return f"{row.figures[name][0] * column.times:.{column.digits}f}" if name in row.figures else "failed"
 
 
-def _notes(experiment: Experiment, rows: Sequence[Row], budget: float) -> str:
+def _notes(experiment: Experiment, rows: Sequence[Outcome], budget: float) -> str:
     """Return paragraphs on how the figures were made, what is missing, and the command."""
     notes = []
     measured = [row for row in rows if not row.error]
@@ -134,7 +134,7 @@ def _notes(experiment: Experiment, rows: Sequence[Row], budget: float) -> str:
     return "\n\n".join(notes)
 
 
-def _how(experiment: Experiment, rows: Sequence[Row], budget: float) -> str:
+def _how(experiment: Experiment, rows: Sequence[Outcome], budget: float) -> str:
     if experiment.measure == "side-by-side":
         return "Figures of the manifest, on the test split; milliseconds are end to end, one image at a time."
     assert experiment.images is not None
@@ -147,7 +147,7 @@ def _how(experiment: Experiment, rows: Sequence[Row], budget: float) -> str:
     return f"Measured on {where}{trained}; 95 % intervals over the images."
 
 
-def _where(rows: Sequence[Row]) -> str:
+def _where(rows: Sequence[Outcome]) -> str:
     devices, commits = (
         ", ".join(dict.fromkeys(values)) for values in zip(*((r.device, r.commit) for r in rows), strict=True)
     )

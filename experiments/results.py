@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent / "results"
 
 
 @dataclass(frozen=True)
-class Row(Record):
+class Outcome(Record):
     """The figures of one variant and seed.
 
     Attributes:
@@ -50,16 +50,16 @@ class Row(Record):
         return self.variant, self.seed, self.minutes
 
 
-def read(experiment: Experiment, folder: Path = FOLDER) -> list[Row]:
+def read(experiment: Experiment, folder: Path = FOLDER) -> list[Outcome]:
     """Return the rows of the experiment's variants as they are now; none before it was run."""
     path = folder / f"{experiment.name}.jsonl"
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     identities = {variant.name: experiment.identity(variant) for variant in experiment.variants}
-    rows: list[Row] = [from_plain(Row, json.loads(line)) for line in lines]
+    rows: list[Outcome] = [from_plain(Outcome, json.loads(line)) for line in lines]
     return [row for row in rows if identities.get(row.variant) == row.identity]
 
 
-def write(experiment: Experiment, rows: Iterable[Row], folder: Path = FOLDER) -> None:
+def write(experiment: Experiment, rows: Iterable[Outcome], folder: Path = FOLDER) -> None:
     """Write the file anew, in the order of the variants."""
     order = [variant.name for variant in experiment.variants]
     folder.mkdir(parents=True, exist_ok=True)

@@ -36,7 +36,7 @@ from experiments import results as rows_of
 from experiments.experiment import Experiment, Variant, read
 from experiments.measures import Measured, machine, measure
 from experiments.paired import difference
-from experiments.results import Row
+from experiments.results import Outcome
 from recipes import backbones
 from recipes.recipe import data_root
 
@@ -62,7 +62,7 @@ def main(
 
 def run(
     experiment: Experiment, device: str, folder: Path, results: Path, *, report: Callable[[str], None]
-) -> list[Row]:
+) -> list[Outcome]:
     """Train and measure every variant with every seed; return all rows, which are written as soon as they are there.
 
     Args:
@@ -90,8 +90,8 @@ def run(
     return rows
 
 
-def _row(experiment: Experiment, variant: Variant, seed: int, device: str, folder: Path) -> Row:
-    row = Row(
+def _row(experiment: Experiment, variant: Variant, seed: int, device: str, folder: Path) -> Outcome:
+    row = Outcome(
         variant=variant.name,
         seed=seed,
         minutes=experiment.minutes,
@@ -117,7 +117,7 @@ def _row(experiment: Experiment, variant: Variant, seed: int, device: str, folde
 def train(experiment: Experiment, variant: Variant, seed: int, device: str, folder: Path) -> Trainer:
     """Train a variant, or go on with it; ``folder/best`` then holds the network as it is at the end."""
     assert experiment.images is not None and experiment.input is not None  # read() refuses a training without
-    config = TrainingConfig(**variant.options, minutes=experiment.minutes, seed=seed, device=device)
+    config = TrainingConfig(**variant.config, minutes=experiment.minutes, seed=seed, device=device)
     if config.encoder is not None:
         config = replace(config, encoder=str(_encoder(config.encoder, folder.parent)))
     images = experiment.images.open("train")
@@ -143,7 +143,7 @@ def _encoder(name: str, folder: Path) -> str | Path:
 
 
 def _gain(
-    experiment: Experiment, seed: int, row: Row, measured: Measured, folder: Path
+    experiment: Experiment, seed: int, row: Outcome, measured: Measured, folder: Path
 ) -> dict[str, tuple[float, ...]]:
     """Return what a variant is better by than the first; nothing for that one, or where its matrices are gone."""
     first = experiment.variants[0]

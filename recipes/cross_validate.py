@@ -30,9 +30,9 @@ from recipes.run import made, train
 def main(
     name: str,
     count: Annotated[int, typer.Option("--folds", min=2)] = 4,
-    changes: Annotated[list[str] | None, typer.Option("--set", help="another value of an option, as in TOML")] = None,
+    changes: Annotated[list[str] | None, typer.Option("--set", help="another value of a setting, as in TOML")] = None,
     device: str = "auto",
-    runs: Annotated[Path, typer.Option(help="where the run folders of these options go")] = Path("runs/folds"),
+    runs: Annotated[Path, typer.Option(help="where the run folders of these settings go")] = Path("runs/folds"),
 ) -> None:
     keep_memory()
     recipe = recipes.read(name)

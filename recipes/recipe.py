@@ -143,7 +143,7 @@ def read(name: str) -> Recipe:
     if not exists(name):
         raise OptionError(f"no recipe {name!r}; there are {', '.join(sorted(p.stem for p in FOLDER.glob('*.toml')))}")
     table = tomllib.loads(path.read_text("utf-8"))
-    rounds = [{**table["options"], **changed} for changed in table.get("rounds", [{}])]
+    rounds = [{**table["config"], **changed} for changed in table.get("rounds", [{}])]
     for config in rounds[1:]:
         config["encoder"] = None
     if rounds[0].get("encoder", "").endswith(".safetensors"):

@@ -159,9 +159,9 @@ def _begin(run: Path, config: TrainingConfig) -> None:
         OptionError: the folder holds a round that was begun with another one.
     """
     run.mkdir(parents=True, exist_ok=True)
-    path, text = run / "options.json", json.dumps(asdict(config), indent=1)
+    path, text = run / "training.json", json.dumps(asdict(config), indent=1)
     if (run / STATE).exists() and not (path.exists() and path.read_text("utf-8") == text):
-        raise OptionError(f"{run} was begun with other options: delete it, or choose another --runs")
+        raise OptionError(f"{run} was begun with another configuration: delete it, or choose another --runs")
     path.write_text(text, "utf-8")
 
 

@@ -55,7 +55,7 @@ STRANGERS = {
     ("hub", "masks"),
     ("architectures", "masks"),
 }
-FACTS = {"labels", "figures", "errors", "_files", "_env", "_lazy", "_label_sets", "_version"}
+FACTS = {"labels", "figures", "errors", "_files", "_env", "_arrays", "_lazy", "_label_sets", "_version"}
 SOCKETS = {"socket", "requests", "urllib3", "urllib.request", "http.client", "huggingface_hub"}
 OUTSIDE = ("recipes", "experiments", "benchmarks", "docs", "examples")
 

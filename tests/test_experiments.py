@@ -24,7 +24,7 @@ from experiments import page, results
 from experiments.experiment import Experiment, Images, names, read
 from experiments.measures import quality
 from experiments.paired import difference
-from experiments.results import Row
+from experiments.results import Outcome
 from experiments.run import run, train
 
 from drawn_data import draw_mask, index_folder
@@ -46,19 +46,19 @@ size = [32, 32]
 mean = [0.5, 0.5, 0.5]
 std = [0.5, 0.5, 0.5]
 
-[options]
+[config]
 batch_size = 4
 augment = "none"
 precision = "float32"
 
 [[variants]]
 name = "Dice"
-options = { loss = "dice" }
+config = { loss = "dice" }
 theirs = "chosen"
 
 [[variants]]
 name = "focal"
-options = { loss = "focal", encoder = "missing.safetensors" }
+config = { loss = "focal", encoder = "missing.safetensors" }
 """
 
 
@@ -76,12 +76,12 @@ def written(folder: Path, text: str) -> Experiment:
     return read("drawn", folder)
 
 
-def row(experiment: Experiment, variant: int = 0, **fields: object) -> Row:
+def row(experiment: Experiment, variant: int = 0, **fields: object) -> Outcome:
     """Return a row as a run would write it."""
     chosen = experiment.variants[variant]
     known = {"variant": chosen.name, "seed": 0, "minutes": experiment.minutes, "images": 3, "epochs": 2.0}
     about = {"identity": experiment.identity(chosen), "commit": "abc", "device": "a processor"}
-    return Row(**{**known, **about, **fields})  # type: ignore[arg-type]
+    return Outcome(**{**known, **about, **fields})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", names())
@@ -139,7 +139,7 @@ def test_rows_count_no_more_once_what_they_learned_from_is_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     models, name = load_manifest().models, "fpn-mobilenetv2-bdd"
-    learned = [DRAWN, *(DRAWN.replace("[options]", f'[options]\n{key} = "{name}"') for key in ("encoder", "teacher"))]
+    learned = [DRAWN, *(DRAWN.replace("[config]", f'[config]\n{key} = "{name}"') for key in ("encoder", "teacher"))]
     experiments = [replace(written(tmp_path, text), name=str(i)) for i, text in enumerate(learned)]
     for experiment in experiments:
         results.write(experiment, [row(experiment)], tmp_path)

@@ -44,7 +44,7 @@ size = [32, 32]
 mean = [0.5, 0.5, 0.5]
 std = [0.5, 0.5, 0.5]
 
-[options]
+[config]
 size = [32, 32]
 batch_size = 2
 precision = "float32"
@@ -167,7 +167,7 @@ def test_a_trial_is_not_taken_for_the_run_itself(folder: Path) -> None:
     places = {"device": "cpu", "runs": folder / "runs", "weights": folder / "weights"}
     run.main("final", minutes=0.02, **places)
     run.main("final", minutes=0.02, **places)  # finished already, and measured again
-    with pytest.raises(OptionError, match="step-1 was begun with other options"):
+    with pytest.raises(OptionError, match="step-1 was begun with another configuration"):
         run.main("final", minutes=0.03, **places)
 
 

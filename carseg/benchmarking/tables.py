@@ -13,12 +13,12 @@ from carseg.benchmarking.rows import KEYS, Row, runs_on
 from carseg.errors import unknown_name
 from carseg.figures import FIGURES, Figure
 
-FORMATS = ("table", "json", "csv", "md")
+ROW_FORMATS = ("table", "json", "csv", "md")
 Column = tuple[str, Callable[[Row], str]]  # head, and the text of a row's cell, "" where there is nothing to say
 
 
 def format_rows(rows: Sequence[Row], form: str = "table") -> str:
-    """Return rows in one of ``FORMATS``; a table and Markdown leave out columns in which there is nothing.
+    """Return rows in one of ``ROW_FORMATS``; a table and Markdown leave out columns in which there is nothing.
 
     Raises:
         UnknownNameError: no such format.
@@ -27,7 +27,7 @@ def format_rows(rows: Sequence[Row], form: str = "table") -> str:
 
 
 def format_differences(differences: Sequence[dict[str, Any]], form: str = "table") -> str:
-    """Return the differences of ``carseg.benchmarking.compare_rows`` in one of ``FORMATS``.
+    """Return the differences of ``carseg.benchmarking.compare_rows`` in one of ``ROW_FORMATS``.
 
     Raises:
         UnknownNameError: no such format.
@@ -83,7 +83,7 @@ def _format(rows: Sequence[Row], form: str, keys: Iterable[str], shown: list[Col
         lines = (" | ".join(cell.replace("|", "\\|") for cell in line) for line in cells)
         head, *body = (f"| {line} |" for line in lines)
         return "\n".join([head, "|" + " --- |" * len(shown), *body]) + "\n"
-    raise unknown_name("format", form, FORMATS)
+    raise unknown_name("format", form, ROW_FORMATS)
 
 
 def _table(cells: list[list[str]]) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageChops, ImageFilter
 
+from carseg._arrays import Uint8Array
 from carseg.errors import OptionError
 
-Pixels = npt.NDArray[np.uint8]
 
-
-def foreground_alpha(mask: Pixels, foreground: Collection[int], *, feather: float = 0) -> Pixels:
+def foreground_alpha(mask: Uint8Array, foreground: Collection[int], *, feather: float = 0) -> Uint8Array:
     """Return the opacity of each pixel of a cut-out, uint8 (H, W): 255 for the foreground, 0 for the rest.
 
     Args:
@@ -29,7 +27,7 @@ def foreground_alpha(mask: Pixels, foreground: Collection[int], *, feather: floa
     return np.asarray(alpha)
 
 
-def cut_out(rgb: Pixels, alpha: Pixels) -> Pixels:
+def cut_out(rgb: Uint8Array, alpha: Uint8Array) -> Uint8Array:
     """Return the foreground, RGBA uint8 (H, W, 4); transparent pixels are black, so that no file reveals them.
 
     Args:
@@ -39,7 +37,7 @@ def cut_out(rgb: Pixels, alpha: Pixels) -> Pixels:
     return np.where(alpha[..., None] > 0, np.dstack([rgb, alpha]), np.uint8(0))
 
 
-def composite(rgb: Pixels, alpha: Pixels, background: Pixels) -> Pixels:
+def composite(rgb: Uint8Array, alpha: Uint8Array, background: Uint8Array) -> Uint8Array:
     """Return the foreground over another image of the same size, RGB uint8 (H, W, 3).
 
     Args:

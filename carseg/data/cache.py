@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from carseg._arrays import Uint8Array
 from carseg.data.dataset import Sample
 from carseg.images import resize
 
@@ -20,8 +20,8 @@ from carseg.images import resize
 class Cache(NamedTuple):
     """The two arrays, mapped from the disk: images uint8 (N, 3, H, W) and masks uint8 (N, H, W)."""
 
-    images: npt.NDArray[np.uint8]
-    masks: npt.NDArray[np.uint8]
+    images: Uint8Array
+    masks: Uint8Array
 
 
 def build_cache(samples: Sequence[Sample], size: tuple[int, int], folder: Path, *, workers: int = 2) -> Cache:

@@ -25,7 +25,7 @@ def concat(datasets: Sequence[Dataset]) -> Dataset:
         if dataset.labels.classes != first.labels.classes:
             raise DataError(f"{dataset.name} and {first.name} have different classes: relabel one of them")
     samples = tuple(replace(sample, name=f"{dataset.name}/{sample.name}") for dataset in datasets for sample in dataset)
-    return Dataset("+".join(names), first.split, "pooled", first.labels, samples)
+    return Dataset("+".join(names), first.split, "several", first.labels, samples)
 
 
 def remap_classes(dataset: Dataset, labels: LabelSet, names: Mapping[str, str]) -> Dataset:

@@ -30,4 +30,4 @@ def load_unlabeled(folder: str | os.PathLike[str], labels: LabelSet) -> Dataset:
     samples = tuple(Sample(name, file, _NoLabel(), table) for name, file in images_below(path).items())
     if not samples:
         raise DataError(f"no image lies below {path}")
-    return Dataset(f"{path.name} without labels", "", "unlabelled", labels, samples)
+    return Dataset(f"{path.name} without labels", "", "unlabeled", labels, samples)

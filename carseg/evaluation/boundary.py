@@ -7,8 +7,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from carseg._arrays import Uint8Array
 from carseg.evaluation.confusion import Counts, mean, ratio
-from carseg.images import Uint8Array
 
 TOLERANCE = (75, 10_000)  # 0.75 % of the diagonal, as whole numbers so that distances are compared exactly
 

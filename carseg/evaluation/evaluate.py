@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import torch
 
+from carseg._arrays import Float32Array, Uint8Array
 from carseg.architectures import Network
 from carseg.data import Dataset, Sample
 from carseg.evaluation.metrics import Evaluation, Scores
 from carseg.hub import InputSpec
-from carseg.images import Float32Array, Uint8Array
 from carseg.inference import prefetch, preprocess, to_mask
 from carseg.runtimes import TorchRuntime
 

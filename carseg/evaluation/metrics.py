@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from carseg._arrays import Uint8Array
 from carseg.errors import DataError, OptionError, unknown_name
 from carseg.evaluation.bootstrap import percentiles, resamples
 from carseg.evaluation.boundary import boundary_f1
 from carseg.evaluation.confusion import Counts, Floats, class_dice, class_iou, ratio, side_error, weighted_mean
 from carseg.figures import QUALITY, Estimate, Figures, flat
 from carseg.hub import Metric
-from carseg.images import Uint8Array
 from carseg.labels import IGNORE, LabelSet, label_set
 
 Interval = tuple[float, float]

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from carseg._arrays import Uint8Array
 from carseg.errors import ExportError, ImageError
 from carseg.hub import ModelInfo
-from carseg.images import Uint8Array
 from carseg.inference import Segmenter, find_images, load_image
 from carseg.runtimes import AGREEMENT, cpu, int8_ranges
 

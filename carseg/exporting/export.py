@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from carseg._arrays import Float32Array, Uint8Array
 from carseg._version import __version__
 from carseg.errors import OptionError, require_extra
 from carseg.exporting.acceptance import compare, comparison_images, decoded, published_agreement, reference
 from carseg.exporting.anylabeling import anylabeling_config
 from carseg.hub import ModelInfo, Range, resolve, to_plain
-from carseg.images import Float32Array, Uint8Array
 from carseg.inference import Segmenter, preprocess
 from carseg.runtimes import Runtime, int8_model, onnx_model, put_int8_ranges
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from carseg.data import Dataset
     from carseg.hub import ResolvedWeights
 
-FORMATS = {"onnx": ("float32", "int8"), "openvino": ("float32", "bfloat16", "int8"), "torch-export": ("float32",)}
+PRECISIONS = {"onnx": ("float32", "int8"), "openvino": ("float32", "bfloat16", "int8"), "torch-export": ("float32",)}
 
 
 @dataclass(frozen=True)
@@ -150,10 +150,10 @@ def facts(info: ModelInfo) -> dict[str, str]:
 
 
 def _check(format: str, precision: str) -> None:
-    if format not in FORMATS:
-        raise OptionError(f"no format {format!r}; known: {', '.join(FORMATS)}")
-    if precision not in FORMATS[format]:
-        raise OptionError(f"{format} cannot be exported as {precision}; it can as {', '.join(FORMATS[format])}")
+    if format not in PRECISIONS:
+        raise OptionError(f"no format {format!r}; known: {', '.join(PRECISIONS)}")
+    if precision not in PRECISIONS[format]:
+        raise OptionError(f"{format} cannot be exported as {precision}; it can as {', '.join(PRECISIONS[format])}")
     needed = {"onnx": ["onnxruntime"], "openvino": ["openvino"], "torch-export": []}[format]
     for package in [*needed, *(["onnxruntime"] if precision == "int8" else [])]:
         require_extra(package, format, f"exporting to {format}")  # formats that need one are called like their extra

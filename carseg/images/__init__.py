@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from carseg._arrays import Float32Array, Uint8Array
 from carseg.images import draw
-from carseg.images.arrays import Float32Array, Uint8Array
 from carseg.images.decode import SUFFIXES, LoadedImage, decode, exif_transpose
 from carseg.images.draw import index_image
 from carseg.images.resize import resize

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from carseg._arrays import Uint8Array
 from carseg.errors import ImageError, ImageNotFoundError, MissingExtraError
-from carseg.images.arrays import Uint8Array
 
 _FORMATS = "jpg jpeg jfif mpo png webp bmp tif tiff gif ppm pgm jp2 avif heic heif"
 SUFFIXES = frozenset(f".{name}" for name in _FORMATS.split())

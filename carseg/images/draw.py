@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from carseg._arrays import Uint8Array
 from carseg.errors import OptionError
-from carseg.images.arrays import Uint8Array
 from carseg.labels import IGNORE, Color, LabelSet
 from carseg.masks import rle
 

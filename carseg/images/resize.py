@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from carseg.images.arrays import Uint8Array
+from carseg._arrays import Uint8Array
 
 
 def resize(rgb: Uint8Array, size: tuple[int, int]) -> Uint8Array:

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from carseg.images.arrays import Uint8Array
+from carseg._arrays import Uint8Array
 
 
 def synthetic_images(count: int, size: tuple[int, int] = (720, 1280)) -> list[bytes]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from carseg.images import Float32Array, Uint8Array
+from carseg._arrays import Float32Array, Uint8Array
 from carseg.labels import IGNORE
 
 _BAND = 64  # about so many image rows are interpolated together: few calls of numpy, all in the processor's cache

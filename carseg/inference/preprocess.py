@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from carseg._arrays import Float32Array, Uint8Array
 from carseg.hub import InputSpec
-from carseg.images import Float32Array, Uint8Array, resize
+from carseg.images import resize
 
 if TYPE_CHECKING:
     from torch import Tensor

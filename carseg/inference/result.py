@@ -17,9 +17,9 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from carseg._arrays import Uint8Array
 from carseg._files import replacing
 from carseg.cars import composite, cut_out, foreground_alpha
 from carseg.data import coco_document
@@ -87,9 +87,9 @@ class Result:
 
     def __init__(
         self,
-        mask: NDArray[np.uint8],
+        mask: Uint8Array,
         labels: LabelSet,
-        image: NDArray[np.uint8],
+        image: Uint8Array,
         *,
         source: str = "",
         model: str = "",
@@ -155,7 +155,7 @@ class Result:
         return draw.overlay(self.image, self.mask, self.labels, alpha=alpha, legend=legend)
 
     def cutout(
-        self, background: Color | str | Image.Image | NDArray[np.uint8] | None = None, *, feather: float = 0
+        self, background: Color | str | Image.Image | Uint8Array | None = None, *, feather: float = 0
     ) -> Image.Image:
         """Return the foreground of the label set (RGBA): all but the background, of a road scene the cars.
 
@@ -174,7 +174,7 @@ class Result:
             return Image.fromarray(cut_out(self.image, alpha))
         return Image.fromarray(composite(self.image, alpha, self._backdrop(background))).convert("RGBA")
 
-    def _backdrop(self, background: Color | str | Image.Image | NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _backdrop(self, background: Color | str | Image.Image | Uint8Array) -> Uint8Array:
         size = self.width, self.height
         if isinstance(background, (np.ndarray, Image.Image)):
             return np.asarray(ImageOps.fit(Image.fromarray(decode(background).rgb), size))

@@ -10,9 +10,10 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from carseg._arrays import Float32Array, Uint8Array
 from carseg.errors import CarsegError, OptionError
 from carseg.hub import ModelInfo, licence_notice, resolve
-from carseg.images import Float32Array, LoadedImage, Uint8Array
+from carseg.images import LoadedImage
 from carseg.inference.postprocess import class_scores, to_mask
 from carseg.inference.prefetch import prefetch
 from carseg.inference.preprocess import preprocess

@@ -6,9 +6,7 @@ import importlib
 import importlib.util
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from carseg._arrays import Float32Array
 from carseg.errors import OptionError, unknown_name
 from carseg.runtimes import cpu
 
@@ -43,7 +41,7 @@ class Runtime(Protocol):
     device: str
     batch_size: int
 
-    def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def __call__(self, batch: Float32Array) -> Float32Array:
         """Return float32 logits (N, C, h', w') of normalized images, float32 (N, 3, h, w)."""
         ...
 

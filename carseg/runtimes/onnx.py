@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
+from carseg._arrays import Float32Array
 from carseg.errors import OptionError, require_extra
 from carseg.runtimes.artifacts import onnx_model
 
@@ -50,6 +48,6 @@ class OnnxRuntime:
         self.input = source.name
         self.precision = precision
 
-    def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def __call__(self, batch: Float32Array) -> Float32Array:
         [logits] = self.session.run(None, {self.input: batch})
         return logits

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from carseg._arrays import Float32Array
 from carseg._env import environment_variable
 from carseg.errors import OptionError, require_extra
 from carseg.hub import cached
@@ -117,7 +117,7 @@ class OpenVinoRuntime:
             self._requests[key] = self._compiled(key).create_infer_request()
         return self._requests[key]
 
-    def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def __call__(self, batch: Float32Array) -> Float32Array:
         with self._lock:
             request = self.prepare(batch.shape[2:])
             return np.concatenate([request.infer([image[None]], share_inputs=True)[0] for image in batch])

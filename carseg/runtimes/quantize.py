@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from carseg._arrays import Float32Array
 from carseg.errors import OptionError
 from carseg.hub import Range
 
@@ -27,7 +27,7 @@ INPUT_PLACE = "pictures"  # the place of the network's input; fixed: manifests h
 _SCOPES = "pkg.torch.onnx.name_scopes"  # metadata of a node: the modules it is in
 
 
-def observe(model: bytes, inputs: Iterable[npt.NDArray[np.float32]]) -> dict[str, Range]:
+def observe(model: bytes, inputs: Iterable[Float32Array]) -> dict[str, Range]:
     """Return the (lowest, highest) value of every tensor that int8 needs, by its place; averaged over the images.
 
     Args:
@@ -41,7 +41,7 @@ def observe(model: bytes, inputs: Iterable[npt.NDArray[np.float32]]) -> dict[str
         def __init__(self) -> None:
             self.rest = iter(inputs)
 
-        def get_next(self) -> dict[str, npt.NDArray[np.float32]] | None:
+        def get_next(self) -> dict[str, Float32Array] | None:
             x = next(self.rest, None)
             return None if x is None else {name: x}
 
@@ -84,7 +84,7 @@ def quantize(model: bytes, ranges: Mapping[str, Range], *, seven_bits: bool = Fa
     return content
 
 
-def _short(value: npt.NDArray[np.float32]) -> float:
+def _short(value: Float32Array) -> float:
     return float(f"{value.item():.4g}")  # more digits than 256 steps can tell apart
 
 

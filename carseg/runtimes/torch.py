@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
+from carseg._arrays import Float32Array
 from carseg.errors import OptionError
 from carseg.hub import create_model, load_into
 from carseg.runtimes import cpu
@@ -61,7 +60,7 @@ class TorchRuntime:
         self.batch_size = 1 if device.type == "cpu" else 8
 
     @torch.inference_mode()
-    def __call__(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def __call__(self, batch: Float32Array) -> Float32Array:
         x = torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
         return self.network(x).float().cpu().contiguous().numpy()
 
