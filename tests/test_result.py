@@ -239,7 +239,7 @@ def test_a_coco_document_is_read_by_pycocotools(result, polygons, tmp_path, caps
     file = tmp_path / "coco.json"
     file.write_text(json.dumps(coco_document([result, make([[WHEEL, 0]])], polygons=polygons)))
     coco = COCO(str(file))
-    assert [image["file_name"] for image in coco.dataset["images"]] == ["some/car 1.jpg", "image-2"]
+    assert [image["file_name"] for image in coco.dataset["images"]] == ["some/car 1.jpg", "picture-2"]
     assert coco.getCatIds(catNms=["hood"]) == [HOOD + 1]
     assert len(coco.getCatIds()) == 18  # all parts, not the background
     assert [(a["id"], a["image_id"]) for a in coco.dataset["annotations"]] == [(1, 1), (2, 1), (3, 2)]
