@@ -13,7 +13,7 @@ from html import escape
 
 from carseg.reporting.plots import GRID, INKS, line, svg, text
 
-_LEFT, _TOP, _BOTTOM = 62, 14, 46  # margins
+_TOP, _BOTTOM = 14, 46  # margins
 _LETTER, _LINE, _DOT = 6.6, 14, 4.5  # the width of a letter, a line of text, the radius of a point
 
 
@@ -69,7 +69,7 @@ def xy_plot(
             parts.append(f'<polyline points="{corners}" fill="none" stroke="{ink}" stroke-width="2"/>')
         parts += (_dot(p, ink, axes) for p in points)
     parts += _names([(name, axes.x(points[-1].x), axes.y(points[-1].y)) for name, points in named])
-    parts.append(text((_LEFT + width - axes.right) / 2, height - 6, x_title, "middle"))
+    parts.append(text((axes.left + width - axes.right) / 2, height - 6, x_title, "middle"))
     parts.append(
         f'<text transform="translate(13 {(_TOP + height - _BOTTOM) / 2}) rotate(-90)" text-anchor="middle">'
         f"{escape(y_title)}</text>"
@@ -91,6 +91,7 @@ class _Axes:
         self.right = 30 + _LETTER * max(len(name) for name, _ in named)
         ends = [end for p in points for end in (p.y, *(p.interval or ()))]
         self.levels = _ticks(0.0 if from_zero else min(ends), max(ends))
+        self.left = 34 + _LETTER * max(len(_number(level)) for level in self.levels)
         across = [math.log2(p.x) if log_x else p.x for p in points]
         if log_x:
             self.steps = [float(power) for power in range(math.floor(min(across)), math.floor(max(across)) + 2)]
@@ -100,7 +101,7 @@ class _Axes:
     def x(self, value: float) -> float:
         place = math.log2(value) if self.log_x else value
         share = (place - self.steps[0]) / (self.steps[-1] - self.steps[0])
-        return _LEFT + share * (self.width - _LEFT - self.right)
+        return self.left + share * (self.width - self.left - self.right)
 
     def y(self, value: float) -> float:
         share = (value - self.levels[0]) / (self.levels[-1] - self.levels[0])
@@ -114,8 +115,12 @@ class _Axes:
             yield text(x, self.height - _BOTTOM + 18, f"{value:g}", "middle")
         for level in self.levels:
             y = self.y(level)
-            yield line(_LEFT, y, self.width - self.right, y, GRID, css="grid")
-            yield text(_LEFT - 8, y + 4, f"{level:.4g}", "end")
+            yield line(self.left, y, self.width - self.right, y, GRID, css="grid")
+            yield text(self.left - 8, y + 4, _number(level), "end")
+
+
+def _number(level: float) -> str:
+    return f"{level:.4g}"
 
 
 def _ticks(low: float, high: float) -> list[float]:
