@@ -2,73 +2,42 @@
 
     python examples/draw_car.py [OUT.jpg] [--scale 0.5]
 
-The car is a signed distance function: side silhouettes bent along the plan and cut by a front profile, wheels and
-mirrors added, arches taken away. Rays are marched to it; where they hit, the point tells the material. Units are
-metres: x forward, y to the car's left (|y| in most places: both sides are alike), z up. Needs numpy and Pillow; takes
-about 20 seconds of one core and gives the same image every time.
+Rays are marched to the car, whose shape is in car_shape.py; where they hit, the point tells the material. Needs numpy
+and Pillow; takes about 20 seconds of one core and gives the same image every time.
 """
 
 from __future__ import annotations
 
 import argparse
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from car_shape import (
+    AXLES,
+    BUMPER,
+    CABIN_SIDE,
+    DOORS,
+    FRAME,
+    GRILLE,
+    INTAKE,
+    LAMP,
+    STRIP,
+    TYRE,
+    cabin_side,
+    distance,
+    smooth,
+    straightened,
+    to_axle,
+    to_line,
+    within,
+)
+
 WIDTH, HEIGHT, SAMPLES = 960, 720, 2
 EYE, TARGET, FOCAL = np.array([5.5, 4.5, 1.5]), np.array([0.13, 0.0, 0.70]), 4.15
 SUN = np.array([0.25, 0.62, 0.74]) / np.linalg.norm([0.25, 0.62, 0.74])
 PAINT, BLACK, STEEL = np.array([0.165, 0.185, 0.21]), np.array([0.012, 0.012, 0.013]), np.array([0.26, 0.265, 0.275])
-AXLES, TYRE, TRACK = (1.37, -1.36), 0.335, 0.79
-
-
-def path(text):
-    """Corners "u v, u v, ..." as an array."""
-    return np.array(text.replace(",", " ").split(), float).reshape(-1, 2)
-
-
-# Silhouettes and doors as x, z; the face as y, z; what goes round the front corner as angle / 80 degrees, z.
-BODY = path("""2.08 .19, 2.20 .23, 2.25 .33, 2.27 .47, 2.245 .60, 2.18 .69, 2.05 .755, 1.75 .835, 1.35 .90, .98 .945,
-    .4 .945, -.4 .955, -1.2 .985, -1.7 1.015, -2.08 1.02, -2.2 .97, -2.24 .8, -2.27 .55, -2.22 .34,
-    -2.05 .22, -1 .19, 1 .19""")
-CABIN = path("""1.18 .86, 1.06 .94, .70 1.17, .36 1.36, .08 1.44, -.32 1.475, -.78 1.455, -1.16 1.38, -1.54 1.21,
-    -1.9 1.02, -1.95 .87, 0 .80""")
-DOORS = (
-    path("""-.245 .30, -.25 .6, -.245 1, -.25 .6, -.245 .30, .74 .30, .80 .36, .86 .7, .84 1"""),
-    path("""-.245 .30, -.82 .30, -.87 .42, -.96 .60, -1.13 .76, -1.27 .88, -1.34 1"""),
-)
-GRILLE, FRAME = path("0 .645, .40 .635, .455 .58, .40 .49, 0 .48"), path("0 .65, .40 .64, .46 .58, .40 .485, 0 .475")
-INTAKE = path("0 .33, .55 .33, .64 .285, .58 .235, 0 .235")
-LAMP = path(".30 .60, .36 .68, .56 .74, .85 .81, .87 .775, .78 .70, .62 .64, .44 .59")
-STRIP, BUMPER = path(".33 .614, .44 .604, .62 .654, .78 .714, .85 .78"), path(".85 .775, .99 .60")
-
-
-def to_line(p, corners):
-    """Distance of points (..., 2) to a line through corners."""
-    nearest = np.full(p.shape[:-1], 9.0)
-    for a, b in pairwise(corners):
-        t = np.clip(((p - a) @ (b - a)) / ((b - a) @ (b - a)), 0, 1)
-        nearest = np.minimum(nearest, np.linalg.norm(p - a - t[..., None] * (b - a), axis=-1))
-    return nearest
-
-
-def within(p, corners):
-    result = np.zeros(p.shape[:-1], bool)
-    for a, b in zip(corners, np.roll(corners, -1, 0), strict=True):
-        crosses = (a[1] > p[..., 1]) != (b[1] > p[..., 1])
-        result ^= crosses & (p[..., 0] < a[0] + (p[..., 1] - a[1]) * (b[0] - a[0]) / (b[1] - a[1] + 1e-12))
-    return result
-
-
-def smooth(low, high, x):
-    t = np.clip((x - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def soft_max(a, b, k):
-    return np.maximum(a, b) + np.maximum(k - np.abs(a - b), 0) ** 2 / (4 * k)
 
 
 def noise(u, v, seed: int):
@@ -78,72 +47,6 @@ def noise(u, v, seed: int):
     a, b = smooth(0, 1, u - i), smooth(0, 1, v - j)
     near, far = (table[(i + m) % 64, j % 64] * (1 - b) + table[(i + m) % 64, (j + 1) % 64] * b for m in (0, 1))
     return near * (1 - a) + far * a
-
-
-class Silhouette:
-    """Distance to a closed smooth curve through corners, negative inside, looked up in a table."""
-
-    def __init__(self, corners) -> None:
-        before, after, beyond = (np.roll(corners, shift, 0) for shift in (1, -1, -2))
-        t = np.linspace(0, 1, 7)[:-1, None, None]
-        square, cube = 2 * before - 5 * corners + 4 * after - beyond, 3 * (corners - after) - before + beyond
-        curve = (corners + ((after - before) * t + square * t**2 + cube * t**3) / 2).transpose(1, 0, 2).reshape(-1, 2)
-        grid = np.stack(np.meshgrid(np.arange(440) / 80 - 2.7, np.arange(160) / 80 - 0.2, indexing="ij"), -1)
-        distance = to_line(grid, np.concatenate([curve, curve[:1]]))
-        table = np.where(within(grid, curve), -distance, distance)
-        for axis in (0, 1) * 8:  # rounds the corners
-            table = (np.roll(table, 1, axis) + 2 * table + np.roll(table, -1, axis)) / 4
-        self.table = table.astype(np.float32).ravel()
-
-    def __call__(self, x, z):
-        u, v = np.clip((x + 2.7) * 80, 0, 437.9), np.clip((z + 0.2) * 80, 0, 157.9)
-        i, j = u.astype(np.int32), v.astype(np.int32)
-        u, v, k, t = u - i, v - j, i * 160 + j, self.table
-        return (t[k] * (1 - v) + t[k + 1] * v) * (1 - u) + (t[k + 160] * (1 - v) + t[k + 161] * v) * u
-
-
-BODY_SIDE, CABIN_SIDE = Silhouette(BODY), Silhouette(CABIN)
-
-
-def straightened(x, y):
-    """Where along the car a point would be if nose and tail were not round in plan."""
-    return x + np.sign(x) * 0.34 * (np.abs(y) / 0.9) ** 2.8 * smooth(0.9, 2.0, np.abs(x))
-
-
-def cabin_side(x, y, z):
-    bow = np.sign(x + 0.3) * 0.17 * (y / 0.75) ** 2 * smooth(0.1, 0.8, np.abs(x + 0.3))
-    return CABIN_SIDE(x + bow, z + 0.05 * (y / 0.6) ** 2)
-
-
-def to_axle(x, z):
-    return np.minimum(*(np.hypot(x - axle, z - TYRE) for axle in AXLES))
-
-
-def distance(p, each: bool = False):
-    """Distance to the car, or to each of body, cabin, wheels and mirrors."""
-    x, y, z = p[..., 0], np.abs(p[..., 1]), p[..., 2]
-    heights = [0.15, 0.27, 0.36, 0.39, 0.55, 0.70, 0.745, 0.85, 0.96, 1.05]
-    width = np.interp(z, heights, [0.80, 0.862, 0.886, 0.876, 0.892, 0.908, 0.890, 0.872, 0.835, 0.76])
-    width += np.interp(np.abs(x), [0, 0.8, 1.36, 1.8, 2.3], [-0.01, -0.008, 0.012, -0.01, -0.06])
-    crown = 0.075 * (y / 0.85) ** 2 * smooth(0.6, 0.9, z)
-    crown -= 0.014 * np.exp(-(((y - 0.5) / 0.06) ** 2)) * smooth(1.0, 1.3, x)  # ridges on the bonnet
-    body = soft_max(BODY_SIDE(straightened(x, y), z + crown), y - width, 0.09)
-    radius = to_axle(x, z)
-    body = np.maximum(body, np.minimum(0.395 - radius, y - 0.5))
-    handle = np.minimum(*(np.maximum(np.abs(x - at) - 0.07, 0) for at in (-0.12, -1.05)))
-    body = np.minimum(body, np.sqrt(handle**2 + (y - 0.885) ** 2 + (z - 0.868) ** 2) - 0.014)
-    width = np.interp(z, [0.86, 0.96, 1.12, 1.28, 1.41, 1.5], [0.825, 0.805, 0.765, 0.71, 0.655, 0.60])
-    cabin = soft_max(cabin_side(x, y, z), y - width, 0.07)
-    wheel = soft_max(radius - TYRE, np.abs(y - TRACK) - 0.105, 0.05)
-    wheel = np.maximum(wheel, np.minimum(0.225 - radius, y - TRACK - 0.1 + 0.02 * smooth(0, 0.2, radius)))  # dished rim
-    u, v, w = (x - 0.69 + 0.25 * (y - 0.97)) / 0.085, (y - 0.965) / 0.14, (z - 1.05 - 0.1 * (y - 0.97)) / 0.09
-    shell = ((np.abs(u) ** 2.6 + np.abs(v) ** 3 + np.abs(w) ** 3) ** (1 / 2.8) - 1) * 0.08
-    mirror = np.minimum(shell, np.maximum(np.hypot(x - 0.71, z - 0.99) - 0.03, np.abs(y - 0.83) - 0.05))
-    return (
-        np.stack([body, cabin, wheel, mirror])
-        if each
-        else np.minimum(np.minimum(body, cabin), np.minimum(wheel, mirror))
-    )
 
 
 def march(ray):
@@ -195,71 +98,90 @@ def surroundings(ray):
     return light + (7 * np.exp((ray @ SUN - 1) * 260))[:, None] * [1.0, 0.93, 0.82]
 
 
-def materials(p, ray, normal, part):
-    """At each point: its own colour, mirror-likeness, gloss, and the light that comes through it."""
+class Surface:
+    """At each of some points: its own colour, mirror-likeness, gloss, and the light that comes through it."""
+
+    def __init__(self, count: int) -> None:
+        self.color, self.mirror, self.gloss = np.tile(PAINT, (count, 1)), np.full(count, 0.075), np.ones(count)
+        self.through = np.zeros((count, 3))
+
+    def put(self, where, what, mirrors, shines):
+        where = np.asarray(where, float)
+        self.color += (np.asarray(what) - self.color) * where[:, None]
+        self.mirror += (mirrors - self.mirror) * where
+        self.gloss += (shines - self.gloss) * where
+
+    def seam(self, where, gap, width=0.0055):
+        self.put(np.where(where, 0.93 * np.exp(-((gap / width) ** 2)), 0), BLACK, 0.02, 0.2)
+
+
+def materials(p, ray, normal, part) -> Surface:
+    surface = Surface(len(p))
+    finish_body(surface, p, normal, part == 0)
+    finish_cabin(surface, p, ray, normal, part == 1)
+    surface.put((part == 3) & ((np.abs(p[:, 1]) < 0.85) | (p[:, 2] < 1.02)), BLACK, 0.04, 0.5)
+    finish_wheels(surface, p, part == 2)
+    return surface
+
+
+def finish_body(surface, p, normal, where):
+    """Door gaps, grille, number plate and lamps."""
     x, y, z, r = p[:, 0], np.abs(p[:, 1]), p[:, 2], to_axle(p[:, 0], p[:, 2])
     along, corner = straightened(x, y), np.degrees(np.arctan2(y, x - 1.3)) / 80
-    body, cabin, wheel = part == 0, part == 1, part == 2
-    nose, face = body & (x > 1.3), body & (x > 1.3) & (normal[:, 0] > 0.3)
+    nose, face = where & (x > 1.3), where & (x > 1.3) & (normal[:, 0] > 0.3)
     side, ahead, round_ = np.stack([x, z], -1), np.stack([y, z], -1), np.stack([corner, z], -1)
-    color, mirror, gloss = np.tile(PAINT, (len(p), 1)), np.full(len(p), 0.075), np.ones(len(p))
-    through = np.zeros((len(p), 3))
-
-    def put(where, what, mirrors, shines):
-        where = np.asarray(where, float)
-        color[:] += (np.asarray(what) - color) * where[:, None]
-        mirror[:] += (mirrors - mirror) * where
-        gloss[:] += (shines - gloss) * where
-
-    def seam(where, gap, width=0.0055):
-        put(np.where(where, 0.93 * np.exp(-((gap / width) ** 2)), 0), BLACK, 0.02, 0.2)
-
-    seam(body & (np.abs(normal[:, 1]) > 0.5), np.minimum(*(to_line(side, door) for door in DOORS)))
+    surface.seam(where & (np.abs(normal[:, 1]) > 0.5), np.minimum(*(to_line(side, door) for door in DOORS)))
     bonnet = np.abs(y - np.interp(along, [0.9, 1.5, 2.0, 2.2], [0.765, 0.745, 0.66, 0.60]))
-    seam(body & (x > 0.9) & (along < 2.105) & (normal[:, 2] > 0.2), bonnet)
-    seam(nose & (y < 0.6) & (normal[:, 2] > 0.2), np.abs(along - 2.105))
-    seam(nose, to_line(round_, BUMPER), 0.006)
-    put(body & ((z < 0.25) | ((r < 0.397) & ((y > 0.49) | nose))), BLACK, 0.01, 0.1)
+    surface.seam(where & (x > 0.9) & (along < 2.105) & (normal[:, 2] > 0.2), bonnet)
+    surface.seam(nose & (y < 0.6) & (normal[:, 2] > 0.2), np.abs(along - 2.105))
+    surface.seam(nose, to_line(round_, BUMPER), 0.006)
+    surface.put(where & ((z < 0.25) | ((r < 0.397) & ((y > 0.49) | nose))), BLACK, 0.01, 0.1)
     slats = (0.5 + 0.5 * np.cos(z * 2 * np.pi / 0.034))[:, None]
-    put(face & within(ahead, INTAKE), BLACK * (0.6 + 1.2 * slats), 0.03, 0.3)
-    put(nose & (np.hypot(corner - 0.665, (z - 0.36) * 1.6) < 0.045), BLACK, 0.06, 0.9)
-    put(face & within(ahead, GRILLE), BLACK * (0.5 + 3.5 * slats), 0.04, 0.5)
-    put(face & (to_line(ahead, FRAME) < 0.007), STEEL * 0.5, 0.5, 0.9)
-    put(face & (np.abs(np.hypot(y, z - 0.563) - 0.047) < 0.009), STEEL * 0.8, 0.5, 0.9)
-    put(face & (y < 0.25) & (np.abs(z - 0.405) < 0.055), number_plate(p), 0.03, 0.3)
+    surface.put(face & within(ahead, INTAKE), BLACK * (0.6 + 1.2 * slats), 0.03, 0.3)
+    surface.put(nose & (np.hypot(corner - 0.665, (z - 0.36) * 1.6) < 0.045), BLACK, 0.06, 0.9)
+    surface.put(face & within(ahead, GRILLE), BLACK * (0.5 + 3.5 * slats), 0.04, 0.5)
+    surface.put(face & (to_line(ahead, FRAME) < 0.007), STEEL * 0.5, 0.5, 0.9)
+    surface.put(face & (np.abs(np.hypot(y, z - 0.563) - 0.047) < 0.009), STEEL * 0.8, 0.5, 0.9)
+    surface.put(face & (y < 0.25) & (np.abs(z - 0.405) < 0.055), number_plate(p), 0.03, 0.3)
     lamp = nose & within(round_, LAMP)
-    put(lamp, BLACK, 0.05, 0.9)
+    surface.put(lamp, BLACK, 0.05, 0.9)
     for at, height, size in ((0.47, 0.648, 0.06), (0.63, 0.698, 0.055)):
         reflector = np.hypot(corner - at, (z - height) * 1.45) / size
-        put(lamp & (reflector < 1), STEEL * (0.08 + 0.4 * smooth(0.6, 0.95, reflector))[:, None], 0.15, 0.9)
-        through += (lamp * (0.02 + 0.3 * smooth(0.55, 0.0, reflector)))[:, None] * (reflector < 0.6)[:, None]
-    put(lamp & (to_line(round_, STRIP) < 0.006), np.array([0.4, 0.41, 0.43]), 0.1, 0.8)
+        surface.put(lamp & (reflector < 1), STEEL * (0.08 + 0.4 * smooth(0.6, 0.95, reflector))[:, None], 0.15, 0.9)
+        surface.through += (lamp * (0.02 + 0.3 * smooth(0.55, 0.0, reflector)))[:, None] * (reflector < 0.6)[:, None]
+    surface.put(lamp & (to_line(round_, STRIP) < 0.006), np.array([0.4, 0.41, 0.43]), 0.1, 0.8)
 
+
+def finish_cabin(surface, p, ray, normal, where):
+    """Glass in its frames, and what is seen through it."""
+    x, y, z = p[:, 0], np.abs(p[:, 1]), p[:, 2]
     depth, lateral = -cabin_side(x, y, z), np.abs(normal[:, 1]) > 0.62
-    flank = cabin & lateral & (depth > 0.055) & (z > 0.96)
+    flank = where & lateral & (depth > 0.055) & (z > 0.96)
     pillar = (np.abs(x + 0.245) < 0.045) | (x < -1.42 + (z - 1.0) * 0.8)
-    middle = cabin & ~lateral & (y < np.interp(z, [0.96, 1.41], [0.762, 0.622])) & (z > 0.95) & (z < 1.375)
+    middle = where & ~lateral & (y < np.interp(z, [0.96, 1.41], [0.762, 0.622])) & (z > 0.95) & (z < 1.375)
     screen = middle & (np.abs(normal[:, 0]) > 0.25)
     glass = (flank & ~pillar & (depth > 0.07) & (z > 0.99)) | screen
-    put(flank, BLACK, 0.04, 0.7)
-    put(cabin & lateral & (np.abs(z - 0.972) < 0.008) & (x < 0.85), STEEL * 0.6, 0.5, 0.8)
-    put(glass, BLACK * 0, 0.045, 0.75)
-    put(screen & (z < 0.972), BLACK, 0.03, 0.3)
-    put((part == 3) & ((y < 0.85) | (z < 1.02)), BLACK, 0.04, 0.5)
-    through[glass] += cabin_view(p[glass], ray[glass])
+    surface.put(flank, BLACK, 0.04, 0.7)
+    surface.put(where & lateral & (np.abs(z - 0.972) < 0.008) & (x < 0.85), STEEL * 0.6, 0.5, 0.8)
+    surface.put(glass, BLACK * 0, 0.045, 0.75)
+    surface.put(screen & (z < 0.972), BLACK, 0.03, 0.3)
+    surface.through[glass] += cabin_view(p[glass], ray[glass])
 
+
+def finish_wheels(surface, p, where):
+    """Tyres, rims of five spokes and what is behind them."""
+    x, z, r = p[:, 0], p[:, 2], to_axle(p[:, 0], p[:, 2])
     angle = np.arctan2(z - TYRE, x - np.where(x > 0, *AXLES)) + 0.3
     turn = np.abs((angle * 5 / (2 * np.pi)) % 1 - 0.5) * 2 * np.pi / 5 * r
     off = np.abs(turn - 0.012 - 0.1 * r) / (0.016 + 0.02 * r)  # 0 on the ridge of a spoke, 1 at its edge
     off = np.where((r > 0.203) | (r < 0.062), 0.3, off)
-    put(wheel, [0.017, 0.017, 0.018], 0.025, 0.15)
-    put(wheel & (np.abs(r - 0.30) < 0.002), [0.035, 0.035, 0.036], 0.02, 0.1)
-    put(wheel & (r < 0.226), BLACK * 0.5, 0.0, 0.0)
-    put(wheel & (r < 0.16), [0.05, 0.048, 0.046], 0.1, 0.2)  # the brake's disc
+    surface.put(where, [0.017, 0.017, 0.018], 0.025, 0.15)
+    surface.put(where & (np.abs(r - 0.30) < 0.002), [0.035, 0.035, 0.036], 0.02, 0.1)
+    surface.put(where & (r < 0.226), BLACK * 0.5, 0.0, 0.0)
+    surface.put(where & (r < 0.16), [0.05, 0.048, 0.046], 0.1, 0.2)  # the brake's disc
     rim = STEEL * (1.15 - 0.75 * smooth(0.3, 1, off) + 0.3 * np.cos(angle - 1.8))[:, None]
-    put(wheel & (r < 0.226) & (off < 1), rim, 0.22, 0.45)
-    put(wheel & (r < 0.03), BLACK, 0.2, 0.8)
-    return color, mirror, gloss, through
+    surface.put(where & (r < 0.226) & (off < 1), rim, 0.22, 0.45)
+    surface.put(where & (r < 0.03), BLACK, 0.2, 0.8)
 
 
 def number_plate(p):
@@ -301,7 +223,8 @@ def shade(p, ray):
     for bump in np.array([[1, -1, -1], [-1, -1, 1], [-1, 1, -1], [1, 1, 1]]):
         normal += bump * distance(p + 0.008 * bump)[:, None]
     normal /= np.linalg.norm(normal, axis=1, keepdims=True) + 1e-9
-    color, mirror, gloss, through = materials(p, ray, normal, part)
+    surface = materials(p, ray, normal, part)
+    color, mirror, gloss, through = surface.color, surface.mirror, surface.gloss, surface.through
     facing, free = np.clip(-(ray * normal).sum(1), 0, 1), openness(p, normal)[:, None]
     sky = (0.5 + 0.5 * normal[:, 2:]) * [0.345, 0.385, 0.455] + (0.5 - 0.5 * normal[:, 2:]) * [0.13, 0.125, 0.12]
     sun = (np.clip(normal @ SUN, 0, 1) * sunlight(p + 0.01 * normal))[:, None] * [1.25, 1.16, 1.02]

@@ -1,14 +1,19 @@
-"""Fixtures for tests that download, and for folders that are closed."""
+"""Fixtures for tests that download or predict, and for folders that are closed."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from entries import CONTENT, FILE
+from carseg.hub.manifest import Manifest
+from carseg.hub.model_info import ModelInfo
+
+from entries import CONTENT, FILE, info_of
 from modules import module
 from server import Server
 
@@ -36,6 +41,35 @@ def server() -> Iterator[Server]:
     with Server() as server:
         server.files[FILE] = CONTENT
         yield server
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModelInfo]:
+    """Return a function that makes ``my-unet`` a model of the manifest, with these hubs and facts."""
+
+    def make(*hubs: str, content: bytes = CONTENT, **facts: Any) -> ModelInfo:
+        info = replace(info_of(content), **facts)
+        manifest = Manifest(hubs=hubs, models={info.name: info})
+        monkeypatch.setattr(module("hub.resolve"), "load_manifest", lambda: manifest)
+        return info
+
+    return make
+
+
+@pytest.fixture
+def blocks_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Work in an empty folder, with a hub that has the model ``blocks``."""
+    from carseg.cli import process
+
+    from color_hub import write_model  # loads torch
+
+    hub = tmp_path_factory.mktemp("hub")
+    write_model(hub)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CARSEG_HUB", str(hub))
+    monkeypatch.setenv("CARSEG_CACHE", str(hub / "cache"))
+    monkeypatch.setattr(process, "prepare", lambda: None)  # settings of this process are the test runner's
+    return tmp_path
 
 
 @pytest.fixture

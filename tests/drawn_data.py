@@ -8,6 +8,9 @@ import numpy as np
 from PIL import Image
 
 PALETTE = np.array([(20, 30, 40), (200, 60, 30), (40, 180, 60), (60, 90, 220), (230, 210, 50)], dtype=np.uint8)
+SQUARE = [(8.0, 8.0), (24.0, 8.0), (24.0, 20.0), (8.0, 20.0)]  # a polygon, and the mask it gives
+SQUARE_MASK = np.zeros((48, 64), np.uint8)
+SQUARE_MASK[8:20, 8:24] = 1
 
 
 def draw_mask(seed: int, height: int = 48, width: int = 64, classes: int = 3) -> np.ndarray:

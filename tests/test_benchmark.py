@@ -1,61 +1,35 @@
-"""Benchmarks: figures that an independent count confirms, one row per model whatever happens, resuming, reports."""
+"""What a benchmark measures: figures that an independent count confirms, tables, comparisons, a page."""
 
 from __future__ import annotations
 
 import csv
-import functools
 import io
 import json
-import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from importlib import metadata
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 import carseg
-from carseg.architectures.registry import list_architectures
 from carseg.benchmarking import timing
-from carseg.benchmarking.benchmark import environment
 from carseg.benchmarking.page import write_benchmark_page
 from carseg.benchmarking.rows import KEYS, compare_rows, failures, parse_limits, read_rows
-from carseg.benchmarking.tables import FORMATS, format_differences, format_rows
+from carseg.benchmarking.tables import ROW_FORMATS, format_differences, format_rows
 from carseg.errors import DataError, OptionError, UnknownNameError
 from carseg.hub.create import create_model
-from carseg.hub.model_info import InputSpec, ModelInfo
-from carseg.hub.save import save_model
-from carseg.images import encode_jpeg
-from carseg.labels import label_set
 
-from drawn_data import draw_image, index_folder
-from entries import example
+from benchmark_hub import ARCHITECTURE, LABELS, QUICK, write_hub
+from drawn_data import index_folder
 from modules import module
 
 jaccard_score = pytest.importorskip("sklearn.metrics").jaccard_score
 
-LABELS = label_set("doors", ("background", "left_door", "right_door"))
-ARCHITECTURE = "lraspp-mobilenetv2"
-QUICK = {"device": "cpu", "runtime": "torch", "threads": 1, "seconds": 0.05}
-
-
-def info_of(name: str, architecture: str = ARCHITECTURE, size: tuple[int, int] = (64, 64)) -> ModelInfo:
-    spec = InputSpec(size=size, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
-    changes = {"architecture": architecture, "labels": LABELS, "storage": "float32", "input": spec, "metrics": ()}
-    return replace(ModelInfo.from_dict(name, example()), **changes)
-
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory):
-    """Return a hub with one sound model and one whose file was damaged."""
-    folder = tmp_path_factory.mktemp("hub")
-    torch.manual_seed(0)
-    for name in ("doors", "damaged"):
-        save_model(folder / name, create_model(ARCHITECTURE, len(LABELS)), info_of(name))
-    (folder / "damaged" / "model.safetensors").write_bytes(b"no weights")
-    return folder
+    return write_hub(tmp_path_factory.mktemp("hub"))
 
 
 @pytest.fixture(scope="module")
@@ -131,26 +105,6 @@ def test_speed_and_size_make_sense(rows, hub):
     assert row["environment"]["torch"] == metadata.version("torch")
 
 
-def test_what_is_timed_is_what_predict_does(hub):
-    model = carseg.load("doors", hub=str(hub), device="cpu")
-    image = encode_jpeg(draw_image(np.tile(np.arange(3, dtype=np.uint8), (40, 20))))
-    steps = []
-
-    def recorded(function):
-        def call(*arguments, **options):
-            steps.append((function.__name__, function(*arguments, **options)))
-            return steps[-1][1]
-
-        return call
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("decode", "preprocess", "to_mask", "class_scores"):
-            patch.setattr(timing, name, recorded(getattr(timing, name)))
-        assert len(timing._timed(model, image)) == len(timing.PARTS)
-    assert [name for name, _ in steps] == ["decode", "preprocess", "to_mask", "class_scores"]
-    assert np.array_equal(steps[2][1], model.predict(image).mask)
-
-
 def test_a_second_run_takes_what_is_there_and_repeats_what_failed(rows, hub, data, out, monkeypatch):
     measured = []
     monkeypatch.setattr(
@@ -170,87 +124,6 @@ def test_a_second_run_takes_what_is_there_and_repeats_what_failed(rows, hub, dat
     assert len(read_rows(out / "results.jsonl")) == 5
 
 
-def keys_before_and_after(change, data, hub, monkeypatch, out=None):
-    monkeypatch.setattr(module("benchmarking.benchmark"), "_measure", lambda job, report: ({}, None))
-    keys = []
-    for act in (lambda: None, change):
-        act()
-        [row] = carseg.benchmark("doors", data, hub=str(hub), out=out, **QUICK)
-        keys.append(row["environment"]["key"])
-    return keys
-
-
-def test_changed_data_is_measured_anew(tmp_path, hub, monkeypatch):
-    index_folder(tmp_path / "data", ["a"])
-    change = functools.partial(index_folder, tmp_path / "data", ["a"], start=1)
-    before, after = keys_before_and_after(change, tmp_path / "data", hub, monkeypatch)
-    assert before != after
-
-
-def test_labels_behind_a_link_that_changed_are_measured_anew(tmp_path, hub, monkeypatch):
-    index_folder(tmp_path / "elsewhere", ["a"])
-    (tmp_path / "data").mkdir()
-    for name in ("images", "masks"):
-        (tmp_path / "data" / name).symlink_to(tmp_path / "elsewhere" / name)
-    mask = tmp_path / "elsewhere" / "masks" / "a.png"
-
-    def change():
-        Image.new("L", (64, 48)).save(mask)
-
-    before, after = keys_before_and_after(change, tmp_path / "data", hub, monkeypatch)
-    assert before != after
-
-
-def test_labels_that_data_yaml_names_elsewhere_and_that_changed_are_measured_anew(tmp_path, hub, monkeypatch):
-    for name in ("images", "labels"):
-        (tmp_path / "elsewhere" / name).mkdir(parents=True)
-    Image.new("RGB", (64, 48)).save(tmp_path / "elsewhere" / "images" / "a.png")
-    label = tmp_path / "elsewhere" / "labels" / "a.txt"
-    label.write_text("0 0.1 0.1 0.9 0.1 0.9 0.9\n")
-    (tmp_path / "coco8.yaml").write_text(f"path: {tmp_path / 'elsewhere'}\nval: images\nnames: [left_door]\n")
-
-    def change():
-        label.write_text("0 0.1 0.1 0.2 0.1 0.2 0.2\n")
-
-    before, after = keys_before_and_after(change, tmp_path / "coco8.yaml", hub, monkeypatch)
-    assert before != after
-
-
-def test_results_may_lie_among_the_data(tmp_path, hub, monkeypatch):
-    index_folder(tmp_path, ["a"])
-    before, after = keys_before_and_after(lambda: None, tmp_path, hub, monkeypatch, out=tmp_path / "figures")
-    assert before == after
-
-
-def test_rows_that_another_process_adds_meanwhile_are_kept(tmp_path, hub, monkeypatch):
-    def measure(job, report):
-        if job["runtime"] == "torch":
-            carseg.benchmark("doors", hub=str(hub), out=tmp_path, **QUICK | {"runtime": "auto"})
-        return {}, None
-
-    monkeypatch.setattr(module("benchmarking.benchmark"), "_measure", measure)
-    carseg.benchmark("doors", hub=str(hub), out=tmp_path, **QUICK)
-    assert [row["runtime"] for row in read_rows(tmp_path / "results.jsonl")] == ["auto", "torch"]
-
-
-def test_a_coco_file_is_measured_anew_when_an_image_changes(tmp_path, hub, monkeypatch):
-    note = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 9, 1, 9, 9]], "area": 32, "iscrowd": 0}
-    described = {
-        "images": [{"id": 1, "file_name": "a.png", "height": 48, "width": 64}],
-        "categories": [{"id": 1, "name": "left_door"}],
-        "annotations": [note],
-    }
-    (tmp_path / "notes.json").write_text(json.dumps(described))
-    monkeypatch.setattr(module("benchmarking.benchmark"), "_measure", lambda job, report: ({}, None))
-    keys = []
-    for side in (48, 48, 60):
-        if not keys or side == 60:
-            Image.new("RGB", (64, side)).save(tmp_path / "a.png")
-        [row] = carseg.benchmark("doors", tmp_path / "notes.json", hub=str(hub), **QUICK)
-        keys.append(row["environment"]["key"])
-    assert keys[0] == keys[1] != keys[2]
-
-
 def test_the_split_is_chosen_from_what_data_yaml_names(tmp_path, hub, monkeypatch):
     for name in ("images", "labels"):
         (tmp_path / name / "val").mkdir(parents=True)
@@ -264,61 +137,6 @@ def test_the_split_is_chosen_from_what_data_yaml_names(tmp_path, hub, monkeypatc
     assert row["split"] == "val"
 
 
-def test_without_data_only_speed_is_measured(hub):
-    stages = []
-    [row] = carseg.benchmark("doors", hub=str(hub), report=lambda *news: stages.append(news[:2]), **QUICK)
-    assert row["error"] is None
-    assert (row["dataset"], row["split"], row["miou"], row["per_class"]) == ("generated", None, None, None)
-    assert row["ms_p50"] > 0
-    assert set(stages) == {("doors", "latency"), ("doors", "throughput")}
-
-
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "ran out of memory"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "ended with status -11"),
-        ("import sys; sys.exit('no such thing')", "no such thing"),
-        ("print('{\"figures\": {\"gmacs\": 7}}'); print('{\"figu', end=''); raise SystemExit(3)", "status 3"),
-    ],
-)
-def test_a_process_that_dies_is_a_row(code, error, hub, monkeypatch):
-    monkeypatch.setattr(module("benchmarking.benchmark"), "_START", code.replace("{", "{{").replace("}", "}}"))
-    [row] = carseg.benchmark("doors", hub=str(hub), **QUICK)
-    assert error in row["error"]
-    assert row["gmacs"] == (7 if "gmacs" in code else None)
-    assert row["weights_sha256"]
-
-
-def test_broken_images_are_all_named_and_speed_is_still_there(tmp_path, hub):
-    index_folder(tmp_path, ["a", "b", "c", "d"])
-    (tmp_path / "images" / "b.png").write_bytes(b"")
-    (tmp_path / "masks" / "d.png").write_bytes(b"no image")
-    [row] = carseg.benchmark("doors", tmp_path, hub=str(hub), **QUICK)
-    assert re.search(r"\bb: .*\n.*\bd: ", row["error"])
-    assert row["miou"] is None
-    assert row["ms_p50"] > 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expected"),
-    [
-        (([],), OptionError),
-        (("doors", "no/such/folder"), DataError),
-        (("doors", None, {"seconds": 0}), OptionError),
-        (("doors", None, {"split": "test"}), OptionError),
-        (("doors", None, {"merge": {"door": "car"}}), OptionError),
-        (("doors", None, {"threads": 0}), OptionError),
-        (("doors", None, {"runtime": "tensorflow"}), UnknownNameError),
-        (("doors", None, {"precision": "float8"}), UnknownNameError),
-    ],
-)
-def test_wrong_usage_is_an_error_before_anything_is_measured(arguments, expected):
-    models, data, options = (*arguments, None, None)[:3]
-    with pytest.raises(expected):
-        carseg.benchmark(models, data, **(options or {}))
-
-
 def test_formats(rows):
     assert [json.loads(line) for line in format_rows(rows, "json").splitlines()] == rows
     table = list(csv.DictReader(io.StringIO(format_rows(rows, "csv"))))
@@ -329,7 +147,7 @@ def test_formats(rows):
     assert len(text.splitlines()) == 4
     assert f"{rows[0]['miou']:.4f}" in text
     assert len({line.count("|") for line in markdown.splitlines()}) == 1
-    assert "json" in FORMATS
+    assert "json" in ROW_FORMATS
     broken = [rows[0] | {"error": "cannot be loaded:\nno such file"}, *rows[1:]]
     for form in ("table", "md"):
         assert len(format_rows(broken, form).splitlines()) == len(format_rows(rows, form).splitlines())
@@ -428,27 +246,6 @@ def test_rows_are_read_from_lines_and_lists(rows, tmp_path):
         read_rows(path)
 
 
-def test_multiplications_are_counted_as_by_hand():
-    x, convolutions = torch.zeros(1, 3, 64, 96), []
-    network = create_model("unet", 3).eval()
-    for layer in network.modules():
-        if isinstance(layer, (torch.nn.Conv2d, torch.nn.ConvTranspose2d)):
-
-            def count(module, inputs, output):
-                pixels = (inputs[0] if isinstance(module, torch.nn.ConvTranspose2d) else output).shape[2:].numel()
-                convolutions.append(module.weight.numel() * pixels)
-
-            layer.register_forward_hook(count)
-    with torch.no_grad():
-        network(x)
-    assert timing.count_gmacs(info_of("unet", "unet", (64, 96))) == pytest.approx(sum(convolutions) / 1e9)
-
-
-@pytest.mark.parametrize("architecture", [n for n in list_architectures() if not re.search("-b[1-5]|101|200", n)])
-def test_multiplications_of_every_architecture_can_be_counted(architecture):
-    assert 0 < timing.count_gmacs(info_of("any", architecture, (128, 128))) < 200
-
-
 def test_merged_classes_count_as_one(hub, data):
     merge = {"left_door": "door", "right_door": "door"}
     [row] = carseg.benchmark("doors", data, hub=str(hub), merge=merge, **QUICK)
@@ -458,28 +255,3 @@ def test_merged_classes_count_as_one(hub, data):
 def test_an_unknown_class_to_merge_is_named_before_time_is_measured(hub, data):
     [row] = carseg.benchmark("doors", data, hub=str(hub), merge={"left_dor": "door"}, **QUICK)
     assert "left_dor" in row["error"] and row["ms_p50"] is None
-
-
-def test_rows_of_another_machine_are_not_taken_and_a_model_given_twice_is_one(hub, tmp_path, monkeypatch):
-    measured, here = [], environment()
-    monkeypatch.setattr(
-        module("benchmarking.benchmark"), "_measure", lambda job, report: (measured.append(job["model"]), ({}, None))[1]
-    )
-    for processor in ("one", "one", "another"):
-        monkeypatch.setattr(
-            module("benchmarking.benchmark"), "environment", lambda p=processor: here | {"processor": p}
-        )
-        assert len(carseg.benchmark(["doors", "doors"], hub=str(hub), out=tmp_path, **QUICK)) == 1
-    assert measured == ["doors"] * 2
-
-
-def test_an_interrupted_benchmark_leaves_no_process_behind(hub, tmp_path, monkeypatch):
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    code = "import time; print('{\"progress\": [\"latency\", 1, 2]}', flush=True); time.sleep(5); open(PATH, 'w')"
-    code = code.replace("PATH", repr(str(tmp_path / "still there")))
-    monkeypatch.setattr(module("benchmarking.benchmark"), "_START", code.replace("{", "{{").replace("}", "}}"))
-    with pytest.raises(KeyboardInterrupt):
-        carseg.benchmark("doors", hub=str(hub), report=interrupt, **QUICK)
-    assert not (tmp_path / "still there").exists()

@@ -1,18 +1,15 @@
-"""The documentation as someone follows it: snippets and examples run, commands parse, links and files are there."""
+"""The documentation as someone follows it: snippets and examples run, commands parse."""
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import re
 import runpy
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,35 +18,17 @@ import typer
 from PIL import Image
 
 import carseg
-from carseg.benchmarking.rows import KEYS, Row
 from carseg.cli import app, process
 from carseg.cli.main import main
-from carseg.figures import FIGURES
-from carseg.hub.catalog import DEFAULT_MODEL
-from carseg.hub.manifest import ROOT, load_manifest
-from carseg.hub.model_info import ModelInfo
-from carseg.hub.resolve import copies
-from carseg.reporting import Point, xy_plot
+from carseg.hub.manifest import ROOT
 
+from documents import BLOCK, DOCS, PAGES, TEXTS, name_of, with_weights
 from drawn_data import draw_image, draw_mask, save
-from entries import example
 
-DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.rglob("*.md"))
-TEXTS = [*PAGES, *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "THIRD_PARTY.md"))]
-EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem != "draw_car")
+_DRAWING = ("draw_car", "car_shape")  # draws the image that the examples use
+EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem not in _DRAWING)
 _FOLDERS = (DOCS / "snippets", ROOT / "examples")  # where mkdocs.yml looks for what pages include
-_BLOCK = re.compile(r"^( *)```(\w*).*?\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 _INCLUDE = re.compile(r'^ *--8<-- "([^":]+)(?::\w+)?"$', re.MULTILINE)
-
-_INFO = load_manifest().models.get(DEFAULT_MODEL)
-with_weights = pytest.mark.skipif(
-    _INFO is None or not copies(_INFO), reason=f"the weights {DEFAULT_MODEL} are not in this checkout"
-)
-
-
-def name_of(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
 
 
 def included(name: str) -> Path:
@@ -58,7 +37,7 @@ def included(name: str) -> Path:
 
 def blocks(page: Path, language: str) -> Iterator[str]:
     """Yield the code blocks of a page, with what they include."""
-    for match in _BLOCK.finditer(page.read_text("utf-8")):
+    for match in BLOCK.finditer(page.read_text("utf-8")):
         if match[2] == language:
             yield _INCLUDE.sub(lambda include: included(include[1]).read_text("utf-8"), match[3])
 
@@ -192,7 +171,7 @@ def test_examples_begin_with_what_they_show_and_how_they_are_called(path: Path):
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_python_blocks_are_files_that_run(page: Path):
-    for match in _BLOCK.finditer(page.read_text("utf-8")):
+    for match in BLOCK.finditer(page.read_text("utf-8")):
         if match[2] == "python":
             assert _INCLUDE.fullmatch(match[3].strip("\n")), f"{page.name}: {match[3]}"
     for name in _INCLUDE.findall(page.read_text("utf-8")):
@@ -212,7 +191,7 @@ def test_command_lines_parse(page: Path, here: Path):
 
 @pytest.mark.parametrize("page", TEXTS, ids=name_of)
 def test_commands_in_sentences_exist_with_their_options(page: Path):
-    text = _BLOCK.sub("", page.read_text("utf-8"))
+    text = BLOCK.sub("", page.read_text("utf-8"))
     for line in re.findall(r"`carseg ([a-z-][^`]*)`", text):
         command, words = typer.main.get_command(app), shlex.split(line)
         options = {name for parameter in command.params for name in parameter.opts}
@@ -230,160 +209,3 @@ def test_a_wrong_command_line_does_not_parse(here: Path):
     for wrong in (["predict", "img.jpg", "--colour"], ["data", "check"], ["predict", "img.jpg", "--tile", "x"]):
         with pytest.raises(typer.BadParameter.__base__):
             parse(wrong)
-
-
-def slug(heading: str) -> str:
-    """Return a heading's anchor, as Python-Markdown makes it."""
-    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower())
-
-
-def anchors(text: str) -> set[str]:
-    return {slug(line.lstrip("#")) for line in _BLOCK.sub("", text).splitlines() if line.startswith("#")}
-
-
-@pytest.mark.parametrize("page", TEXTS, ids=name_of)
-def test_links_lead_somewhere(page: Path, hooks: ModuleType):
-    made = {DOCS / "command-line.md": hooks.command_line_page(), DOCS / "zoo" / "index.md": "# The zoo"}
-    for target in re.findall(r"\]\(([^)\s]+)\)", _BLOCK.sub("", page.read_text("utf-8"))):
-        if "://" in target:
-            continue
-        path, _, anchor = target.partition("#")
-        goal = (page.parent / path).resolve() if path else page
-        assert goal in made or goal.exists(), f"{page.name}: {target}"
-        if anchor:
-            text = made.get(goal) or goal.read_text("utf-8")
-            assert anchor in anchors(text), f"{page.name}: {target}"
-
-
-def test_files_named_in_mkdocs_yml_exist():
-    yaml = pytest.importorskip("yaml")
-    config = yaml.safe_load((ROOT / "mkdocs.yml").read_text("utf-8"))
-    pages = re.findall(r"[\w/-]+\.md", json.dumps(config["nav"]))
-    made = {"command-line.md", "zoo/index.md"}
-    assert {name for name in pages if name not in made} == {page.relative_to(DOCS).as_posix() for page in PAGES}
-    assert all((DOCS / name).is_file() for name in (*config["extra_css"], *config["extra_javascript"]))
-    assert all((ROOT / name).exists() for name in (*config["hooks"], *config["watch"]))
-
-
-@pytest.fixture(scope="module")
-def hooks() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("hooks", DOCS / "hooks.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def pages(hooks: ModuleType) -> ModuleType:
-    return hooks.zoo_pages
-
-
-def zoo(count: int) -> dict[str, ModelInfo]:
-    """Return made-up models by name."""
-    models = {}
-    for i in range(count):
-        data = example() | {"sha256": f"{i:064x}"}
-        data["metrics"] = [data["metrics"][0] | {"miou": 0.9 + i / 1000, "miou_ci": [0.89 + i / 1000, 0.91 + i / 1000]}]
-        models[f"model-{i:02}"] = ModelInfo.from_dict(f"model-{i:02}", data)
-    return models
-
-
-def timed(models: dict[str, ModelInfo]) -> dict[str, Row]:
-    """Return rows of a benchmark, each model twice as slow as the one before."""
-    facts = {"runtime": "torch", "precision": "float32", "device": "cpu", "threads": 2}
-    facts["environment"] = {"processor": "a processor"}
-    return {
-        name: dict.fromkeys(KEYS) | facts | {"model": name, "weights_sha256": info.sha256, "ms_p50": 12.5 * 2**i}
-        for i, (name, info) in enumerate(models.items())
-    }
-
-
-def test_the_zoo_without_and_with_models(pages: ModuleType):
-    assert "no weights yet" in pages.zoo_page({}, {})
-    models = zoo(17)
-    page = pages.zoo_page(models, {}, ["model-01"])
-    assert page.index("[model-00](model-00.md)") < page.index("[model-01](model-01.md)")
-    assert "| 91.60 | 90.60 to 92.60 |" in page and "research only" in page
-    assert "(model-01.jpg)" in page and "(model-00.jpg)" not in page
-    assert "<svg" not in page
-
-
-def test_the_zoo_with_times(pages: ModuleType):
-    models = zoo(17)
-    rows = timed(models)
-    del rows["model-03"]
-    page = pages.zoo_page(models, rows)
-    assert page.count("<circle") == 16 and "a processor, cpu, 2 threads" in page
-    heads, *table = [line.split("|") for line in page.splitlines() if line.startswith(("| model", "| [model"))]
-    assert {len(line) for line in table} == {len(heads)}
-    times = [line[heads.index(" ms ")].strip() for line in table]
-    assert times[:5] == ["12", "25", "50", "-", "200"]
-
-
-def test_names_in_a_plot_do_not_cover_each_other():
-    points = [
-        (f"a-network-with-a-name-{i}", [Point(30.0 + i, 75.0 + i / 100, "", interval=(70, 80))]) for i in range(8)
-    ]
-    svg = xy_plot(points, x_title="milliseconds", y_title="mIoU", log_x=True)
-    heights = sorted(float(y) for y in re.findall(r'<text x="[\d.]+" y="([\d.]+)" text-anchor="start">a-network', svg))
-    assert len(heights) == len(points)
-    assert all(b - a > 11 for a, b in itertools.pairwise(heights))
-
-
-def test_a_time_of_an_earlier_file_is_not_shown(pages: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    models = zoo(2)
-    rows = timed(models)
-    rows["model-01"]["weights_sha256"] = "f" * 64
-    monkeypatch.setattr(pages, "BENCHMARK", tmp_path / "zoo.jsonl")
-    assert pages.timed_rows(models) == {}
-    pages.BENCHMARK.write_text("".join(json.dumps(row) + "\n" for row in rows.values()))
-    assert list(pages.timed_rows(models)) == ["model-00"]
-
-
-def test_a_weights_page_is_its_card(pages: ModuleType):
-    models = {"a-model": ModelInfo.from_dict("a-model", example())}
-    page = pages.weight_page(models["a-model"], with_image=True)
-    assert page.startswith("# a-model\n\n![") and "research only" in page and "## Time" not in page
-    page = pages.weight_page(models["a-model"], timed(models)["a-model"], with_image=False)
-    assert "![" not in page and "12 ms with torch in float32" in page
-
-
-@with_weights
-def test_a_weights_page_shows_what_made_it(pages: ModuleType):
-    assert _INFO and f"## Recipe\n\nWhat `python -m recipes.run {_INFO.name}`" in pages.weight_page(
-        _INFO, with_image=False
-    )
-
-
-def test_figures_in_pages_are_those_of_the_manifest(hooks: ModuleType, pages: ModuleType):
-    data = example()
-    merged = data["metrics"][0] | {"miou": 0.99, "merged": {"car": "thing"}, "per_class": {}}
-    models = {"a-model": ModelInfo.from_dict("a-model", data | {"metrics": [*data["metrics"], merged]})}
-    assert pages.our_figure(models, "a-model", "miou") == "[a-model](zoo/a-model.md) 98.00 (97.00 to 99.00)"
-    assert "99.00 (97.00" in pages.our_figure(models, "a-model", "miou", merged=True)
-    assert pages.our_figure(models, "another", "miou") == "-"
-    page = (DOCS / "public-projects.md").read_text("utf-8")
-    names, figures = zip(*re.findall(r"<!-- ours: (\S+) (\S+)", page), strict=True)
-    assert set(names) <= {path.stem for path in (ROOT / "recipes").glob("*.toml")}
-    assert set(figures) <= FIGURES.keys()
-    assert "<!-- ours" in page and "<!-- ours" not in hooks.on_page_markdown(page)
-
-
-def test_the_command_line_page_has_every_command(hooks: ModuleType):
-    page = hooks.command_line_page()
-    for command in ("predict", "models", "finetune", "data check", "hub mirror"):
-        assert f"## carseg {command}\n" in page
-    assert "--threshold" in page
-
-
-def test_the_site_builds(tmp_path: Path):
-    pytest.importorskip("mkdocstrings", reason="pip install 'carseg[docs]' to build the documentation")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
-    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    assert (tmp_path / "zoo" / "index.html").exists()
-
-
-def test_the_citation_has_the_version():
-    assert f"\nversion: {carseg.__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")

@@ -1,0 +1,141 @@
+"""Folders of labelme files."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import carseg.data
+from carseg.errors import DataError
+from carseg.labels import IGNORE
+
+from drawn_data import SQUARE, SQUARE_MASK, save
+
+
+def write_labelme(path: Path, shapes: list[dict[str, object]], **more: object) -> None:
+    note = {"version": "5", "flags": {}, "shapes": shapes, "imageHeight": 48, "imageWidth": 64, "imageData": None}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({**note, **more}))
+
+
+def test_labelme_polygons_rectangles_circles_and_bit_masks(tmp_path: Path) -> None:
+    bits = io.BytesIO()
+    Image.fromarray(np.ones((4, 6), np.uint8) * 255).save(bits, "PNG")
+    shapes = [
+        {"label": "door", "points": SQUARE, "shape_type": "polygon"},
+        {"label": "light", "points": [[50, 34], [56, 40], [50, 46], [44, 40]], "shape_type": "rotation"},
+        {"label": "_background_", "points": [[30, 40], [40, 44]], "shape_type": "rectangle"},
+        {"label": "plate", "points": [[62, 46], [30, 30]], "shape_type": "rectangle"},
+        {"label": "wheel", "points": [[50, 12], [50, 20]], "shape_type": "circle"},
+        {"label": "__ignore__", "points": [[40, 30], [46, 34]], "shape_type": "mask", "mask": None},
+    ]
+    shapes[5]["mask"] = base64.b64encode(bits.getvalue()).decode()
+    save(tmp_path / "a.jpg", np.zeros((48, 64, 3), np.uint8))
+    write_labelme(tmp_path / "a.json", shapes, imagePath="a.jpg")
+    dataset = carseg.data.load(tmp_path)
+    assert dataset.labels.classes == ("background", "door", "light", "plate", "wheel")
+    mask = dataset[0].load()[1]
+    np.testing.assert_array_equal(mask == 1, SQUARE_MASK == 1)
+    assert mask[40, 61] == 3
+    assert np.count_nonzero(mask == 2) == pytest.approx(2 * 6 * 6, rel=0.1)
+    assert mask[42, 35] == 0
+    assert (mask[30:34, 40:46] == IGNORE).all()
+    assert np.count_nonzero(mask == 4) == pytest.approx(np.pi * 8 * 8, rel=0.05)
+
+
+def test_labelme_images_elsewhere_embedded_missing_and_unlabeled(tmp_path: Path) -> None:
+    shape = [{"label": "door", "points": SQUARE, "shape_type": "polygon"}]
+    save(tmp_path / "images" / "far.jpg", np.zeros((48, 64, 3), np.uint8))
+    save(tmp_path / "images" / "lonely.jpg", np.zeros((48, 64, 3), np.uint8))
+    write_labelme(tmp_path / "annotations" / "far.json", shape, imagePath="..\\images\\far.jpg")
+    write_labelme(tmp_path / "annotations" / "gone.json", shape, imagePath="gone.jpg")
+    (tmp_path / "annotations" / "broken.json").write_text('{"shapes": [')
+    encoded = io.BytesIO()
+    Image.new("RGB", (64, 48), (9, 8, 7)).save(encoded, "PNG")
+    data = base64.b64encode(encoded.getvalue()).decode()
+    write_labelme(tmp_path / "annotations" / "inside.json", shape, imagePath="inside.jpg", imageData=data)
+    dataset = carseg.data.load(tmp_path)
+    assert [sample.name for sample in dataset] == ["far", "inside"]
+    assert set(dataset.problems) == {"gone", "broken", "lonely"}
+    rgb, mask = dataset[1].load()
+    assert (rgb == (9, 8, 7)).all()
+    np.testing.assert_array_equal(mask, SQUARE_MASK)
+
+
+def test_labelme_classes_may_come_from_a_file_and_then_a_typing_error_is_found(tmp_path: Path) -> None:
+    for name, label in (("a", "door"), ("b", "dor")):
+        save(tmp_path / f"{name}.png", np.zeros((48, 64, 3), np.uint8))
+        write_labelme(tmp_path / f"{name}.json", [{"label": label, "points": SQUARE}], imagePath=f"{name}.png")
+    (tmp_path / "labels.txt").write_text("__ignore__\n_background_\nwheel\ndoor\n")
+    dataset = carseg.data.load(tmp_path)
+    assert dataset.labels.classes == ("background", "wheel", "door")
+    np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK * 2)
+    assert "'dor'" in dataset.verify()["b"]
+
+
+def test_labelme_shapes_without_area_are_named(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
+    shape = {"label": "door", "points": SQUARE[:2], "shape_type": "line"}
+    write_labelme(tmp_path / "a.json", [shape], imagePath="a.png")
+    with pytest.raises(DataError, match=r"a\.json has a line of 2 points"):
+        carseg.data.load(tmp_path)[0].load()
+
+
+def test_labelme_labels_that_are_numbers_and_sizes_that_no_image_has(tmp_path: Path) -> None:
+    for name, label, height in (("a", 3, 48), ("b", None, 10**9)):
+        save(tmp_path / f"{name}.png", np.zeros((48, 64, 3), np.uint8))
+        shapes = [{"label": label, "points": SQUARE}]
+        write_labelme(tmp_path / f"{name}.json", shapes, imagePath=f"{name}.png", imageHeight=height)
+    dataset = carseg.data.load(tmp_path)
+    assert dataset.labels.classes == ("background", "3", "None")
+    np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK)
+    with pytest.raises(DataError, match=r"b\.json is for an image of 64x1000000000"):
+        dataset[1].load()
+
+
+def test_a_labelme_bit_mask_may_begin_outside_the_image(tmp_path: Path) -> None:
+    bits = io.BytesIO()
+    Image.fromarray(np.ones((4, 6), np.uint8) * 255).save(bits, "PNG")
+    stamp = {"label": "door", "points": [[-2, -1], [4, 3]], "shape_type": "mask"}
+    save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
+    shapes = [{**stamp, "mask": base64.b64encode(bits.getvalue()).decode()}]
+    write_labelme(tmp_path / "a.json", shapes, imagePath="a.png")
+    mask = carseg.data.load(tmp_path)[0].load()[1]
+    assert mask[:3, :4].all() and mask.sum() == 12
+
+
+def test_labelme_files_may_hold_a_long_image_before_the_shapes(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
+    note = {"imageData": "A" * 100_000, "imagePath": "a.png", "shapes": [{"label": "door", "points": SQUARE}]}
+    (tmp_path / "a.json").write_text(json.dumps(note))
+    np.testing.assert_array_equal(carseg.data.load(tmp_path)[0].load()[1], SQUARE_MASK)
+
+
+def test_opening_labelme_files_holds_one_image_at_a_time(tmp_path: Path) -> None:
+    file, size = io.BytesIO(), 300
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)).save(file, "PNG")
+    data = base64.b64encode(file.getvalue()).decode()
+    limit, shape = 10 * len(data), {"label": "door", "points": SQUARE}
+    for i in range(30):
+        write_labelme(tmp_path / f"{i}.json", [shape], imageData=data, imageHeight=size, imageWidth=size)
+    tracemalloc.start()
+    dataset = carseg.data.load(tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < limit
+    assert [sample.load()[0].shape for sample in (dataset[0], dataset[29])] == [(size, size, 3)] * 2
+
+
+def test_labels_json_beside_labelme_files_gives_the_order_of_the_classes(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
+    write_labelme(tmp_path / "a.json", [{"label": "door", "points": SQUARE}], imagePath="a.png")
+    (tmp_path / "labels.json").write_text('["background", "wheel", "door"]')
+    dataset = carseg.data.load(tmp_path)
+    assert (dataset.labels.classes, dataset.problems) == (("background", "wheel", "door"), {})
