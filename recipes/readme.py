@@ -1,21 +1,38 @@
-"""The table of models in README.md, made from the manifest.
+"""The tables of models in README.md, made from the manifest.
 
 python -m recipes.readme        writes it anew
 """
 
 from __future__ import annotations
 
-from carseg.hub import ROOT, ModelInfo, load_manifest
+from carseg.hub import RECOMMENDED, ROOT, ModelInfo, load_manifest
 
 README = ROOT / "README.md"
-BEGIN, END = "<!-- models: made by `python -m recipes.readme` -->\n", "<!-- models end -->"
+BEGIN, END = "<!-- {}: made by `python -m recipes.readme` -->\n", "<!-- {} end -->"
 
 
-def with_table(text: str, models: dict[str, ModelInfo]) -> str:
-    """Return ``text`` with the table between its two marks replaced."""
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
-    return before + BEGIN + "\n" + models_table(models) + "\n" + END + after
+def with_tables(text: str, models: dict[str, ModelInfo]) -> str:
+    """Return ``text`` with the tables between their marks replaced."""
+    for name, table in (("recommended", recommended_table(models)), ("models", models_table(models))):
+        begin, end = BEGIN.format(name), END.format(name)
+        before, rest = text.split(begin)
+        _, after = rest.split(end)
+        text = f"{before}{begin}\n{table}\n{end}{after}"
+    return text
+
+
+def recommended_table(models: dict[str, ModelInfo]) -> str:
+    """Return the table of the recommended models in Markdown, one row per job."""
+    head = (
+        "| for | take | or, in full | mIoU | 95 % interval | file | commercial use |\n|---|---|---|---|---|---|---|\n"
+    )
+    rows = []
+    for short, choice in RECOMMENDED.items():
+        info = models[choice.model]
+        value, interval = _quality(info)
+        cells = (choice.job, f"`{short}`", f"`{info.name}`", value, interval, _megabytes(info), info.commercial_use)
+        rows.append(f"| {' | '.join(cells)} |\n")
+    return head + "".join(rows)
 
 
 def models_table(models: dict[str, ModelInfo]) -> str:
@@ -26,19 +43,28 @@ def models_table(models: dict[str, ModelInfo]) -> str:
 
 def _row(info: ModelInfo) -> str:
     metric = info.metrics[0]
-    low, high = metric.miou_ci or (metric.miou, metric.miou)
     cells = (
         f"`{info.name}`" + (" (in the package)" if info.embedded else ""),
         f"{len(info.labels)} of {info.labels.name}",
         f"{metric.images} {metric.split} images of {metric.dataset}",
-        f"{100 * metric.miou:.1f} %",
-        f"{100 * low:.1f} to {100 * high:.1f} %",
+        *_quality(info),
         f"{info.parameters / 1e6:.1f} M",
-        f"{info.bytes / 1e6:.1f} MB",
+        _megabytes(info),
         info.commercial_use,
     )
     return f"| {' | '.join(cells)} |\n"
 
 
+def _quality(info: ModelInfo) -> tuple[str, str]:
+    """Return mIoU and its interval as text."""
+    metric = info.metrics[0]
+    low, high = metric.miou_ci or (metric.miou, metric.miou)
+    return f"{100 * metric.miou:.1f} %", f"{100 * low:.1f} to {100 * high:.1f} %"
+
+
+def _megabytes(info: ModelInfo) -> str:
+    return f"{info.bytes / 1e6:.1f} MB"
+
+
 if __name__ == "__main__":
-    README.write_text(with_table(README.read_text("utf-8"), load_manifest().models), "utf-8")
+    README.write_text(with_tables(README.read_text("utf-8"), load_manifest().models), "utf-8")

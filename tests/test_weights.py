@@ -60,4 +60,4 @@ def test_logits_are_those_of_the_release(name: str) -> None:
 
 def test_the_readme_shows_the_manifest() -> None:
     text = readme.README.read_text("utf-8")
-    assert readme.with_table(text, MODELS) == text
+    assert readme.with_tables(text, MODELS) == text

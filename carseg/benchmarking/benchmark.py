@@ -28,7 +28,7 @@ from carseg._version import __version__
 from carseg.benchmarking.page import write_benchmark_page
 from carseg.benchmarking.rows import KEYS, Row, read_rows
 from carseg.errors import CarsegError, OptionError
-from carseg.hub import load_manifest, resolve
+from carseg.hub import full_name, load_manifest, resolve
 from carseg.runtimes import check_runtime, cpu
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | N
     if models is None:
         names = [name for name, info in load_manifest().models.items() if info.embedded]
     else:
-        names = [str(model) for model in ([models] if isinstance(models, (str, os.PathLike)) else models)]
+        names = [full_name(model) for model in ([models] if isinstance(models, (str, os.PathLike)) else models)]
     if not names:
         raise OptionError("no model is given, and none came with this package")
     return list(dict.fromkeys(names))

@@ -11,7 +11,7 @@ from carseg.cli.options import Format, FormatOption, HubOption, resolve_with_pro
 from carseg.cli.terminal import echo, err, fail, table
 from carseg.errors import HubError, UnknownNameError, WeightsError
 from carseg.figures import FIGURES
-from carseg.hub import ModelInfo, list_models
+from carseg.hub import RECOMMENDED, ModelInfo, list_models
 from carseg.hub import info as find
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names of models.")]
@@ -24,15 +24,16 @@ def models(
     commercial: Annotated[bool, typer.Option("--commercial", help="Only those free for commercial use.")] = False,
     format: FormatOption = Format.table,
 ) -> None:
-    """List the models."""
-    found = [find(name) for name in list_models(pattern)]
+    """List the models, those that are recommended first: a short name stands for one of them."""
+    short = {choice.model: name for name, choice in RECOMMENDED.items()}
+    found = sorted(map(find, list_models(pattern)), key=lambda model: model.name not in short)
     found = [model for model in found if not commercial or model.commercial_use == "yes"]
     if format is Format.json:
         for model in found:
             echo(_json(model))
     elif found:
-        header = ("name", "labels", "mIoU", "params", "file", "commercial", "in the package")
-        echo(table(header, [_row(model) for model in found], "<<>>><<"))
+        header = ("name", "short name", "labels", "mIoU", "params", "file", "commercial", "in the package")
+        echo(table(header, [_row(model, short.get(model.name, "")) for model in found], "<<<>>><<"))
     else:
         err("carseg: no such models" if pattern or commercial else "carseg: this version has no models")
 
@@ -100,10 +101,11 @@ def _json(model: ModelInfo) -> str:
     return json.dumps({"name": model.name, **model.to_dict()})
 
 
-def _row(model: ModelInfo) -> tuple[str, ...]:
+def _row(model: ModelInfo, short: str) -> tuple[str, ...]:
     metric = model.metric
     return (
         model.name,
+        short,
         model.labels.name,
         f"{metric.miou:.3f}" if metric else "-",
         f"{model.parameters / 1e6:.1f} M",

@@ -20,6 +20,7 @@ from carseg.hub.licence import licence_notice
 from carseg.hub.manifest import CONFIG, ROOT, Manifest, load_manifest, read_config, write_config
 from carseg.hub.model_info import DataSource, InputSpec, Int8, Metric, ModelInfo, Range
 from carseg.hub.publish import mirror, publish
+from carseg.hub.recommended import RECOMMENDED, Recommendation, full_name
 from carseg.hub.resolve import ResolvedWeights, copies, find_info, resolve
 from carseg.hub.verify import verify
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIG",
     "DEFAULT_MODEL",
+    "RECOMMENDED",
     "ROOT",
     "DataSource",
     "InputSpec",
@@ -39,6 +41,7 @@ __all__ = [
     "Metric",
     "ModelInfo",
     "Range",
+    "Recommendation",
     "Record",
     "ResolvedWeights",
     "cache_dir",
@@ -48,6 +51,7 @@ __all__ = [
     "create_model",
     "find_info",
     "from_plain",
+    "full_name",
     "info",
     "licence_notice",
     "list_models",

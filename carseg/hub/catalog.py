@@ -9,12 +9,13 @@ from pathlib import Path
 from carseg.errors import unknown_name
 from carseg.hub.manifest import find_config, load_manifest, read_config
 from carseg.hub.model_info import ModelInfo
+from carseg.hub.recommended import RECOMMENDED, full_name
 
-DEFAULT_MODEL = "fpn-mobilenetv2-carparts"  # of `carseg predict`; embedded in the wheel, so that it runs offline
+DEFAULT_MODEL = RECOMMENDED["parts"].model  # of `carseg predict`
 
 
 def list_models(pattern: str | None = None) -> list[str]:
-    """Return the names that ``carseg.load`` takes, sorted.
+    """Return the full names that ``carseg.load`` takes, sorted.
 
     Args:
         pattern: return only names that match it, such as ``"*carparts*"``.
@@ -26,16 +27,16 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
     """Return all that is known about a model: classes, input, figures, data, licence.
 
     Args:
-        name: one of ``list_models()``, or the folder of a fine-tuned network or of its training run.
+        name: one of ``list_models()``, a short name, or the folder of a fine-tuned network or of its training run.
 
     Raises:
         UnknownNameError: no such model.
         ManifestError: the folder's ``config.json`` is not valid.
     """
-    models = load_manifest().models
-    if str(name) in models:
-        return models[str(name)]
+    models, name = load_manifest().models, full_name(name)
+    if name in models:
+        return models[name]
     config = find_config(Path(name))
     if config is None:
-        raise unknown_name("model", str(name), models)
+        raise unknown_name("model", name, (*RECOMMENDED, *models))
     return read_config(config)

@@ -34,6 +34,7 @@ from carseg.hub.http import DownloadProgress, MissingFileError, UnavailableError
 from carseg.hub.manifest import CONFIG, ROOT, find_config, load_manifest, read_config
 from carseg.hub.model_info import ModelInfo, is_name
 from carseg.hub.origins import HUGGING_FACE, Origin, installed_from, parse_origin
+from carseg.hub.recommended import full_name
 from carseg.hub.verify import hash_file, refuse_pickle, verify
 
 
@@ -60,7 +61,8 @@ def resolve(
     """Return the verified weights of a model, downloaded if they have to be.
 
     Args:
-        name: a model of the manifest or of the given hub, or the folder of a fine-tuned network.
+        name: a model of the manifest (its short name will do, see ``RECOMMENDED``) or of the given hub, or the folder
+            of a fine-tuned network.
         weights: a safetensors file, a folder with one and its ``config.json``, or the folder of a training run, to use
             instead of the published file.
         hub: the hub to ask first; None: ``CARSEG_HUB``.
@@ -72,13 +74,14 @@ def resolve(
         WeightsError: the given file or folder cannot be used.
         OptionError: ``hub`` is not a hub.
     """
+    name = full_name(name)
     known = load_manifest().models
-    folder = weights is None and str(name) not in known and Path(name).is_dir()
+    folder = weights is None and name not in known and Path(name).is_dir()
     if folder and (find_config(Path(name)) or _given_hub(hub) is None):  # another folder hides no model of a hub
         weights = name
     if weights is not None:
-        return _from_files(str(name), Path(weights))
-    info = find_info(str(name), hub)
+        return _from_files(name, Path(weights))
+    info = find_info(name, hub)
     return ResolvedWeights(info, _obtain(info, _given_hub(hub), progress))
 
 
@@ -90,6 +93,7 @@ def find_info(name: str, hub: str | os.PathLike[str] | None = None) -> ModelInfo
         HubError: the hub cannot be reached.
         OptionError: ``hub`` is not a hub.
     """
+    name = full_name(name)
     return load_manifest().models.get(name) or _info_of_hub(name, _given_hub(hub))
 
 
