@@ -127,9 +127,10 @@ def _check(segmenter: Segmenter, dataset: Dataset) -> None:
     own, expected = dataset.labels, segmenter.labels
     if own.classes != expected.classes:
         raise DataError(
-            f"the images of {_name(dataset)} are labelled with the classes {', '.join(own.classes)}, the model tells "
-            f"{', '.join(expected.classes)} apart: open them with carseg.data.load(path, labels=model.labels, "
-            "mapping={'a class of theirs': 'a class of the model', ...}), where 'ignore' leaves a class out"
+            f"{_name(dataset)} has the classes {', '.join(own.classes)}, the model has {', '.join(expected.classes)}: "
+            "open it with carseg.data.load(path, labels=model.labels) where the names agree, else give each class one "
+            "of the model's, or 'ignore', with carseg.data.remap_classes(dataset, model.labels, "
+            f"{{{own.classes[0]!r}: ...}})"
         )
     if dataset.problems:
         dataset.verified()  # raises: figures of only some images would mislead
