@@ -1,4 +1,4 @@
-"""Evaluation of a model, or of a network in training, on a data set: the loops that fill an ``Evaluation``."""
+"""Evaluation of a model, or of a network in training, on a data set: the one loop that fills an ``Evaluation``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def evaluate(
 
     Args:
         model: the model, or what ``carseg.load`` takes: a name, or the folder of a fine-tuned network.
-        dataset: labelled images under the model's label set, or what ``carseg.data.load`` reads where it has one split.
+        dataset: labelled images under the model's label set, or the path of one split, see ``carseg.data.load``: of
+            those with several, such as DIR/val.
         merge: class name to new class name, counted as one class, see ``carseg.evaluation.Evaluation``.
         boundary: also measure the boundary F1, which takes several times as long as all other figures.
         progress: called with the number of images evaluated so far and their total.
@@ -95,12 +96,7 @@ def evaluate_network(network: Network, data: Dataset, spec: InputSpec, device: t
     runtime = TorchRuntime(network, device, "float32")
     evaluation = Evaluation(data.labels, boundary=False)
     # Not through a Segmenter: it also computes how sure the network is, which takes time from training.
-    _add(
-        evaluation,
-        data,
-        lambda rgb: preprocess(rgb, spec)[None],
-        lambda x, size: to_mask(runtime(x)[0], size),
-    )
+    _add(evaluation, data, lambda rgb: preprocess(rgb, spec)[None], lambda x, size: to_mask(runtime(x)[0], size))
     return evaluation.scores()
 
 
