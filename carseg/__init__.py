@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         UnknownNameError,
         WeightsError,
     )
+    from carseg.evaluation import evaluate
     from carseg.exporting import export
     from carseg.hub import create_model, info, list_models
     from carseg.inference import Result, Segmenter, load
@@ -63,6 +64,7 @@ __all__ = [
     "benchmark",
     "create_model",
     "data",
+    "evaluate",
     "export",
     "finetune",
     "info",
@@ -81,6 +83,7 @@ __getattr__, __dir__ = lazy_names(
         "carseg.benchmarking": ("benchmark",),
         "carseg.data": ("data",),
         "carseg.errors": _ERRORS,
+        "carseg.evaluation": ("evaluate",),
         "carseg.exporting": ("export",),
         "carseg.hub": ("create_model", "info", "list_models"),
         "carseg.inference": ("Result", "Segmenter", "load"),

@@ -12,7 +12,7 @@ import torch
 
 from carseg.benchmarking import benchmark, environment
 from carseg.errors import OptionError, TrainingError
-from carseg.evaluation import Evaluation, Scores
+from carseg.evaluation import Evaluation, Scores, add_predictions
 from carseg.figures import Estimate
 from carseg.hub import Metric, load_manifest
 from carseg.inference import Segmenter, load
@@ -60,9 +60,7 @@ def quality(segmenter: Segmenter, images: Images) -> Measured:
     """Return mIoU, pixel accuracy and Dice by the protocol of ``carseg.evaluation``."""
     data = images.open(images.split)
     evaluation = Evaluation(segmenter.labels, boundary=False, merge=images.merge)
-    for sample in data:
-        rgb, truth = sample.load()
-        evaluation.add(segmenter.predict(rgb).mask, truth)
+    add_predictions(evaluation, segmenter, data)
     figures = _figures(evaluation.scores())
     return Measured(figures, len(data), evaluation.confusions(), evaluation.labels.background)
 

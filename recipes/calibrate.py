@@ -21,7 +21,7 @@ import typer
 from carseg.data import Dataset, subsample
 from carseg.data import load as open_data
 from carseg.errors import require_extra
-from carseg.evaluation import Evaluation
+from carseg.evaluation import evaluate
 from carseg.exporting import agreement, calibrate, reference
 from carseg.hub import Int8, ResolvedWeights, resolve
 from carseg.images import Uint8Array
@@ -105,13 +105,7 @@ def measure_int8(resolved: ResolvedWeights, train: Dataset, test: Dataset, clip_
     model = onnx_model(resolved, "float32", "onnx")
     quantized = [quantize(model, ranges, seven_bits=fewer) for fewer in (False, True)]
     started = [OnnxRuntime(model, "float32"), *(OnnxRuntime(content, "int8", exact=True) for content in quantized)]
-    segmenters = [Segmenter(resolved.info, runtime) for runtime in started]
-    evaluations = [Evaluation(resolved.info.labels, boundary=False) for _ in started]
-    for sample in test:
-        rgb, truth = sample.load()
-        for segmenter, evaluation in zip(segmenters, evaluations, strict=True):
-            evaluation.add(segmenter.predict(rgb).mask, truth)
-    exact, *found = (evaluation.scores().miou for evaluation in evaluations)
+    exact, *found = (evaluate(Segmenter(resolved.info, runtime), test, boundary=False).miou for runtime in started)
     return Int8(ranges, *(round(exact - miou, 5) for miou in found))
 
 

@@ -20,7 +20,7 @@ import typer
 
 from carseg.data import Dataset, fingerprint, near_duplicate_groups
 from carseg.data import load as open_data
-from carseg.evaluation import Evaluation
+from carseg.evaluation import Evaluation, add_predictions
 from carseg.inference import load
 from carseg.runtimes import keep_memory
 from recipes import recipe as recipes
@@ -42,17 +42,15 @@ def main(
         encoder = made(rounds[0].encoder, runs, 1.0, device)
         rounds[0] = replace(rounds[0], encoder=str(encoder or rounds[0].encoder))
     data = open_data(recipe.data, split="train", labels=recipe.labels)
-    whole, merged = (Evaluation(recipe.labels, boundary=False, merge=merge) for merge in (None, recipe.merge))
+    merges = (None, recipe.merge) if recipe.merge else (None,)
+    evaluations = [Evaluation(recipe.labels, boundary=False, merge=merge) for merge in merges]
     for number, names in enumerate(folds(data, count), 1):
         fold = replace(recipe, rounds=tuple(rounds), left_out=frozenset(names))
         best, _ = train(fold, runs / f"fold-{number}", 1.0, device)
         segmenter = load(best, device=device, runtime="torch", precision="float32")
-        for sample in data.subset(names, "train"):
-            rgb, truth = sample.load()
-            predicted = segmenter.predict(rgb).mask
-            whole.add(predicted, truth)
-            merged.add(predicted, truth)
-    for evaluation in (whole, merged) if recipe.merge else (whole,):
+        for evaluation in evaluations:
+            add_predictions(evaluation, segmenter, data.subset(names, "train"))
+    for evaluation in evaluations:
         scores = evaluation.scores()
         low, high = scores.miou_ci
         print(f"{scores.images} images  mIoU {scores.miou:.4f} ({low:.4f} to {high:.4f})")

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from carseg.data import Dataset
-from carseg.evaluation import Evaluation, to_metric
+from carseg.evaluation import evaluate, to_metric
 from carseg.hub import Metric, ModelInfo
 from carseg.inference import Segmenter, preprocess
 from carseg.runtimes import Runtime
@@ -31,11 +31,8 @@ def measure(
         few: take only the first images.
         merge: class to new name; classes of one new name count as one.
     """
-    evaluation = Evaluation(segmenter.labels, merge=merge)
-    for sample in data[:FEW] if few else data:
-        rgb, truth = sample.load()
-        evaluation.add(segmenter.predict(rgb).mask, truth)
-    metric = to_metric(evaluation.scores(), dataset, data.split)
+    measured = replace(data, samples=data.samples[:FEW]) if few else data
+    metric = to_metric(evaluate(segmenter, measured, merge=merge), dataset, data.split)
     if merge:
         merged = ", ".join(f"{old} as {new}" for old, new in merge.items())
         metric = replace(metric, protocol=f"{merged}; {metric.protocol}", merged=dict(merge))

@@ -21,7 +21,7 @@ WITH_TABLES = HEAVY - {"rich"}
     ("statement", "heavy"),
     [
         ("import carseg; carseg.list_models(); carseg.TrainingConfig; carseg.CarsegError; carseg.register", HEAVY),
-        ("import carseg.data, carseg.images, carseg.inference, carseg.runtimes", WITH_ARRAYS),
+        ("import carseg.data, carseg.evaluation, carseg.images, carseg.inference, carseg.runtimes", WITH_ARRAYS),
         ("from carseg.cli import main; main(['--version'])", HEAVY),
         ("from carseg.cli import main; main(['--help'])", HEAVY),
         ("from carseg.cli import main; main(['models'])", WITH_TABLES),

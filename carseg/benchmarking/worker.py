@@ -111,15 +111,9 @@ class _Worker:
         return data.verified() if data.problems else data  # raises: figures of only some images would mislead
 
     def _quality(self, segmenter: Segmenter, data: Dataset, evaluation: Evaluation) -> None:
-        progress = self._progress("quality")
-        for done, sample in enumerate(data, start=1):
-            try:
-                rgb, truth = sample.load()
-            except CarsegError:
-                data.verified()  # raises as well, but names every broken file
-                raise
-            evaluation.add(segmenter.predict(rgb).mask, truth)
-            progress(done, len(data))
+        from carseg.evaluation import add_predictions
+
+        add_predictions(evaluation, segmenter, data, progress=self._progress("quality"))
         scores = evaluation.scores().to_dict()
         self._figures(**{key: scores[key] for key in QUALITY})
         if self.job["details"]:

@@ -1,16 +1,85 @@
-"""Evaluation of a network on a data set."""
+"""Evaluation of a model, or of a network in training, on a data set: the one loop that fills an ``Evaluation``."""
 
 from __future__ import annotations
 
-import torch
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from carseg._arrays import Float32Array, Uint8Array
-from carseg.architectures import Network
+from carseg._arrays import Uint8Array
 from carseg.data import Dataset, Sample
+from carseg.data import load as load_dataset
+from carseg.errors import CarsegError, DataError
 from carseg.evaluation.metrics import Evaluation, Scores
 from carseg.hub import InputSpec
-from carseg.inference import prefetch, preprocess, to_mask
-from carseg.runtimes import TorchRuntime
+from carseg.inference import Segmenter, load, prefetch, preprocess, to_mask
+
+if TYPE_CHECKING:
+    import torch
+
+    from carseg.architectures import Network
+
+Progress = Callable[[int, int], None]
+
+
+def evaluate(
+    model: Segmenter | str | os.PathLike[str],
+    dataset: Dataset | str | os.PathLike[str],
+    *,
+    merge: Mapping[str, str] | None = None,
+    boundary: bool = True,
+    progress: Progress | None = None,
+) -> Scores:
+    """Return the scores of what ``predict`` gives on labelled images.
+
+    Args:
+        model: the model, or what ``carseg.load`` takes: a name, or the folder of a fine-tuned network.
+        dataset: labelled images under the model's label set, or the path of one split, see ``carseg.data.load``: of
+            those with several, such as DIR/val.
+        merge: class name to new class name, counted as one class, see ``carseg.evaluation.Evaluation``.
+        boundary: also measure the boundary F1, which takes several times as long as all other figures.
+        progress: called with the number of images evaluated so far and their total.
+
+    Raises:
+        DataError: the data set has other classes than the model, holds no image, or no pixel with a label; or some of
+            its images cannot be used: ``dataset.verified(skip_bad=True)`` leaves them out.
+        ImageError: the same, where an image alone is at fault.
+        UnknownNameError: there is no such model, or ``merge`` names a class that it lacks.
+    """
+    segmenter = load(model) if isinstance(model, (str, os.PathLike)) else model
+    if isinstance(dataset, (str, os.PathLike)):
+        dataset = load_dataset(dataset, labels=segmenter.labels)
+    evaluation = Evaluation(segmenter.labels, boundary=boundary, merge=merge)
+    add_predictions(evaluation, segmenter, dataset, progress=progress)
+    scores = evaluation.scores()
+    if not scores.pixels:
+        raise DataError(
+            f"no pixel of the {len(dataset)} images of {_name(dataset)} has a label, so nothing can be measured: "
+            "evaluate on labelled images"
+        )
+    return scores
+
+
+def add_predictions(
+    evaluation: Evaluation, segmenter: Segmenter, dataset: Dataset, *, progress: Progress | None = None
+) -> None:
+    """Add what ``predict`` gives on every image of a data set, where an evaluation is asked for more than ``scores``.
+
+    Args:
+        evaluation: one of the model's label set, merged or not.
+        segmenter: the model.
+        dataset: labelled images under the model's label set.
+        progress: see ``evaluate``.
+
+    Raises:
+        DataError: the data set has other classes than the model, or no image, or some cannot be used; all are named.
+    """
+    _check(segmenter, dataset)
+    try:
+        _add(evaluation, dataset, lambda rgb: rgb, lambda rgb, size: segmenter.predict(rgb).mask, progress)
+    except CarsegError:
+        dataset.verified()  # raises as well, but names every broken file
+        raise
 
 
 def evaluate_network(network: Network, data: Dataset, spec: InputSpec, device: torch.device) -> Scores:
@@ -22,13 +91,48 @@ def evaluate_network(network: Network, data: Dataset, spec: InputSpec, device: t
         spec: the input that the network expects.
         device: the device to run on, in float32.
     """
+    from carseg.runtimes import TorchRuntime
+
     runtime = TorchRuntime(network, device, "float32")
     evaluation = Evaluation(data.labels, boundary=False)
-
-    def read(sample: Sample) -> tuple[Float32Array, Uint8Array]:
-        rgb, truth = sample.load()
-        return preprocess(rgb, spec)[None], truth
-
-    for x, truth in prefetch(read, data, depth=4):
-        evaluation.add(to_mask(runtime(x)[0], truth.shape), truth)
+    # Not through a Segmenter: it also computes how sure the network is, which takes time from training.
+    _add(evaluation, data, lambda rgb: preprocess(rgb, spec)[None], lambda x, size: to_mask(runtime(x)[0], size))
     return evaluation.scores()
+
+
+def _add(
+    evaluation: Evaluation,
+    dataset: Dataset,
+    prepare: Callable[[Uint8Array], Any],
+    predict: Callable[[Any, tuple[int, int]], Uint8Array],
+    progress: Progress | None = None,
+) -> None:
+    """Add the masks that ``predict`` gives, for an image's size, on what threads read and prepared ahead of it."""
+
+    def read(sample: Sample) -> tuple[Any, Uint8Array]:
+        rgb, truth = sample.load()
+        return prepare(rgb), truth
+
+    for done, (image, truth) in enumerate(prefetch(read, dataset, depth=4), start=1):
+        evaluation.add(predict(image, truth.shape), truth)
+        if progress is not None:
+            progress(done, len(dataset))
+
+
+def _check(segmenter: Segmenter, dataset: Dataset) -> None:
+    own, expected = dataset.labels, segmenter.labels
+    if own.classes != expected.classes:
+        raise DataError(
+            f"{_name(dataset)} has the classes {', '.join(own.classes)}, the model has {', '.join(expected.classes)}: "
+            "open it with carseg.data.load(path, labels=model.labels) where the names agree, else give each class one "
+            "of the model's, or 'ignore', with carseg.data.remap_classes(dataset, model.labels, "
+            f"{{{own.classes[0]!r}: ...}})"
+        )
+    if dataset.problems:
+        dataset.verified()  # raises: figures of only some images would mislead
+    if not len(dataset):
+        raise DataError(f"{_name(dataset)} holds no image, so nothing can be measured: evaluate on labelled images")
+
+
+def _name(dataset: Dataset) -> str:
+    return f"{dataset.name} {dataset.split}".strip()

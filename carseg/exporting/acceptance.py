@@ -9,6 +9,7 @@ import numpy as np
 
 from carseg._arrays import Uint8Array
 from carseg.errors import ExportError, ImageError
+from carseg.evaluation import evaluate
 from carseg.hub import ModelInfo
 from carseg.inference import Segmenter, find_images, load_image
 from carseg.runtimes import AGREEMENT, cpu, int8_ranges
@@ -86,9 +87,10 @@ def compare(
 
     Raises:
         ExportError: the value is too bad.
+        DataError: ``data`` has other classes than the network, no labels, or images that cannot be used.
     """
     if precision == "int8" and data is not None:
-        before, after = (_miou(segmenter, data) for segmenter in (exact, candidate))
+        before, after = (evaluate(segmenter, data, boundary=False).miou for segmenter in (exact, candidate))
         if before - after > INT8_LOSS:
             raise ExportError(
                 f"int8 has mIoU {after:.4f} on {len(data)} images where float32 has {before:.4f}; at most "
@@ -104,13 +106,3 @@ def compare(
             "must: nothing was exported"
         )
     return "agreement", share, count
-
-
-def _miou(segmenter: Segmenter, data: Dataset) -> float:
-    from carseg.evaluation import Evaluation
-
-    evaluation = Evaluation(segmenter.labels, boundary=False)
-    for sample in data:
-        rgb, truth = sample.load()
-        evaluation.add(segmenter.predict(rgb).mask, truth)
-    return evaluation.scores().miou

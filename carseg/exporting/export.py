@@ -83,6 +83,7 @@ def export(
         ExportError: the labels differ too much; nothing is written.
         OptionError: no such format, or not in this precision; int8 of weights without ranges, without ``calib``.
         ImageError: none of the images can be read.
+        DataError: ``data`` has other classes than the network, no labels, or images that cannot be used.
         MissingExtraError: a package that the format needs is not installed.
     """
     _check(format, precision)

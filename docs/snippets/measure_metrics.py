@@ -7,6 +7,5 @@ data = carseg.data.load("labelled", labels=model.labels)
 evaluation = Evaluation(model.labels)
 for sample in data:
     image, truth = sample.load()
-    evaluation.add(model.predict(image).mask, truth)
-scores = evaluation.scores()
-print(scores.miou, scores.miou_ci, scores.side_error)
+    evaluation.add(model.predict(image, threshold=0.5).mask, truth)
+print(evaluation.scores().miou, evaluation.image_mious())
