@@ -73,8 +73,7 @@ def _summary(rows: Sequence[LogRow], segmenter: Segmenter) -> dict[str, str]:
 
 def _figures(metric: Metric) -> str:
     return ", ".join(
-        f"{FIGURES[key].title} {estimate.percent}"
-        + (f" ({estimate.percent_interval})" if estimate.interval else "")
+        f"{FIGURES[key].title} {estimate.percent}" + (f" ({estimate.percent_interval})" if estimate.interval else "")
         for key, estimate in metric.figures.items()
     )
 

@@ -82,13 +82,13 @@ _VALUES11 = {**dict(enumerate(CAMVID.classes)), 11: "pavement", 12: None}
 _SEGNET = {**dict(enumerate(CAMVID.classes)), 11: None}
 
 
-def read(folder: Path) -> dict[str, Found] | None:
+def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:
     """Return the splits of labels in CamVid's colours, or of ``train/`` beside ``trainannot/`` with values 0..11.
 
     A folder that has a class file for its values, or a colour table that lacks a colour of the 11 classes, is not
     CamVid, though it looks like it.
     """
-    pairs = mask_folders(folder)
+    pairs = mask_folders(folder, images, annotations)
     listed = {split: label_files(*two) for split, two in pairs.items()}
     labels = [path for files in listed.values() for path in files.values()]
     colors = _colors(labels[:: max(1, len(labels) // 16)])
@@ -104,9 +104,9 @@ def read(folder: Path) -> dict[str, Found] | None:
     palette = () if not colors else tuple(_COLORS32.values()) if full else _PALETTE11
     values = _SEGNET if not colors else dict(enumerate(CAMVID32.classes)) if full else _VALUES11
     found = {}
-    for split, (images, _) in pairs.items():
+    for split, (image_root, _) in pairs.items():
         records, problems = pair(
-            images_below(images),
+            images_below(image_root),
             listed[split],
             lambda path: ColorFile(path, palette) if palette else MaskFile(path),
             MASK_ENDINGS,

@@ -28,8 +28,8 @@ from carseg.data.formats._base import (
     images_below,
     labeled_splits,
     pair,
+    roots,
     split_folders,
-    subfolder,
 )
 from carseg.data.formats._class_files import Values, class_file
 from carseg.data.formats._rasterize import Points, paint
@@ -79,14 +79,16 @@ class YoloLabel:
         return paint(shapes, height, width)
 
 
-def read(folder: Path, chosen: Path | None = None) -> dict[str, Found] | None:
+def read(
+    folder: Path, images: Path | None = None, annotations: Path | None = None, *, chosen: Path | None = None
+) -> dict[str, Found] | None:
     """Return the splits that ``data.yaml``, or the ``chosen`` file, names, or of ``images/`` and ``labels/*.txt``."""
     described = _description(folder, chosen)
     if chosen and described is None:
         return None
-    places, missing = _places(folder, described) if described else ({}, {})
+    places, missing = _places(folder, described) if described and not (images or annotations) else ({}, {})
     if not places:
-        image_root, label_root = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, ("labels",))
+        image_root, label_root = roots(folder, IMAGE_FOLDERS, ("labels",), images, annotations)
         if image_root is None or label_root is None or not files_below(label_root, _TEXTS):
             return None
         folders = labeled_splits(split_folders(image_root), split_folders(label_root), _TEXTS)
@@ -102,8 +104,8 @@ def read(folder: Path, chosen: Path | None = None) -> dict[str, Found] | None:
     for split, parts in places.items():
         records: list[Item] = []
         problems: dict[str, str] = {}
-        for images, its_texts in parts:
-            some, loose = pair(images, its_texts, YoloLabel)
+        for its_images, its_texts in parts:
+            some, loose = pair(its_images, its_texts, YoloLabel)
             records += some
             problems |= {name: why for name, why in loose.items() if Path(name).name != "classes"}
         found[split] = Found(NAME, records, values, problems=problems | missing.get(split, {}))
