@@ -22,7 +22,7 @@ from carseg.benchmarking import timing
 from carseg.benchmarking.benchmark import environment
 from carseg.benchmarking.page import write_benchmark_page
 from carseg.benchmarking.rows import KEYS, compare_rows, failures, parse_limits, read_rows
-from carseg.benchmarking.tables import FORMATS, format_differences, format_rows
+from carseg.benchmarking.tables import ROW_FORMATS, format_differences, format_rows
 from carseg.errors import DataError, OptionError, UnknownNameError
 from carseg.hub.create import create_model
 from carseg.hub.model_info import InputSpec, ModelInfo
@@ -264,6 +264,19 @@ def test_the_split_is_chosen_from_what_data_yaml_names(tmp_path, hub, monkeypatc
     assert row["split"] == "val"
 
 
+def test_data_is_measured_in_the_format_that_is_named(tmp_path, hub):
+    index_folder(tmp_path, ["a", "b"])
+    part = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "roof"}]}
+    part["images"] = [{"id": i, "file_name": f"{i}.png", "width": 64, "height": 48} for i in (1, 2)]
+    (tmp_path / "annotations.json").write_text(json.dumps(part))
+    [guessed] = carseg.benchmark("doors", tmp_path, hub=str(hub), **QUICK)
+    assert "roof" in guessed["error"]
+    [named] = carseg.benchmark("doors", tmp_path, data_format="masks", hub=str(hub), **QUICK)
+    assert (named["error"], named["images"]) == (None, 2)
+    with pytest.raises(OptionError, match="name it"):
+        carseg.benchmark("doors", data_format="masks", hub=str(hub), **QUICK)
+
+
 def test_without_data_only_speed_is_measured(hub):
     stages = []
     [row] = carseg.benchmark("doors", hub=str(hub), report=lambda *news: stages.append(news[:2]), **QUICK)
@@ -329,7 +342,7 @@ def test_formats(rows):
     assert len(text.splitlines()) == 4
     assert f"{rows[0]['miou']:.4f}" in text
     assert len({line.count("|") for line in markdown.splitlines()}) == 1
-    assert "json" in FORMATS
+    assert "json" in ROW_FORMATS
     broken = [rows[0] | {"error": "cannot be loaded:\nno such file"}, *rows[1:]]
     for form in ("table", "md"):
         assert len(format_rows(broken, form).splitlines()) == len(format_rows(rows, form).splitlines())

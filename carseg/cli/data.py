@@ -74,7 +74,9 @@ def convert(
 
 def _report(findings: Findings) -> Iterator[str]:
     names = findings.labels.classes
-    yield f"{findings.path}: format {findings.format}, label set {findings.labels.name} with {len(names)} classes"
+    others = f" (could be {' or '.join(findings.other_formats)})" if findings.other_formats else ""
+    classes = f"label set {findings.labels.name} with {len(names)} classes"
+    yield f"{findings.path}: format {findings.format}{others}, {classes}"
     for split, figures in findings.splits.items():
         yield ""
         sizes = ""

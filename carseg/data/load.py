@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from carseg.data.classes import known_labels, settle_classes
 from carseg.data.dataset import Dataset, Sample, value_table
 from carseg.data.formats import masks
-from carseg.data.formats._base import SPLITS, Found, absolute
+from carseg.data.formats._base import SPLITS, Found, Item, absolute
 from carseg.data.formats._class_files import Values, class_file
 from carseg.data.recognize import AUTO, StrPath, is_description, recognize
 from carseg.errors import DataError
@@ -118,16 +119,34 @@ def _settle(
         # The label set names the values; a class map then makes a label set of its own.
         values, target, stated = _values_of(known), known if not mapping else None, False
     else:
-        seen = masks.scan_values(records) - {IGNORE} or {0}
-        values, target, stated = {value: f"{_UNNAMED}{value}" for value in sorted(seen)}, None, seen != {0}
-        if max(values) > IGNORE or min(values) < 0:
-            raise DataError(f"{folder} has label values {min(values)}..{max(values)}; they must lie in 0..{IGNORE}")
+        values = _unnamed_values(folder, records)
+        target, stated = None, set(values) != {0}
     classes = [c for c in values.values() if c is not None]
     if not stated and len(classes) <= 2 and masks.stores_binary(records):
         if written and len(classes) == 1:
             raise DataError(f"{folder} names one class, {classes[0]!r}, and its labels hold 0 and 255: name both")
         values = {0: classes[0], IGNORE: classes[1] if len(classes) == 2 else "class_1"}
     return settle_classes(name, [replace(part, values=values) for part in parts], target, mapping)
+
+
+def _unnamed_values(folder: Path, records: list[Item]) -> Values:
+    """Return a class for every value that labels without class names hold.
+
+    Raises:
+        DataError: values that are no classes, or may be none.
+    """
+    stored = masks.scan_values(records)
+    seen = stored - {IGNORE} or {0}
+    low, high = min(seen), max(seen)
+    if low < 0 or high > IGNORE:
+        raise DataError(f"{folder} has label values {low}..{high}; they must lie in 0..{IGNORE}")
+    if IGNORE in stored and high > IGNORE // 2:
+        example = json.dumps({"0": "background", f"{IGNORE}": "car"})
+        raise DataError(
+            f"{folder} has label values up to {high} beside {IGNORE}, soft edges or grey levels, which nothing "
+            f"names: write labels.json, such as {example}, or save masks with hard edges"
+        )
+    return {value: f"{_UNNAMED}{value}" for value in sorted(seen)}
 
 
 def _values_of(labels: LabelSet) -> Values:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -113,36 +113,40 @@ def _ask(
     folder: Path, forms: Sequence[Format], images: StrPath | None, annotations: StrPath | None
 ) -> dict[str, Found]:
     """Return what the first format that recognises a folder finds there; say so where others recognise it too."""
-    readings = _readings(folder, forms, _at(folder, images), _at(folder, annotations))
-    form, found = next(readings, (None, {}))
-    if form is None:
-        return {}
-    others = []
-    with suppress(DataError):  # what another format makes of it is no error of this one
-        others = [other.NAME for other, _ in readings]
-    if others:
-        _log.warning(
-            "%s is read as %s and could be read as %s: format (--data-format) chooses",
-            folder,
-            form.NAME,
-            " or ".join(others),
-        )
-    return {split: replace(part, others=tuple(others)) for split, part in found.items()}
+    places = _at(folder, images), _at(folder, annotations)
+    for number, form in enumerate(forms, start=1):
+        found = _read(form, folder, *places)
+        if found:
+            others = _fitting(folder, forms[number:], *places)
+            if others:
+                listed = " or ".join(others)
+                _log.warning(
+                    "%s is read as %s, but could be %s: format= or --data-format says which", folder, form.NAME, listed
+                )
+            return {split: replace(part, others=others) for split, part in found.items()}
+    return {}
 
 
-def _readings(
-    folder: Path, forms: Sequence[Format], images: Path | None, annotations: Path | None
-) -> Iterator[tuple[Format, dict[str, Found]]]:
-    """Yield every format that recognises a folder, with what it finds there."""
+def _read(form: Format, folder: Path, images: Path | None, annotations: Path | None) -> dict[str, Found]:
+    """Return what a format finds in a folder, {} where it does not recognise it or a place is not there."""
     if images is None and annotations is None:
-        readings = ((form, form.read(folder)) for form in forms)
-    elif (images is None or images.is_dir()) and (annotations is None or annotations.exists()):
-        one_file = annotations is not None and annotations.is_file()
-        able = [form for form in ELSEWHERE if form in forms and (form is coco or not one_file)]
-        readings = ((form, form.read(folder, images, annotations)) for form in able)
-    else:
-        return
-    yield from ((form, found) for form, found in readings if found)
+        return form.read(folder) or {}
+    movable = next(each for each in ELSEWHERE if each is form)
+    there = (images is None or images.is_dir()) and (annotations is None or annotations.exists())
+    one_file = annotations is not None and annotations.is_file()
+    return (there and (movable.NAME == coco.NAME or not one_file) and movable.read(folder, images, annotations)) or {}
+
+
+def _fitting(
+    folder: Path, forms: Sequence[Format], images: Path | None = None, annotations: Path | None = None
+) -> tuple[str, ...]:
+    """Return the names of the formats that can read a folder."""
+    names = []
+    for form in forms:
+        with suppress(DataError):  # it recognises the folder, but cannot read it
+            if _read(form, folder, images, annotations):
+                names.append(form.NAME)
+    return tuple(names)
 
 
 def _at(folder: Path, place: StrPath | None) -> Path | None:
@@ -165,9 +169,7 @@ def _unknown(folder: Path, forms: Sequence[Format], *, guessed: bool) -> str:
     if guessed:
         looked = "".join(f"\n  {form.NAME}: {form.LAYOUT}" for form in forms)
         return f"{folder} holds no labelled images in a known format; looked in it, train/, val/, test/ for{looked}"
-    fitting: list[str] = []
-    with suppress(DataError):  # a format that recognises it, and cannot read it
-        fitting = [form.NAME for form, _ in _readings(folder, FORMATS, None, None)]
+    fitting = _fitting(folder, FORMATS)
     entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
     listed = ", ".join(entries[:8]) + (", ..." if len(entries) > 8 else "")
     looks = f"looks like {' or '.join(fitting)}" if fitting else f"holds {listed or 'nothing'}"

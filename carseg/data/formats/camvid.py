@@ -19,7 +19,7 @@ from carseg.errors import DataError
 from carseg.labels import CAMVID, CAMVID32, Color
 
 NAME = "camvid"
-LAYOUT = "label images in CamVid's colours, or train/ and trainannot/"
+LAYOUT = "label images in CamVid's colours, four or more, or train/ and trainannot/"
 
 _COLORS32: dict[str, Color] = {
     "animal": (64, 128, 64),
@@ -86,7 +86,7 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
     """Return the splits of labels in CamVid's colours, or of ``train/`` beside ``trainannot/`` with values 0..11.
 
     A folder that has a class file for its values, or a colour table that lacks a colour of the 11 classes, is not
-    CamVid, though it looks like it.
+    CamVid, though it looks like it. Nor are fewer than four colours without a table: other palettes have a few of them.
     """
     pairs = mask_folders(folder, images, annotations)
     listed = {split: label_files(*two) for split, two in pairs.items()}
@@ -94,7 +94,8 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
     colors = _colors(labels[:: max(1, len(labels) // 16)])
     if colors:
         written = color_table(folder)
-        is_camvid = colors <= {*_COLORS32.values(), _PAVEMENT} and (not written or {*written.values()} >= {*_COLORS11})
+        told = {*written.values()} >= {*_COLORS11} if written else len(colors) > 3
+        is_camvid = colors <= {*_COLORS32.values(), _PAVEMENT} and told
     else:
         annot = all(masks.name.lower().endswith("annot") for _, masks in pairs.values())
         is_camvid = bool(labels) and annot and class_file(folder) is None

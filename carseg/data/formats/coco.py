@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Protocol
 
@@ -94,6 +95,8 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
     inside = subfolder(folder, ("annotations",))
     for place in (annotations,) if annotations else (folder, inside) if inside else (folder,):
         parsed = {path: data for path in files_in(place, ".json") if (data := _parse(path)) is not None}
+        # COCO's own archives hold keypoints of the same images beside the instances.
+        parsed = {path: data for path, data in parsed.items() if path.name.startswith("instances_")} or parsed
         splits = {_split_of(path): path for path in parsed}
         if len(parsed) == 1:
             return {"": _found(*parsed.popitem(), images)}
@@ -126,11 +129,15 @@ def _found(path: Path, data: Mapping[str, Any], image_root: Path | None) -> Foun
     try:
         values, stored, empty = _values(data["categories"], path.parent)
         shapes: dict[int, list[tuple[float, int, int, Any]]] = {}
-        for note in data["annotations"]:
+        if any("segments_info" in note for note in data["annotations"]):
+            raise DataError(
+                f"{path} is a panoptic COCO file; take the one of instances, whose annotations are polygons"
+            )
+        for number, note in enumerate(data["annotations"]):
             shapes.setdefault(note["image_id"], []).append(
                 (
                     -float(note.get("area", 0)),
-                    int(note["id"]),
+                    int(note.get("id", number)),
                     stored[int(note["category_id"])],
                     note.get("segmentation") or (None if note.get("area", 1) else []),
                 )
@@ -139,6 +146,7 @@ def _found(path: Path, data: Mapping[str, Any], image_root: Path | None) -> Foun
         entries = sorted(((_posix(entry["file_name"]), entry) for entry in data["images"]), key=lambda pair: pair[0])
         listed = Counter(file for file, _ in entries)
         stems = Counter(_name(file) for file in listed)
+        owners = Counter(entry["id"] for _, entry in entries)
         images = _images(path, listed, image_root)
         for file, entry in entries:
             name = _name(file) if stems[_name(file)] == 1 else _name(file) + PurePosixPath(file).suffix
@@ -147,10 +155,15 @@ def _found(path: Path, data: Mapping[str, Any], image_root: Path | None) -> Foun
                 reason = f"lists {file} twice" if image else f"speaks of {file}, which is not there"
                 problems[name] = f"{path} {reason}"
                 continue
+            if owners[entry["id"]] > 1:
+                problems[name] = f"{path} gives the id {entry['id']} to several images: whose annotations are they?"
+                continue
             painted = tuple(shape[2:] for shape in sorted(shapes.get(entry["id"], []), key=lambda shape: shape[:2]))
             label = CocoLabel(name, int(entry["height"]), int(entry["width"]), painted, empty)
             records.append(Item(name, image, label))
     except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{path} is no valid COCO file: {error!r}") from None
     orphans = shapes.keys() - {entry["id"] for entry in data["images"]}
     if orphans:
@@ -173,6 +186,9 @@ def _values(categories: list[Mapping[str, Any]], folder: Path) -> tuple[Values, 
     bare pixels without a class.
     """
     listed = sorted((int(c["id"]), str(c["name"])) for c in categories)
+    for (number, name), (following, other) in pairwise(listed):
+        if number == following:
+            raise ValueError(f"it has two categories of the id {number}, {name} and {other}")
     written = class_file(folder)
     if written and written.labels and written.labels.background is None:
         first, empty = 0, IGNORE

@@ -70,9 +70,10 @@ class YoloLabel:
                 if not all(-_OVERHANG <= value <= 1 + _OVERHANG for value in values):
                     raise DataError("has coordinates outside 0..1")
                 points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
-                if not 0 <= int(fields[0]) < IGNORE - 1:
+                number_of_class = float(fields[0])  # some exporters write 0.0
+                if not (number_of_class.is_integer() and 0 <= number_of_class < IGNORE - 1):
                     raise DataError(f"has the class {fields[0]}")
-                shapes.append((int(fields[0]) + 1, points))
+                shapes.append((int(number_of_class) + 1, points))
             except ValueError as error:
                 reason = str(error) if isinstance(error, DataError) else "is not numbers"
                 raise DataError(f"line {number} of {self.path} {reason}") from None
@@ -86,6 +87,8 @@ def read(
     described = _description(folder, chosen)
     if chosen and described is None:
         return None
+    if described and "kpt_shape" in described:
+        raise DataError(f"{chosen or folder} describes keypoints (kpt_shape), not polygons: label the outlines instead")
     places, missing = _places(folder, described) if described and not (images or annotations) else ({}, {})
     if not places:
         image_root, label_root = roots(folder, IMAGE_FOLDERS, ("labels",), images, annotations)
@@ -146,9 +149,10 @@ def _description(folder: Path, chosen: Path | None = None) -> Mapping[str, Any] 
 def _names(described: Mapping[str, Any]) -> Values:
     names = described.get("names") or []
     if isinstance(names, dict):
-        if set(names) != set(range(len(names))):
+        by_number = {int(n) if str(n).isdecimal() else n: name for n, name in names.items()}  # some are quoted
+        if set(by_number) != set(range(len(names))):
             raise DataError(f"data.yaml numbers its classes {list(names)}, not 0..{len(names) - 1}")
-        names = [names[i] for i in range(len(names))]
+        names = [by_number[i] for i in range(len(names))]
     if not isinstance(names, list):
         raise DataError(f"data.yaml's names are no list of classes but {names!r}")
     return dict(enumerate(map(str, names)))
