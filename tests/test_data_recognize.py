@@ -96,6 +96,15 @@ def test_where_two_formats_fit_it_is_said_which_was_taken(twofold: Path, caplog:
     assert findings.to_dict()["other_formats"] == ("masks",)
 
 
+def test_it_is_said_once_for_all_splits(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for split in ("train", "val"):
+        index_folder(tmp_path / split, ["a"])
+        write_coco(tmp_path / split / "annotations.json", "a.png")
+    splits = load_splits(tmp_path)
+    assert [dataset.other_formats for dataset in splits.values()] == [("masks",), ("masks",)]
+    assert len(caplog.records) == 1
+
+
 def test_nothing_is_said_where_one_format_fits_or_is_named(twofold: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert carseg.data.load(twofold, format="coco").other_formats == ()
     (twofold / "annotations.json").unlink()

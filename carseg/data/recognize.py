@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +52,7 @@ def recognize(
     if not parts:
         _refuse_missing((folder, *places.values()), images, annotations)
         raise DataError(_unknown(folder, forms, guessed=format == AUTO))
+    _say_what_else(folder, parts)
     return parts
 
 
@@ -112,29 +113,35 @@ def _read_file(file: Path, form: Format, images: StrPath | None, annotations: St
 def _ask(
     folder: Path, forms: Sequence[Format], images: StrPath | None, annotations: StrPath | None
 ) -> dict[str, Found]:
-    """Return what the first format that recognises a folder finds there; say so where others recognise it too."""
+    """Return what the first format that recognises a folder finds there, with the names of the others that do."""
     places = _at(folder, images), _at(folder, annotations)
     for number, form in enumerate(forms, start=1):
         found = _read(form, folder, *places)
         if found:
             others = _fitting(folder, forms[number:], *places)
-            if others:
-                listed = " or ".join(others)
-                _log.warning(
-                    "%s is read as %s, but could be %s: format= or --data-format says which", folder, form.NAME, listed
-                )
             return {split: replace(part, others=others) for split, part in found.items()}
     return {}
+
+
+def _say_what_else(folder: Path, parts: Mapping[str, Found]) -> None:
+    """Log which format was taken, where others recognise the folder too: one line, however many splits there are."""
+    others = dict.fromkeys(name for part in parts.values() for name in part.others)
+    if others:
+        taken = " and ".join(dict.fromkeys(part.format for part in parts.values()))
+        listed = " or ".join(others)
+        _log.warning("%s is read as %s, but could be %s: format= or --data-format says which", folder, taken, listed)
 
 
 def _read(form: Format, folder: Path, images: Path | None, annotations: Path | None) -> dict[str, Found]:
     """Return what a format finds in a folder, {} where it does not recognise it or a place is not there."""
     if images is None and annotations is None:
         return form.read(folder) or {}
-    movable = next(each for each in ELSEWHERE if each is form)
-    there = (images is None or images.is_dir()) and (annotations is None or annotations.exists())
-    one_file = annotations is not None and annotations.is_file()
-    return (there and (movable.NAME == coco.NAME or not one_file) and movable.read(folder, images, annotations)) or {}
+    if (images and not images.is_dir()) or (annotations and not annotations.exists()):
+        return {}
+    if annotations and annotations.is_file() and form is not coco:  # the only one that has all annotations in a file
+        return {}
+    movable = ELSEWHERE[[each.NAME for each in ELSEWHERE].index(form.NAME)]
+    return movable.read(folder, images, annotations) or {}
 
 
 def _fitting(
