@@ -137,6 +137,19 @@ def test_the_split_is_chosen_from_what_data_yaml_names(tmp_path, hub, monkeypatc
     assert row["split"] == "val"
 
 
+def test_data_is_measured_in_the_format_that_is_named(tmp_path, hub):
+    index_folder(tmp_path, ["a", "b"])
+    part = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "roof"}]}
+    part["images"] = [{"id": i, "file_name": f"{i}.png", "width": 64, "height": 48} for i in (1, 2)]
+    (tmp_path / "annotations.json").write_text(json.dumps(part))
+    [guessed] = carseg.benchmark("doors", tmp_path, hub=str(hub), **QUICK)
+    assert "roof" in guessed["error"]
+    [named] = carseg.benchmark("doors", tmp_path, data_format="masks", hub=str(hub), **QUICK)
+    assert (named["error"], named["images"]) == (None, 2)
+    with pytest.raises(OptionError, match="name it"):
+        carseg.benchmark("doors", data_format="masks", hub=str(hub), **QUICK)
+
+
 def test_formats(rows):
     assert [json.loads(line) for line in format_rows(rows, "json").splitlines()] == rows
     table = list(csv.DictReader(io.StringIO(format_rows(rows, "csv"))))

@@ -169,6 +169,27 @@ def test_data_check_and_convert(capsys):
     assert "did you mean left_door" in capsys.readouterr().err
 
 
+def test_data_is_read_in_the_format_that_is_named(capsys):
+    index_folder(Path("data"), ["a", "b"])
+    assert run("data convert data --out both --to coco") == 0
+    index_folder(Path("both"), ["a", "b"])  # the label images too
+    capsys.readouterr()
+    assert run("data check both") == 0
+    assert "format coco (could be masks), label set" in capsys.readouterr().out
+    for name, others in (("coco", []), ("masks", []), ("auto", ["masks"])):
+        assert run(f"data check both --data-format {name} --format json") == 0
+        document = json.loads(capsys.readouterr().out)
+        assert document["format"] == ("coco" if name == "auto" else name)
+        assert document["other_formats"] == others
+    Path("both/masks/b.png").unlink()
+    assert run("data convert both --out png --data-format masks") == 1
+    assert "b.png has no label" in capsys.readouterr().err
+    assert run("data check both --data-format mask") == 2
+    assert "did you mean masks" in capsys.readouterr().err
+    assert run("data convert both --out voc --data-format voc") == 1
+    assert "it looks like coco or masks" in capsys.readouterr().err
+
+
 def test_finetune_gives_a_model_that_every_command_takes(capsys):
     index_folder(Path("data"), [f"p{i}" for i in range(6)])
     Path("data/classes.txt").write_text("background\ndoor\nwheel\n")

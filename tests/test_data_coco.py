@@ -114,7 +114,11 @@ def test_annotations_folder_with_one_file_per_split(tmp_path: Path) -> None:
         write_coco(file, [note(1, 1, [square(2, 2, 10)], 100)], {1: "door"}, (f"{split}.jpg",))
     assert [sample.name for sample in carseg.data.load(tmp_path, split="val")] == ["val2017"]
     assert carseg.data.load(file)[0].load()[1][5, 5] == 1
-    write_coco(tmp_path / "annotations" / "captions.json", [], {1: "door"})
+    write_coco(
+        tmp_path / "annotations" / "person_keypoints_val2017.json", [], {1: "person"}
+    )  # as COCO's archive has it
+    assert carseg.data.load(tmp_path, split="val").labels.classes == ("background", "door")
+    write_coco(tmp_path / "annotations" / "instances_val2017_old.json", [], {1: "door"})
     with pytest.raises(DataError, match="several COCO files"):
         carseg.data.load(tmp_path)
 

@@ -88,7 +88,10 @@ def here(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         mask = draw_mask(i)
         save(tmp_path / "labelled" / "images" / f"{i}.png", draw_image(mask))
         save(tmp_path / "labelled" / "masks" / f"{i}.png", mask)
-    (tmp_path / "labelled" / "classes.txt").write_text("background\nhood\nwheel\n")
+        save(tmp_path / "survey" / "photos" / f"{i}.png", draw_image(mask))
+        save(tmp_path / "survey" / "checked" / f"{i}.png", mask)
+    for folder in ("labelled", "survey"):
+        (tmp_path / folder / "classes.txt").write_text("background\nhood\nwheel\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CARSEG_CACHE", str(cache))
     for name in ("CARSEG_HUB", "CARSEG_OFFLINE", "HF_HUB_OFFLINE"):

@@ -14,6 +14,7 @@ import torch
 
 from carseg import TrainingConfig, finetune, load
 from carseg._files import repair_folder
+from carseg.data.dataset import Dataset
 from carseg.data.load import load as open_data
 from carseg.errors import DataError, MissingExtraError, OptionError, TrainingError, UnknownNameError, WeightsError
 from carseg.hub.create import create_model
@@ -21,6 +22,7 @@ from carseg.hub.model_info import Int8, ModelInfo
 from carseg.hub.save import save_model
 from carseg.labels import label_set
 from carseg.training.log import COLUMNS, TrainingLog, read_log
+from carseg.training.run_folder import RunStart
 from carseg.training.splits import open_splits
 from carseg.training.start import start_network
 from carseg.training.trainer import Trainer
@@ -293,6 +295,24 @@ def test_plateau_halves_the_rate_when_validation_no_longer_improves(
 def test_what_goes_by_validation_images_needs_some(data: Path, setting: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match="there are none"):
         open_splits(data, replace(QUICK, val_fraction=0, **setting))
+
+
+def test_a_run_goes_on_in_the_format_it_was_started_in(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def start(run: Path, begun: RunStart, train: Dataset, *rest: object) -> None:
+        read.append(train.format)
+        begun.write(run)
+
+    monkeypatch.setattr(module("training.finetune"), "_train", start)
+    (data / "annotations.json").write_text('{"images": [], "annotations": [], "categories": []}')  # looks like COCO too
+    finetune(NETWORK, data, tmp_path / "run", config=QUICK, data_format="masks")
+    finetune(NETWORK, data, tmp_path / "run", resume=True)
+    assert read == ["masks", "masks"]
+    with pytest.raises(OptionError, match="data_format, labels and mapping are for a folder"):
+        finetune(NETWORK, open_data(data), tmp_path / "other", config=QUICK, data_format="masks")
 
 
 def test_pasting_needs_two_images_at_a_time() -> None:

@@ -47,6 +47,7 @@ def benchmark(
     models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     data: str | os.PathLike[str] | None = None,
     *,
+    data_format: str = "auto",
     split: str | None = None,
     mapping: Mapping[str, str] | None = None,
     merge: Mapping[str, str] | None = None,
@@ -65,6 +66,7 @@ def benchmark(
     Args:
         models: names or folders of fine-tuned networks, one or several; None takes those that came with the package.
         data: labelled images, what ``carseg.data.load`` reads; None measures speed only, on generated images.
+        data_format: the format of the data, as for ``carseg.data.load``.
         split: part of the data; None takes "test", else "val", else the only one.
         mapping: class name to new name, as for ``carseg.data.load``.
         merge: class name to new name, counted as one class in the figures only, see ``carseg.evaluation.Evaluation``.
@@ -78,8 +80,8 @@ def benchmark(
         One row per model, in the order given.
 
     Raises:
-        OptionError: there is no model, ``seconds`` or ``threads`` is not positive, or ``split``, ``mapping`` or
-            ``merge`` lack data.
+        OptionError: there is no model, ``seconds`` or ``threads`` is not positive, or ``data_format``, ``split``,
+            ``mapping`` or ``merge`` lack data.
         UnknownNameError: there is no such runtime or precision.
         DataError: the data cannot be opened.
     """
@@ -89,7 +91,7 @@ def benchmark(
     check_runtime(runtime, precision, threads)
     settings = {"device": device, "runtime": runtime, "precision": precision, "threads": threads, "seconds": seconds}
     settings |= {"hub": None if hub is None else os.fspath(hub)}
-    chosen, fingerprint = _chosen(data, split, mapping, merge)
+    chosen, fingerprint = _chosen(data, data_format, split, mapping, merge)
     return _rows(names, settings | chosen, fingerprint, None if out is None else Path(out), resume, report)
 
 
@@ -167,20 +169,22 @@ def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | N
 
 def _chosen(
     data: str | os.PathLike[str] | None,
+    data_format: str,
     split: str | None,
     mapping: Mapping[str, str] | None,
     merge: Mapping[str, str] | None,
 ) -> tuple[dict[str, Any], str | None]:
     """Return what the worker has to know about the data, and the data's fingerprint; None where there is none."""
     if data is None:
-        if split or mapping or merge:
-            raise OptionError("split, mapping and merge are about data: name it")
-        return {"data": None, "split": None, "mapping": {}, "merge": {}}, None
+        if split or mapping or merge or data_format != "auto":
+            raise OptionError("data_format, split, mapping and merge are about data: name it")
+        return {"data": None, "data_format": data_format, "split": None, "mapping": {}, "merge": {}}, None
     from carseg.data import absolute, recognize
 
-    parts = recognize(data)
+    parts = recognize(data, format=data_format)
     split = split or next((name for name in ("test", "val") if name in parts), None)
-    chosen = {"data": str(absolute(data)), "split": split, "mapping": dict(mapping or {}), "merge": dict(merge or {})}
+    chosen: dict[str, Any] = {"data": str(absolute(data)), "data_format": data_format, "split": split}
+    chosen |= {"mapping": dict(mapping or {}), "merge": dict(merge or {})}
     return chosen, _fingerprint(parts)
 
 

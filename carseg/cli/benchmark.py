@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from carseg.cli.options import (
+    DataFormatOption,
     DeviceOption,
     HubOption,
     MapOption,
@@ -62,6 +63,7 @@ def benchmark(
     models: _Models = None,
     everything: _Everything = False,
     data: _Data = None,
+    data_format: DataFormatOption = "auto",
     split: _Split = None,
     map: MapOption = None,
     merge: _Merge = None,
@@ -97,7 +99,7 @@ def benchmark(
             resolve_with_progress(name, hub=hub)
     mapping, merged = parse_mapping(map or ()), parse_mapping(merge or ())
     settings: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
-    settings |= {"hub": hub, "seconds": seconds, "out": out, "resume": resume}
+    settings |= {"hub": hub, "seconds": seconds, "out": out, "resume": resume, "data_format": data_format}
     with ProgressBar("measuring") as bar:
 
         def report(model: str, stage: str, done: int, total: int) -> None:

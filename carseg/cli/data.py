@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from carseg.cli.options import Format, FormatOption, LabelsOption, MapOption
+from carseg.cli.options import DataFormatOption, Format, FormatOption, LabelsOption, MapOption
 from carseg.cli.terminal import ProgressBar, echo, err, table
 
 if TYPE_CHECKING:
@@ -29,14 +29,21 @@ class Target(StrEnum):
 
 
 def check(
-    data: DataArgument, labels: LabelsOption = None, map: MapOption = None, format: FormatOption = Format.table
+    data: DataArgument,
+    data_format: DataFormatOption = "auto",
+    labels: LabelsOption = None,
+    map: MapOption = None,
+    format: FormatOption = Format.table,
 ) -> None:
     """Read every image and label, and say what would spoil a training."""
+    from carseg.cli.process import prepare
     from carseg.data import check as examine
     from carseg.data import parse_mapping
 
+    prepare()
+    mapping = parse_mapping(map or ())
     with ProgressBar("reading") as bar:
-        findings = examine(data, labels=labels, mapping=parse_mapping(map or ()), progress=bar.count)
+        findings = examine(data, format=data_format, labels=labels, mapping=mapping, progress=bar.count)
     echo(json.dumps(findings.to_dict()) if format is Format.json else "\n".join(_report(findings)))
     raise typer.Exit(int(not findings.ok))
 
@@ -45,15 +52,19 @@ def convert(
     data: DataArgument,
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The folder to write to.")],
     to: Annotated[Target, typer.Option(help="png: label images with a palette; coco: run lengths.")] = Target.png,
+    data_format: DataFormatOption = "auto",
     labels: LabelsOption = None,
     map: MapOption = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be read.")] = False,
 ) -> None:
     """Write labelled images in another format."""
+    from carseg.cli.process import prepare
     from carseg.data import convert as write
     from carseg.data import load_splits, parse_mapping
 
-    for split, dataset in load_splits(data, labels=labels, mapping=parse_mapping(map or ())).items():
+    prepare()
+    splits = load_splits(data, format=data_format, labels=labels, mapping=parse_mapping(map or ()))
+    for split, dataset in splits.items():
         with ProgressBar(f"writing {split}".strip()) as bar:
             written = write(dataset, out, to.value, skip_bad=skip_bad, progress=bar.count)
         for name, reason in written.broken.items():
@@ -63,7 +74,9 @@ def convert(
 
 def _report(findings: Findings) -> Iterator[str]:
     names = findings.labels.classes
-    yield f"{findings.path}: format {findings.format}, label set {findings.labels.name} with {len(names)} classes"
+    others = f" (could be {' or '.join(findings.other_formats)})" if findings.other_formats else ""
+    classes = f"label set {findings.labels.name} with {len(names)} classes"
+    yield f"{findings.path}: format {findings.format}{others}, {classes}"
     for split, figures in findings.splits.items():
         yield ""
         sizes = ""

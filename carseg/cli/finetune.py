@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 import typer
 
 from carseg._env import rank
-from carseg.cli.options import HubOption, LabelsOption, MapOption, resolve_with_progress
+from carseg.cli.options import DataFormatOption, HubOption, LabelsOption, MapOption, resolve_with_progress
 from carseg.cli.terminal import ProgressBar, echo, err
 from carseg.training import TrainingConfig
 
@@ -57,6 +57,7 @@ def finetune(
     data: Annotated[Path, typer.Argument(metavar="DATA", exists=True, help="Labelled images, in any known format.")],
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The run folder.")],
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, with its options.")] = False,
+    data_format: DataFormatOption = "auto",
     labels: LabelsOption = None,
     map: MapOption = None,
     hub: HubOption = None,
@@ -96,6 +97,7 @@ def finetune(
             data,
             out,
             config=config,
+            data_format=data_format,
             labels=labels,
             mapping=parse_mapping(map or ()),
             hub=hub,

@@ -44,6 +44,9 @@ MapOption = Annotated[
     list[str] | None,
     typer.Option("--map", metavar="OLD=NEW", help="Rename or merge a class; OLD= ignores it. Repeat."),
 ]
+DataFormatOption = Annotated[
+    str, typer.Option("--data-format", metavar="FORMAT", help="Format of the data, as coco; auto: by its looks.")
+]
 LabelsOption = Annotated[
     str | None, typer.Option("--labels", metavar="SET", help="Label set that the data is to have.")
 ]

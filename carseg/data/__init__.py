@@ -13,8 +13,9 @@ from carseg.data.convert import convert
 from carseg.data.dataset import Dataset, Label, Sample
 from carseg.data.formats._base import Found, absolute
 from carseg.data.formats.coco import coco_document
-from carseg.data.load import load, load_splits, recognize
+from carseg.data.load import load, load_splits
 from carseg.data.near_duplicates import fingerprint, near_duplicate_groups
+from carseg.data.recognize import recognize
 from carseg.data.split import split_train_val
 from carseg.data.unlabeled import load_unlabeled
 

@@ -73,6 +73,7 @@ class Findings:
         problems: what is wrong, by split and name.
         unpaired: classes of a left or right side that have no counterpart: flips give them the wrong side.
         absent: classes that no readable label holds.
+        other_formats: formats that recognise the folder too, where ``format`` was not named.
     """
 
     path: str
@@ -82,6 +83,7 @@ class Findings:
     problems: tuple[Problem, ...]
     unpaired: tuple[str, ...]
     absent: tuple[str, ...]
+    other_formats: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -100,6 +102,9 @@ class Findings:
 def check(
     path: str | os.PathLike[str],
     *,
+    format: str = "auto",
+    images: str | os.PathLike[str] | None = None,
+    annotations: str | os.PathLike[str] | None = None,
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -107,14 +112,14 @@ def check(
     """Return what is wrong with a data set, after reading every image and label of every split once.
 
     Args:
-        path: see ``carseg.data.load``, like ``labels`` and ``mapping``.
+        path: see ``carseg.data.load``, like all other arguments but ``progress``.
         progress: called with the number of samples read so far and their total.
 
     Raises:
         DataError: the folder cannot be recognised, or its classes do not fit; broken files are findings, not errors.
         MissingExtraError: the labels are COCO polygons and pycocotools is not installed.
     """
-    datasets = load_splits(path, labels=labels, mapping=mapping)
+    datasets = load_splits(path, format=format, images=images, annotations=annotations, labels=labels, mapping=mapping)
     total, done = sum(len(dataset) for dataset in datasets.values()), 0
     splits: dict[str, SplitFindings] = {}
     problems: list[Problem] = []
@@ -138,7 +143,16 @@ def check(
     found = next(iter(datasets.values()))
     seen = np.sum([figures.class_pixels for figures in splits.values()], axis=0)
     absent = tuple(c for c, pixels in zip(found.labels.classes, seen, strict=True) if not pixels)
-    return Findings(str(Path(path)), found.format, found.labels, splits, tuple(problems), found.labels.unpaired, absent)
+    return Findings(
+        str(Path(path)),
+        found.format,
+        found.labels,
+        splits,
+        tuple(problems),
+        found.labels.unpaired,
+        absent,
+        found.other_formats,
+    )
 
 
 def _near_duplicates(

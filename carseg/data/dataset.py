@@ -105,6 +105,7 @@ class Dataset(Sequence[Sample]):
         problems: what could not become a sample when the folder was listed (name to reason): images without a
             label, labels without an image.
         broken: what ``verified(skip_bad=True)`` dropped (name to reason).
+        other_formats: formats that recognise the folder too, where ``format`` was not named.
     """
 
     name: str
@@ -114,6 +115,7 @@ class Dataset(Sequence[Sample]):
     samples: tuple[Sample, ...]
     problems: dict[str, str] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    other_formats: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.samples)

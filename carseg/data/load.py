@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from carseg.data.classes import known_labels, settle_classes
 from carseg.data.dataset import Dataset, Sample, value_table
-from carseg.data.formats import FORMATS, arrays, coco, masks, yolo
-from carseg.data.formats._base import SPLITS, Found, absolute, images_below, missing_label, split_folders
+from carseg.data.formats import masks
+from carseg.data.formats._base import SPLITS, Found, Item, absolute
 from carseg.data.formats._class_files import Values, class_file
+from carseg.data.recognize import AUTO, StrPath, is_description, recognize
 from carseg.errors import DataError
 from carseg.labels import IGNORE, LabelSet
 
@@ -19,8 +20,11 @@ _UNNAMED = "class_"  # followed by its value: the name of a class without one
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: StrPath,
     *,
+    format: str = AUTO,
+    images: StrPath | None = None,
+    annotations: StrPath | None = None,
     labels: str | LabelSet | None = None,
     split: str | None = None,
     mapping: Mapping[str, str] | None = None,
@@ -29,6 +33,11 @@ def load(
 
     Args:
         path: the folder, its ``train`` / ``val`` / ``test`` folder, YOLO's ``data.yaml``, or one COCO or numpy file.
+        format: "auto" takes the first format that recognises the folder, and logs which others do; or one of
+            "cityscapes", "voc", "bdd100k", "carvana", "yolo", "labelme", "coco", "camvid", "masks" and "arrays".
+        images: the folder of images, where it is not the one that the format has: a path from ``path``, or from each
+            split's folder in it, or a whole one. All but Cityscapes, BDD100K and arrays can be read so.
+        annotations: the folder of labels likewise, or one COCO file.
         labels: a known label set's name, or a label set. Where the folder names its classes they are matched by name;
             where it does not, value V is ``class_V`` or the class in place V. None: the folder's own names (the known
             set where they agree), else one class ``class_V`` for every value V that occurs.
@@ -36,11 +45,12 @@ def load(
         mapping: class name to new name, to rename or merge; "" or "ignore" ignores a class.
 
     Raises:
-        DataError: no such folder, no known format, a split that is not there, not chosen or in two folders, classes
-            that do not fit.
-        UnknownNameError: a label set, or a class in ``mapping``, that does not exist.
+        DataError: no such folder, no known format or not the one named, a split that is not there, not chosen or in
+            two folders, classes that do not fit.
+        OptionError: ``images`` or ``annotations`` for a format that cannot be read so.
+        UnknownNameError: a format, a label set, or a class in ``mapping``, that does not exist.
     """
-    splits = load_splits(path, labels=labels, mapping=mapping)
+    splits = load_splits(path, format=format, images=images, annotations=annotations, labels=labels, mapping=mapping)
     present = list(splits)
     if split is None:
         if len(present) > 1:
@@ -54,14 +64,17 @@ def load(
 
 
 def load_splits(
-    path: str | os.PathLike[str],
+    path: StrPath,
     *,
+    format: str = AUTO,
+    images: StrPath | None = None,
+    annotations: StrPath | None = None,
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
 ) -> dict[str, Dataset]:
     """Return every split of a folder by name ("" if it has no splits), all under one label set; see ``load``."""
     folder = root_of(path)
-    parts = recognize(path)
+    parts = recognize(path, format=format, images=images, annotations=annotations)
     name = folder.stem if folder.is_file() else folder.name
     if folder.name.lower() in SPLITS:
         name = folder.parent.name
@@ -73,68 +86,18 @@ def load_splits(
     for (split, part), ids in zip(parts.items(), tables, strict=True):
         table = value_table(ids)
         samples = tuple(Sample(record.name, record.image, record.label, table) for record in part.records)
-        datasets[split] = Dataset(name, split, part.format, settled, samples, dict(part.problems))
+        datasets[split] = Dataset(
+            name, split, part.format, settled, samples, dict(part.problems), other_formats=part.others
+        )
     if not any(len(dataset) or dataset.problems for dataset in datasets.values()):
         raise DataError(f"{folder} holds no images")
     return datasets
 
 
-def root_of(path: str | os.PathLike[str]) -> Path:
+def root_of(path: StrPath) -> Path:
     """Return the folder or the file that ``load`` reads: YOLO's ``data.yaml`` stands for its folder."""
     place = absolute(path)
-    return place.parent if _is_description(place) else place
-
-
-def _is_description(place: Path) -> bool:
-    return place.suffix.lower() in (".yaml", ".yml")
-
-
-def recognize(path: str | os.PathLike[str]) -> dict[str, Found]:
-    """Return the splits of a folder by name, "" where it has none.
-
-    Raises:
-        DataError: there is no such folder, or no reader knows it; the message names what was looked for.
-    """
-    folder = absolute(path)
-    if not folder.exists():
-        raise DataError(f"there is no folder {folder}")
-    if folder.is_file() and _is_description(folder):
-        described = yolo.read(folder.parent, folder)
-        if not described:
-            raise DataError(f"{folder} names no classes, or no folders of images and labels/*.txt")
-        return described
-    if folder.is_file():
-        return {"": coco.read_file(folder)} if folder.suffix == ".json" else _one_file(folder)
-    parts = _ask(folder)
-    places = split_folders(folder) if not parts else {}
-    for split, place in places.items():
-        found = _ask(place)
-        if list(found) == [""]:
-            parts[split] = found[""]
-    if "train" in parts and "val" in places and "val" not in parts:  # a test split often has no labels, this one should
-        problems = {name: missing_label(image) for name, image in images_below(places["val"]).items()}
-        parts["val"] = replace(parts["train"], records=[], problems=problems)
-    if not parts:
-        looked = "".join(f"\n  {form.NAME}: {form.LAYOUT}" for form in FORMATS)
-        raise DataError(
-            f"{folder} holds no labelled images in a known format; looked in it, train/, val/, test/ for{looked}"
-        )
-    return parts
-
-
-def _one_file(path: Path) -> dict[str, Found]:
-    found = arrays.read(path)
-    if not found:
-        raise DataError(f"{path} is neither a folder, nor a COCO .json file, nor a numpy .npy or .npz file")
-    return found
-
-
-def _ask(folder: Path) -> dict[str, Found]:
-    for form in FORMATS:
-        found = form.read(folder)
-        if found:
-            return found
-    return {}
+    return place.parent if is_description(place) else place
 
 
 def _settle(
@@ -156,16 +119,34 @@ def _settle(
         # The label set names the values; a class map then makes a label set of its own.
         values, target, stated = _values_of(known), known if not mapping else None, False
     else:
-        seen = masks.scan_values(records) - {IGNORE} or {0}
-        values, target, stated = {value: f"{_UNNAMED}{value}" for value in sorted(seen)}, None, seen != {0}
-        if max(values) > IGNORE or min(values) < 0:
-            raise DataError(f"{folder} has label values {min(values)}..{max(values)}; they must lie in 0..{IGNORE}")
+        values = _unnamed_values(folder, records)
+        target, stated = None, set(values) != {0}
     classes = [c for c in values.values() if c is not None]
     if not stated and len(classes) <= 2 and masks.stores_binary(records):
         if written and len(classes) == 1:
             raise DataError(f"{folder} names one class, {classes[0]!r}, and its labels hold 0 and 255: name both")
         values = {0: classes[0], IGNORE: classes[1] if len(classes) == 2 else "class_1"}
     return settle_classes(name, [replace(part, values=values) for part in parts], target, mapping)
+
+
+def _unnamed_values(folder: Path, records: list[Item]) -> Values:
+    """Return a class for every value that labels without class names hold.
+
+    Raises:
+        DataError: values that are no classes, or may be none.
+    """
+    stored = masks.scan_values(records)
+    seen = stored - {IGNORE} or {0}
+    low, high = min(seen), max(seen)
+    if low < 0 or high > IGNORE:
+        raise DataError(f"{folder} has label values {low}..{high}; they must lie in 0..{IGNORE}")
+    if IGNORE in stored and high > IGNORE // 2:
+        example = json.dumps({"0": "background", f"{IGNORE}": "car"})
+        raise DataError(
+            f"{folder} has label values up to {high} beside {IGNORE}, soft edges or grey levels, which nothing "
+            f"names: write labels.json, such as {example}, or save masks with hard edges"
+        )
+    return {value: f"{_UNNAMED}{value}" for value in sorted(seen)}
 
 
 def _values_of(labels: LabelSet) -> Values:

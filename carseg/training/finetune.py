@@ -33,6 +33,7 @@ def finetune(
     out: str | os.PathLike[str],
     *,
     config: TrainingConfig | None = None,
+    data_format: str = "auto",
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
     hub: str | os.PathLike[str] | None = None,
@@ -48,11 +49,12 @@ def finetune(
             the training images is held out.
         out: the run folder.
         config: None takes the defaults, or the settings a resumed run was started with.
+        data_format: the format of a folder, as for ``carseg.data.load``.
         labels: a label set, or a known one's name, for a folder that does not name its classes.
         mapping: class name to new name, to rename, merge or ("") ignore classes of a folder.
         hub: where to look for weights first.
         resume: go on with the run in ``out``; model, data and settings must be those it was started with, but for
-            ``device``, ``workers`` and ``tensorboard``. A class map, and a label set's name, need not be given again.
+            ``device``, ``workers`` and ``tensorboard``. The class map, format and label set's name may be left out.
         report: called after every step with ``done`` (share of the budget), ``step``, ``loss`` and ``best_miou``.
 
     Returns:
@@ -64,8 +66,8 @@ def finetune(
         DataError: the data cannot be used; every broken image is named.
         TrainingError: the loss is no number any more, the disk is full, or there is nothing to resume.
     """
-    if isinstance(data, Dataset) and (labels or mapping):
-        raise OptionError("labels and mapping are for a folder: open the data set with them")
+    if isinstance(data, Dataset) and (labels or mapping or data_format != "auto"):
+        raise OptionError("data_format, labels and mapping are for a folder: open the data set with them")
     _refuse_unknown(str(model), config or TrainingConfig(), hub)
     run = Path(out)
     start = read_start(run) if resume else None
@@ -75,9 +77,12 @@ def finetune(
     else:
         config = resumed_config(start, run, config, str(model))
         labels, mapping = labels or start.labels, mapping or start.mapping
-    train, val = open_splits(data, config, labels=labels, mapping=mapping)
-    asked = labels if isinstance(labels, str) else None
-    begun = RunStart(str(model), config, asked, dict(mapping or {}), train.labels.classes, len(train), len(val or ()))
+        data_format = start.data_format if data_format == "auto" else data_format
+    train, val = open_splits(data, config, format=data_format, labels=labels, mapping=mapping)
+    asked, counts = labels if isinstance(labels, str) else None, (len(train), len(val or ()))
+    begun = RunStart(
+        str(model), config, asked, dict(mapping or {}), train.labels.classes, *counts, data_format=data_format
+    )
     if start is not None and _data(start) != _data(begun):
         raise DataError(f"{data} has changed since {run} was started: then {_data(start)}, now {_data(begun)}")
     _train(run, begun, train, val, hub, resume, report)

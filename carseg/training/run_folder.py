@@ -34,6 +34,7 @@ class RunStart(Record):
         train: number of images that it learns from.
         val: number of images that choose the best state.
         new_tensors: tensors that began, at least in part, with random weights.
+        data_format: format that the data was read in, "auto" where none was named.
     """
 
     model: str
@@ -44,6 +45,7 @@ class RunStart(Record):
     train: int
     val: int
     new_tensors: tuple[str, ...] = ()
+    data_format: str = "auto"
 
     def write(self, run: Path) -> None:
         """Write the file that ``read_start`` reads."""

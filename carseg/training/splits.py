@@ -16,6 +16,7 @@ def open_splits(
     data: str | os.PathLike[str] | Dataset,
     config: TrainingConfig,
     *,
+    format: str = "auto",
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
 ) -> tuple[Dataset, Dataset | None]:
@@ -25,7 +26,10 @@ def open_splits(
         DataError: images are broken (and ``options.skip_bad`` is off), or there are none to train on.
         OptionError: patience or the schedule "plateau", which go by validation images, where there are none.
     """
-    splits = {"train": data} if isinstance(data, Dataset) else load_splits(data, labels=labels, mapping=mapping)
+    if isinstance(data, Dataset):
+        splits = {"train": data}
+    else:
+        splits = load_splits(data, format=format, labels=labels, mapping=mapping)
     train, val = splits.get("train", splits.get("")), splits.get("val")
     if train is None:
         raise DataError(f"{data} has no split to train on, only {', '.join(splits)}")

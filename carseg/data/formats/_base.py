@@ -47,6 +47,7 @@ class Found:
         colors: colour of each class name, {} where the folder gives none.
         maps: class maps that apply unless the caller's differs, by the name of the label set asked for, "" for none.
         problems: images without a label and labels without an image, name to reason.
+        others: formats that recognise the folder too, where the reader was not named.
     """
 
     format: str
@@ -55,6 +56,7 @@ class Found:
     colors: Mapping[str, Color] = field(default_factory=dict)
     maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
 
 
 class Format(Protocol):
@@ -74,6 +76,16 @@ class Format(Protocol):
         Raises:
             DataError: the folder is of this format, and cannot be used.
         """
+        ...
+
+
+class MovableFormat(Format, Protocol):
+    """A format whose images and annotations may lie anywhere."""
+
+    def read(
+        self, folder: Path, images: Path | None = None, annotations: Path | None = None
+    ) -> dict[str, Found] | None:
+        """Return the splits as ``Format.read`` does, the folders given taking the place of the layout's own."""
         ...
 
 
@@ -161,6 +173,17 @@ def subfolder(folder: Path, names: Iterable[str]) -> Path | None:
         return None
     present = {p.name.lower(): p for p in sorted(folder.iterdir()) if p.is_dir()}
     return next((present[name] for name in names if name in present), None)
+
+
+def roots(
+    folder: Path, image_names: Iterable[str], label_names: Iterable[str], images: Path | None, labels: Path | None
+) -> tuple[Path | None, Path | None]:
+    """Return the folders of images and of labels: the one given, else the sub-folder of such a name, None without one.
+
+    Where only one of the two is given, the other may be the folder itself.
+    """
+    own = folder if images or labels else None
+    return images or subfolder(folder, image_names) or own, labels or subfolder(folder, label_names) or own
 
 
 def labeled_splits(

@@ -15,6 +15,7 @@ from carseg.labels import IGNORE, LabelSet, label_set, plain_name
 TEXT_FILES = ("classes.txt", "labels.txt", "class_names.txt", "codes.txt")
 JSON_FILE = "labels.json"
 _CSV_FILE = "_classes.csv"
+_YAML_FILE = "data.yaml"
 
 Values = dict[int, str | None]
 
@@ -40,7 +41,8 @@ def class_file(folder: Path) -> ClassFile | None:
     ``classes.txt`` (``labels.txt``, ``class_names.txt``, ``codes.txt``) has one name per line, the first is value 0; a
     first line ``__ignore__`` is value -1, as labelme has it. ``labels.json`` is a list of names, an object from values
     to names, or a whole label set: ``classes`` and perhaps ``name``, ``background``, ``foreground``, ``colors``.
-    ``_classes.csv``, Roboflow's, has a value and a name per line under a header.
+    ``_classes.csv``, Roboflow's, has a value and a name per line under a header. ``data.yaml`` counts where it has
+    ``masks_dir``, as Ultralytics names the folder of label images: in others value 0 is no class but the background.
 
     Returns:
         Its content; None where there is no class file.
@@ -50,7 +52,8 @@ def class_file(folder: Path) -> ClassFile | None:
     """
     below = folders_like_splits(folder) if folder.is_dir() else ()
     places = (folder, folder.parent) if folder.name.lower() in SPLITS else (folder, *below)
-    files = (place / name for place in places for name in (JSON_FILE, *TEXT_FILES, _CSV_FILE))
+    files = [place / name for place in places for name in (JSON_FILE, *TEXT_FILES, _CSV_FILE)]
+    files += [place / _YAML_FILE for place in places]
     path = next((file for file in files if file.is_file()), None)
     if path is None:
         return None
@@ -62,7 +65,9 @@ def class_file(folder: Path) -> ClassFile | None:
         if path.suffix == ".csv":
             rows = [line.partition(",") for line in filled_lines(text)[1:]]
             return ClassFile(_values((int(value), name.strip()) for value, _, name in rows))
-        data = json.loads(text)
+        data = _masks_names(text) if path.suffix == ".yaml" else json.loads(text)
+        if data is None:
+            return None
         if isinstance(data, dict) and "categories" in data:
             return None  # a COCO file, to which FiftyOne gives this name
         if isinstance(data, dict) and "classes" in data:
@@ -73,6 +78,17 @@ def class_file(folder: Path) -> ClassFile | None:
         return ClassFile(_values((int(value), name) for value, name in data.items()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path} is no valid class file: {error}") from None
+
+
+def _masks_names(text: str) -> Any:
+    """Return the names of a ``data.yaml`` about label images, None for one about polygons."""
+    import yaml  # type: ignore[import-untyped]  # comes with timm and huggingface-hub
+
+    try:
+        described = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(error) from None
+    return described.get("names") if isinstance(described, dict) and "masks_dir" in described else None
 
 
 def _values(pairs: Iterable[tuple[int, Any]]) -> Values:

@@ -19,7 +19,7 @@ from carseg.errors import DataError
 from carseg.labels import CAMVID, CAMVID32, Color
 
 NAME = "camvid"
-LAYOUT = "label images in CamVid's colours, or train/ and trainannot/"
+LAYOUT = "label images in CamVid's colours, four or more, or train/ and trainannot/"
 
 _COLORS32: dict[str, Color] = {
     "animal": (64, 128, 64),
@@ -82,19 +82,20 @@ _VALUES11 = {**dict(enumerate(CAMVID.classes)), 11: "pavement", 12: None}
 _SEGNET = {**dict(enumerate(CAMVID.classes)), 11: None}
 
 
-def read(folder: Path) -> dict[str, Found] | None:
+def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:
     """Return the splits of labels in CamVid's colours, or of ``train/`` beside ``trainannot/`` with values 0..11.
 
     A folder that has a class file for its values, or a colour table that lacks a colour of the 11 classes, is not
-    CamVid, though it looks like it.
+    CamVid, though it looks like it. Nor are fewer than four colours without a table: other palettes have a few of them.
     """
-    pairs = mask_folders(folder)
+    pairs = mask_folders(folder, images, annotations)
     listed = {split: label_files(*two) for split, two in pairs.items()}
     labels = [path for files in listed.values() for path in files.values()]
     colors = _colors(labels[:: max(1, len(labels) // 16)])
     if colors:
         written = color_table(folder)
-        is_camvid = colors <= {*_COLORS32.values(), _PAVEMENT} and (not written or {*written.values()} >= {*_COLORS11})
+        told = {*written.values()} >= {*_COLORS11} if written else len(colors) > 3
+        is_camvid = colors <= {*_COLORS32.values(), _PAVEMENT} and told
     else:
         annot = all(masks.name.lower().endswith("annot") for _, masks in pairs.values())
         is_camvid = bool(labels) and annot and class_file(folder) is None
@@ -104,9 +105,9 @@ def read(folder: Path) -> dict[str, Found] | None:
     palette = () if not colors else tuple(_COLORS32.values()) if full else _PALETTE11
     values = _SEGNET if not colors else dict(enumerate(CAMVID32.classes)) if full else _VALUES11
     found = {}
-    for split, (images, _) in pairs.items():
+    for split, (image_root, _) in pairs.items():
         records, problems = pair(
-            images_below(images),
+            images_below(image_root),
             listed[split],
             lambda path: ColorFile(path, palette) if palette else MaskFile(path),
             MASK_ENDINGS,

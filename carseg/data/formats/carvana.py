@@ -15,9 +15,9 @@ LAYOUT = "*.jpg and *_mask.gif"
 _VALUES = {0: "background", 1: "car", 255: "car"}
 
 
-def read(folder: Path) -> dict[str, Found] | None:
+def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:
     """Return the splits of a folder whose label images are all called ``*_mask.gif``."""
-    pairs = mask_folders(folder)
+    pairs = mask_folders(folder, images, annotations)
     listed = {split: files_below(masks, (".gif",)) for split, (_, masks) in pairs.items()}
     if not all(name.endswith("_mask") for labels in listed.values() for name in labels):
         return None

@@ -10,6 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Protocol
 
@@ -87,26 +88,33 @@ def rasterize(segmentation: Any, height: int, width: int, name: str) -> np.ndarr
     return rle.decode(united)
 
 
-def read(folder: Path) -> dict[str, Found] | None:
+def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:
     """Return the splits of a COCO file beside its images or their folder, or of ``annotations/*_SPLIT*.json``."""
+    if annotations and annotations.is_file():
+        return {"": read_file(annotations, images)}
     inside = subfolder(folder, ("annotations",))
-    for place in (folder, inside) if inside else (folder,):
+    for place in (annotations,) if annotations else (folder, inside) if inside else (folder,):
         parsed = {path: data for path in files_in(place, ".json") if (data := _parse(path)) is not None}
+        # COCO's own archives hold keypoints of the same images beside the instances.
+        parsed = {path: data for path, data in parsed.items() if path.name.startswith("instances_")} or parsed
         splits = {_split_of(path): path for path in parsed}
         if len(parsed) == 1:
-            return {"": _found(*parsed.popitem())}
+            return {"": _found(*parsed.popitem(), images)}
         if parsed and (len(splits) < len(parsed) or "" in splits):
             names = ", ".join(path.name for path in parsed)
             raise DataError(f"{place} holds several COCO files ({names}); open one of them instead of the folder")
         if parsed:
-            return {
-                split: _found(splits[split], parsed[splits[split]]) for split in sorted(splits, key=SPLIT_ORDER.index)
-            }
+            ordered = sorted(splits, key=SPLIT_ORDER.index)
+            return {split: _found(splits[split], parsed[splits[split]], images) for split in ordered}
     return None
 
 
-def read_file(path: Path) -> Found:
-    """Return the images of one COCO file; they lie below the file's folder, or the folder above ``annotations/``.
+def read_file(path: Path, images: Path | None = None) -> Found:
+    """Return the images of one COCO file.
+
+    Args:
+        path: the file.
+        images: the folder below which its images lie; None: the file's own, or the one above ``annotations/``.
 
     Raises:
         DataError: it is no COCO file.
@@ -114,18 +122,22 @@ def read_file(path: Path) -> Found:
     data = _parse(path)
     if data is None:
         raise DataError(f"{path} is no COCO file: it needs 'images', 'annotations' and 'categories'")
-    return _found(path, data)
+    return _found(path, data, images)
 
 
-def _found(path: Path, data: Mapping[str, Any]) -> Found:
+def _found(path: Path, data: Mapping[str, Any], image_root: Path | None) -> Found:
     try:
         values, stored, empty = _values(data["categories"], path.parent)
         shapes: dict[int, list[tuple[float, int, int, Any]]] = {}
-        for note in data["annotations"]:
+        if any("segments_info" in note for note in data["annotations"]):
+            raise DataError(
+                f"{path} is a panoptic COCO file; take the one of instances, whose annotations are polygons"
+            )
+        for number, note in enumerate(data["annotations"]):
             shapes.setdefault(note["image_id"], []).append(
                 (
                     -float(note.get("area", 0)),
-                    int(note["id"]),
+                    int(note.get("id", number)),
                     stored[int(note["category_id"])],
                     note.get("segmentation") or (None if note.get("area", 1) else []),
                 )
@@ -134,7 +146,8 @@ def _found(path: Path, data: Mapping[str, Any]) -> Found:
         entries = sorted(((_posix(entry["file_name"]), entry) for entry in data["images"]), key=lambda pair: pair[0])
         listed = Counter(file for file, _ in entries)
         stems = Counter(_name(file) for file in listed)
-        images = _images(path, listed)
+        owners = Counter(entry["id"] for _, entry in entries)
+        images = _images(path, listed, image_root)
         for file, entry in entries:
             name = _name(file) if stems[_name(file)] == 1 else _name(file) + PurePosixPath(file).suffix
             image = images.get(file)
@@ -142,17 +155,25 @@ def _found(path: Path, data: Mapping[str, Any]) -> Found:
                 reason = f"lists {file} twice" if image else f"speaks of {file}, which is not there"
                 problems[name] = f"{path} {reason}"
                 continue
+            if owners[entry["id"]] > 1:
+                problems[name] = f"{path} gives the id {entry['id']} to several images: whose annotations are they?"
+                continue
             painted = tuple(shape[2:] for shape in sorted(shapes.get(entry["id"], []), key=lambda shape: shape[:2]))
             label = CocoLabel(name, int(entry["height"]), int(entry["width"]), painted, empty)
             records.append(Item(name, image, label))
     except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{path} is no valid COCO file: {error!r}") from None
     orphans = shapes.keys() - {entry["id"] for entry in data["images"]}
     if orphans:
         some = ", ".join(map(repr, sorted(orphans, key=str)[:3]))
         problems[path.name] = f"{path} has annotations of images that it does not list: image_id {some}"
     used = {record.image for record in records}
-    for name, image in images_below(path.parent / "images").items():
+    beside = (
+        {} if image_root else images_below(path.parent / "images")
+    )  # other files may list the rest of a given folder
+    for name, image in beside.items():
         if image not in used:
             problems[name] = f"the image {image} is not in {path.name}"
     return Found(NAME, records, values, problems=problems)
@@ -165,6 +186,9 @@ def _values(categories: list[Mapping[str, Any]], folder: Path) -> tuple[Values, 
     bare pixels without a class.
     """
     listed = sorted((int(c["id"]), str(c["name"])) for c in categories)
+    for (number, name), (following, other) in pairwise(listed):
+        if number == following:
+            raise ValueError(f"it has two categories of the id {number}, {name} and {other}")
     written = class_file(folder)
     if written and written.labels and written.labels.background is None:
         first, empty = 0, IGNORE
@@ -187,14 +211,15 @@ def _posix(file_name: Any) -> str:
     return PureWindowsPath(str(file_name)).as_posix()  # tools on Windows write backslashes
 
 
-def _images(path: Path, listed: Iterable[str]) -> dict[str, Path]:
+def _images(path: Path, listed: Iterable[str], given: Path | None) -> dict[str, Path]:
     """Return the image of each file name that a COCO file lists, as far as there is one.
 
     A file name is a path below the folder of images. Where nothing lies there, it means the only image of the same
     last name, if no other entry has that one: exporters leave folders out, and put others in front.
     """
     base = path.parent.parent if path.parent.name.lower() == "annotations" else path.parent
-    folder = subfolder(base, IMAGE_FOLDERS) or base
+    folder = given or subfolder(base, IMAGE_FOLDERS) or base
+    base = given or base
     split = _split_of(path)
     placed: dict[str, Path] = {}
     named: dict[tuple[str, bool], list[Path]] = {}  # by file name, and whether it is in a folder of this split

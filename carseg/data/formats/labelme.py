@@ -78,9 +78,9 @@ class EmbeddedImage:
             raise ImageError(f"{self.path} holds no image: {error}") from None
 
 
-def read(folder: Path) -> dict[str, Found] | None:
+def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:
     """Return the images of labelme files, which lie beside their images or in a folder of their own."""
-    files = _files(folder)
+    files = _files(folder, annotations)
     if not files:
         return None
     notes, problems = {}, {}
@@ -90,7 +90,7 @@ def read(folder: Path) -> dict[str, Found] | None:
             if not isinstance(note["shapes"], list):
                 raise TypeError("'shapes' is no list")
             labels = {str(shape["label"]) for shape in note["shapes"]}
-            image = _image(folder, path, note)
+            image = _image(folder, images, path, note)
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             problems[path.stem] = f"{path} is no labelme file ({error!r})"
             continue
@@ -111,16 +111,16 @@ def read(folder: Path) -> dict[str, Found] | None:
         label = LabelmeLabel(path, note.get("imageHeight"), note.get("imageWidth"), tuple(note["shapes"]), by_name)
         records.append(Item(path.stem, image, label))
     used = {record.image.resolve() for record in records if isinstance(record.image, Path)}
-    for name, image in _loose_images(folder, files).items():
+    for name, image in _loose_images(images or subfolder(folder, IMAGE_FOLDERS), files).items():
         if image.resolve() not in used and name not in problems:
             problems[name] = f"the image {image} has no label"
     return {"": Found(NAME, records, {**values, IGNORE: None}, problems=problems)}
 
 
-def _files(folder: Path) -> list[Path]:
+def _files(folder: Path, annotations: Path | None) -> list[Path]:
     """Return the folder's labelme files; the beginning of the first ones decides whether they are any."""
     notes = subfolder(folder, _NOTE_FOLDERS)
-    for place in (folder, notes) if notes else (folder,):
+    for place in (annotations,) if annotations else (folder, notes) if notes else (folder,):
         files = [path for path in files_in(place, ".json") if path.name != JSON_FILE]
         for path in files[:20]:  # some may be broken
             with path.open("rb") as file:
@@ -130,17 +130,17 @@ def _files(folder: Path) -> list[Path]:
     return []
 
 
-def _image(folder: Path, path: Path, note: Mapping[str, Any]) -> Path | ImageSource | None:
+def _image(folder: Path, given: Path | None, path: Path, note: Mapping[str, Any]) -> Path | ImageSource | None:
     named = PureWindowsPath(str(note.get("imagePath") or "")).as_posix()  # understands both kinds of slashes
     images = subfolder(folder, IMAGE_FOLDERS) or folder
-    places = [path.parent / named, path.parent / Path(named).name, images / Path(named).name]
+    places = [given / named, given / Path(named).name] if given else []
+    places += [path.parent / named, path.parent / Path(named).name, images / Path(named).name]
     there = next((place for place in places if named and place.is_file()), None)
     return there or (EmbeddedImage(path) if note.get("imageData") else None)
 
 
-def _loose_images(folder: Path, files: list[Path]) -> dict[str, Path]:
-    """Return the images beside the labelme files, or in the folder of images, by name."""
-    images = subfolder(folder, IMAGE_FOLDERS)
+def _loose_images(images: Path | None, files: list[Path]) -> dict[str, Path]:
+    """Return the images in the folder of images, or beside the labelme files where there is none, by name."""
     if images is not None:
         return images_below(images)
     return {n: p for n, p in images_below(files[0].parent).items() if p.parent == files[0].parent}

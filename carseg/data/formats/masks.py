@@ -25,6 +25,7 @@ from carseg.data.formats._base import (
     images_below,
     labeled_splits,
     pair,
+    roots,
     split_folders,
     subfolder,
 )
@@ -44,9 +45,15 @@ _LOSSY = (".jpg", ".jpeg")
 _SIBLINGS = ("_masks", "_mask", "_labels", "_label", "annot", "_annot", "_gt")
 
 
-def mask_folders(folder: Path) -> dict[str, tuple[Path, Path]]:
-    """Return the folders of images and of label images by split ("": no splits), {} where there are none."""
-    image_root, mask_root = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, MASK_FOLDERS)
+def mask_folders(
+    folder: Path, images_at: Path | None = None, masks_at: Path | None = None
+) -> dict[str, tuple[Path, Path]]:
+    """Return the folders of images and of label images by split ("": no splits), {} where there are none.
+
+    Args:
+        images_at: where the images lie, if not where their layout has them; ``masks_at`` likewise.
+    """
+    image_root, mask_root = roots(folder, IMAGE_FOLDERS, MASK_FOLDERS, images_at, masks_at)
     whole: tuple[Path, Path] | None
     if image_root is not None and mask_root is not None:
         images, labels, whole = split_folders(image_root), split_folders(mask_root), (image_root, mask_root)
@@ -79,17 +86,17 @@ def _sibling(folder: Path, images: Path) -> Path | None:
     return subfolder(folder, [images.name.lower() + ending for ending in _SIBLINGS])
 
 
-def read(folder: Path) -> dict[str, Found] | None:
+def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:
     """Return every split of images and label images; class names come from a colour table, or are left open."""
     table = color_table(folder)
     found = {}
     colors = tuple(table.values()) if table else ()
-    for split, (images, masks) in mask_folders(folder).items():
-        labels = label_files(images, masks)
+    for split, (image_root, mask_root) in mask_folders(folder, images, annotations).items():
+        labels = label_files(image_root, mask_root)
         if not colors:
             _agree_on_colors(list(labels.values()))
         records, problems = pair(
-            images_below(images),
+            images_below(image_root),
             labels,
             lambda path: ColorFile(path, colors) if colors else MaskFile(path),
             MASK_ENDINGS,

@@ -17,6 +17,7 @@ from carseg.data.formats._base import (
     filled_lines,
     images_below,
     pair,
+    roots,
     subfolder,
 )
 from carseg.data.formats._class_files import class_file
@@ -52,25 +53,29 @@ _CLASSES = [
 ]
 
 
-def read(folder: Path) -> dict[str, Found] | None:
+def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:
     """Return the images that the lists name, by split; all that have a label where there is no list."""
-    image_root, label_root = subfolder(folder, ("jpegimages",)), subfolder(folder, ("segmentationclass",))
+    image_root, label_root = roots(folder, ("jpegimages",), ("segmentationclass",), images, annotations)
     if image_root is None or label_root is None:
+        return None
+    lists = _lists(folder)
+    own = subfolder(folder, ("jpegimages", "segmentationclass"))
+    if own is None and not lists:  # nothing is left that tells it from other label images
         return None
     table = color_table(folder)
     colors = tuple(table.values()) if table else ()
     original = folder.name.lower().startswith("voc20") and class_file(folder) is None
     values = dict(enumerate(table or (_CLASSES if original else ()))) or None
-    images, files = images_below(image_root), files_below(label_root, (".png",))
+    photos, files = images_below(image_root), files_below(label_root, (".png",))
     found = {}
-    for split, names in _lists(folder).items() or [("", sorted(files))]:
+    for split, names in lists.items() or [("", sorted(files))]:
         records, problems = pair(
-            {name: images[name] for name in names if name in images},
+            {name: photos[name] for name in names if name in photos},
             {name: files[name] for name in names if name in files},
             lambda path: ColorFile(path, colors) if colors else MaskFile(path),
         )
         for name in names:
-            if name not in images and name not in files:
+            if name not in photos and name not in files:
                 problems[name] = f"{split}.txt lists {name}, which is not there"
         found[split] = Found(NAME, records, values, colors=table or {}, problems=problems)
     return found

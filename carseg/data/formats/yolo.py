@@ -28,8 +28,8 @@ from carseg.data.formats._base import (
     images_below,
     labeled_splits,
     pair,
+    roots,
     split_folders,
-    subfolder,
 )
 from carseg.data.formats._class_files import Values, class_file
 from carseg.data.formats._rasterize import Points, paint
@@ -70,23 +70,28 @@ class YoloLabel:
                 if not all(-_OVERHANG <= value <= 1 + _OVERHANG for value in values):
                     raise DataError("has coordinates outside 0..1")
                 points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
-                if not 0 <= int(fields[0]) < IGNORE - 1:
+                number_of_class = float(fields[0])  # some exporters write 0.0
+                if not (number_of_class.is_integer() and 0 <= number_of_class < IGNORE - 1):
                     raise DataError(f"has the class {fields[0]}")
-                shapes.append((int(fields[0]) + 1, points))
+                shapes.append((int(number_of_class) + 1, points))
             except ValueError as error:
                 reason = str(error) if isinstance(error, DataError) else "is not numbers"
                 raise DataError(f"line {number} of {self.path} {reason}") from None
         return paint(shapes, height, width)
 
 
-def read(folder: Path, chosen: Path | None = None) -> dict[str, Found] | None:
+def read(
+    folder: Path, images: Path | None = None, annotations: Path | None = None, *, chosen: Path | None = None
+) -> dict[str, Found] | None:
     """Return the splits that ``data.yaml``, or the ``chosen`` file, names, or of ``images/`` and ``labels/*.txt``."""
     described = _description(folder, chosen)
     if chosen and described is None:
         return None
-    places, missing = _places(folder, described) if described else ({}, {})
+    if described and "kpt_shape" in described:
+        raise DataError(f"{chosen or folder} describes keypoints (kpt_shape), not polygons: label the outlines instead")
+    places, missing = _places(folder, described) if described and not (images or annotations) else ({}, {})
     if not places:
-        image_root, label_root = subfolder(folder, IMAGE_FOLDERS), subfolder(folder, ("labels",))
+        image_root, label_root = roots(folder, IMAGE_FOLDERS, ("labels",), images, annotations)
         if image_root is None or label_root is None or not files_below(label_root, _TEXTS):
             return None
         folders = labeled_splits(split_folders(image_root), split_folders(label_root), _TEXTS)
@@ -102,8 +107,8 @@ def read(folder: Path, chosen: Path | None = None) -> dict[str, Found] | None:
     for split, parts in places.items():
         records: list[Item] = []
         problems: dict[str, str] = {}
-        for images, its_texts in parts:
-            some, loose = pair(images, its_texts, YoloLabel)
+        for its_images, its_texts in parts:
+            some, loose = pair(its_images, its_texts, YoloLabel)
             records += some
             problems |= {name: why for name, why in loose.items() if Path(name).name != "classes"}
         found[split] = Found(NAME, records, values, problems=problems | missing.get(split, {}))
@@ -144,9 +149,10 @@ def _description(folder: Path, chosen: Path | None = None) -> Mapping[str, Any] 
 def _names(described: Mapping[str, Any]) -> Values:
     names = described.get("names") or []
     if isinstance(names, dict):
-        if set(names) != set(range(len(names))):
+        by_number = {int(n) if str(n).isdecimal() else n: name for n, name in names.items()}  # some are quoted
+        if set(by_number) != set(range(len(names))):
             raise DataError(f"data.yaml numbers its classes {list(names)}, not 0..{len(names) - 1}")
-        names = [names[i] for i in range(len(names))]
+        names = [by_number[i] for i in range(len(names))]
     if not isinstance(names, list):
         raise DataError(f"data.yaml's names are no list of classes but {names!r}")
     return dict(enumerate(map(str, names)))

@@ -1,0 +1,1 @@
+carseg data check labelled --data-format masks
