@@ -9,7 +9,6 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path, PurePath
@@ -25,9 +24,8 @@ from carseg.cars import composite, cut_out, foreground_alpha
 from carseg.data import coco_document
 from carseg.errors import MissingExtraError, OptionError, OutputError
 from carseg.images import decode, draw
-from carseg.labels import IGNORE, Color, LabelSet
-from carseg.masks import polygons as outlines
-from carseg.masks import rle
+from carseg.inference.parts import Parts, find_parts
+from carseg.labels import Color, LabelSet
 
 if TYPE_CHECKING:
     import supervision
@@ -36,40 +34,6 @@ if TYPE_CHECKING:
 OUTPUT_SUFFIXES = {"mask": ".mask.png", "overlay": ".overlay.png", "cutout": ".cutout.png", "json": ".json"}
 
 _PREVIEW = 1200  # longest side in pixels of what a notebook shows
-
-
-@dataclass(frozen=True)
-class Part:
-    """One class that is present in an image.
-
-    Attributes:
-        name: its name.
-        label: its label id.
-        area_px: number of its pixels.
-        area_fraction: its share of the image, 0..1.
-        bbox: x, y, width, height in pixels of the least box around all of its pieces.
-        score: mean probability of its pixels, 0..1; None where the mask does not come from a network.
-        rle: its mask as COCO's compressed run-length encoding.
-    """
-
-    name: str
-    label: int
-    area_px: int
-    area_fraction: float
-    bbox: rle.Box
-    score: float | None
-    rle: rle.Rle
-
-    @cached_property
-    def polygons(self) -> list[outlines.Ring]:
-        """Its outlines, exact to the pixel, as rings of [x, y] corners: every piece and every hole (even-odd rule)."""
-        return outlines.rings(rle.decode(self.rle, self.bbox), (self.bbox[0], self.bbox[1]))
-
-    def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
-        """Return its attributes as a dict ready for JSON, with the polygons when asked for."""
-        fields = {**vars(self), "bbox": list(self.bbox)}
-        fields.pop("polygons", None)
-        return {**fields, "polygons": self.polygons} if polygons else fields
 
 
 class Result:
@@ -119,31 +83,9 @@ class Result:
         return self.mask.shape[1]
 
     @cached_property
-    def parts(self) -> list[Part]:
-        """Every class that is present, but the background, by label id."""
-        starts, ends, ids = rle.label_runs(self.mask)
-        areas = np.bincount(ids, weights=ends - starts, minlength=IGNORE + 1).astype(np.int64)
-        boxes = rle.boxes_of_runs(starts, ends, ids, IGNORE + 1, self.height).tolist()
-        present = [int(label) for label in np.flatnonzero(areas) if label not in (self.labels.background, IGNORE)]
-        if present and present[-1] >= len(self.labels):
-            raise OptionError(
-                f"the mask holds the label {present[-1]}; {self.labels.name} has {len(self.labels)} classes"
-            )
-        parts = []
-        for label in present:
-            here = ids == label
-            parts.append(
-                Part(
-                    name=self.labels.classes[label],
-                    label=label,
-                    area_px=int(areas[label]),
-                    area_fraction=int(areas[label]) / self.mask.size,
-                    bbox=tuple(boxes[label]),
-                    score=self.scores.get(label),
-                    rle=rle.encode_runs(starts[here], ends[here], (self.height, self.width)),
-                )
-            )
-        return parts
+    def parts(self) -> Parts:
+        """Every class that is present, but the background, by label id; ``parts["wheel"]`` is that of a class."""
+        return find_parts(self.mask, self.labels, self.scores)
 
     def overlay(self, *, alpha: float = 0.5, legend: bool = True) -> Image.Image:
         """Return the image (RGB) with its parts tinted and outlined, and a legend of them below it.
