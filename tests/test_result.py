@@ -138,6 +138,8 @@ def test_wrong_input_is_refused():
         Result(np.zeros((4, 5), np.int64), CARPARTS, image)
     with pytest.raises(OptionError, match="like its mask"):
         Result(np.zeros((5, 4), np.uint8), CARPARTS, image)
+    with pytest.raises(OptionError, match=r"probabilities must be \(19, 4, 5\), got \(4, 5, 19\)"):
+        make(np.zeros((4, 5)), probabilities=np.zeros((4, 5, 19), np.float16))
     with pytest.raises(OptionError, match="label 19; carparts has 19 classes"):
         _ = make([[0, 19]]).parts
 

@@ -11,6 +11,7 @@ from PIL import Image
 
 from carseg.errors import CarsegError, ImageError, ImageNotFoundError, OptionError, UnknownNameError
 from carseg.hub.model_info import InputSpec, ModelInfo
+from carseg.inference.postprocess import to_probabilities
 from carseg.inference.segmenter import Segmenter, load
 from carseg.inference.sources import find_images
 from carseg.labels import CARPARTS, label_set
@@ -84,6 +85,45 @@ def test_tiles_see_what_the_whole_image_hides(segmenter: Segmenter) -> None:
 def test_threshold_makes_unsure_pixels_background(segmenter: Segmenter) -> None:
     grey = np.full((32, 64, 3), 140, np.uint8)
     assert segmenter.predict(grey, threshold=0.9).mask.max() == 0 < segmenter.predict(grey).mask.max()
+
+
+def random_logits(batch: np.ndarray) -> np.ndarray:
+    """Return smooth logits of four classes, another set for each image."""
+    rng = np.random.default_rng(int(batch.sum() * 1000) % 1000)
+    return 2 * rng.standard_normal((len(batch), len(LABELS), 9, 14)).astype(np.float32)
+
+
+random_logits.batch_size = 1
+
+
+@pytest.mark.parametrize("tile", [None, 64])
+def test_the_mask_is_the_most_probable_class(tile: int | None) -> None:
+    rng = np.random.default_rng(1)
+    images = [rng.integers(0, 256, (*size, 3), np.uint8) for size in ((90, 161), (7, 5), (1, 300), (150, 40))]
+    results = list(Segmenter(INFO, random_logits).stream(images, tile=tile, return_probabilities=True))
+    for image, result in zip(images, results, strict=True):
+        probabilities = result.probabilities
+        assert probabilities.dtype == np.float16 and probabilities.shape == (len(LABELS), *image.shape[:2])
+        np.testing.assert_allclose(probabilities.sum(0, dtype=np.float32), 1, atol=1e-3)
+        of_mask = np.take_along_axis(probabilities, result.mask[None].astype(int), 0)[0]
+        assert (probabilities.max(0) - of_mask).max() <= 2**-11  # what float16 cannot tell apart
+        assert (probabilities.argmax(0) == result.mask).mean() > 0.99
+    alone = Segmenter(INFO, random_logits).predict(images[0], tile=tile, threshold=0.9, return_probabilities=True)
+    assert np.array_equal(alone.probabilities, results[0].probabilities)
+
+
+def test_probabilities_are_those_of_logits_that_torch_upsamples() -> None:
+    import torch
+
+    logits = np.random.default_rng(0).standard_normal((5, 11, 6), np.float32) * 3
+    large = torch.nn.functional.interpolate(torch.from_numpy(logits)[None], (150, 67), mode="bilinear")
+    wanted = large.softmax(1)[0].numpy()
+    np.testing.assert_allclose(to_probabilities(logits, (150, 67)), wanted, atol=1e-3)
+
+
+def test_probabilities_that_were_not_asked_for_are_not_kept(segmenter: Segmenter) -> None:
+    with pytest.raises(OptionError, match=r"return_probabilities=True"):
+        _ = segmenter.predict(halves(8, 8)).probabilities
 
 
 @pytest.mark.parametrize("wrong", [{"tile": 5}, {"threshold": 1.5}, {"threshold": -0.1}])

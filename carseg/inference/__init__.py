@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from carseg.inference.parts import Part, Parts
-from carseg.inference.postprocess import class_scores, to_mask
+from carseg.inference.postprocess import class_scores, to_mask, to_probabilities
 from carseg.inference.prefetch import prefetch
 from carseg.inference.preprocess import normalize_batch, preprocess
 from carseg.inference.result import OUTPUT_SUFFIXES, Result, path_of
@@ -25,4 +25,5 @@ __all__ = [
     "prefetch",
     "preprocess",
     "to_mask",
+    "to_probabilities",
 ]

@@ -18,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from PIL import Image, ImageOps
 
-from carseg._arrays import Uint8Array
+from carseg._arrays import Float16Array, Uint8Array
 from carseg._files import replacing
 from carseg.cars import composite, cut_out, foreground_alpha
 from carseg.data import coco_document
@@ -58,6 +58,7 @@ class Result:
         source: str = "",
         model: str = "",
         scores: Mapping[int, float] | None = None,
+        probabilities: Float16Array | None = None,
     ) -> None:
         if mask.dtype != np.uint8 or mask.ndim != 2:
             raise OptionError(f"a mask must be uint8 (height, width), got {mask.dtype} {mask.shape}")
@@ -65,12 +66,15 @@ class Result:
             raise OptionError(
                 f"an image must be uint8 {(*mask.shape, 3)} like its mask, got {image.dtype} {image.shape}"
             )
+        if probabilities is not None and probabilities.shape != (len(labels), *mask.shape):
+            raise OptionError(f"probabilities must be {(len(labels), *mask.shape)}, got {probabilities.shape}")
         self.mask = mask
         self.labels = labels
         self.image = image
         self.source = source
         self.model = model
         self.scores = dict(scores or {})
+        self._probabilities = probabilities
 
     @property
     def height(self) -> int:
@@ -81,6 +85,23 @@ class Result:
     def width(self) -> int:
         """Pixels from left to right."""
         return self.mask.shape[1]
+
+    @property
+    def probabilities(self) -> Float16Array:
+        """Probability of each class, float16 (classes, H, W) in 0..1, of which the mask is the most probable class.
+
+        A ``threshold`` changes the mask only, and where classes are next to equally probable float16 may not show
+        which is ahead.
+
+        Raises:
+            OptionError: they were not asked for, since at the image's size they take much memory.
+        """
+        if self._probabilities is None:
+            raise OptionError(
+                "the probabilities were not kept: ask for them by predict(..., return_probabilities=True) or "
+                "stream(..., return_probabilities=True)"
+            )
+        return self._probabilities
 
     @cached_property
     def parts(self) -> Parts:
