@@ -126,7 +126,32 @@ def test_probabilities_that_were_not_asked_for_are_not_kept(segmenter: Segmenter
         _ = segmenter.predict(halves(8, 8)).probabilities
 
 
-@pytest.mark.parametrize("wrong", [{"tile": 5}, {"threshold": 1.5}, {"threshold": -0.1}])
+def test_arrays_of_opencv_give_what_those_of_pil_give(segmenter: Segmenter) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (40, 70, 3), np.uint8)
+    opacity = np.full((40, 70, 1), 200, np.uint8)
+    cases = [
+        (rgb, rgb[:, :, ::-1]),
+        (np.dstack([rgb, opacity]), np.dstack([rgb[:, :, ::-1], opacity])),
+        (rgb[:, :, 0], rgb[:, :, 0]),
+    ]
+    for ours, theirs in cases:
+        wanted = segmenter.predict(ours)
+        [streamed] = segmenter.stream([theirs], channels="bgr")
+        for result in (segmenter.predict(theirs, channels="bgr"), streamed):
+            assert np.array_equal(result.image, wanted.image) and np.array_equal(result.mask, wanted.mask)
+    assert not np.array_equal(segmenter.predict(cases[0][1]).image, rgb)
+
+
+def test_only_arrays_can_be_bgr(segmenter: Segmenter, folder: Path) -> None:
+    path = folder / "b.png"
+    for image in (path, str(path), path.read_bytes(), Image.fromarray(halves(8, 8))):
+        with pytest.raises(OptionError, match=r"channels='bgr' is for numpy arrays.* leave channels out"):
+            segmenter.predict(image, channels="bgr")
+    with pytest.raises(OptionError, match="always read as RGB"):
+        list(segmenter.stream(folder, channels="bgr"))
+
+
+@pytest.mark.parametrize("wrong", [{"channels": "BGR"}, {"tile": 5}, {"threshold": 1.5}, {"threshold": -0.1}])
 def test_options_out_of_range_are_refused(segmenter: Segmenter, wrong: dict[str, float]) -> None:
     with pytest.raises(OptionError):
         segmenter.predict(halves(8, 8), **wrong)

@@ -91,6 +91,7 @@ class Segmenter:
         self,
         image: Any,
         *,
+        channels: str = "rgb",
         tile: int | None = None,
         threshold: float | None = None,
         return_probabilities: bool = False,
@@ -98,8 +99,9 @@ class Segmenter:
         """Segment one image.
 
         Args:
-            image: a path, URL, bytes, file object, PIL image, numpy array (H, W, 3) uint8 RGB or torch tensor (3, H,
-                W), uint8 or float in 0..1; see ``carseg.images.decode``.
+            image: a path, URL, bytes, file object, PIL image, numpy array (H, W, 3) uint8 or torch tensor (3, H, W),
+                uint8 or float in 0..1; see ``carseg.images.decode``.
+            channels: "rgb", or "bgr" for a numpy array as OpenCV makes it; nothing else can be "bgr".
             tile: cut the image into overlapping windows of so many pixels a side and show the network one after
                 another, each as it would see a whole image: for small things in large images.
             threshold: 0..1; pixels whose class has a lower probability become background (255 where there is no such
@@ -112,9 +114,9 @@ class Segmenter:
 
         Raises:
             ImageError: the image cannot be read.
-            OptionError: ``tile`` or ``threshold`` is out of range.
+            OptionError: ``tile`` or ``threshold`` is out of range, or ``channels`` is "bgr" and the image no array.
         """
-        settings = _Settings(tile, threshold, return_probabilities)
+        settings = _Settings(channels, tile, threshold, return_probabilities)
         [result] = self._segment([self._prepare(image, settings)], settings)
         return result
 
@@ -124,6 +126,7 @@ class Segmenter:
         sources: Any,
         *,
         batch_size: int | None = None,
+        channels: str = "rgb",
         tile: int | None = None,
         threshold: float | None = None,
         return_probabilities: bool = False,
@@ -136,6 +139,7 @@ class Segmenter:
         sources: Any,
         *,
         batch_size: int | None = None,
+        channels: str = "rgb",
         tile: int | None = None,
         threshold: float | None = None,
         return_probabilities: bool = False,
@@ -147,6 +151,7 @@ class Segmenter:
         sources: Any,
         *,
         batch_size: int | None = None,
+        channels: str = "rgb",
         tile: int | None = None,
         threshold: float | None = None,
         return_probabilities: bool = False,
@@ -158,6 +163,7 @@ class Segmenter:
             sources: a folder (with its sub-folders), a glob pattern, or an iterable of what ``predict`` takes. It is
                 read a few images ahead: an array must not be written to again once it has been handed over.
             batch_size: images that go through the network together; None takes what suits the device.
+            channels: as for ``predict``.
             tile: as for ``predict``.
             threshold: as for ``predict``.
             return_probabilities: as for ``predict``.
@@ -170,7 +176,7 @@ class Segmenter:
             raise OptionError(f"on_error must be 'raise' or 'yield', got {on_error!r}")
         if batch_size is not None and batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, got {batch_size}")
-        settings = _Settings(tile, threshold, return_probabilities)
+        settings = _Settings(channels, tile, threshold, return_probabilities)
         return self._stream(find_images(sources), batch_size or self.runtime.batch_size, settings, on_error)
 
     def _stream(
@@ -203,7 +209,7 @@ class Segmenter:
             yield from self._segment(batch, settings)
 
     def _prepare(self, source: Any, settings: _Settings) -> _Prepared:
-        image = load_image(source)
+        image = load_image(source, channels=settings.channels)
         if settings.tile is None:
             return _Prepared(image, preprocess(image.rgb, self.info.input))
         return _Prepared(image, np.empty(0, np.float32))
@@ -263,11 +269,14 @@ class Segmenter:
 class _Settings:
     """The options of ``predict`` and ``stream`` that say how an image is segmented, checked."""
 
+    channels: str
     tile: int | None
     threshold: float | None
     return_probabilities: bool
 
     def __post_init__(self) -> None:
+        if self.channels not in ("rgb", "bgr"):
+            raise OptionError(f"channels must be 'rgb' or 'bgr', got {self.channels!r}")
         if self.tile is not None and self.tile < 32:
             raise OptionError(f"tile must be at least 32 pixels, got {self.tile}")
         if self.threshold is not None and not 0 <= self.threshold <= 1:
