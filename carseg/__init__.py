@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from carseg.benchmarking import benchmark
     from carseg.errors import (
         CarsegError,
+        ClosedError,
         DataError,
         ExportError,
         HubError,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CarsegError",
+    "ClosedError",
     "DataError",
     "ExportError",
     "HubError",

@@ -47,6 +47,10 @@ class MissingExtraError(CarsegError, ImportError):
         return f"{purpose} needs {package}: pip install {wanted}"
 
 
+class ClosedError(CarsegError, ValueError):
+    """A network was used after it had been closed."""
+
+
 class ImageError(CarsegError, ValueError):
     """An image cannot be read: empty, truncated, not an image, or too large."""
 

@@ -1,6 +1,7 @@
 """From an image of any size to a result of the same size, one by one and in streams."""
 
 import io
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carseg.errors import CarsegError, ImageError, ImageNotFoundError, OptionError, UnknownNameError
+from carseg.errors import CarsegError, ClosedError, ImageError, ImageNotFoundError, OptionError, UnknownNameError
 from carseg.hub.model_info import InputSpec, ModelInfo
 from carseg.inference.postprocess import to_probabilities
 from carseg.inference.segmenter import Segmenter, load
@@ -248,6 +249,39 @@ def test_nothing_to_go_through(segmenter: Segmenter, tmp_path: Path) -> None:
 def test_load_names_what_is_wrong() -> None:
     with pytest.raises(UnknownNameError, match="no model"):
         load("no-such-network")
+
+
+@pytest.mark.parametrize("many", [[], [halves(8, 8)], (halves(8, 8),), iter([halves(8, 8)])])
+def test_many_images_are_for_stream(segmenter: Segmenter, many: object) -> None:
+    with pytest.raises(ImageError, match=r"is not one image; use stream\(\) for many"):
+        segmenter.predict(many)
+
+
+def test_calling_a_network_predicts(segmenter: Segmenter) -> None:
+    grey = np.full((32, 64, 3), 140, np.uint8)
+    assert np.array_equal(segmenter(grey).mask, segmenter.predict(grey).mask)
+    assert segmenter(grey, threshold=0.9).mask.max() == 0
+
+
+def test_a_closed_network_is_freed_and_says_so() -> None:
+    runtime = Brightest()
+    gone = weakref.ref(runtime)
+    with Segmenter(INFO, runtime) as segmenter:
+        result = segmenter.predict(halves(8, 8))
+        streaming = segmenter.stream([halves(8, 8)] * 9)
+        next(streaming)
+        del runtime
+    assert gone() is None
+    assert result.mask.shape == (8, 8) and "closed" in repr(segmenter)
+    segmenter.close()
+    for use in (
+        lambda: segmenter.predict(halves(8, 8)),
+        lambda: segmenter.stream([]),
+        lambda: next(streaming),
+        lambda: segmenter.runtime,
+    ):
+        with pytest.raises(ClosedError, match="brightest was closed: load it again"):
+            use()
 
 
 def test_labels_are_those_of_the_info(segmenter: Segmenter) -> None:

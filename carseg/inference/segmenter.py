@@ -6,12 +6,12 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 
 from carseg._arrays import Float16Array, Float32Array, Uint8Array
-from carseg.errors import CarsegError, OptionError
+from carseg.errors import CarsegError, ClosedError, OptionError
 from carseg.hub import ModelInfo, licence_notice, resolve
 from carseg.images import LoadedImage
 from carseg.inference.postprocess import class_scores, to_mask, to_probabilities
@@ -64,14 +64,37 @@ def load(
 class Segmenter:
     """A network that turns images into results; ``load`` makes one.
 
+    Calling it is ``predict``. Several threads may use one at once: each gets what it would get alone. ``close``, or the
+    end of a ``with`` block, frees the network.
+
     Attributes:
         info: everything known about the weights.
-        runtime: what runs the network.
     """
 
     def __init__(self, info: ModelInfo, runtime: Runtime) -> None:
         self.info = info
-        self.runtime = runtime
+        self._runtime: Runtime | None = runtime
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the network, which cannot be used again; results stay. On a GPU torch keeps the memory for its next."""
+        self._runtime = None
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the network.
+
+        Raises:
+            ClosedError: it was closed.
+        """
+        if self._runtime is None:
+            raise ClosedError(f"{self.name} was closed: load it again, or close it only after its last image")
+        return self._runtime
 
     @property
     def name(self) -> str:
@@ -84,7 +107,8 @@ class Segmenter:
         return self.info.labels
 
     def __repr__(self) -> str:
-        how = f"{self.runtime.name} {self.runtime.precision} on {self.runtime.device}"
+        runtime = self._runtime
+        how = f"{runtime.name} {runtime.precision} on {runtime.device}" if runtime else "closed"
         return f"Segmenter({self.name!r}, {len(self.labels)} classes, {how})"
 
     def predict(
@@ -115,10 +139,13 @@ class Segmenter:
         Raises:
             ImageError: the image cannot be read.
             OptionError: ``tile`` or ``threshold`` is out of range, or ``channels`` is "bgr" and the image no array.
+            ClosedError: the network was closed.
         """
         settings = _Settings(channels, tile, threshold, return_probabilities)
         [result] = self._segment([self._prepare(image, settings)], settings)
         return result
+
+    __call__ = predict
 
     @overload
     def stream(
@@ -171,6 +198,7 @@ class Segmenter:
 
         Raises:
             ImageNotFoundError: there is no such folder or file, or the folder or pattern holds no image.
+            ClosedError: the network was closed.
         """
         if on_error not in ("raise", "yield"):
             raise OptionError(f"on_error must be 'raise' or 'yield', got {on_error!r}")
