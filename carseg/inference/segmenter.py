@@ -82,7 +82,10 @@ class Segmenter:
         self.close()
 
     def close(self) -> None:
-        """Free the network, which cannot be used again; results stay. On a GPU torch keeps the memory for its next."""
+        """Free the network, which cannot be used again; results stay.
+
+        On a GPU torch keeps the memory for other networks; ``torch.cuda.empty_cache()`` gives it back to the system.
+        """
         self._runtime = None
 
     @property
