@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from carseg.benchmarking import benchmark
     from carseg.errors import (
         CarsegError,
+        ClosedError,
         DataError,
         ExportError,
         HubError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         OfflineError,
         OptionError,
         OutputError,
+        PartNotFoundError,
         TrainingError,
         UnknownNameError,
         WeightsError,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CarsegError",
+    "ClosedError",
     "DataError",
     "ExportError",
     "HubError",
@@ -54,6 +57,7 @@ __all__ = [
     "OfflineError",
     "OptionError",
     "OutputError",
+    "PartNotFoundError",
     "Result",
     "Segmenter",
     "TrainingConfig",

@@ -31,6 +31,10 @@ class UnknownNameError(CarsegError, KeyError):
     """No model, architecture, label set, loss, ... has that name; the message suggests the nearest ones."""
 
 
+class PartNotFoundError(CarsegError, KeyError):
+    """An image has no part of that class, which the network does know."""
+
+
 class MissingExtraError(CarsegError, ImportError):
     """A feature needs an optional package; the message has the pip line for it, or for the extra of carseg with it."""
 
@@ -41,6 +45,10 @@ class MissingExtraError(CarsegError, ImportError):
         package, extra, purpose = self.args
         wanted = f"'carseg[{extra}]'" if extra else package
         return f"{purpose} needs {package}: pip install {wanted}"
+
+
+class ClosedError(CarsegError, ValueError):
+    """A network was used after it had been closed."""
 
 
 class ImageError(CarsegError, ValueError):

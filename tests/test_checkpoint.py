@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from carseg.architectures.network import Network
+from carseg.architectures.registry import register
 from carseg.errors import OptionError, WeightsError
 from carseg.hub.checkpoint import decode, encode, load_into, read_state, replace_head, save_state
 from carseg.hub.manifest import ROOT
@@ -35,6 +36,9 @@ class Tiny(Network):
     def forward(self, x: Tensor) -> Tensor:
         x = self.up(self.bn(self.conv(x)))
         return self.head(self.linear(x.movedim(1, -1)).movedim(-1, 1))
+
+
+register("tiny")(lambda num_classes, in_channels: Tiny(num_classes))
 
 
 @pytest.fixture
@@ -208,12 +212,25 @@ def test_int8_without_a_fitting_scale(path: Path, state: dict[str, Tensor], mess
 def test_other_classes_get_a_new_head(model: Tiny) -> None:
     other = Tiny(num_classes=5)
     fresh = other.head.weight.clone()
-    new = replace_head(other, model.state_dict())
+    new = replace_head(other, model.state_dict(), "tiny", "file")
     assert new == ["head.weight", "head.bias", "aux.weight", "aux.bias"]
     assert torch.equal(other.head.weight, fresh)
     assert torch.equal(other.conv.weight, model.conv.weight)
-    with pytest.raises(WeightsError, match="another architecture"):
-        replace_head(other, {"something.weight": torch.zeros(1)})
+    assert replace_head(Tiny(), encode(model, "float32"), "tiny", "file") == ["aux.weight", "aux.bias"]
+
+
+def test_only_the_head_may_be_another(model: Tiny) -> None:
+    state = model.state_dict()
+    for wrong, message in (
+        ({"something.weight": torch.zeros(1)}, "file was made for another network: it lacks conv.weight"),
+        (state | {"conv.weight": torch.zeros(8, 4, 3, 3)}, r"in another shape conv.weight \(8, 4, 3, 3\) instead of"),
+        ({key: value for key, value in state.items() if key != "head.bias"}, "it lacks head.bias"),
+    ):
+        other = Tiny(num_classes=5)
+        before = other.conv.bias.clone()
+        with pytest.raises(WeightsError, match=message):
+            replace_head(other, wrong, "tiny", "file")
+        assert torch.equal(other.conv.bias, before)
 
 
 def test_loading_the_compact_network_imports_neither_timm_nor_torchvision(path: Path) -> None:

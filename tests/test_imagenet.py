@@ -39,7 +39,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ],
 )
 def test_imagenet_weights_reach_the_encoder(asked: list[str], name: str, encoder: str, ours: str, theirs: str) -> None:
-    model = create_model(name, 2, imagenet=True)
+    model = create_model(name, 2, weights="imagenet")
     assert asked == [encoder]
     state = model.state_dict()
     assert (state[ours] == list(REAL(encoder).state_dict()).index(theirs)).all()
@@ -55,16 +55,16 @@ def test_nothing_is_downloaded_unasked(asked: list[str]) -> None:
 
 def test_networks_without_imagenet_weights(asked: list[str]) -> None:
     with pytest.raises(OptionError, match="no encoder that timm has ImageNet weights for"):
-        create_model("unet", 2, imagenet=True)
+        create_model("unet", 2, weights="imagenet")
     with pytest.raises(OptionError, match="takes 3 channels, this FCNResNet50 takes 4"):
-        create_model("fcn-resnet50", 2, in_channels=4, imagenet=True)
+        create_model("fcn-resnet50", 2, in_channels=4, weights="imagenet")
     assert asked == []
 
 
 def test_offline_and_failed_downloads(monkeypatch: pytest.MonkeyPatch, asked: list[str]) -> None:
     monkeypatch.setenv("CARSEG_OFFLINE", "1")
     with pytest.raises(OfflineError, match="CARSEG_OFFLINE is set"):
-        create_model("fcn-resnet50", 2, imagenet=True)
+        create_model("fcn-resnet50", 2, weights="imagenet")
     assert asked == []
     monkeypatch.delenv("CARSEG_OFFLINE")
 
@@ -73,7 +73,7 @@ def test_offline_and_failed_downloads(monkeypatch: pytest.MonkeyPatch, asked: li
 
     monkeypatch.setattr(timm, "create_model", fail)
     with pytest.raises(HubError, match="ImageNet weights of resnet50: connection reset"):
-        create_model("fcn-resnet50", 2, imagenet=True)
+        create_model("fcn-resnet50", 2, weights="imagenet")
 
 
 def test_weights_that_do_not_fit_change_nothing() -> None:

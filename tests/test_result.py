@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import importlib.util
 import io
 import json
 import os
+import pickle
 import sys
 import time
 
@@ -15,7 +17,14 @@ import pytest
 from PIL import Image
 
 from carseg.data.formats.coco import coco_document
-from carseg.errors import ImageError, MissingExtraError, OptionError, OutputError
+from carseg.errors import (
+    ImageError,
+    MissingExtraError,
+    OptionError,
+    OutputError,
+    PartNotFoundError,
+    UnknownNameError,
+)
 from carseg.inference.result import Result
 from carseg.labels import BDD, CAMVID, CARPARTS, label_set
 from carseg.masks import rle
@@ -50,6 +59,38 @@ def test_parts(result):
         assert np.array_equal(rle.decode(part.rle), result.mask == part.label)
 
 
+def test_parts_are_found_by_name(result):
+    hood, wheel = result.parts
+    assert result.parts["wheel"] is result.parts[1] is wheel
+    assert result.parts["hood"] is result.parts[-2] is hood
+    assert result.parts[:1] == (hood,)
+    assert [name in result.parts for name in ("wheel", "trunk", "weel")] == [True, False, False]
+    assert hood in result.parts
+    assert result.parts.index(wheel) == 1
+    with pytest.raises(IndexError):
+        result.parts[2]
+
+
+def test_a_class_that_is_not_there_is_not_a_name_that_no_class_has(result):
+    with pytest.raises(PartNotFoundError, match=r"no 'trunk' was found in this image, but hood, wheel"):
+        result.parts["trunk"]
+    with pytest.raises(PartNotFoundError, match="but nothing"):
+        make([[0]]).parts["wheel"]
+    with pytest.raises(PartNotFoundError, match="is the background"):
+        result.parts[CARPARTS.classes[0]]
+    with pytest.raises(UnknownNameError, match=r"no class 'weel'; did you mean wheel"):
+        result.parts["weel"]
+    assert not issubclass(UnknownNameError, PartNotFoundError)
+
+
+def test_parts_of_a_copied_or_pickled_result_are_found_by_name(result):
+    assert result.parts["hood"].area_px > 0  # worked out before it is copied
+    for other in (copy.deepcopy(result), pickle.loads(pickle.dumps(result))):
+        assert other.parts == result.parts
+        with pytest.raises(PartNotFoundError):
+            other.parts["trunk"]
+
+
 def test_parts_agree_with_a_slow_count():
     rng = np.random.default_rng(5)
     mask = np.repeat(np.repeat(rng.integers(0, len(CARPARTS), (12, 9)), 5, 0), 7, 1).astype(np.uint8)
@@ -71,7 +112,7 @@ def test_polygons_are_made_when_asked_for(result):
 
 
 def test_background_and_ignored_pixels_are_no_parts():
-    assert make(np.zeros((3, 4))).parts == []
+    assert make(np.zeros((3, 4))).parts == ()
     assert [part.name for part in make([[255, 255, 8]], CAMVID).parts] == ["car"]
     assert [part.name for part in make([[0, 1, 2]], BDD).parts] == ["direct_lane", "alternative_lane"]
 
@@ -97,6 +138,8 @@ def test_wrong_input_is_refused():
         Result(np.zeros((4, 5), np.int64), CARPARTS, image)
     with pytest.raises(OptionError, match="like its mask"):
         Result(np.zeros((5, 4), np.uint8), CARPARTS, image)
+    with pytest.raises(OptionError, match=r"probabilities must be \(19, 4, 5\), got \(4, 5, 19\)"):
+        make(np.zeros((4, 5)), probabilities=np.zeros((4, 5, 19), np.float16))
     with pytest.raises(OptionError, match="label 19; carparts has 19 classes"):
         _ = make([[0, 19]]).parts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,20 @@ def test_logits_are_those_of_torch(runtime: str, precision: str):
         assert logits.dtype == np.float32
         scale = abs(wanted).max() * (1e-5 if precision == "float32" else 0.02)
         np.testing.assert_allclose(logits, wanted, rtol=0, atol=scale)
+
+
+@pytest.mark.parametrize("runtime", ["torch", *FAST])
+def test_threads_that_share_a_network_get_what_each_would_get_alone(runtime: str):
+    needs(runtime)
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (30 + 9 * i, 70 - 4 * i, 3), np.uint8) for i in range(8)]
+    with carseg.load("blocks", runtime=runtime, device="cpu") as model, ThreadPoolExecutor(4) as threads:
+        alone = [model.predict(image) for image in images] * 5
+        together = list(threads.map(model.predict, images * 5))
+        streams = list(threads.map(lambda some: list(model.stream(some)), [images[:4], images[4:]]))
+    for result, wanted in zip([*together, *streams[0], *streams[1]], [*alone, *alone[:8]], strict=True):
+        assert np.array_equal(result.mask, wanted.mask)
+        assert result.scores == wanted.scores
 
 
 @pytest.mark.parametrize("runtime", FAST)

@@ -1,6 +1,7 @@
 """From an image of any size to a result of the same size, one by one and in streams."""
 
 import io
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carseg.errors import CarsegError, ImageError, ImageNotFoundError, OptionError, UnknownNameError
+from carseg.errors import CarsegError, ClosedError, ImageError, ImageNotFoundError, OptionError, UnknownNameError
 from carseg.hub.model_info import InputSpec, ModelInfo
+from carseg.inference.postprocess import to_probabilities
 from carseg.inference.segmenter import Segmenter, load
 from carseg.inference.sources import find_images
 from carseg.labels import CARPARTS, label_set
@@ -86,7 +88,71 @@ def test_threshold_makes_unsure_pixels_background(segmenter: Segmenter) -> None:
     assert segmenter.predict(grey, threshold=0.9).mask.max() == 0 < segmenter.predict(grey).mask.max()
 
 
-@pytest.mark.parametrize("wrong", [{"tile": 5}, {"threshold": 1.5}, {"threshold": -0.1}])
+def random_logits(batch: np.ndarray) -> np.ndarray:
+    """Return smooth logits of four classes, another set for each image."""
+    rng = np.random.default_rng(int(batch.sum() * 1000) % 1000)
+    return 2 * rng.standard_normal((len(batch), len(LABELS), 9, 14)).astype(np.float32)
+
+
+random_logits.batch_size = 1
+
+
+@pytest.mark.parametrize("tile", [None, 64])
+def test_the_mask_is_the_most_probable_class(tile: int | None) -> None:
+    rng = np.random.default_rng(1)
+    images = [rng.integers(0, 256, (*size, 3), np.uint8) for size in ((90, 161), (7, 5), (1, 300), (150, 40))]
+    results = list(Segmenter(INFO, random_logits).stream(images, tile=tile, return_probabilities=True))
+    for image, result in zip(images, results, strict=True):
+        probabilities = result.probabilities
+        assert probabilities.dtype == np.float16 and probabilities.shape == (len(LABELS), *image.shape[:2])
+        np.testing.assert_allclose(probabilities.sum(0, dtype=np.float32), 1, atol=1e-3)
+        of_mask = np.take_along_axis(probabilities, result.mask[None].astype(int), 0)[0]
+        assert (probabilities.max(0) - of_mask).max() <= 2**-11  # what float16 cannot tell apart
+        assert (probabilities.argmax(0) == result.mask).mean() > 0.99
+    alone = Segmenter(INFO, random_logits).predict(images[0], tile=tile, threshold=0.9, return_probabilities=True)
+    assert np.array_equal(alone.probabilities, results[0].probabilities)
+
+
+def test_probabilities_are_those_of_logits_that_torch_upsamples() -> None:
+    import torch
+
+    logits = np.random.default_rng(0).standard_normal((5, 11, 6), np.float32) * 3
+    large = torch.nn.functional.interpolate(torch.from_numpy(logits)[None], (150, 67), mode="bilinear")
+    wanted = large.softmax(1)[0].numpy()
+    np.testing.assert_allclose(to_probabilities(logits, (150, 67)), wanted, atol=1e-3)
+
+
+def test_probabilities_that_were_not_asked_for_are_not_kept(segmenter: Segmenter) -> None:
+    with pytest.raises(OptionError, match=r"return_probabilities=True"):
+        _ = segmenter.predict(halves(8, 8)).probabilities
+
+
+def test_arrays_of_opencv_give_what_those_of_pil_give(segmenter: Segmenter) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (40, 70, 3), np.uint8)
+    opacity = np.full((40, 70, 1), 200, np.uint8)
+    cases = [
+        (rgb, rgb[:, :, ::-1]),
+        (np.dstack([rgb, opacity]), np.dstack([rgb[:, :, ::-1], opacity])),
+        (rgb[:, :, 0], rgb[:, :, 0]),
+    ]
+    for ours, theirs in cases:
+        wanted = segmenter.predict(ours)
+        [streamed] = segmenter.stream([theirs], channels="bgr")
+        for result in (segmenter.predict(theirs, channels="bgr"), streamed):
+            assert np.array_equal(result.image, wanted.image) and np.array_equal(result.mask, wanted.mask)
+    assert not np.array_equal(segmenter.predict(cases[0][1]).image, rgb)
+
+
+def test_only_arrays_can_be_bgr(segmenter: Segmenter, folder: Path) -> None:
+    path = folder / "b.png"
+    for image in (path, str(path), path.read_bytes(), Image.fromarray(halves(8, 8))):
+        with pytest.raises(OptionError, match=r"channels='bgr' is for numpy arrays.* leave channels out"):
+            segmenter.predict(image, channels="bgr")
+    with pytest.raises(OptionError, match="always read as RGB"):
+        list(segmenter.stream(folder, channels="bgr"))
+
+
+@pytest.mark.parametrize("wrong", [{"channels": "BGR"}, {"tile": 5}, {"threshold": 1.5}, {"threshold": -0.1}])
 def test_options_out_of_range_are_refused(segmenter: Segmenter, wrong: dict[str, float]) -> None:
     with pytest.raises(OptionError):
         segmenter.predict(halves(8, 8), **wrong)
@@ -183,6 +249,39 @@ def test_nothing_to_go_through(segmenter: Segmenter, tmp_path: Path) -> None:
 def test_load_names_what_is_wrong() -> None:
     with pytest.raises(UnknownNameError, match="no model"):
         load("no-such-network")
+
+
+@pytest.mark.parametrize("many", [[], [halves(8, 8)], (halves(8, 8),), iter([halves(8, 8)])])
+def test_many_images_are_for_stream(segmenter: Segmenter, many: object) -> None:
+    with pytest.raises(ImageError, match=r"is not one image; use stream\(\) for many"):
+        segmenter.predict(many)
+
+
+def test_calling_a_network_predicts(segmenter: Segmenter) -> None:
+    grey = np.full((32, 64, 3), 140, np.uint8)
+    assert np.array_equal(segmenter(grey).mask, segmenter.predict(grey).mask)
+    assert segmenter(grey, threshold=0.9).mask.max() == 0
+
+
+def test_a_closed_network_is_freed_and_says_so() -> None:
+    runtime = Brightest()
+    gone = weakref.ref(runtime)
+    with Segmenter(INFO, runtime) as segmenter:
+        result = segmenter.predict(halves(8, 8))
+        streaming = segmenter.stream([halves(8, 8)] * 9)
+        next(streaming)
+        del runtime
+    assert gone() is None
+    assert result.mask.shape == (8, 8) and "closed" in repr(segmenter)
+    segmenter.close()
+    for use in (
+        lambda: segmenter.predict(halves(8, 8)),
+        lambda: segmenter.stream([]),
+        lambda: next(streaming),
+        lambda: segmenter.runtime,
+    ):
+        with pytest.raises(ClosedError, match="brightest was closed: load it again"):
+            use()
 
 
 def test_labels_are_those_of_the_info(segmenter: Segmenter) -> None:

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 from carseg import load
 from carseg.cli.main import main
@@ -56,6 +57,17 @@ def test_logits_are_those_of_the_release(name: str) -> None:
     segmenter = load(name, device="cpu", runtime="torch", precision="float32")
     golden = json.loads((ROOT / "weights" / name / GOLDEN).read_text())
     np.testing.assert_allclose(golden_logits(segmenter.runtime, segmenter.info), golden, atol=2e-2, rtol=1e-2)
+
+
+@pytest.mark.parametrize("name", [name for name in HERE if MODELS[name].bytes < 6_000_000 or name.startswith("fcn")])
+def test_the_plain_network_computes_what_is_predicted_with(name: str) -> None:
+    network = create_model(MODELS[name].architecture, weights=name).eval()
+    runtime = load(name, device="cpu", runtime="torch", precision="float32").runtime
+    x = np.random.default_rng(0).standard_normal((2, 3, 64, 96), np.float32)
+    with torch.inference_mode():
+        ours = network(torch.from_numpy(x)).numpy()
+    theirs = runtime(x)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-4 * abs(theirs).max())  # fusing rounds
 
 
 def test_the_readme_shows_the_manifest() -> None:

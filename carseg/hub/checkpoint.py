@@ -12,7 +12,7 @@ and what has fewer is stored as it is. Reading gives float32 again, and whole nu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,8 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from carseg._files import replacing
-from carseg.architectures import Network, State
+from carseg.architectures import Network, State, find_builder
 from carseg.errors import OptionError, WeightsError
-from carseg.hub.create import create_model
 from carseg.hub.model_info import ModelInfo
 from carseg.hub.verify import refuse_pickle
 from carseg.labels import LabelSet, plain_name
@@ -156,32 +155,60 @@ def load_into(model: Network, path: Path) -> None:
     if heads and not any(key.startswith(heads) for key in state):
         model.drop_training_heads()
     own = model.state_dict()
-    problems = (
-        ("lacks", [key for key in own if key not in state]),
-        ("has, but should not,", [key for key in state if key not in own]),
-        ("has in another shape", [_shapes(key, state, own) for key in state if _misfits(key, state, own)]),
-    )
-    reasons = [f"{verb} {_some(names)}" for verb, names in problems if names]
-    if reasons:
-        raise WeightsError(f"{path} was made for another network: it {'; it '.join(reasons)}")
+    _check_fit(own, state, path)
     model.load_state_dict(state, assign=any(value.is_meta for value in own.values()))
 
 
-def replace_head(model: Network, state: Mapping[str, Tensor]) -> list[str]:
-    """Load the weights that fit by name and shape into a network for other classes.
+def replace_head(model: Network, state: Mapping[str, Tensor], architecture: str, source: str | Path) -> list[str]:
+    """Load all weights but the head's where those are for another number of classes.
+
+    Args:
+        model: a network of the architecture; its tensors that are not loaded keep their initial values.
+        state: trained weights of the same architecture.
+        architecture: its name.
+        source: name of the weights in an error.
 
     Returns:
-        The names of the tensors that keep their initial values, because ``state`` has none of that name and shape.
+        The names of the tensors that keep their initial values: of the head, and of heads for training that ``state``
+        leaves out.
 
     Raises:
-        WeightsError: nothing fits, so that the weights belong to another architecture.
+        WeightsError: the weights are those of another network; nothing is loaded then.
     """
     own = model.state_dict()
-    fitting = {key: value for key, value in state.items() if key in own and not _misfits(key, state, own)}
-    if not fitting:
-        raise WeightsError(f"the weights are those of another architecture: none of {_some(list(own))} is among them")
-    model.load_state_dict(fitting, strict=False)
-    return [key for key in own if key not in fitting]
+    other = {key for key in state if _misfits(key, state, own)}
+    new = other & _head_axes(architecture).keys() if other else other
+    new |= {key for key in own if key not in state and key.startswith(_head_prefixes(model))}
+    _check_fit(own, state, source, but=new)
+    model.load_state_dict({key: value for key, value in state.items() if key not in new}, strict=False)
+    return [key for key in own if key in new]
+
+
+def count_classes(state: Mapping[str, Tensor], architecture: str, source: str | Path) -> int:
+    """Return the number of classes that trained weights of an architecture are for, by the shapes of their head.
+
+    Raises:
+        WeightsError: they have no head of this architecture; ``source`` is their name.
+    """
+    for key, axes in _head_axes(architecture).items():
+        if key in state:
+            axis, per_class = next(iter(axes.items()))
+            if state[key].ndim > axis:
+                return state[key].shape[axis] // per_class
+    raise WeightsError(f"{source} holds no weights of {architecture}: it has none of the tensors of its head")
+
+
+def _check_fit(own: State, state: Mapping[str, Tensor], source: str | Path, *, but: Collection[str] = ()) -> None:
+    """Raise WeightsError unless ``state`` has a network's tensors in their shapes; not looking at those in ``but``."""
+    wrong_shape = [_shapes(key, state, own) for key in state if key not in but and _misfits(key, state, own)]
+    problems = (
+        ("lacks", [key for key in own if key not in state and key not in but]),
+        ("has, but should not,", [key for key in state if key not in own]),
+        ("has in another shape", wrong_shape),
+    )
+    reasons = [f"{verb} {_some(names)}" for verb, names in problems if names]
+    if reasons:
+        raise WeightsError(f"{source} was made for another network: it {'; it '.join(reasons)}")
 
 
 def _to_int8(value: Tensor, axis: int) -> tuple[Tensor, Tensor]:
@@ -233,7 +260,7 @@ def rename_classes(state: State, network: Network, info: ModelInfo, labels: Labe
     return list(head) if len(shared) < len(mine) else []
 
 
-def _class_rows(tensor: Tensor, axes: list[int], classes: list[str], names: list[str]) -> tuple[Any, ...]:
+def _class_rows(tensor: Tensor, axes: Collection[int], classes: list[str], names: list[str]) -> tuple[Any, ...]:
     """Return the index of the elements that belong to the classes ``names`` in a tensor of the head."""
     ids, count = [classes.index(name) for name in names], len(classes)
     return np.ix_(
@@ -245,9 +272,10 @@ def _class_rows(tensor: Tensor, axes: list[int], classes: list[str], names: list
     )
 
 
-def _head_axes(architecture: str) -> dict[str, list[int]]:
-    """Return the names of the tensors whose shape depends on the number of classes, and the axes of it that do."""
+def _head_axes(architecture: str) -> dict[str, dict[int, int]]:
+    """Return the tensors whose shape depends on the number of classes: each such axis and its size per class."""
     with torch.device("meta"):
-        two, three = (create_model(architecture, classes).state_dict() for classes in (2, 3))
-    axes = {key: [i for i, size in enumerate(two[key].shape) if size != three[key].shape[i]] for key in two}
+        two, three = (find_builder(architecture)(classes, 3).state_dict() for classes in (2, 3))
+    growth = {key: [b - a for a, b in zip(two[key].shape, three[key].shape, strict=True)] for key in two}
+    axes = {key: {i: size for i, size in enumerate(sizes) if size} for key, sizes in growth.items()}
     return {key: found for key, found in axes.items() if found}

@@ -10,7 +10,7 @@ import inspect
 import io
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +84,8 @@ def decode(image: Any, *, name: str = "") -> LoadedImage:
         if image.is_floating_point():
             image = image.float()  # numpy has no bfloat16
         return LoadedImage(_from_chw(image.numpy()), "")
+    if isinstance(image, Iterable):
+        raise ImageError(f"{type(image).__name__} is not one image; use stream() for many")
     raise ImageError(
         f"cannot read an image from {type(image).__name__}; see carseg.images.decode for what can be given"
     )

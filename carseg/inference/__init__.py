@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from carseg.inference.postprocess import class_scores, to_mask
+from carseg.inference.parts import Part, Parts
+from carseg.inference.postprocess import class_scores, to_mask, to_probabilities
 from carseg.inference.prefetch import prefetch
 from carseg.inference.preprocess import normalize_batch, preprocess
-from carseg.inference.result import OUTPUT_SUFFIXES, Part, Result, path_of
+from carseg.inference.result import OUTPUT_SUFFIXES, Result, path_of
 from carseg.inference.segmenter import Segmenter, load
 from carseg.inference.sources import find_images, load_image
 
 __all__ = [
     "OUTPUT_SUFFIXES",
     "Part",
+    "Parts",
     "Result",
     "Segmenter",
     "class_scores",
@@ -23,4 +25,5 @@ __all__ = [
     "prefetch",
     "preprocess",
     "to_mask",
+    "to_probabilities",
 ]

@@ -1,4 +1,4 @@
-"""Logits to labels: the mask at the image's own size, and how sure the network is of each class.
+"""Logits to labels and probabilities at the image's own size, and how sure the network is of each class.
 
 numpy only, so that a prediction through ONNX Runtime or OpenVINO never imports torch.
 """
@@ -10,10 +10,11 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from carseg._arrays import Float32Array, Uint8Array
+from carseg._arrays import Float16Array, Float32Array, Uint8Array
 from carseg.labels import IGNORE
 
 _BAND = 64  # about so many image rows are interpolated together: few calls of numpy, all in the processor's cache
+_PROBABLE_ROWS = 16  # image rows whose probabilities are computed together, for the same reason
 
 
 def to_mask(
@@ -68,6 +69,28 @@ def to_mask(
             )
             label[upper * (1 - fy[y]) + lower * fy[y] < threshold] = IGNORE if background is None else background
     return mask
+
+
+def to_probabilities(logits: Float32Array, size: tuple[int, int]) -> Float16Array:
+    """Return the probability of each class, float16 (C, H, W) at ``size``: the softmax of bilinearly upsampled logits.
+
+    The most probable class is the one that ``to_mask`` gives without a threshold; float16 cannot tell every two classes
+    apart that are next to equally probable.
+
+    Args:
+        logits: float32 (C, h, w).
+        size: height and width of the image.
+    """
+    y0, y1, fy = _taps(logits.shape[1], size[0])
+    x0, x1, fx = _taps(logits.shape[2], size[1])
+    probabilities = np.empty((len(logits), *size), np.float16)
+    for start in range(0, size[0], _PROBABLE_ROWS):  # so that the whole is never built in float32
+        rows = slice(start, start + _PROBABLE_ROWS)
+        upper, lower = logits[:, y0[rows]], logits[:, y1[rows]]
+        band = upper + (lower - upper) * fy[rows, None]
+        left, right = band[:, :, x0], band[:, :, x1]
+        probabilities[:, rows] = _probabilities(left + (right - left) * fx)
+    return probabilities
 
 
 def _strongest(planes: Iterable[Float32Array]) -> Uint8Array:

@@ -9,7 +9,6 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path, PurePath
@@ -19,15 +18,14 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from PIL import Image, ImageOps
 
-from carseg._arrays import Uint8Array
+from carseg._arrays import Float16Array, Uint8Array
 from carseg._files import replacing
 from carseg.cars import composite, cut_out, foreground_alpha
 from carseg.data import coco_document
 from carseg.errors import MissingExtraError, OptionError, OutputError
 from carseg.images import decode, draw
-from carseg.labels import IGNORE, Color, LabelSet
-from carseg.masks import polygons as outlines
-from carseg.masks import rle
+from carseg.inference.parts import Parts, find_parts
+from carseg.labels import Color, LabelSet
 
 if TYPE_CHECKING:
     import supervision
@@ -36,40 +34,6 @@ if TYPE_CHECKING:
 OUTPUT_SUFFIXES = {"mask": ".mask.png", "overlay": ".overlay.png", "cutout": ".cutout.png", "json": ".json"}
 
 _PREVIEW = 1200  # longest side in pixels of what a notebook shows
-
-
-@dataclass(frozen=True)
-class Part:
-    """One class that is present in an image.
-
-    Attributes:
-        name: its name.
-        label: its label id.
-        area_px: number of its pixels.
-        area_fraction: its share of the image, 0..1.
-        bbox: x, y, width, height in pixels of the least box around all of its pieces.
-        score: mean probability of its pixels, 0..1; None where the mask does not come from a network.
-        rle: its mask as COCO's compressed run-length encoding.
-    """
-
-    name: str
-    label: int
-    area_px: int
-    area_fraction: float
-    bbox: rle.Box
-    score: float | None
-    rle: rle.Rle
-
-    @cached_property
-    def polygons(self) -> list[outlines.Ring]:
-        """Its outlines, exact to the pixel, as rings of [x, y] corners: every piece and every hole (even-odd rule)."""
-        return outlines.rings(rle.decode(self.rle, self.bbox), (self.bbox[0], self.bbox[1]))
-
-    def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
-        """Return its attributes as a dict ready for JSON, with the polygons when asked for."""
-        fields = {**vars(self), "bbox": list(self.bbox)}
-        fields.pop("polygons", None)
-        return {**fields, "polygons": self.polygons} if polygons else fields
 
 
 class Result:
@@ -94,6 +58,7 @@ class Result:
         source: str = "",
         model: str = "",
         scores: Mapping[int, float] | None = None,
+        probabilities: Float16Array | None = None,
     ) -> None:
         if mask.dtype != np.uint8 or mask.ndim != 2:
             raise OptionError(f"a mask must be uint8 (height, width), got {mask.dtype} {mask.shape}")
@@ -101,12 +66,15 @@ class Result:
             raise OptionError(
                 f"an image must be uint8 {(*mask.shape, 3)} like its mask, got {image.dtype} {image.shape}"
             )
+        if probabilities is not None and probabilities.shape != (len(labels), *mask.shape):
+            raise OptionError(f"probabilities must be {(len(labels), *mask.shape)}, got {probabilities.shape}")
         self.mask = mask
         self.labels = labels
         self.image = image
         self.source = source
         self.model = model
         self.scores = dict(scores or {})
+        self._probabilities = probabilities
 
     @property
     def height(self) -> int:
@@ -118,32 +86,27 @@ class Result:
         """Pixels from left to right."""
         return self.mask.shape[1]
 
-    @cached_property
-    def parts(self) -> list[Part]:
-        """Every class that is present, but the background, by label id."""
-        starts, ends, ids = rle.label_runs(self.mask)
-        areas = np.bincount(ids, weights=ends - starts, minlength=IGNORE + 1).astype(np.int64)
-        boxes = rle.boxes_of_runs(starts, ends, ids, IGNORE + 1, self.height).tolist()
-        present = [int(label) for label in np.flatnonzero(areas) if label not in (self.labels.background, IGNORE)]
-        if present and present[-1] >= len(self.labels):
+    @property
+    def probabilities(self) -> Float16Array:
+        """Probability of each class, float16 (classes, H, W) in 0..1, of which the mask is the most probable class.
+
+        A ``threshold`` changes the mask only, and where classes are next to equally probable float16 may not show
+        which is ahead.
+
+        Raises:
+            OptionError: they were not asked for, since at the image's size they take much memory.
+        """
+        if self._probabilities is None:
             raise OptionError(
-                f"the mask holds the label {present[-1]}; {self.labels.name} has {len(self.labels)} classes"
+                "the probabilities were not kept: ask for them by predict(..., return_probabilities=True) or "
+                "stream(..., return_probabilities=True)"
             )
-        parts = []
-        for label in present:
-            here = ids == label
-            parts.append(
-                Part(
-                    name=self.labels.classes[label],
-                    label=label,
-                    area_px=int(areas[label]),
-                    area_fraction=int(areas[label]) / self.mask.size,
-                    bbox=tuple(boxes[label]),
-                    score=self.scores.get(label),
-                    rle=rle.encode_runs(starts[here], ends[here], (self.height, self.width)),
-                )
-            )
-        return parts
+        return self._probabilities
+
+    @cached_property
+    def parts(self) -> Parts:
+        """Every class that is present, but the background, by label id; ``parts["wheel"]`` is that of a class."""
+        return find_parts(self.mask, self.labels, self.scores)
 
     def overlay(self, *, alpha: float = 0.5, legend: bool = True) -> Image.Image:
         """Return the image (RGB) with its parts tinted and outlined, and a legend of them below it.

@@ -6,15 +6,15 @@ import logging
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal, Self, overload
 
 import numpy as np
 
-from carseg._arrays import Float32Array, Uint8Array
-from carseg.errors import CarsegError, OptionError
+from carseg._arrays import Float16Array, Float32Array, Uint8Array
+from carseg.errors import CarsegError, ClosedError, OptionError
 from carseg.hub import ModelInfo, licence_notice, resolve
 from carseg.images import LoadedImage
-from carseg.inference.postprocess import class_scores, to_mask
+from carseg.inference.postprocess import class_scores, to_mask, to_probabilities
 from carseg.inference.prefetch import prefetch
 from carseg.inference.preprocess import preprocess
 from carseg.inference.result import Result
@@ -64,14 +64,40 @@ def load(
 class Segmenter:
     """A network that turns images into results; ``load`` makes one.
 
+    Calling it is ``predict``. Several threads may use one at once: each gets what it would get alone. ``close``, or the
+    end of a ``with`` block, frees the network.
+
     Attributes:
         info: everything known about the weights.
-        runtime: what runs the network.
     """
 
     def __init__(self, info: ModelInfo, runtime: Runtime) -> None:
         self.info = info
-        self.runtime = runtime
+        self._runtime: Runtime | None = runtime
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the network, which cannot be used again; results stay.
+
+        On a GPU torch keeps the memory for other networks; ``torch.cuda.empty_cache()`` gives it back to the system.
+        """
+        self._runtime = None
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the network.
+
+        Raises:
+            ClosedError: it was closed.
+        """
+        if self._runtime is None:
+            raise ClosedError(f"{self.name} was closed: load it again, or close it only after its last image")
+        return self._runtime
 
     @property
     def name(self) -> str:
@@ -84,30 +110,45 @@ class Segmenter:
         return self.info.labels
 
     def __repr__(self) -> str:
-        how = f"{self.runtime.name} {self.runtime.precision} on {self.runtime.device}"
+        runtime = self._runtime
+        how = f"{runtime.name} {runtime.precision} on {runtime.device}" if runtime else "closed"
         return f"Segmenter({self.name!r}, {len(self.labels)} classes, {how})"
 
-    def predict(self, image: Any, *, tile: int | None = None, threshold: float | None = None) -> Result:
+    def predict(
+        self,
+        image: Any,
+        *,
+        channels: str = "rgb",
+        tile: int | None = None,
+        threshold: float | None = None,
+        return_probabilities: bool = False,
+    ) -> Result:
         """Segment one image.
 
         Args:
-            image: a path, URL, bytes, file object, PIL image, numpy array (H, W, 3) uint8 RGB or torch tensor (3, H,
-                W), uint8 or float in 0..1; see ``carseg.images.decode``.
+            image: a path, URL, bytes, file object, PIL image, numpy array (H, W, 3) uint8 or torch tensor (3, H, W),
+                uint8 or float in 0..1; see ``carseg.images.decode``.
+            channels: "rgb", or "bgr" for a numpy array as OpenCV makes it; nothing else can be "bgr".
             tile: cut the image into overlapping windows of so many pixels a side and show the network one after
                 another, each as it would see a whole image: for small things in large images.
             threshold: 0..1; pixels whose class has a lower probability become background (255 where there is no such
                 class).
+            return_probabilities: keep ``Result.probabilities``; they take 2 bytes per class and pixel, for 19 classes
+                and 12 megapixels 460 MB.
 
         Returns:
             The result; its mask has the image's own size, upright.
 
         Raises:
             ImageError: the image cannot be read.
-            OptionError: ``tile`` or ``threshold`` is out of range.
+            OptionError: ``tile`` or ``threshold`` is out of range, or ``channels`` is "bgr" and the image no array.
+            ClosedError: the network was closed.
         """
-        _check(tile, threshold)
-        [result] = self._segment([self._prepare(image, tile)], tile, threshold)
+        settings = _Settings(channels, tile, threshold, return_probabilities)
+        [result] = self._segment([self._prepare(image, settings)], settings)
         return result
+
+    __call__ = predict
 
     @overload
     def stream(
@@ -115,8 +156,10 @@ class Segmenter:
         sources: Any,
         *,
         batch_size: int | None = None,
+        channels: str = "rgb",
         tile: int | None = None,
         threshold: float | None = None,
+        return_probabilities: bool = False,
         on_error: Literal["raise"] = "raise",
     ) -> Iterator[Result]: ...
 
@@ -126,8 +169,10 @@ class Segmenter:
         sources: Any,
         *,
         batch_size: int | None = None,
+        channels: str = "rgb",
         tile: int | None = None,
         threshold: float | None = None,
+        return_probabilities: bool = False,
         on_error: str,
     ) -> Iterator[Result | CarsegError]: ...
 
@@ -136,8 +181,10 @@ class Segmenter:
         sources: Any,
         *,
         batch_size: int | None = None,
+        channels: str = "rgb",
         tile: int | None = None,
         threshold: float | None = None,
+        return_probabilities: bool = False,
         on_error: str = "raise",
     ) -> Iterator[Result] | Iterator[Result | CarsegError]:
         """Segment many images lazily, in order; memory does not grow with their number.
@@ -146,28 +193,31 @@ class Segmenter:
             sources: a folder (with its sub-folders), a glob pattern, or an iterable of what ``predict`` takes. It is
                 read a few images ahead: an array must not be written to again once it has been handed over.
             batch_size: images that go through the network together; None takes what suits the device.
+            channels: as for ``predict``.
             tile: as for ``predict``.
             threshold: as for ``predict``.
+            return_probabilities: as for ``predict``.
             on_error: "raise", or "yield" to get the exception, whose ``source`` is the image, in the result's place.
 
         Raises:
             ImageNotFoundError: there is no such folder or file, or the folder or pattern holds no image.
+            ClosedError: the network was closed.
         """
         if on_error not in ("raise", "yield"):
             raise OptionError(f"on_error must be 'raise' or 'yield', got {on_error!r}")
         if batch_size is not None and batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, got {batch_size}")
-        _check(tile, threshold)
-        return self._stream(find_images(sources), batch_size or self.runtime.batch_size, tile, threshold, on_error)
+        settings = _Settings(channels, tile, threshold, return_probabilities)
+        return self._stream(find_images(sources), batch_size or self.runtime.batch_size, settings, on_error)
 
     def _stream(
-        self, sources: Iterable[Any], batch_size: int, tile: int | None, threshold: float | None, on_error: str
+        self, sources: Iterable[Any], batch_size: int, settings: _Settings, on_error: str
     ) -> Iterator[Result | CarsegError]:
         def prepare(source: Any) -> _Prepared | CarsegError | _Stopped:
             if isinstance(source, _Stopped):
                 return source
             try:
-                return self._prepare(source, tile)
+                return self._prepare(source, settings)
             except CarsegError as error:
                 error.source = source
                 return error
@@ -176,7 +226,7 @@ class Segmenter:
         for prepared in prefetch(prepare, _to_the_end(sources), batch_size + 2):
             failed = not isinstance(prepared, _Prepared)
             if batch and (failed or len(batch) == batch_size or prepared.x.shape != batch[0].x.shape):
-                yield from self._segment(batch, tile, threshold)
+                yield from self._segment(batch, settings)
                 batch = []
             if not failed:
                 batch.append(prepared)
@@ -187,42 +237,81 @@ class Segmenter:
             else:
                 raise prepared
         if batch:
-            yield from self._segment(batch, tile, threshold)
+            yield from self._segment(batch, settings)
 
-    def _prepare(self, source: Any, tile: int | None) -> _Prepared:
-        image = load_image(source)
-        if tile is None:
+    def _prepare(self, source: Any, settings: _Settings) -> _Prepared:
+        image = load_image(source, channels=settings.channels)
+        if settings.tile is None:
             return _Prepared(image, preprocess(image.rgb, self.info.input))
         return _Prepared(image, np.empty(0, np.float32))
 
-    def _segment(self, batch: list[_Prepared], tile: int | None, threshold: float | None) -> Iterator[Result]:
-        if tile is not None:
+    def _segment(self, batch: list[_Prepared], settings: _Settings) -> Iterator[Result]:
+        if settings.tile is not None:
             for prepared in batch:
-                yield self._segment_tiles(prepared.image, tile, threshold)
+                yield self._segment_tiles(prepared.image, settings.tile, settings)
             return
         for prepared, logits in zip(batch, self.runtime(np.stack([prepared.x for prepared in batch])), strict=True):
             size = prepared.image.rgb.shape[:2]
-            mask = to_mask(logits, size, threshold=threshold, background=self.labels.background)
-            yield self._result(prepared.image, mask, *class_scores(logits, threshold=threshold))
+            mask = to_mask(logits, size, threshold=settings.threshold, background=self.labels.background)
+            probabilities = to_probabilities(logits, size) if settings.return_probabilities else None
+            scores = class_scores(logits, threshold=settings.threshold)
+            yield self._result(prepared.image, mask, probabilities, *scores)
 
-    def _segment_tiles(self, image: LoadedImage, side: int, threshold: float | None) -> Result:
+    def _segment_tiles(self, image: LoadedImage, side: int, settings: _Settings) -> Result:
         size = image.rgb.shape[:2]
         mask = np.empty(size, np.uint8)
+        probabilities = np.empty((len(self.labels), *size), np.float16) if settings.return_probabilities else None
         total, count = np.zeros((2, len(self.labels)), np.float32)
         for tile in tiles(size, side):
             top, left, bottom, right = tile.window
             window = image.rgb[top:bottom, left:right]
             logits = self.runtime(preprocess(window, self.info.input)[None])[0]
-            labels = to_mask(logits, window.shape[:2], threshold=threshold, background=self.labels.background)
             y0, x0, y1, x1 = tile.keep
-            mask[y0:y1, x0:x1] = labels[y0 - top : y1 - top, x0 - left : x1 - left]
-            tile_total, tile_count = class_scores(logits, threshold=threshold)
+            kept = np.s_[..., y0 - top : y1 - top, x0 - left : x1 - left]
+            labels = to_mask(logits, window.shape[:2], threshold=settings.threshold, background=self.labels.background)
+            mask[y0:y1, x0:x1] = labels[kept]
+            if probabilities is not None:
+                probabilities[:, y0:y1, x0:x1] = to_probabilities(logits, window.shape[:2])[kept]
+            tile_total, tile_count = class_scores(logits, threshold=settings.threshold)
             total, count = total + tile_total, count + tile_count
-        return self._result(image, mask, total, count)
+        return self._result(image, mask, probabilities, total, count)
 
-    def _result(self, image: LoadedImage, mask: Uint8Array, total: Float32Array, count: Float32Array) -> Result:
+    def _result(
+        self,
+        image: LoadedImage,
+        mask: Uint8Array,
+        probabilities: Float16Array | None,
+        total: Float32Array,
+        count: Float32Array,
+    ) -> Result:
         scores = {label: float(mean) for label, mean in enumerate(total / count)}
-        return Result(mask, self.labels, image.rgb, source=image.source, model=self.name, scores=scores)
+        return Result(
+            mask,
+            self.labels,
+            image.rgb,
+            source=image.source,
+            model=self.name,
+            scores=scores,
+            probabilities=probabilities,
+        )
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The options of ``predict`` and ``stream`` that say how an image is segmented, checked."""
+
+    channels: str
+    tile: int | None
+    threshold: float | None
+    return_probabilities: bool
+
+    def __post_init__(self) -> None:
+        if self.channels not in ("rgb", "bgr"):
+            raise OptionError(f"channels must be 'rgb' or 'bgr', got {self.channels!r}")
+        if self.tile is not None and self.tile < 32:
+            raise OptionError(f"tile must be at least 32 pixels, got {self.tile}")
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise OptionError(f"threshold must lie in 0..1, got {self.threshold}")
 
 
 @dataclass(frozen=True)
@@ -246,10 +335,3 @@ def _to_the_end(sources: Iterable[Any]) -> Iterator[Any]:
         yield from sources
     except Exception as error:
         yield _Stopped(error)
-
-
-def _check(tile: int | None, threshold: float | None) -> None:
-    if tile is not None and tile < 32:
-        raise OptionError(f"tile must be at least 32 pixels, got {tile}")
-    if threshold is not None and not 0 <= threshold <= 1:
-        raise OptionError(f"threshold must lie in 0..1, got {threshold}")

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from carseg._files import iter_files
-from carseg.errors import ImageNotFoundError
+from carseg.errors import ImageNotFoundError, OptionError
 from carseg.hub import read_url
 from carseg.images import SUFFIXES, LoadedImage, decode
 from carseg.inference.result import OUTPUT_SUFFIXES
@@ -17,16 +19,35 @@ from carseg.inference.result import OUTPUT_SUFFIXES
 _RESULTS = tuple(OUTPUT_SUFFIXES.values())
 
 
-def load_image(source: Any) -> LoadedImage:
+def load_image(source: Any, *, channels: str = "rgb") -> LoadedImage:
     """Return one image, from an ``http(s)`` address or from whatever ``carseg.images.decode`` takes.
+
+    Args:
+        source: the image.
+        channels: "rgb" or "bgr", the order of a numpy array's channels.
 
     Raises:
         ImageError: it cannot be read.
         HubError: the address cannot be fetched.
+        OptionError: ``channels`` is "bgr", and the image is no array.
     """
+    if channels == "bgr":
+        source = _from_bgr(source)
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         return decode(read_url(source), name=source)
     return decode(source)
+
+
+def _from_bgr(source: Any) -> Any:
+    """Return an array of blue, green and red, and possibly opacity, in RGB order; a grey one as it is."""
+    if not isinstance(source, np.ndarray):
+        raise OptionError(
+            f"channels='bgr' is for numpy arrays, as OpenCV makes them, and this image is of type "
+            f"{type(source).__name__}, which is always read as RGB: leave channels out"
+        )
+    if source.ndim == 3 and source.shape[2] == 4:
+        return source[:, :, [2, 1, 0, 3]]
+    return source[:, :, ::-1] if source.ndim == 3 else source
 
 
 def find_images(sources: Any) -> Iterable[Any]:

@@ -73,7 +73,7 @@ def start_network(
         new = []
         if labels.classes != info.labels.classes:
             new = rename_classes(state, network, info, labels)
-        new += replace_head(network, state)
+        new += replace_head(network, state, info.architecture, resolved.path)
         info = replace(info.unmeasured(), labels=labels, storage="float32", code_commit="", made_by="")
     if config.encoder is not None:
         encoders = _load_encoder(network, config.encoder, hub)

@@ -17,5 +17,5 @@ model.predict(image)
 array = np.asarray(image)  # (height, width, 3), uint8, RGB
 model.predict(array)
 bgr = array[:, :, ::-1]  # what OpenCV reads
-model.predict(bgr[:, :, ::-1])  # so turn the channels round
+model.predict(bgr, channels="bgr")
 model.predict(torch.from_numpy(array.copy()).permute(2, 0, 1))  # (3, height, width), uint8, or float in 0..1

@@ -7,6 +7,8 @@ result = carseg.load("fpn-mobilenetv2-carparts").predict("img.jpg")
 result.mask  # numpy uint8 (height, width): the label id of every pixel, at the image's own size
 result.labels.classes  # what the ids mean: result.labels.classes[3] is the name of id 3
 result.parts  # one entry per class that is present
+if "wheel" in result.parts:
+    result.parts["wheel"]  # the entry of a class
 
 for part in result.parts:
     x, y, width, height = part.bbox  # in pixels

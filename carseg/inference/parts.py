@@ -1,0 +1,137 @@
+"""The parts of a mask: one record per class that is present, found by position or by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, overload
+
+import numpy as np
+
+from carseg._arrays import Uint8Array
+from carseg.errors import OptionError, PartNotFoundError, unknown_name
+from carseg.labels import IGNORE, LabelSet
+from carseg.masks import polygons as outlines
+from carseg.masks import rle
+
+
+@dataclass(frozen=True)
+class Part:
+    """One class that is present in an image.
+
+    Attributes:
+        name: its name.
+        label: its label id.
+        area_px: number of its pixels.
+        area_fraction: its share of the image, 0..1.
+        bbox: x, y, width, height in pixels of the least box around all of its pieces.
+        score: mean probability of its pixels, 0..1; None where the mask does not come from a network.
+        rle: its mask as COCO's compressed run-length encoding.
+    """
+
+    name: str
+    label: int
+    area_px: int
+    area_fraction: float
+    bbox: rle.Box
+    score: float | None
+    rle: rle.Rle
+
+    if TYPE_CHECKING:  # the dataclass's own; without it mypy takes `"wheel" in parts` for a mistake
+
+        def __eq__(self, other: object) -> bool: ...
+
+    @cached_property
+    def polygons(self) -> list[outlines.Ring]:
+        """Its outlines, exact to the pixel, as rings of [x, y] corners: every piece and every hole (even-odd rule)."""
+        return outlines.rings(rle.decode(self.rle, self.bbox), (self.bbox[0], self.bbox[1]))
+
+    def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
+        """Return its attributes as a dict ready for JSON, with the polygons when asked for."""
+        fields = {**vars(self), "bbox": list(self.bbox)}
+        fields.pop("polygons", None)
+        return {**fields, "polygons": self.polygons} if polygons else fields
+
+
+class Parts(tuple[Part, ...]):
+    """The parts of an image by label id: a tuple that also takes a class's name, ``parts["wheel"]``.
+
+    ``"wheel" in parts`` says whether that class was found.
+
+    Attributes:
+        labels: the classes that could have been found.
+    """
+
+    labels: LabelSet
+
+    def __new__(cls, parts: Iterable[Part], labels: LabelSet) -> Self:
+        self = super().__new__(cls, parts)
+        self.labels = labels
+        return self
+
+    def __getnewargs__(self) -> tuple[tuple[Part, ...], LabelSet]:  # for copy and pickle
+        return tuple(self), self.labels
+
+    @overload
+    def __getitem__(self, key: SupportsIndex | str) -> Part: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Part, ...]: ...
+
+    def __getitem__(self, key: SupportsIndex | str | slice) -> Part | tuple[Part, ...]:
+        """Return the part at a position or of a class, or a tuple of those of a slice.
+
+        Raises:
+            IndexError: no such position.
+            PartNotFoundError: the network knows that class, but this image has no pixel of it.
+            UnknownNameError: the network knows no such class.
+        """
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        for part in self:
+            if part.name == key:
+                return part
+        if key not in self.labels.classes:
+            raise unknown_name("class", key, self.labels.classes)
+        if self.labels.classes.index(key) == self.labels.background:
+            raise PartNotFoundError(f"{key!r} is the background, which is no part: look where the mask is its label id")
+        found = ", ".join(part.name for part in self) or "nothing"
+        raise PartNotFoundError(f"no {key!r} was found in this image, but {found}: ask `{key!r} in result.parts` first")
+
+    def __contains__(self, key: object) -> bool:
+        return any(part.name == key for part in self) if isinstance(key, str) else super().__contains__(key)
+
+
+def find_parts(mask: Uint8Array, labels: LabelSet, scores: Mapping[int, float]) -> Parts:
+    """Return every class that is present in a mask, but the background, by label id.
+
+    Args:
+        mask: uint8 (H, W), label ids; 255 is no part.
+        labels: what the ids mean.
+        scores: mean probability of each label id, as far as it is known.
+
+    Raises:
+        OptionError: the mask holds a label id that the label set has no class for.
+    """
+    starts, ends, ids = rle.label_runs(mask)
+    areas = np.bincount(ids, weights=ends - starts, minlength=IGNORE + 1).astype(np.int64)
+    boxes = rle.boxes_of_runs(starts, ends, ids, IGNORE + 1, len(mask)).tolist()
+    present = [int(label) for label in np.flatnonzero(areas) if label not in (labels.background, IGNORE)]
+    if present and present[-1] >= len(labels):
+        raise OptionError(f"the mask holds the label {present[-1]}; {labels.name} has {len(labels)} classes")
+    parts = []
+    for label in present:
+        here = ids == label
+        parts.append(
+            Part(
+                name=labels.classes[label],
+                label=label,
+                area_px=int(areas[label]),
+                area_fraction=int(areas[label]) / mask.size,
+                bbox=tuple(boxes[label]),
+                score=scores.get(label),
+                rle=rle.encode_runs(starts[here], ends[here], (mask.shape[0], mask.shape[1])),
+            )
+        )
+    return Parts(parts, labels)
