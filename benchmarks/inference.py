@@ -100,10 +100,23 @@ def _with_weights(name: str, scratch: Path, hub: str | None) -> str | None:
 
     torch.manual_seed(0)
     labels = LABEL_SETS["carparts"]
-    known = {key: "" for key in ("recipe", "code_commit", "paper", "made_by")}
-    spec = InputSpec((320, 320), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
     info = ModelInfo(
-        name, name, labels, "model.safetensors", "0" * 64, 1, 1, "float32", spec, "none", "yes", data=(), **known
+        name,
+        name,
+        labels,
+        file="model.safetensors",
+        sha256="0" * 64,
+        bytes=1,
+        parameters=1,
+        storage="float32",
+        input=InputSpec((320, 320), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+        licence="none",
+        commercial_use="yes",
+        recipe="",
+        code_commit="",
+        paper="",
+        made_by="",
+        data=(),
     )
     save_model(scratch / "hub" / name, create_model(name, len(labels)), info)
     return str(scratch / "hub")

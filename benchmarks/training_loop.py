@@ -40,7 +40,7 @@ def main(
     height, width = map(int, re.fullmatch(r"(\d+)x(\d+)", size).groups())  # type: ignore[union-attr]
     with tempfile.TemporaryDirectory() as scratch:
         images = find_images(Path(scratch), batch_size * steps)
-        job = {"data": str(images), "scratch": scratch, "size": [height, width]}
+        job: Job = {"data": str(images), "scratch": scratch, "size": [height, width]}
         job |= {"batch_size": batch_size, "steps": steps}
         results: dict[str, list[dict[str, Any]]] = {name: [] for name in LOOPS}
         with Workers("benchmarks.training_loop") as workers:
@@ -95,7 +95,7 @@ def plain_loop(job: Job) -> Loop:
 
     height, width = job["size"]
 
-    class Images(Dataset):
+    class Images(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         def __init__(self, names: list[str]) -> None:
             self.names = names
 

@@ -138,8 +138,8 @@ def _points(infos: Iterable[ModelInfo], rows: Rows) -> list[tuple[str, list[Poin
 
 
 def _plot(points: list[tuple[str, list[Point]]]) -> str:
-    titles = {"x_title": "milliseconds per image", "y_title": "mIoU in %, with its 95 % interval"}
-    return xy_plot(points, log_x=True, width=760, **titles)
+    y_title = "mIoU in %, with its 95 % interval"
+    return xy_plot(points, x_title="milliseconds per image", y_title=y_title, log_x=True, width=760)
 
 
 def _setting(rows: Iterable[Row]) -> str:

@@ -7,13 +7,17 @@ arches taken away. Units are metres: x forward, y to the car's left (|y| in most
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]  # of points, or a number for each
 
 AXLES, TYRE, TRACK = (1.37, -1.36), 0.335, 0.79
 
 
-def path(text):
+def path(text: str) -> Array:
     """Corners "u v, u v, ..." as an array."""
     return np.array(text.replace(",", " ").split(), float).reshape(-1, 2)
 
@@ -34,7 +38,7 @@ LAMP = path(".30 .60, .36 .68, .56 .74, .85 .81, .87 .775, .78 .70, .62 .64, .44
 STRIP, BUMPER = path(".33 .614, .44 .604, .62 .654, .78 .714, .85 .78"), path(".85 .775, .99 .60")
 
 
-def to_line(p, corners):
+def to_line(p: Array, corners: Array) -> Array:
     """Distance of points (..., 2) to a line through corners."""
     nearest = np.full(p.shape[:-1], 9.0)
     for a, b in pairwise(corners):
@@ -43,7 +47,7 @@ def to_line(p, corners):
     return nearest
 
 
-def within(p, corners):
+def within(p: Array, corners: Array) -> Array:
     result = np.zeros(p.shape[:-1], bool)
     for a, b in zip(corners, np.roll(corners, -1, 0), strict=True):
         crosses = (a[1] > p[..., 1]) != (b[1] > p[..., 1])
@@ -51,19 +55,19 @@ def within(p, corners):
     return result
 
 
-def smooth(low, high, x):
+def smooth(low: float, high: float, x: Array) -> Array:
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
-def soft_max(a, b, k):
+def soft_max(a: Array, b: Array, k: float) -> Array:
     return np.maximum(a, b) + np.maximum(k - np.abs(a - b), 0) ** 2 / (4 * k)
 
 
 class Silhouette:
     """Distance to a closed smooth curve through corners, negative inside, looked up in a table."""
 
-    def __init__(self, corners) -> None:
+    def __init__(self, corners: Array) -> None:
         before, after, beyond = (np.roll(corners, shift, 0) for shift in (1, -1, -2))
         t = np.linspace(0, 1, 7)[:-1, None, None]
         square, cube = 2 * before - 5 * corners + 4 * after - beyond, 3 * (corners - after) - before + beyond
@@ -75,7 +79,7 @@ class Silhouette:
             table = (np.roll(table, 1, axis) + 2 * table + np.roll(table, -1, axis)) / 4
         self.table = table.astype(np.float32).ravel()
 
-    def __call__(self, x, z):
+    def __call__(self, x: Array, z: Array) -> Array:
         u, v = np.clip((x + 2.7) * 80, 0, 437.9), np.clip((z + 0.2) * 80, 0, 157.9)
         i, j = u.astype(np.int32), v.astype(np.int32)
         u, v, k, t = u - i, v - j, i * 160 + j, self.table
@@ -85,21 +89,21 @@ class Silhouette:
 BODY_SIDE, CABIN_SIDE = Silhouette(BODY), Silhouette(CABIN)
 
 
-def straightened(x, y):
+def straightened(x: Array, y: Array) -> Array:
     """Where along the car a point would be if nose and tail were not round in plan."""
     return x + np.sign(x) * 0.34 * (np.abs(y) / 0.9) ** 2.8 * smooth(0.9, 2.0, np.abs(x))
 
 
-def cabin_side(x, y, z):
+def cabin_side(x: Array, y: Array, z: Array) -> Array:
     bow = np.sign(x + 0.3) * 0.17 * (y / 0.75) ** 2 * smooth(0.1, 0.8, np.abs(x + 0.3))
     return CABIN_SIDE(x + bow, z + 0.05 * (y / 0.6) ** 2)
 
 
-def to_axle(x, z):
+def to_axle(x: Array, z: Array) -> Array:
     return np.minimum(*(np.hypot(x - axle, z - TYRE) for axle in AXLES))
 
 
-def distance(p, each: bool = False):
+def distance(p: Array, each: bool = False) -> Array:
     """Distance to the car, or to each of body, cabin, wheels and mirrors."""
     x, y, z = p[..., 0], np.abs(p[..., 1]), p[..., 2]
     heights = [0.15, 0.27, 0.36, 0.39, 0.55, 0.70, 0.745, 0.85, 0.96, 1.05]

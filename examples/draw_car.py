@@ -12,6 +12,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from car_shape import (
@@ -25,6 +26,7 @@ from car_shape import (
     LAMP,
     STRIP,
     TYRE,
+    Array,
     cabin_side,
     distance,
     smooth,
@@ -40,7 +42,7 @@ SUN = np.array([0.25, 0.62, 0.74]) / np.linalg.norm([0.25, 0.62, 0.74])
 PAINT, BLACK, STEEL = np.array([0.165, 0.185, 0.21]), np.array([0.012, 0.012, 0.013]), np.array([0.26, 0.265, 0.275])
 
 
-def noise(u, v, seed: int):
+def noise(u: Array, v: Array, seed: int) -> Array:
     """Smooth random numbers 0..1 in the plane."""
     table = np.random.default_rng(seed).random((64, 64))
     i, j = np.floor(u).astype(int), np.floor(v).astype(int)
@@ -49,7 +51,7 @@ def noise(u, v, seed: int):
     return near * (1 - a) + far * a
 
 
-def march(ray):
+def march(ray: Array) -> Array:
     """How far each ray goes from the eye to the car, infinite where it passes."""
     low, high = (np.array([2.35, 1.15, 0.75]) * sign + [0, 0, 0.75] for sign in (-1, 1))
     ends = np.stack([(low - EYE) / ray, (high - EYE) / ray])
@@ -63,7 +65,7 @@ def march(ray):
     return np.where(missed, np.inf, length)
 
 
-def sunlight(p):
+def sunlight(p: Array) -> Array:
     """How much of the sun is seen from a point, 0..1."""
     light, t = np.ones(len(p)), np.full(len(p), 0.03)
     for _ in range(22):
@@ -72,7 +74,7 @@ def sunlight(p):
     return smooth(0, 1, light)
 
 
-def openness(p, normal):
+def openness(p: Array, normal: Array) -> Array:
     """How much of the sky is seen from a point, 0..1: near surfaces, the ground among them, take it away."""
     closed = np.zeros(len(p))
     for step, share in ((0.04, 0.3), (0.1, 0.3), (0.22, 0.3), (0.45, 0.2)):
@@ -81,7 +83,7 @@ def openness(p, normal):
     return np.clip(1 - closed, 0.04, 1)
 
 
-def surroundings(ray):
+def surroundings(ray: Array) -> Array:
     """Light that comes from a direction: clouds, a skyline, the street, the sun."""
     e, azimuth = ray[:, 2], np.arctan2(ray[:, 1], ray[:, 0])
     flat = ray[:, :2] / (np.abs(e[:, None]) + 0.35) * 1.6
@@ -105,17 +107,17 @@ class Surface:
         self.color, self.mirror, self.gloss = np.tile(PAINT, (count, 1)), np.full(count, 0.075), np.ones(count)
         self.through = np.zeros((count, 3))
 
-    def put(self, where, what, mirrors, shines):
+    def put(self, where: Array, what: npt.ArrayLike, mirrors: float, shines: float) -> None:
         where = np.asarray(where, float)
         self.color += (np.asarray(what) - self.color) * where[:, None]
         self.mirror += (mirrors - self.mirror) * where
         self.gloss += (shines - self.gloss) * where
 
-    def seam(self, where, gap, width=0.0055):
+    def seam(self, where: Array, gap: Array, width: float = 0.0055) -> None:
         self.put(np.where(where, 0.93 * np.exp(-((gap / width) ** 2)), 0), BLACK, 0.02, 0.2)
 
 
-def materials(p, ray, normal, part) -> Surface:
+def materials(p: Array, ray: Array, normal: Array, part: Array) -> Surface:
     surface = Surface(len(p))
     finish_body(surface, p, normal, part == 0)
     finish_cabin(surface, p, ray, normal, part == 1)
@@ -124,7 +126,7 @@ def materials(p, ray, normal, part) -> Surface:
     return surface
 
 
-def finish_body(surface, p, normal, where):
+def finish_body(surface: Surface, p: Array, normal: Array, where: Array) -> None:
     """Door gaps, grille, number plate and lamps."""
     x, y, z, r = p[:, 0], np.abs(p[:, 1]), p[:, 2], to_axle(p[:, 0], p[:, 2])
     along, corner = straightened(x, y), np.degrees(np.arctan2(y, x - 1.3)) / 80
@@ -152,7 +154,7 @@ def finish_body(surface, p, normal, where):
     surface.put(lamp & (to_line(round_, STRIP) < 0.006), np.array([0.4, 0.41, 0.43]), 0.1, 0.8)
 
 
-def finish_cabin(surface, p, ray, normal, where):
+def finish_cabin(surface: Surface, p: Array, ray: Array, normal: Array, where: Array) -> None:
     """Glass in its frames, and what is seen through it."""
     x, y, z = p[:, 0], np.abs(p[:, 1]), p[:, 2]
     depth, lateral = -cabin_side(x, y, z), np.abs(normal[:, 1]) > 0.62
@@ -168,7 +170,7 @@ def finish_cabin(surface, p, ray, normal, where):
     surface.through[glass] += cabin_view(p[glass], ray[glass])
 
 
-def finish_wheels(surface, p, where):
+def finish_wheels(surface: Surface, p: Array, where: Array) -> None:
     """Tyres, rims of five spokes and what is behind them."""
     x, z, r = p[:, 0], p[:, 2], to_axle(p[:, 0], p[:, 2])
     angle = np.arctan2(z - TYRE, x - np.where(x > 0, *AXLES)) + 0.3
@@ -184,7 +186,7 @@ def finish_wheels(surface, p, where):
     surface.put(where & (r < 0.03), BLACK, 0.2, 0.8)
 
 
-def number_plate(p):
+def number_plate(p: Array) -> Array:
     sign = Image.new("L", (260, 60), 215)
     draw = ImageDraw.Draw(sign)
     draw.rectangle((2, 2, 257, 57), outline=20, width=3)
@@ -193,10 +195,10 @@ def number_plate(p):
     return ((np.asarray(sign)[v.astype(int), u.astype(int)] / 255) ** 2.2)[:, None] * [0.85, 0.85, 0.82]
 
 
-def cabin_view(p, ray):
+def cabin_view(p: Array, ray: Array) -> Array:
     """What is seen through the glass: seats and steering wheel in the dark, daylight behind the other windows."""
 
-    def at(axis, value):
+    def at(axis: int, value: float) -> Array:
         return p + ((value - p[:, axis]) / ray[:, axis])[:, None] * ray
 
     light, far, back, hub = np.full((len(p), 3), 0.012), at(1, -0.7), at(0, -1.5), at(0, 0.42)
@@ -216,7 +218,7 @@ def cabin_view(p, ray):
     return light
 
 
-def shade(p, ray):
+def shade(p: Array, ray: Array) -> Array:
     """Colour of the car where rays meet it."""
     part = np.argmin(distance(p, each=True), axis=0)
     normal = np.zeros_like(p)
@@ -241,7 +243,7 @@ def shade(p, ray):
     )
 
 
-def street(ray):
+def street(ray: Array) -> tuple[Array, Array]:
     """The image without the car: asphalt with the car's shadow, pavement, house fronts; and how far each point is."""
     to_wall, to_floor = (-9.0 - EYE[1]) / ray[:, 1], np.where(ray[:, 2] < 0, -EYE[2] / ray[:, 2], np.inf)
     far, floor = np.minimum(to_wall, to_floor), to_floor < to_wall
@@ -265,7 +267,7 @@ def street(ray):
     return color, far
 
 
-def house_fronts(x, z):
+def house_fronts(x: Array, z: Array) -> Array:
     """Plastered houses in a row, with windows, hedges and trees."""
     walls = [[0.42, 0.36, 0.29], [0.50, 0.47, 0.42], [0.36, 0.20, 0.15], [0.40, 0.42, 0.44], [0.52, 0.44, 0.30]]
     color = np.random.default_rng(12).permutation(walls * 5)[np.floor(x / 7).astype(int) % 25]
@@ -281,7 +283,7 @@ def house_fronts(x, z):
     return np.where(green[:, None], (0.15 + leaves)[:, None] * [0.075, 0.115, 0.035], color)
 
 
-def blurred(color, radius: float):
+def blurred(color: Array, radius: float) -> Array:
     levels = [Image.fromarray((np.clip(c, 0, 2) ** 0.5 * 180).astype(np.uint8)) for c in np.moveaxis(color, -1, 0)]
     return np.stack([(np.asarray(level.filter(ImageFilter.GaussianBlur(radius))) / 180) ** 2 for level in levels], -1)
 
@@ -291,7 +293,7 @@ def render(scale: float) -> Image.Image:
     forward = (TARGET - EYE) / np.linalg.norm(TARGET - EYE)
     right = np.array([forward[1], -forward[0], 0]) / np.hypot(forward[0], forward[1])
 
-    def rays(times: int):
+    def rays(times: int) -> Array:
         v, u = (np.mgrid[: height * times, : width * times] + 0.5) / times
         u, v = (2 * u - width) / height, 1 - 2 * v / height
         ray = FOCAL * forward + u[..., None] * right + v[..., None] * np.cross(right, forward)
@@ -310,7 +312,7 @@ def render(scale: float) -> Image.Image:
     return developed(car[..., :3] + color * (1 - car[..., 3:]), scale)
 
 
-def developed(color, scale: float) -> Image.Image:
+def developed(color: Array, scale: float) -> Image.Image:
     """What a camera adds: glow, vignette, film curve, grain."""
     v, u = np.mgrid[-1 : 1 : color.shape[0] * 1j, -1 : 1 : color.shape[1] * 1j]
     color = color + 0.06 * np.maximum(blurred(color, 9 * scale) - 0.4, 0)

@@ -19,22 +19,22 @@ from carseg.inference import preprocess
 
 FIRST_BLOCK = {"unet": "inc", "fpn-mobilenetv2": "encoder.blocks.0"}  # by architecture
 
-image, name, layer, *_ = [*sys.argv[1:], *[None] * 3]
+image, name, layer, *_ = [*sys.argv[1:], "", "", ""]
 unet_is_here = "unet-carvana" in carseg.list_models() and copies(carseg.info("unet-carvana"))
 name = name or ("unet-carvana" if unet_is_here else "fpn-mobilenetv2-carparts")
-model = carseg.load(name, device="cpu", runtime="torch", precision="float32")
-network = model.runtime.network
-layer = layer or FIRST_BLOCK.get(model.info.architecture)
-if layer is None:
+info = carseg.info(name)
+network = carseg.create_model(info.architecture, weights=name).eval()
+layer = layer or FIRST_BLOCK.get(info.architecture, "")
+if not layer:
     raise SystemExit(f"say which LAYER of {name}, such as {', '.join(dict(network.named_children()))}")
 seen: list[torch.Tensor] = []
 network.get_submodule(layer).register_forward_hook(lambda module, inputs, output: seen.append(output))
 
 rgb = decode(image or Path(__file__).with_name("car.jpg")).rgb
-x = preprocess(rgb, model.info.input)  # what the network gets: float32 (3, height, width)
+x = preprocess(rgb, info.input)  # what the network gets: float32 (3, height, width)
 with torch.inference_mode():
     network(torch.from_numpy(x)[None])
 
 features = seen[0][0].numpy()
 draw.feature_maps(features).save("features.png")
-print(f"{layer} of {model.name}: {features.shape[0]} maps of {features.shape[2]}x{features.shape[1]}, in features.png")
+print(f"{layer} of {name}: {features.shape[0]} maps of {features.shape[2]}x{features.shape[1]}, in features.png")

@@ -23,11 +23,13 @@ def draw_van(seed: int) -> None:
     rng = np.random.default_rng(seed)
     image = Image.new("RGB", (240, 160), tuple(rng.integers(90, 220, 3).tolist()))
     draw = ImageDraw.Draw(image)
-    x, y, length, height = rng.integers(15, 40), rng.integers(35, 60), rng.integers(140, 180), rng.integers(50, 70)
+    ranges = (15, 40), (35, 60), (140, 180), (50, 70)
+    x, y, length, height = (float(rng.integers(*limits)) for limits in ranges)
     paint = tuple(rng.integers(0, 255, 3).tolist())
     body = [(x, y), (x + 0.8 * length, y), (x + length, y + 0.5 * height), (x + length, y + height), (x, y + height)]
     window = [(x + 0.6 * length, y + 6), (x + 0.78 * length, y + 6), (x + 0.92 * length, y + 0.45 * height)]
     window.append((x + 0.6 * length, y + 0.45 * height))
+    shapes: list[tuple[str, str, list[tuple[float, float]], tuple[int, ...]]]
     shapes = [("body", "polygon", body, paint), ("window", "polygon", window, (190, 215, 235))]
     for share in (0.2, 0.8):
         center, radius = (x + share * length, y + height), 0.24 * height

@@ -9,13 +9,14 @@ prepared and what the classes are. Writes onnx/ (the exported files, and alone.p
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
 from PIL import Image, ImageOps
 
 
-def segment(model: Path, image: Path) -> tuple[np.ndarray, dict]:
+def segment(model: Path, image: Path) -> tuple[np.ndarray, dict[str, Any]]:
     """The label ids of an image, uint8 (height, width), and what they mean."""
     session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
     facts = session.get_modelmeta().custom_metadata_map

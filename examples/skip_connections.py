@@ -17,6 +17,7 @@ import torch
 import carseg
 from carseg.hub import copies
 from carseg.images import draw
+from carseg.runtimes import TorchRuntime
 
 TRAINED = ("unet-carvana", "unet-noskip-carvana")
 
@@ -26,6 +27,7 @@ if all(name in carseg.list_models() and copies(carseg.info(name)) for name in TR
 else:
     model = carseg.load("fpn-mobilenetv2-carparts", device="cpu", runtime="torch")
     on = model.predict(image)
+    assert isinstance(model.runtime, TorchRuntime)
     for name in ("merge8.lateral", "merge4.lateral"):
         lateral = model.runtime.network.get_submodule(name)
         lateral.register_forward_hook(lambda module, inputs, output: torch.zeros_like(output))
