@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from carseg.architectures.blocks import conv_bn_relu, upsample
 from carseg.architectures.efficientnet_lite import EfficientNetLite
-from carseg.architectures.mobilenetv2 import CHANNELS, MobileNetV2
+from carseg.architectures.inverted_residual import InvertedResidualEncoder
+from carseg.architectures.mobilenetv2 import MobileNetV2
 from carseg.architectures.network import Network
 
 
@@ -35,17 +36,16 @@ class FPN(Network):
     """Logits at stride 4.
 
     Args:
-        encoder: images to features at strides 2, 4, 8, 16 and 16 again, the last ones after dilated convolutions.
-        channels: of those five.
+        encoder: of output stride 16.
         timm_encoder: what timm calls the encoder.
     """
 
     encoder_prefix = "encoder."
 
-    def __init__(self, encoder: nn.Module, channels: tuple[int, ...], timm_encoder: str, num_classes: int) -> None:
+    def __init__(self, encoder: InvertedResidualEncoder, timm_encoder: str, num_classes: int) -> None:
         super().__init__()
         self.timm_encoder = timm_encoder
-        _, at4, at8, _, last = channels
+        _, at4, at8, _, last = encoder.channels
         self.encoder = encoder
         self.local = conv_bn_relu(last, 128, 1)
         self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(last, 128, 1, bias=False), nn.Sigmoid())
@@ -63,9 +63,8 @@ class FPN(Network):
 
 
 def fpn_mobilenetv2(num_classes: int, in_channels: int) -> Network:
-    return FPN(MobileNetV2(in_channels, output_stride=16), CHANNELS, "mobilenetv2_100", num_classes)
+    return FPN(MobileNetV2(in_channels, output_stride=16), "mobilenetv2_100", num_classes)
 
 
 def fpn_efficientnet_lite1(num_classes: int, in_channels: int) -> Network:
-    encoder = EfficientNetLite("lite1", in_channels, output_stride=16)
-    return FPN(encoder, encoder.channels, "tf_efficientnet_lite1", num_classes)
+    return FPN(EfficientNetLite("lite1", in_channels, output_stride=16), "tf_efficientnet_lite1", num_classes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from carseg.architectures.blocks import conv_bn_relu, upsample
-from carseg.architectures.mobilenetv2 import CHANNELS, MobileNetV2
+from carseg.architectures.mobilenetv2 import MobileNetV2
 from carseg.architectures.network import Network
 
 
@@ -23,8 +23,8 @@ class LRASPPMobileNetV2(Network):
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
-        _, _, at8, _, last = CHANNELS
         self.encoder = MobileNetV2(in_channels, output_stride=16)
+        _, _, at8, _, last = self.encoder.channels
         self.local = conv_bn_relu(last, 128, 1)
         self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(last, 128, 1, bias=False), nn.Sigmoid())
         self.low_classifier = nn.Conv2d(at8, num_classes, 1)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from carseg.architectures.blocks import conv_bn_relu, upsample
-from carseg.architectures.mobilenetv2 import CHANNELS, MobileNetV2
+from carseg.architectures.mobilenetv2 import MobileNetV2
 from carseg.architectures.network import Network
 
 
@@ -51,8 +51,8 @@ class UNetMobileNetV2(Network):
 
     def __init__(self, num_classes: int, in_channels: int) -> None:
         super().__init__()
-        _, at4, at8, at16, at32 = CHANNELS
         self.encoder = MobileNetV2(in_channels)
+        _, at4, at8, at16, at32 = self.encoder.channels
         self.context = Context(at32, 192)
         self.up16 = Up(192, at16, 128)
         self.up8 = Up(128, at8, 96)
