@@ -60,7 +60,7 @@ def quality(segmenter: Segmenter, images: Images) -> Measured:
     """Return mIoU, pixel accuracy and Dice by the protocol of ``carseg.evaluation``."""
     data = images.open(images.split)
     evaluation = Evaluation(segmenter.labels, boundary=False, merge=images.merge)
-    add_predictions(evaluation, segmenter, data)
+    add_predictions([evaluation], segmenter, data)
     figures = _figures(evaluation.scores())
     return Measured(figures, len(data), evaluation.confusions(), evaluation.labels.background)
 

@@ -48,8 +48,7 @@ def main(
         fold = replace(recipe, rounds=tuple(rounds), left_out=frozenset(names))
         best, _ = train(fold, runs / f"fold-{number}", 1.0, device)
         segmenter = load(best, device=device, runtime="torch", precision="float32")
-        for evaluation in evaluations:
-            add_predictions(evaluation, segmenter, data.subset(names, "train"))
+        add_predictions(evaluations, segmenter, data.subset(names, "train"))
     for evaluation in evaluations:
         scores = evaluation.scores()
         low, high = scores.miou_ci

@@ -81,7 +81,7 @@ def test_classes_are_merged_and_the_boundary_left_out(model: Segmenter, data: Da
 
 def test_predictions_are_added_in_the_order_of_the_images(model: Segmenter, data: Dataset) -> None:
     evaluation, calls = Evaluation(LABELS), []
-    add_predictions(evaluation, model, data, progress=lambda *call: calls.append(call))
+    add_predictions([evaluation], model, data, progress=lambda *call: calls.append(call))
     assert calls == [(1, 3), (2, 3), (3, 3)]
     assert evaluation.image_mious().argmin() == 1, "the image with the wrong labels"
     assert same(evaluation.scores(), carseg.evaluate(model, data))

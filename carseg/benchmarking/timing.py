@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from carseg.evaluation import Progress
 from carseg.hub import ModelInfo
 from carseg.images import decode
 from carseg.inference import Segmenter, class_scores, preprocess, to_mask
@@ -22,12 +23,8 @@ LARGEST_BATCH = 64
 _FEWEST_RUNS = 10
 _GAIN = 1.03  # a larger batch has to be faster by this much, or the search ends
 
-TimingProgress = Callable[[int, int], None]  # (done, of how many)
 
-
-def latency(
-    segmenter: Segmenter, images: Sequence[bytes], seconds: float, progress: TimingProgress
-) -> dict[str, float]:
+def latency(segmenter: Segmenter, images: Sequence[bytes], seconds: float, progress: Progress) -> dict[str, float]:
     """Return milliseconds per image, one at a time, after each of the images was shown once.
 
     Args:
@@ -71,9 +68,7 @@ def _timed(segmenter: Segmenter, image: bytes) -> tuple[float, ...]:
     return tuple(after - before for before, after in itertools.pairwise(marks))
 
 
-def throughput(
-    segmenter: Segmenter, images: Sequence[bytes], seconds: float, progress: TimingProgress
-) -> tuple[int, float]:
+def throughput(segmenter: Segmenter, images: Sequence[bytes], seconds: float, progress: Progress) -> tuple[int, float]:
     """Return the fastest batch size and the images per second that it gives.
 
     Doubles the batch until that no longer helps, or memory runs out.

@@ -114,7 +114,7 @@ class _Worker:
     def _quality(self, segmenter: Segmenter, data: Dataset, evaluation: Evaluation) -> None:
         from carseg.evaluation import add_predictions
 
-        add_predictions(evaluation, segmenter, data, progress=self._progress("quality"))
+        add_predictions([evaluation], segmenter, data, progress=self._progress("quality"))
         scores = evaluation.scores().to_dict()
         self._figures(**{key: scores[key] for key in QUALITY})
         if self.job["details"]:

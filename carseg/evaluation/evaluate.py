@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from carseg._arrays import Uint8Array
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from carseg.architectures import Network
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], None]  # (done, of how many)
 
 
 def evaluate(
@@ -50,7 +50,7 @@ def evaluate(
     if isinstance(dataset, (str, os.PathLike)):
         dataset = load_dataset(dataset, labels=segmenter.labels)
     evaluation = Evaluation(segmenter.labels, boundary=boundary, merge=merge)
-    add_predictions(evaluation, segmenter, dataset, progress=progress)
+    add_predictions([evaluation], segmenter, dataset, progress=progress)
     scores = evaluation.scores()
     if not scores.pixels:
         raise DataError(
@@ -61,12 +61,12 @@ def evaluate(
 
 
 def add_predictions(
-    evaluation: Evaluation, segmenter: Segmenter, dataset: Dataset, *, progress: Progress | None = None
+    evaluations: Sequence[Evaluation], segmenter: Segmenter, dataset: Dataset, *, progress: Progress | None = None
 ) -> None:
-    """Add what ``predict`` gives on every image of a data set, where an evaluation is asked for more than ``scores``.
+    """Add what ``predict`` gives on every image of a data set to evaluations, where more than ``scores`` is wanted.
 
     Args:
-        evaluation: one of the model's label set, merged or not.
+        evaluations: of the model's label set, merged or not; each image is predicted once for all.
         segmenter: the model.
         dataset: labelled images under the model's label set.
         progress: see ``evaluate``.
@@ -76,7 +76,7 @@ def add_predictions(
     """
     _check(segmenter, dataset)
     try:
-        _add(evaluation, dataset, lambda rgb: rgb, lambda rgb, size: segmenter.predict(rgb).mask, progress)
+        _add(evaluations, dataset, lambda rgb: rgb, lambda rgb, size: segmenter.predict(rgb).mask, progress)
     except CarsegError:
         dataset.verified()  # raises as well, but names every broken file
         raise
@@ -96,12 +96,12 @@ def evaluate_network(network: Network, data: Dataset, spec: InputSpec, device: t
     runtime = TorchRuntime(network, device, "float32")
     evaluation = Evaluation(data.labels, boundary=False)
     # Not through a Segmenter: it also computes how sure the network is, which takes time from training.
-    _add(evaluation, data, lambda rgb: preprocess(rgb, spec)[None], lambda x, size: to_mask(runtime(x)[0], size))
+    _add([evaluation], data, lambda rgb: preprocess(rgb, spec)[None], lambda x, size: to_mask(runtime(x)[0], size))
     return evaluation.scores()
 
 
 def _add(
-    evaluation: Evaluation,
+    evaluations: Sequence[Evaluation],
     dataset: Dataset,
     prepare: Callable[[Uint8Array], Any],
     predict: Callable[[Any, tuple[int, int]], Uint8Array],
@@ -114,7 +114,9 @@ def _add(
         return prepare(rgb), truth
 
     for done, (image, truth) in enumerate(prefetch(read, dataset, depth=4), start=1):
-        evaluation.add(predict(image, truth.shape), truth)
+        mask = predict(image, truth.shape)
+        for evaluation in evaluations:
+            evaluation.add(mask, truth)
         if progress is not None:
             progress(done, len(dataset))
 
