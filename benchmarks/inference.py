@@ -89,36 +89,18 @@ def _images(scratch: Path, folder: Path | None, count: int) -> list[str]:
 def _with_weights(name: str, scratch: Path, hub: str | None) -> str | None:
     """Return the hub that has the model: for an architecture one with random weights."""
     from carseg.architectures import list_architectures
-    from carseg.hub import create_model
 
     if name not in list_architectures():
         return hub
     import torch
 
-    from carseg.hub import InputSpec, ModelInfo, save_model
+    from carseg.hub import save_model
     from carseg.labels import LABEL_SETS
+    from carseg.training import TrainingConfig, start_network
 
     torch.manual_seed(0)
-    labels = LABEL_SETS["carparts"]
-    info = ModelInfo(
-        name,
-        name,
-        labels,
-        file="model.safetensors",
-        sha256="0" * 64,
-        bytes=1,
-        parameters=1,
-        storage="float32",
-        input=InputSpec((320, 320), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
-        licence="none",
-        commercial_use="yes",
-        recipe="",
-        code_commit="",
-        paper="",
-        made_by="",
-        data=(),
-    )
-    save_model(scratch / "hub" / name, create_model(name, len(labels)), info)
+    network, info, _ = start_network(name, LABEL_SETS["carparts"], TrainingConfig())
+    save_model(scratch / "hub" / name, network, replace(info, name=name, licence="none", commercial_use="yes"))
     return str(scratch / "hub")
 
 

@@ -140,7 +140,7 @@ def _read(form: Format, folder: Path, images: Path | None, annotations: Path | N
         return {}
     if annotations and annotations.is_file() and form is not coco:  # the only one that has all annotations in a file
         return {}
-    movable = ELSEWHERE[[each.NAME for each in ELSEWHERE].index(form.NAME)]
+    [movable] = [each for each in ELSEWHERE if each is form]
     return movable.read(folder, images, annotations) or {}
 
 
