@@ -37,7 +37,7 @@ def fit_pspnet(network: Network, state: State, source: str) -> None:
         WeightsError: they are those of another encoder.
     """
     if has_plain_stem(state):
-        state = deepen(state, {network.timm_key(key): value for key, value in network.state_dict().items()})
+        state = deepen(state, network.timm_state())
     load_encoder(network, state, source)
 
 

@@ -106,9 +106,7 @@ def with_deep_stem(recipe: recipes.Recipe, trained: str | Path, folder: Path) ->
     """Return the folder of a network for the recipe whose encoder computes what that of a trained one does."""
     resolved = resolve(trained)
     network = create_model(recipe.start, len(resolved.info.labels))
-    encoder = read_network(resolved)
-    state = {encoder.timm_key(key): value for key, value in encoder.state_dict().items()}
-    fit_pspnet(network, state, str(trained))
+    fit_pspnet(network, read_network(resolved).timm_state(), str(trained))
     save_model(folder, network, replace(resolved.info, architecture=recipe.start, storage="float32", embedded=False))
     return folder
 

@@ -125,8 +125,7 @@ def test_the_encoder_that_a_recipe_names_fits_its_network(name: str, monkeypatch
     elif backbones.is_packaged(encoder):
         load_encoder(network, timm.create_model(network.timm_encoder).state_dict(), encoder)
     elif recipe.start == "pspnet-resnet50":
-        donor = create_model(recipes.read(encoder).start, 2)
-        fit_pspnet(network, {donor.timm_key(key): value for key, value in donor.state_dict().items()}, encoder)
+        fit_pspnet(network, create_model(recipes.read(encoder).start, 2).timm_state(), encoder)
     else:
         copy_encoder(network, create_model(recipes.read(encoder).start, 2), encoder)
 

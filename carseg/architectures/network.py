@@ -49,3 +49,7 @@ class Network(nn.Module):
     def timm_key(self, key: str) -> str:
         """Return timm's name of the encoder's parameter ``key``; see ``carseg.hub.load_encoder``."""
         return key.removeprefix(self.encoder_prefix)
+
+    def timm_state(self) -> State:
+        """Return the state dict with the encoder's parameters under timm's names."""
+        return {self.timm_key(key): value for key, value in self.state_dict().items()}

@@ -41,7 +41,7 @@ def load_encoder(model: Network, state: Mapping[str, Tensor], source: str) -> No
 
 def copy_encoder(model: Network, trained: Network, source: str) -> None:
     """Copy the encoder of a trained network into ``model``; see ``load_encoder``."""
-    load_encoder(model, {trained.timm_key(key): value for key, value in trained.state_dict().items()}, source)
+    load_encoder(model, trained.timm_state(), source)
 
 
 def load_imagenet_encoder(model: Network) -> None:
