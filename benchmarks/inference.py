@@ -92,15 +92,12 @@ def _with_weights(name: str, scratch: Path, hub: str | None) -> str | None:
 
     if name not in list_architectures():
         return hub
-    import torch
-
     from carseg.hub import save_model
     from carseg.labels import LABEL_SETS
     from carseg.training import TrainingConfig, start_network
 
-    torch.manual_seed(0)
-    network, info, _ = start_network(name, LABEL_SETS["carparts"], TrainingConfig())
-    save_model(scratch / "hub" / name, network, replace(info, name=name, licence="none", commercial_use="yes"))
+    network, provenance, _ = start_network(name, LABEL_SETS["carparts"], TrainingConfig())
+    save_model(scratch / "hub" / name, network, replace(provenance, name=name, licence="none", commercial_use="yes"))
     return str(scratch / "hub")
 
 

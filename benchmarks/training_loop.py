@@ -4,7 +4,7 @@
     python -m benchmarks.training_loop --size 320x480 --batch-size 2 --rounds 5      # generated images
 
 The plain loop is what public U-Net projects have: float32, NCHW, images decoded and resized by PIL inside the loop,
-Adam, cross-entropy. carseg's is `carseg.training.Trainer` as `carseg finetune` runs it: images cached once, channels
+Adam, cross-entropy. carseg's is `carseg.training.fit` as `carseg finetune` runs it: images cached once, channels
 last, bfloat16 where the processor has it, memory kept by the allocator. Neither augments. Each loop has a process of
 its own, as the allocator's setting is one of the process; they take turns, so that both meet the same load of the
 machine. A first round warms up; printed are the medians of the others.
@@ -137,33 +137,31 @@ def plain_loop(job: Job) -> Loop:
 
 def carseg_loop(job: Job) -> Loop:
     """Return a round of training as ``carseg finetune`` does it; the figures are those of its log."""
-    import torch
+    from dataclasses import replace
 
-    from carseg import TrainingConfig, create_model
+    from carseg import TrainingConfig
     from carseg.data import load as open_data
     from carseg.hub import InputSpec
     from carseg.labels import LABEL_SETS
     from carseg.runtimes import keep_memory
-    from carseg.training import Trainer, read_log
+    from carseg.training import fit, read_log, start_network
 
     keep_memory()
     labels, run_folder = LABEL_SETS["carvana"], Path(job["scratch"]) / "run"
     run_folder.mkdir()
     data = open_data(job["data"], labels=labels)
     data = data.subset(_names(job), "train")
-    spec = InputSpec(tuple(job["size"]), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     config = TrainingConfig(
         epochs=1, batch_size=job["batch_size"], lr=1e-4, loss="ce", optimizer="adam", augment="none"
     )
-    torch.manual_seed(0)
-    network = create_model("unet", 2)
+    network, provenance, _ = start_network("unet", labels, config)
+    spec = InputSpec(tuple(job["size"]), mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    provenance = replace(provenance, input=spec)
 
     def run() -> dict[str, Any]:
-        trainer = Trainer(network, spec, data, None, run_folder, config, pack=lambda *_: None)
-        trainer.run()
+        fit(network, provenance, data, None, run_folder, config)
         row = read_log(run_folder)[-1]
-        precision = f"{trainer.precision}".removeprefix("torch.")
-        return {key: row[key] for key in ("images_per_s", "data_share")} | {"precision": f"{precision}, channels last"}
+        return {key: row[key] for key in ("images_per_s", "data_share")} | {"precision": "as finetune, channels last"}
 
     return run
 

@@ -22,15 +22,12 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import torch
 import typer
 
-from carseg.architectures import Network
 from carseg.errors import CarsegError
-from carseg.evaluation import Scores
-from carseg.hub import ROOT, save_model
+from carseg.hub import ROOT
 from carseg.runtimes import keep_memory
-from carseg.training import Trainer, TrainingConfig, start_network
+from carseg.training import Fitted, TrainingConfig, fit, start_network
 from experiments import page
 from experiments import results as rows_of
 from experiments.experiment import Experiment, Variant, read
@@ -104,35 +101,27 @@ def _row(experiment: Experiment, variant: Variant, seed: int, device: str, folde
             measured = measure(experiment, variant.model, device)
             return replace(row, figures=measured.figures, images=measured.images)
         place = folder / f"{row.identity}-{seed}-{row.minutes:g}"
-        trainer = train(experiment, variant, seed, device, place)
-        measured = measure(experiment, place / "best", device)
+        fitted = train(experiment, variant, seed, device, place)
+        measured = measure(experiment, fitted.best, device)
         shutil.rmtree(place)  # the state of a U-Net's training alone is half a gigabyte
         figures = measured.figures | _gain(experiment, seed, row, measured, folder)
-        spent, epochs = trainer.state.seconds / 60, trainer.state.step / trainer.steps_per_epoch
-        return replace(row, figures=figures, images=measured.images, spent=round(spent, 3), epochs=round(epochs, 3))
+        spent, epochs = round(fitted.seconds / 60, 3), round(fitted.epochs, 3)
+        return replace(row, figures=figures, images=measured.images, spent=spent, epochs=epochs)
     except CarsegError as error:
         return replace(row, error=str(error))
 
 
-def train(experiment: Experiment, variant: Variant, seed: int, device: str, folder: Path) -> Trainer:
+def train(experiment: Experiment, variant: Variant, seed: int, device: str, folder: Path) -> Fitted:
     """Train a variant, or go on with it; ``folder/best`` then holds the network as it is at the end."""
     assert experiment.images is not None and experiment.input is not None  # read() refuses a training without
     config = TrainingConfig(**variant.config, minutes=experiment.minutes, seed=seed, device=device)
     if config.encoder is not None:
         config = replace(config, encoder=str(_encoder(config.encoder, folder.parent)))
     images = experiment.images.open("train")
-    torch.manual_seed(seed)
-    network, info, _ = start_network(variant.start, images.labels, config)
-    info = replace(info, name=experiment.name, input=experiment.input)
-
-    def write(place: Path, trained: Network, scores: Scores | None) -> None:
-        save_model(place, trained, info)
-
+    network, provenance, _ = start_network(variant.start, images.labels, config)
+    provenance = replace(provenance, name=experiment.name, input=experiment.input)
     folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(network, experiment.input, images, None, folder, config, pack=write)
-    trainer.resume()
-    trainer.run()
-    return trainer
+    return fit(network, provenance, images, None, folder, config, resume=True)
 
 
 def _encoder(name: str, folder: Path) -> str | Path:

@@ -6,7 +6,7 @@ import os
 import tomllib
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from carseg.data import Dataset, concat, remap_classes, subsample
 from carseg.data import load as open_data
@@ -72,7 +72,9 @@ class Recipe:
         input: how the finished network gets its images.
         rounds: configurations of one training after the other; each starts from the best weights of the one before.
         sources: every data set that shapes it, but for those that shaped what it starts or learns from.
-        about: fields of the manifest entry: paper, licence, commercial_use, made_by, storage, embedded.
+        about: fields of the manifest entry: paper, licence, commercial_use, made_by.
+        storage: how the file stores most tensors.
+        embedded: whether the wheel carries it.
         keep_float16: tensors that int8 costs too much.
         int8_clip_fraction: share of the lowest and highest activations that int8 spans where it computes: what lies
             beyond may be rare, and finer steps be wanted within (Banner et al. 2019, https://arxiv.org/abs/1810.05723).
@@ -92,6 +94,8 @@ class Recipe:
     rounds: tuple[TrainingConfig, ...]
     sources: tuple[DataSource, ...]
     about: dict[str, Any]
+    storage: Literal["int8", "float16", "float32"]
+    embedded: bool
     keep_float16: tuple[str, ...]
     int8_clip_fraction: float
     notes: str
@@ -148,7 +152,7 @@ def read(name: str) -> Recipe:
         config["encoder"] = None
     if rounds[0].get("encoder", "").endswith(".safetensors"):
         rounds[0]["encoder"] = str(data_root() / rounds[0]["encoder"])
-    labels = table["labels"]
+    labels, about = table["labels"], dict(table["about"])
     return Recipe(
         name=name,
         start=table["start"],
@@ -161,7 +165,9 @@ def read(name: str) -> Recipe:
         input=InputSpec(**table["input"]),
         rounds=tuple(TrainingConfig(**config) for config in rounds),
         sources=tuple(DataSource(**source) for source in table["sources"]),
-        about=table["about"],
+        storage=about.pop("storage"),
+        embedded=about.pop("embedded", False),
+        about=about,
         keep_float16=tuple(table.get("keep_float16", ())),
         int8_clip_fraction=table.get("int8_clip_fraction", 1.0),
         notes=table.get("notes", "").strip(),

@@ -21,15 +21,14 @@ from typing import Annotated
 import torch
 import typer
 
-from carseg.architectures import Network
 from carseg.data import Dataset
 from carseg.data import load as open_data
 from carseg.errors import OptionError
-from carseg.evaluation import Scores, evaluate_network
-from carseg.hub import ROOT, ModelInfo, create_model, resolve, save_model
+from carseg.evaluation import evaluate_network
+from carseg.hub import ROOT, ModelInfo, Provenance, create_model, resolve, save_model
 from carseg.inference import load
 from carseg.runtimes import keep_memory, read_network
-from carseg.training import STATE, Trainer, TrainingConfig, start_network
+from carseg.training import STATE, Hook, Step, TrainingConfig, fit, start_network
 from recipes import backbones, growing
 from recipes import recipe as recipes
 from recipes.calibrate import how_it_runs
@@ -51,20 +50,20 @@ def main(
     if minutes is not None and not budget(recipe):
         raise OptionError(f"{name} counts epochs, which --minutes cannot replace")
     share = 1.0 if minutes is None else minutes / budget(recipe)
-    best, info = train(replace(recipe, rounds=recipe.rounds[:rounds]), runs, share, device)
+    best, provenance = train(replace(recipe, rounds=recipe.rounds[:rounds]), runs, share, device)
     if not recipe.test or rounds is not None:
         return
     test = open_data(recipe.data, split=recipe.test, labels=recipe.labels)
-    finished = publish(best, recipe, info, test, weights)
+    finished = publish(best, recipe, provenance, test, weights)
     for figure in finished.metrics:
         print(f"{name}: {recipe.folder} {recipe.test} ({figure.protocol}) mIoU {figure.miou:.4f} {figure.miou_ci}")
 
 
-def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tuple[Path, ModelInfo]:
+def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tuple[Path, Provenance]:
     """Train all rounds, after those of the recipes that this one starts from, in ``share`` of their time.
 
     Returns:
-        The folder of the best weights, and what is known about them before they are measured.
+        The folder of the best weights, and what is known about them.
     """
     start: str | Path = made(recipe.start, runs, share, device) or recipe.start
     if recipe.grow:
@@ -81,8 +80,8 @@ def train(recipe: recipes.Recipe, runs: Path, share: float, device: str) -> tupl
             encoder=str(encoder) if encoder else None,
             teacher=str(start) if config.teacher == recipe.name else config.teacher,
         )
-        start, info = train_round(recipe, number, start, runs, config)
-    return Path(start), info
+        start, provenance = train_round(recipe, number, start, runs, config)
+    return Path(start), provenance
 
 
 def made(name: str, runs: Path, share: float, device: str) -> Path | None:
@@ -98,7 +97,7 @@ def grown(recipe: recipes.Recipe, smaller: str | Path, folder: Path) -> Path:
     network = create_model(recipe.start, len(recipe.labels))
     state = read_network(resolved).state_dict()
     network.load_state_dict(growing.grown(network, state, torch.Generator().manual_seed(recipe.rounds[0].seed)))
-    save_model(folder, network, replace(resolved.info, architecture=recipe.start, storage="float32", embedded=False))
+    save_model(folder, network, replace(resolved.info.provenance, architecture=recipe.start))
     return folder
 
 
@@ -107,7 +106,7 @@ def with_deep_stem(recipe: recipes.Recipe, trained: str | Path, folder: Path) ->
     resolved = resolve(trained)
     network = create_model(recipe.start, len(resolved.info.labels))
     fit_pspnet(network, read_network(resolved).timm_state(), str(trained))
-    save_model(folder, network, replace(resolved.info, architecture=recipe.start, storage="float32", embedded=False))
+    save_model(folder, network, replace(resolved.info.provenance, architecture=recipe.start))
     return folder
 
 
@@ -120,34 +119,32 @@ def budget(recipe: recipes.Recipe) -> float:
 
 def train_round(
     recipe: recipes.Recipe, number: int, start: str | Path, runs: Path, config: TrainingConfig
-) -> tuple[Path, ModelInfo]:
+) -> tuple[Path, Provenance]:
     """Train one round, the first being 1; return the folder of its best weights and what is known about them."""
     run = runs / f"{recipe.name}-{number}"
     _begin(run, config)
     images, val = recipe.open_splits(number, config)
-    torch.manual_seed(config.seed)
-    network, info, _ = start_network(start, recipe.labels, config)
+    network, provenance, _ = start_network(start, recipe.labels, config)
     own = {(source.name, source.split) for source in recipe.sources}
-    inherited = (source for source in info.data if (source.name, source.split) not in own)
-    info = replace(
-        info,
+    inherited = (source for source in provenance.data if (source.name, source.split) not in own)
+    provenance = replace(
+        provenance,
         name=recipe.name,
         input=recipe.input,
         data=(*recipe.sources, *inherited),
         recipe=f"recipes/{recipe.name}.toml",
         code_commit=_commit(),
-        **{**recipe.about, "storage": "float32", "embedded": False},
+        **recipe.about,
     )
+    return fit(network, provenance, images, val, run, config, resume=True, hooks=[_Lines()]).best, provenance
 
-    def write(folder: Path, trained: Network, scores: Scores | None) -> None:
-        save_model(folder, trained, info)
 
-    seen = replace(recipe.input, size=config.size or recipe.input.size)
-    trainer = Trainer(network, seen, images, val, run, config, pack=write, report=_report)
-    if (run / STATE).exists():
-        trainer.resume()
-    trainer.run()
-    return run / "best", info
+class _Lines(Hook):
+    """Prints a line every 50 steps."""
+
+    def on_step(self, step: Step) -> None:
+        if step.number % 50 == 0:
+            print(f"{step.done:6.1%}  step {step.number}  loss {step.loss:.3f}", file=sys.stderr)
 
 
 def _begin(run: Path, config: TrainingConfig) -> None:
@@ -163,7 +160,7 @@ def _begin(run: Path, config: TrainingConfig) -> None:
     path.write_text(text, "utf-8")
 
 
-def publish(best: Path, recipe: recipes.Recipe, info: ModelInfo, test: Dataset, weights: Path) -> ModelInfo:
+def publish(best: Path, recipe: recipes.Recipe, provenance: Provenance, test: Dataset, weights: Path) -> ModelInfo:
     """Store the best state of a run small, measure what is stored, and write its card."""
     trained = read_network(resolve(best))
     exact = evaluate_network(trained, test, recipe.input, torch.device("cpu"))
@@ -171,13 +168,14 @@ def publish(best: Path, recipe: recipes.Recipe, info: ModelInfo, test: Dataset, 
     target = weights / recipe.name
     with tempfile.TemporaryDirectory(dir=weights) as scratch:  # measuring takes minutes, in which it may be stopped
         folder = Path(scratch, recipe.name)
-        stored = save_model(folder, trained, replace(info, **recipe.about), keep_float16=recipe.keep_float16)
+        stored = save_model(folder, trained, provenance, storage=recipe.storage, keep_float16=recipe.keep_float16)
         segmenter = load(folder, device="cpu", runtime="torch", precision="float32")
         metrics = [measure(segmenter, test, recipe.folder, few=few) for few in (False, True)]
         if recipe.merge:
             metrics.append(measure(segmenter, test, recipe.folder, merge=recipe.merge))
         finished = replace(
             stored,
+            embedded=recipe.embedded,
             metrics=tuple(metrics),
             quantization_loss=round(exact.miou - metrics[0].miou, 5),
             **how_it_runs(resolve(folder), recipe),
@@ -195,11 +193,6 @@ def _commit() -> str:
     return subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()
-
-
-def _report(row: dict[str, float]) -> None:
-    if row["step"] % 50 == 0:
-        print(f"{row['done']:6.1%}  step {row['step']:.0f}  loss {row['loss']:.3f}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +44,42 @@ def test_a_finished_cache_is_read_and_not_built_again(
     first = build_cache(samples, (12, 20), tmp_path / "cache").images.copy()
     monkeypatch.setattr(Sample, "load", lambda self: pytest.fail("read again"))
     assert np.array_equal(build_cache(samples, (12, 20), tmp_path / "cache").images, first)
+
+
+def test_changed_labels_or_images_are_read_anew(data: Path, tmp_path: Path) -> None:
+    samples = open_data(data)
+    first = build_cache(samples, (12, 20), tmp_path / "cache")
+    shutil.copy(data / "masks" / "image0.png", data / "masks" / "image1.png")
+    with pytest.warns(UserWarning, match="images or labels have changed"):
+        second = build_cache(samples, (12, 20), tmp_path / "cache")
+    assert np.array_equal(second.masks[1], first.masks[0]) and not np.array_equal(second.masks[1], first.masks[1])
+    shutil.copy(data / "images" / "image2.png", data / "images" / "image3.png")
+    with pytest.warns(UserWarning, match="images or labels have changed"):
+        third = build_cache(samples, (12, 20), tmp_path / "cache")
+    assert np.array_equal(third.images[3], first.images[2])
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_a_moved_folder_keeps_its_cache(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build_cache(open_data(data), (12, 20), tmp_path / "cache")
+    data.rename(tmp_path / "moved")
+    samples = open_data(tmp_path / "moved")
+    monkeypatch.setattr(Sample, "load", lambda self: pytest.fail("read again"))
+    build_cache(samples, (12, 20), tmp_path / "cache")
+
+
+def test_labels_that_cannot_be_pickled_are_compared_by_what_they_hold(data: Path, tmp_path: Path) -> None:
+    class Drawn:
+        def __init__(self, value: int) -> None:
+            self.value = value
+
+        def read(self, height: int, width: int) -> np.ndarray:
+            return np.full((height, width), self.value, np.uint8)
+
+    first, second = ([replace(sample, label=Drawn(value)) for sample in open_data(data)] for value in (1, 2))
+    build_cache(first, (12, 20), tmp_path / "cache")
+    with pytest.warns(UserWarning, match="have changed"):
+        assert (build_cache(second, (12, 20), tmp_path / "cache").masks == 2).all()
 
 
 def test_training_cannot_change_what_is_on_the_disk(data: Path, tmp_path: Path) -> None:

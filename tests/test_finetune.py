@@ -86,10 +86,12 @@ def test_tensorboard_gets_the_figures_of_the_log(data: Path, tmp_path: Path) -> 
         assert len(logged) == 3
 
 
-def test_the_error_without_tensorboard_names_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_without_tensorboard_names_what_to_install(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'carseg\[report\]'"):
-        TrainingLog(tmp_path, tensorboard=True)
+        finetune(NETWORK, data, tmp_path / "run", config=replace(QUICK, tensorboard=True))
 
 
 @pytest.mark.parametrize("text", ["date,km\n3,4\n", ",".join(COLUMNS) + "\nfirst" + "," * 8, "\xff\n"])
@@ -212,10 +214,11 @@ def test_what_was_measured_of_the_old_weights_is_forgotten(tmp_path: Path) -> No
         runtimes={"torch": {"bfloat16": 1.0}},
         int8=Int8({"images": (-1.0, 1.0)}, 0.0, 0.0),
         quantization_loss=0.0,
+        embedded=True,
     )
-    save_model(tmp_path / "old", create_model(NETWORK, len(OLD)), measured)
-    _, info, _ = start_network(tmp_path / "old", OLD, QUICK)
-    assert (info.runtimes, info.int8, info.quantization_loss) == ({}, None, None)
+    info = save_model(tmp_path / "new", create_model(NETWORK, len(OLD)), measured)
+    assert (info.runtimes, info.int8, info.quantization_loss, info.embedded) == ({}, None, None, False)
+    assert info.licence == measured.licence and info.sha256 != measured.sha256
 
 
 def test_an_entry_survives_a_kill_while_it_is_replaced(tmp_path: Path) -> None:
@@ -229,35 +232,8 @@ def test_an_entry_survives_a_kill_while_it_is_replaced(tmp_path: Path) -> None:
 
 
 def trainer_of(data: Path, run: Path, options: TrainingConfig) -> Trainer:
-    info = old_entry(NETWORK)
-    spec = replace(info.input, size=(32, 32))
-    return Trainer(
-        create_model(NETWORK, 3), spec, open_data(data, labels=OLD), None, run, options, pack=lambda *_: None
-    )
-
-
-def test_rare_classes_are_drawn_more_often(data: Path, tmp_path: Path) -> None:
-    trainer = trainer_of(data, tmp_path, replace(QUICK, balanced=True, batch_size=12))
-    trainer.present[:, 2] = 0
-    trainer.present[5, 2] = 10  # one image alone has the last class
-    counts = torch.zeros(12)
-    for step in range(50):
-        trainer.state.step = step
-        counts += torch.bincount(trainer._indices(), minlength=12)
-    assert counts[5] > 3 * counts[[i for i in range(12) if i != 5]].mean()
-
-
-def test_unless_balanced_every_image_is_drawn_once_per_epoch(data: Path, tmp_path: Path) -> None:
-    trainer = trainer_of(data, tmp_path, QUICK)
-    epochs = []
-    for epoch in range(2):
-        drawn = []
-        for step in range(3):
-            trainer.state.step = 3 * epoch + step
-            drawn += trainer._indices().tolist()
-        epochs.append(drawn)
-        assert sorted(drawn) == list(range(12))
-    assert epochs[0] != epochs[1]
+    provenance = old_entry(NETWORK).provenance
+    return Trainer(create_model(NETWORK, 3), provenance, open_data(data, labels=OLD), None, run, options)
 
 
 def test_a_few_images_are_not_validated_after_every_step(data: Path, tmp_path: Path) -> None:

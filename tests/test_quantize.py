@@ -113,9 +113,9 @@ def test_stored_ranges_make_int8_without_images(tmp_path: Path, monkeypatch: pyt
     torch.manual_seed(0)
     network = create_model("unet", 2)
     ranges = observe(to_onnx(create_model("unet", 2).eval()), images(2))
-    info = replace(info_of(), name="new", architecture="unet", metrics=(), storage="int8")
-    save_model(tmp_path / "new", network, replace(info, int8=Int8(ranges, 0.0, 0.0)))
-    save_model(tmp_path / "without", network, info)
+    info = replace(info_of(), name="new", architecture="unet", metrics=())
+    save_model(tmp_path / "new", network, info, storage="int8", int8=Int8(ranges, 0.0, 0.0))
+    save_model(tmp_path / "without", network, info, storage="int8")
     for runtime in filter(installed, ("onnx", "openvino")):
         segmenter = carseg.load(tmp_path / "new", runtime=runtime, precision="int8", device="cpu")
         assert (segmenter.runtime.name, segmenter.runtime.precision) == (runtime, "int8")

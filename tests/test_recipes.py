@@ -18,6 +18,7 @@ from carseg.hub.create import create_model
 from carseg.hub.manifest import read_config
 from carseg.hub.pretrained import copy_encoder, load_encoder
 from carseg.hub.save import save_model
+from carseg.training import Fitted, fit
 from recipes import backbones, cross_validate, run
 from recipes import recipe as recipes
 from recipes.deep_stem import fit_pspnet
@@ -174,7 +175,7 @@ def test_a_grown_network_begins_as_the_one_that_it_grew_from(tmp_path: Path) -> 
     torch.manual_seed(0)
     recipe = recipes.read("u2net-carparts")
     narrow = replace(info_of(), architecture="u2netp", labels=recipe.labels, input=recipe.input, metrics=())
-    save_model(tmp_path / "narrow", create_model("u2netp", len(recipe.labels)), replace(narrow, storage="float32"))
+    save_model(tmp_path / "narrow", create_model("u2netp", len(recipe.labels)), narrow)
     grown = run.grown(recipe, tmp_path / "narrow", tmp_path / "grown")
     one, other = (load(folder, device="cpu", runtime="torch") for folder in (tmp_path / "narrow", grown))
     assert (other.info.architecture, other.info.data) == ("u2net", one.info.data)
@@ -203,14 +204,11 @@ def test_a_later_round_sees_more_images_and_learns_from_the_round_before(
     (folder / "recipes" / "later.toml").write_text(text)
     seen = []
 
-    class Watched(run.Trainer):
-        def __init__(
-            self, network: Any, spec: Any, train: Any, val: Any, place: Any, config: Any, **others: Any
-        ) -> None:
-            seen.append((len(train), config.teacher))
-            super().__init__(network, spec, train, val, place, config, **others)
+    def watched(network: Any, provenance: Any, train: Any, val: Any, place: Any, config: Any, **others: Any) -> Fitted:
+        seen.append((len(train), config.teacher))
+        return fit(network, provenance, train, val, place, config, **others)
 
-    monkeypatch.setattr(run, "Trainer", Watched)
+    monkeypatch.setattr(run, "fit", watched)
     run.train(recipes.read("later"), folder / "runs", 0.001, "cpu")
     assert seen == [(6, None), (12, str(folder / "runs" / "later-1" / "best"))]
 
@@ -221,12 +219,11 @@ def test_cross_validation_measures_each_image_once_and_never_one_it_has_learned_
     (folder / "recipes" / "alone.toml").write_text(FINAL.replace('encoder = "step"', ""))
     seen = []
 
-    class Watched(run.Trainer):
-        def __init__(self, network: Any, spec: Any, train: Any, *others: Any, **more: Any) -> None:
-            seen.append({sample.name for sample in train})
-            super().__init__(network, spec, train, *others, **more)
+    def watched(network: Any, provenance: Any, train: Any, *others: Any, **more: Any) -> Fitted:
+        seen.append({sample.name for sample in train})
+        return fit(network, provenance, train, *others, **more)
 
-    monkeypatch.setattr(run, "Trainer", Watched)
+    monkeypatch.setattr(run, "fit", watched)
     monkeypatch.setattr(cross_validate, "keep_memory", lambda: None)
     cross_validate.main("alone", 3, ["minutes = 0.001"], "cpu", folder / "runs")
     data = open_data(folder / "data" / "road", split="train", labels="carvana")

@@ -7,17 +7,14 @@ import re
 from collections.abc import Callable
 from dataclasses import Field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
 from carseg._env import rank
 from carseg.cli.options import DataFormatOption, HubOption, LabelsOption, MapOption, resolve_with_progress
 from carseg.cli.terminal import ProgressBar, echo, err
-from carseg.training import TrainingConfig
-
-if TYPE_CHECKING:
-    from carseg.training import RunStart
+from carseg.training import Hook, RunStart, Step, TrainingConfig, read_start
 
 
 def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
@@ -72,12 +69,12 @@ def finetune(
     from carseg.cli.process import prepare
     from carseg.data import parse_mapping
     from carseg.training import finetune as train
-    from carseg.training import read_start
 
     settings |= {"size": _size(settings["size"]), "freeze": tuple(settings["freeze"] or ())}
     sources = {name: context.get_parameter_source(name) for name in settings}
     given = {name: settings[name] for name, source in sources.items() if source and source.name != "DEFAULT"}
-    config = replace(read_start(out).config if resume else TrainingConfig(), **given)
+    begun = read_start(out) if resume else None
+    config = replace(begun.config if begun else TrainingConfig(), **given)
     prepare()
     if model not in list_architectures():
         resolve_with_progress(model, hub=hub)
@@ -85,13 +82,6 @@ def finetune(
     if is_main_process:
         err(f"carseg: reading the images in {data}")
     with ProgressBar("training") as bar:
-
-        def report(state: dict[str, float]) -> None:
-            if state["step"] == 1:
-                _describe_start(read_start(out))
-            best = f", best mIoU {state['best_miou']:.3f}" if state["best_miou"] >= 0 else ""
-            bar.show(state["done"], f"step {state['step']:.0f}, loss {state['loss']:.3f}{best}")
-
         best = train(
             model,
             data,
@@ -102,10 +92,24 @@ def finetune(
             mapping=parse_mapping(map or ()),
             hub=hub,
             resume=resume,
-            report=report if is_main_process else None,
+            hooks=[_Terminal(bar, out)],
         )
     if is_main_process:
         _describe_end(best)
+
+
+class _Terminal(Hook):
+    """Says how a training begins, and moves the bar."""
+
+    def __init__(self, bar: ProgressBar, run: Path) -> None:
+        self._bar, self._run, self._began = bar, run, False
+
+    def on_step(self, step: Step) -> None:
+        if not self._began and (start := read_start(self._run)):
+            _describe_start(start)
+        self._began = True
+        best = "" if step.best_miou is None else f", best mIoU {step.best_miou:.3f}"
+        self._bar.show(step.done, f"step {step.number}, loss {step.loss:.3f}{best}")
 
 
 def _describe_start(start: RunStart) -> None:

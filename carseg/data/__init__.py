@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from carseg._lazy import lazy_names
-from carseg.data.cache import build_cache
+from carseg.data.cache import build_cache, cache_bytes, load_resized
 from carseg.data.check import Findings, Problem, SplitFindings, check
 from carseg.data.classes import parse_mapping
 from carseg.data.concat import concat, remap_classes, subsample
@@ -16,7 +16,7 @@ from carseg.data.formats.coco import coco_document
 from carseg.data.load import load, load_splits
 from carseg.data.near_duplicates import fingerprint, near_duplicate_groups
 from carseg.data.recognize import recognize
-from carseg.data.split import split_train_val
+from carseg.data.split import hold_out_runs, split_train_val
 from carseg.data.unlabeled import load_unlabeled
 
 if TYPE_CHECKING:
@@ -33,12 +33,15 @@ __all__ = [
     "SplitFindings",
     "absolute",
     "build_cache",
+    "cache_bytes",
     "check",
     "coco_document",
     "concat",
     "convert",
     "fingerprint",
+    "hold_out_runs",
     "load",
+    "load_resized",
     "load_splits",
     "load_unlabeled",
     "near_duplicate_groups",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import io
 import os
-from collections.abc import Sequence
+import pickle
+import warnings
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,20 +31,23 @@ class Cache(NamedTuple):
 def build_cache(samples: Sequence[Sample], size: tuple[int, int], folder: Path, *, workers: int = 2) -> Cache:
     """Return every image and mask stretched to ``size`` (height, width), stored below ``folder``.
 
-    Images are antialiased, masks keep the nearest label. A complete cache of samples of the same names and classes is
-    used as it is: delete the folder if their files have changed. Only one process at a time may build it.
+    A complete cache of the same images and labels is used as it is; where their content has changed since it was made,
+    a warning says so, and it is made anew. Only one process at a time may build it.
 
     Raises:
         OSError: the disk has no room for it.
         ImageError, DataError: a sample cannot be used.
     """
-    identity = hashlib.sha256(repr(size).encode())
-    for sample in samples:
-        identity.update(sample.name.encode() + sample.table.tobytes())
-    key = identity.hexdigest()[:16]
+    kind = f"{size[0]}x{size[1]}"
+    key = f"{kind}-{_identity(samples, workers)}"
     images_path, masks_path = folder / f"{key}-images.npy", folder / f"{key}-masks.npy"
     if not masks_path.exists():  # the masks are put in place last
         folder.mkdir(parents=True, exist_ok=True)
+        outdated = list(folder.glob(f"{kind}-*-*.npy"))
+        if any(path.name.endswith("-masks.npy") for path in outdated):
+            warnings.warn(f"images or labels have changed since {folder} was made: it is made anew", stacklevel=2)
+        for path in outdated:
+            path.unlink()
         partial = [path.with_name(f".{path.name}") for path in (images_path, masks_path)]
         try:
             _fill(samples, size, partial[0], partial[1], workers)
@@ -52,15 +59,71 @@ def build_cache(samples: Sequence[Sample], size: tuple[int, int], folder: Path, 
     return Cache(np.load(images_path, mmap_mode="c"), np.load(masks_path, mmap_mode="c"))
 
 
+def cache_bytes(count: int, size: tuple[int, int]) -> int:
+    """Return the bytes on the disk that a cache of so many images of ``size`` (height, width) takes."""
+    return count * 4 * size[0] * size[1]  # three channels and a label
+
+
+def load_resized(sample: Sample, size: tuple[int, int]) -> tuple[Uint8Array, Uint8Array]:
+    """Return an image uint8 (3, H, W) and its mask uint8 (H, W), stretched to ``size`` (height, width).
+
+    The image is antialiased, the mask keeps the nearest label.
+
+    Raises:
+        ImageError, DataError: the sample cannot be used.
+    """
+    rgb, mask = sample.load()
+    nearest = Image.fromarray(mask).resize((size[1], size[0]), Image.Resampling.NEAREST)
+    return np.ascontiguousarray(resize(rgb, size).transpose(2, 0, 1)), np.array(nearest)
+
+
+def _identity(samples: Sequence[Sample], workers: int) -> str:
+    """Return a name for the content of the samples: their names, labels and files."""
+    identity = hashlib.sha256()
+    digest_file = functools.cache(_digest_file)  # a stack of images is one file
+    with ThreadPoolExecutor(max(workers, 1)) as pool:  # reading and hashing work outside the interpreter lock
+        for digest in pool.map(lambda sample: _digest(sample, digest_file), samples):
+            identity.update(digest)
+    return identity.hexdigest()[:16]
+
+
+def _digest(sample: Sample, digest_file: Callable[[Path], bytes]) -> bytes:
+    """Return a digest of a sample: its name, how it is read, and the content of the files it is read from."""
+    files: list[Path] = []
+
+    class Pickler(pickle.Pickler):
+        """Notes the files instead of writing where they lie: a folder may be moved."""
+
+        def persistent_id(self, value: object) -> str | None:
+            if not isinstance(value, Path):
+                return None
+            files.append(value)
+            return value.name
+
+    written = io.BytesIO()
+    try:
+        Pickler(written).dump((sample.name, sample.image, sample.label, sample.table))
+    except (pickle.PicklingError, AttributeError, TypeError):  # a caller's own way of reading, which cannot be written
+        files.clear()
+        written = io.BytesIO(b"".join(array.tobytes() for array in sample.load()))
+    return hashlib.sha256(written.getvalue() + b"".join(map(digest_file, files))).digest()
+
+
+def _digest_file(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return b""  # loading the sample will say what is wrong
+
+
 def _fill(samples: Sequence[Sample], size: tuple[int, int], images_path: Path, masks_path: Path, workers: int) -> None:
     count = len(samples)
     images = _allocate(images_path, (count, 3, *size))
     masks = _allocate(masks_path, (count, *size))
 
     def store(i: int) -> None:
-        rgb, mask = samples[i].load()
-        images[i] = resize(rgb, size).transpose(2, 0, 1)
-        masks[i] = np.asarray(Image.fromarray(mask).resize((size[1], size[0]), Image.Resampling.NEAREST))
+        images[i], masks[i] = load_resized(samples[i], size)
 
     with ThreadPoolExecutor(max(workers, 1)) as pool:  # Pillow decodes and resizes outside the interpreter lock
         list(pool.map(store, range(count)))  # raises what a thread raised

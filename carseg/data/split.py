@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -58,3 +59,32 @@ def split_train_val(
     held = held or min(groups, key=len)
     names = {samples[i].name for i in held}
     return dataset.subset({s.name for s in samples} - names, "train"), dataset.subset(names, "val")
+
+
+def hold_out_runs(dataset: Dataset, fraction: float = 0.1, seed: int = 0) -> tuple[Dataset, Dataset]:
+    """Return training and validation images of a data set that is too large to be read: runs of names are held out.
+
+    Images of neighbouring names, such as the frames of a video, are likeliest to be near-duplicates; a hundredth of the
+    images at a time stays on one side. A warning says that nothing was compared.
+
+    Args:
+        dataset: nothing of it is read.
+        fraction: share of the images to validate on.
+        seed: another seed gives another choice.
+
+    Raises:
+        OptionError: ``fraction`` is not between 0 and 1.
+    """
+    if not 0 < fraction < 1:
+        raise OptionError(f"the share of validation images must lie between 0 and 1, got {fraction}")
+    names = sorted(sample.name for sample in dataset)
+    runs = [part.tolist() for part in np.array_split(np.array(names, dtype=object), 100)]
+    random.Random(seed).shuffle(runs)
+    count = min(max(round(fraction * len(runs)), 1), len(runs) - 1)
+    held = {name for run in runs[:count] for name in run}
+    warnings.warn(
+        f"{len(held)} images of {dataset.name} are held out for validation, in runs of neighbouring names; so many are "
+        "not compared with the others: put images of your own choice into val/ to be sure that they show other things",
+        stacklevel=2,
+    )
+    return dataset.subset(set(names) - held, "train"), dataset.subset(held, "val")

@@ -18,7 +18,7 @@ from carseg.hub.create import create_model
 from carseg.hub.http import read_url
 from carseg.hub.licence import licence_notice
 from carseg.hub.manifest import CONFIG, ROOT, Manifest, load_manifest, read_config, write_config
-from carseg.hub.model_info import DataSource, InputSpec, Int8, Metric, ModelInfo, Range
+from carseg.hub.model_info import DataSource, InputSpec, Int8, Metric, ModelInfo, Provenance, Range
 from carseg.hub.publish import mirror, publish
 from carseg.hub.recommended import RECOMMENDED, Recommendation, full_name
 from carseg.hub.resolve import ResolvedWeights, copies, find_info, resolve
@@ -40,6 +40,7 @@ __all__ = [
     "Manifest",
     "Metric",
     "ModelInfo",
+    "Provenance",
     "Range",
     "Recommendation",
     "Record",

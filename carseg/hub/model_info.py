@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from carseg.errors import ManifestError, OptionError
@@ -166,18 +166,13 @@ class Int8(Record):
 
 
 @dataclass(frozen=True)
-class ModelInfo(Record):
-    """Everything that is known about one weights file.
+class Provenance(Record):
+    """What is known about weights before there is a file of them: where they come from and what they are for.
 
     Attributes:
         name: the name that ``carseg.load`` takes.
         architecture: the name that ``carseg.create_model`` takes.
         labels: the classes; in JSON the name of a known set or an object with the fields of ``LabelSet``.
-        file: name of the file in the folder ``name``.
-        sha256: of the file, 64 lower-case hexadecimal digits.
-        bytes: size of the file.
-        parameters: their number in the network as built for prediction.
-        storage: how most of its tensors are stored.
         input: size and normalization of its images.
         licence: of the file: an SPDX name or a plain sentence.
         commercial_use: whether the terms of all the data allow it.
@@ -186,22 +181,11 @@ class ModelInfo(Record):
         paper: where the architecture was published.
         made_by: who trained it.
         data: every data set that shaped it, also through pretraining or distillation.
-        metrics: the measured figures; the first stands for the weights.
-        quantization_loss: mIoU of the trained float32 weights minus that of the stored ones.
-        runtimes: share of labels equal to those of torch float32, by runtime and precision, such as
-            {"openvino": {"bfloat16": 0.9995}}; precisions that were no faster than float32 are left out.
-        int8: ranges for computing in int8; None where it was not calibrated.
-        embedded: whether the wheel carries the file.
     """
 
     name: str
     architecture: str
     labels: LabelSet
-    file: str
-    sha256: str
-    bytes: int
-    parameters: int
-    storage: Literal["int8", "float16", "float32"]
     input: InputSpec
     licence: str
     commercial_use: Literal["yes", "no", "unclear"]
@@ -210,6 +194,39 @@ class ModelInfo(Record):
     paper: str
     made_by: str
     data: tuple[DataSource, ...]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(is_name(self.name), "name", "may have letters, digits, '.', '_' and '-'")
+        require(bool(self.licence), "licence", "must say something")
+
+
+_FIRST = ("name", "architecture", "labels", "file", "sha256", "bytes", "parameters", "storage")  # in JSON
+
+
+@dataclass(frozen=True)
+class ModelInfo(Provenance):
+    """Everything that is known about one weights file: its provenance, the file and what was measured.
+
+    Attributes:
+        file: name of the file in the folder ``name``.
+        sha256: of the file, 64 lower-case hexadecimal digits.
+        bytes: size of the file.
+        parameters: their number in the network as built for prediction.
+        storage: how most of its tensors are stored.
+        metrics: the measured figures; the first stands for the weights.
+        quantization_loss: mIoU of the trained float32 weights minus that of the stored ones.
+        runtimes: share of labels equal to those of torch float32, by runtime and precision, such as
+            {"openvino": {"bfloat16": 0.9995}}; precisions that were no faster than float32 are left out.
+        int8: ranges for computing in int8; None where it was not calibrated.
+        embedded: whether the wheel carries the file.
+    """
+
+    file: str
+    sha256: str
+    bytes: int
+    parameters: int
+    storage: Literal["int8", "float16", "float32"]
     metrics: tuple[Metric, ...] = ()
     quantization_loss: float | None = None
     runtimes: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -218,14 +235,12 @@ class ModelInfo(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(is_name(self.name), "name", "may have letters, digits, '.', '_' and '-'")
         safe = _NAME.fullmatch(self.file) is not None and self.file.endswith(".safetensors")
         require(safe, "file", f"must be a plain name that ends in .safetensors, got {self.file!r}")
         hexadecimal = re.fullmatch("[0-9a-f]{64}", self.sha256) is not None
         require(hexadecimal, "sha256", f"must be 64 lower-case hexadecimal digits, got {self.sha256!r}")
         require(self.bytes >= 1, "bytes", f"must be at least 1, got {self.bytes}")
         require(self.parameters >= 1, "parameters", f"must be at least 1, got {self.parameters}")
-        require(bool(self.licence), "licence", "must say something")
         for i, metric in enumerate(self.metrics):
             known = {*self.labels.classes, *metric.merged.values()}
             strange = (metric.per_class.keys() | metric.per_class_dice.keys()) - known
@@ -235,6 +250,11 @@ class ModelInfo(Record):
     def metric(self) -> Metric | None:
         """Figures that stand for the weights, None where nothing was measured."""
         return self.metrics[0] if self.metrics else None
+
+    @property
+    def provenance(self) -> Provenance:
+        """What is known without the file, as other weights that start from these inherit it."""
+        return Provenance(**{each.name: getattr(self, each.name) for each in fields(Provenance)})
 
     def unmeasured(self) -> ModelInfo:
         """Return the same facts for other weights: nothing of them was measured, and no wheel carries them."""
@@ -256,6 +276,9 @@ class ModelInfo(Record):
             return from_plain(cls, {**data, "name": name})
         except (ManifestError, OptionError) as error:
             raise ManifestError(f"model {name!r}: {error}") from None
+
+    def arranged(self, plain: dict[str, Any]) -> dict[str, Any]:
+        return {name: plain[name] for name in _FIRST} | plain
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object that ``from_dict`` reads; optional fields that have their default are left out."""

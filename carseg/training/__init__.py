@@ -6,21 +6,26 @@ from typing import TYPE_CHECKING
 
 from carseg._lazy import lazy_names
 from carseg.training.config import TrainingConfig
+from carseg.training.hooks import Hook, Step
+from carseg.training.log import LogRow, read_log
+from carseg.training.run_folder import STATE, RunStart, read_start
 
 if TYPE_CHECKING:
     from carseg.training.finetune import finetune
-    from carseg.training.log import read_log
-    from carseg.training.run_folder import STATE, RunStart, read_start
+    from carseg.training.fit import Fitted, fit
     from carseg.training.splits import open_splits
     from carseg.training.start import start_network
-    from carseg.training.trainer import Trainer
 
 __all__ = [
     "STATE",
+    "Fitted",
+    "Hook",
+    "LogRow",
     "RunStart",
-    "Trainer",
+    "Step",
     "TrainingConfig",
     "finetune",
+    "fit",
     "open_splits",
     "read_log",
     "read_start",
@@ -32,10 +37,8 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "carseg.training.finetune": ("finetune",),
-        "carseg.training.log": ("read_log",),
-        "carseg.training.run_folder": ("STATE", "RunStart", "read_start"),
+        "carseg.training.fit": ("Fitted", "fit"),
         "carseg.training.splits": ("open_splits",),
         "carseg.training.start": ("start_network",),
-        "carseg.training.trainer": ("Trainer",),
     },
 )

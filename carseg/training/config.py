@@ -71,7 +71,12 @@ class TrainingConfig(Record):
         0.1, "Share of the training images held out where the data has no validation split; 0 trains on all."
     )
     seed: int = _setting(0, "Of everything random.")
-    workers: int = _setting(2, "Threads that read images.")
+    cache: str = _setting(
+        "auto",
+        "Decode all images once, into the run folder: always, never (they are read again as they come, which leaves "
+        "what is learned the same), or auto: where that takes at most 16 GiB and half of the disk's free space.",
+    )
+    workers: int = _setting(2, "Threads that read images; processes, where they are read as they come.")
     device: str = _setting("auto", "auto, cpu, cuda, cuda:N, mps.")
     precision: str = _setting("auto", "auto (bfloat16 where the device has it natively), float32, bfloat16, float16.")
     skip_bad: bool = _setting(False, "Leave out images that cannot be read instead of refusing to start.")
@@ -99,6 +104,8 @@ class TrainingConfig(Record):
         for name in ("val_fraction", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise OptionError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+        if self.cache not in ("auto", "always", "never"):
+            raise OptionError(f"cache must be auto, always or never, got {self.cache!r}")
         if self.unlabeled is not None and self.teacher is None:
             raise OptionError("unlabelled images need a teacher")
         if self.unlabeled is not None and self.balanced:

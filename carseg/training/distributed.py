@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -32,6 +33,7 @@ class Group:
                 torch.cuda.set_device(self.device)
             if not dist.is_initialized():
                 dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+                atexit.register(dist.destroy_process_group)  # its threads would abort a process that ends before them
 
     @property
     def is_main_process(self) -> bool:

@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from carseg.architectures import Network, list_architectures
+from carseg._env import rank
+from carseg.architectures import list_architectures
 from carseg.data import Dataset, parse_augmentation
 from carseg.errors import DataError, OptionError, TrainingError, WeightsError
-from carseg.evaluation import Scores, to_metric
-from carseg.hub import DataSource, find_info, save_model
+from carseg.hub import DataSource, find_info
 from carseg.labels import LabelSet
 from carseg.runtimes import pick_device
 from carseg.training import losses, optim
 from carseg.training.config import TrainingConfig
+from carseg.training.fit import fit
+from carseg.training.hooks import Hook
 from carseg.training.precision import training_precision
 from carseg.training.report import write_report
 from carseg.training.run_folder import RunStart, make_folder, read_start, resumed_config
 from carseg.training.splits import open_splits
 from carseg.training.start import start_network
-from carseg.training.trainer import Trainer
 
 
 def finetune(
@@ -38,7 +40,7 @@ def finetune(
     mapping: Mapping[str, str] | None = None,
     hub: str | os.PathLike[str] | None = None,
     resume: bool = False,
-    report: Callable[[dict[str, float]], None] | None = None,
+    hooks: Sequence[Hook] = (),
 ) -> Path:
     """Train a network on labelled images.
 
@@ -53,9 +55,10 @@ def finetune(
         labels: a label set, or a known one's name, for a folder that does not name its classes.
         mapping: class name to new name, to rename, merge or ("") ignore classes of a folder.
         hub: where to look for weights first.
-        resume: go on with the run in ``out``; model, data and settings must be those it was started with, but for
-            ``device``, ``workers`` and ``tensorboard``. The class map, format and label set's name may be left out.
-        report: called after every step with ``done`` (share of the budget), ``step``, ``loss`` and ``best_miou``.
+        resume: go on with the run in ``out``, or begin it where it was killed before it had begun; model, data and
+            settings must be those it was started with, but for ``device``, ``workers``, ``cache`` and
+            ``tensorboard``. The class map, format and label set's name may be left out.
+        hooks: called after every step, every epoch and at the end, such as a logger.
 
     Returns:
         The folder of the best weights, which ``carseg.load`` takes.
@@ -79,56 +82,43 @@ def finetune(
         labels, mapping = labels or start.labels, mapping or start.mapping
         data_format = start.data_format if data_format == "auto" else data_format
     train, val = open_splits(data, config, format=data_format, labels=labels, mapping=mapping)
-    asked, counts = labels if isinstance(labels, str) else None, (len(train), len(val or ()))
+    network, provenance, new = start_network(model, train.labels, config, hub=hub)
     begun = RunStart(
-        str(model), config, asked, dict(mapping or {}), train.labels.classes, *counts, data_format=data_format
+        model=str(model),
+        config=config,
+        labels=labels if isinstance(labels, str) else None,
+        mapping=dict(mapping or {}),
+        classes=train.labels.classes,
+        train=len(train),
+        val=len(val or ()),
+        new_tensors=tuple(new),
+        data_format=data_format,
     )
     if start is not None and _data(start) != _data(begun):
         raise DataError(f"{data} has changed since {run} was started: then {_data(start)}, now {_data(begun)}")
-    _train(run, begun, train, val, hub, resume, report)
-    return run / "best"
-
-
-def _train(
-    run: Path,
-    begun: RunStart,
-    train: Dataset,
-    val: Dataset | None,
-    hub: str | os.PathLike[str] | None,
-    resume: bool,
-    report: Callable[[dict[str, float]], None] | None,
-) -> None:
-    """Train to the end of the budget, and write the run's folder."""
-    torch.manual_seed(begun.config.seed)  # for the weights that are new
-    network, info, new = start_network(begun.model, train.labels, begun.config, hub=hub)
-    info = replace(
-        info,
+    if start is None and rank() == 0:
+        begun.write(run)
+    provenance = replace(
+        provenance,
         name=re.sub(r"[^A-Za-z0-9._-]+", "-", run.resolve().name).lstrip("._-") or "finetuned",
-        recipe=f"carseg finetune {begun.model}",
-        data=(*info.data, *_sources(train, val)),
+        recipe=f"carseg finetune {model}",
+        data=(*provenance.data, *_sources(train, val)),
     )
-
-    def write(folder: Path, trained: Network, scores: Scores | None) -> None:
-        measured = (to_metric(scores, train.name, "val"),) if scores else ()
-        save_model(folder, trained, replace(info, metrics=measured))
-
-    trainer = Trainer(network, info.input, train, val, run, begun.config, pack=write, report=report, hub=hub)
-    if resume:
-        trainer.resume()
-    elif trainer.group.is_main_process:
-        replace(begun, new_tensors=tuple(new)).write(run)
-    _run(trainer, info.architecture)
-    if trainer.group.is_main_process:
-        write_report(run, val or train, device=begun.config.device)
+    with _advice(config, provenance.architecture):
+        fitted = fit(network, provenance, train, val, run, config, resume=resume, hooks=hooks, hub=hub)
+    if rank() == 0:
+        write_report(run, val or train, device=config.device)
+    return fitted.best
 
 
-def _run(trainer: Trainer, architecture: str) -> None:
-    """Take the steps, and say what to do about one that cannot be computed."""
+@contextmanager
+def _advice(config: TrainingConfig, architecture: str) -> Iterator[None]:
+    """Say what to do about a step that cannot be computed."""
     try:
-        trainer.run()
+        yield
     except torch.OutOfMemoryError as error:
         advice = "start another run with a smaller batch_size or size, or with accumulate"
-        raise TrainingError(f"a step does not fit into the memory of {trainer.device}: {advice}") from error
+        raise TrainingError(f"a step does not fit into the memory of {pick_device(config.device)}: {advice}") from error
     except ValueError as error:
         if "more than 1 value per channel" in str(error):  # torch's batch norm, after pooling to a single pixel
             advice = "use a larger batch_size or size, or a smaller accumulate"

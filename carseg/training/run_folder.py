@@ -1,24 +1,26 @@
 """The folder of a run: how it was started, and whether it may be resumed.
 
 run.json    how it was started, see ``RunStart``
-state.pt    everything needed to go on; it is there once something was learned
+state.pt    everything needed to go on, see ``carseg.training.state``; it is there once something was learned
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from carseg._files import replacing
-from carseg.errors import OptionError, TrainingError
+from carseg.errors import CarsegError, OptionError, TrainingError
 from carseg.hub import Record, from_plain
 from carseg.training.config import TrainingConfig
 
 START = "run.json"
 STATE = "state.pt"
-MAY_CHANGE = ("device", "workers", "tensorboard")  # settings that do not change what a resumed run learns
+MAY_CHANGE = ("device", "workers", "cache", "tensorboard")  # settings that do not change what a resumed run learns
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,17 @@ class RunStart(Record):
             partial.write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
 
 
-def read_start(run: Path) -> RunStart:
-    """Return how the run in a folder was started.
+def read_start(run: Path) -> RunStart | None:
+    """Return how the run in a folder was started, None where it was killed before that was written.
 
     Raises:
-        TrainingError: there is no run, or what it was started with cannot be read.
+        TrainingError: there is no such folder, or what the run was started with is gone or cannot be read.
     """
     path = run / START
-    if not path.exists():
+    if not run.is_dir() or (anything_learned(run) and not path.exists()):
         raise TrainingError(f"{run} holds no run to resume; start it without resume")
+    if not path.exists():
+        return None
     try:
         start: RunStart = from_plain(RunStart, json.loads(path.read_text("utf-8")))
         return start
@@ -103,3 +107,16 @@ def resumed_config(start: RunStart, run: Path, config: TrainingConfig | None, mo
                 f"or start another run{other}"
             )
     return config
+
+
+@contextmanager
+def writing(run: Path) -> Iterator[None]:
+    """End a run with a sentence where a write into its folder fails; what was there before is untouched."""
+    try:
+        yield
+    except CarsegError:  # says already what is wrong
+        raise
+    except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
+        raise TrainingError(
+            f"cannot write to {run} ({error}): free some space and go on with --resume; what was saved before is intact"
+        ) from error

@@ -1,4 +1,9 @@
-"""The images a training learns from, and those that choose its best state."""
+"""The images a training learns from, and those that choose its best state.
+
+Up to ``WHOLE`` images are all read beforehand: broken ones are named at once, and near-duplicates of validation images
+are kept out of the training. Of more, which would take longer than many a training, ``SAMPLE`` are, and a warning says
+so; ``skip_bad`` has to read them all.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,13 @@ import os
 import warnings
 from collections.abc import Mapping
 
-from carseg.data import Dataset, concat, load_splits, load_unlabeled, split_train_val
+from carseg.data import Dataset, concat, hold_out_runs, load_splits, load_unlabeled, split_train_val, subsample
 from carseg.errors import DataError, OptionError
 from carseg.labels import LabelSet
 from carseg.training.config import TrainingConfig
+
+WHOLE = 10_000
+SAMPLE = 1_000
 
 
 def open_splits(
@@ -23,7 +31,7 @@ def open_splits(
     """Return the training images, those without labels too, and those that choose the best state; all can be read.
 
     Raises:
-        DataError: images are broken (and ``options.skip_bad`` is off), or there are none to train on.
+        DataError: images are broken (and ``config.skip_bad`` is off), or there are none to train on.
         OptionError: patience or the schedule "plateau", which go by validation images, where there are none.
     """
     if isinstance(data, Dataset):
@@ -40,15 +48,24 @@ def open_splits(
     if val is not None:
         val = _verified(val, config)
     elif config.val_fraction:
-        train, val = split_train_val(train, config.val_fraction, config.seed)
+        split = split_train_val if len(train) <= WHOLE else hold_out_runs
+        train, val = split(train, config.val_fraction, config.seed)
     return (train if more is None else concat([train, _verified(more, config)])), val
 
 
 def _verified(dataset: Dataset, config: TrainingConfig) -> Dataset:
     """Return the data set without what cannot be read, where the settings allow that; a warning names it."""
+    where = f"{dataset.name} {dataset.split}".strip()
+    if len(dataset) > WHOLE and not config.skip_bad:
+        subsample(dataset, SAMPLE).verified()
+        warnings.warn(
+            f"of the {len(dataset)} images of {where} {SAMPLE}, evenly spread, were read to see whether they can be "
+            "used; the others are as training comes to them",
+            stacklevel=4,
+        )
+        return dataset
     dataset = dataset.verified(skip_bad=config.skip_bad)
     if dataset.broken:
         listed = "".join(f"\n  {name}: {reason}" for name, reason in dataset.broken.items())
-        where = f"{dataset.name} {dataset.split}".strip()
         warnings.warn(f"{len(dataset.broken)} of the images of {where} are left out:{listed}", stacklevel=4)
     return dataset

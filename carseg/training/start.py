@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from carseg.architectures import Network, list_architectures
 from carseg.hub import (
     DataSource,
     InputSpec,
     ModelInfo,
+    Provenance,
     copy_encoder,
     create_model,
     load_encoder,
@@ -26,7 +29,6 @@ from carseg.runtimes import read_network
 from carseg.training.config import TrainingConfig
 
 IMAGENET_INPUT = InputSpec(size=(320, 320), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
-_NO_FILE_YET = "0" * 64
 
 
 def start_network(
@@ -35,25 +37,23 @@ def start_network(
     config: TrainingConfig,
     *,
     hub: str | os.PathLike[str] | None = None,
-) -> tuple[Network, ModelInfo, list[str]]:
-    """Return the network a training starts from, what will be known about its weights, and which tensors are new.
+) -> tuple[Network, Provenance, list[str]]:
+    """Return the network a training starts from, what is known about it beforehand, and which tensors are new.
+
+    Tensors that are new have random values that the seed of ``config`` decides.
 
     With weights for other classes, the head keeps what belongs to classes of the same name and is random for the rest.
-    The info's ``data`` is what shaped the weights it starts from, its encoder and its teacher. The terms of the data
-    to come are not known, so commercial use is "unclear", and "no" where one of those forbids it.
+    The provenance's ``data`` is what shaped the weights it starts from, its encoder and its teacher. The terms of the
+    data to come are not known, so commercial use is "unclear", and "no" where one of those forbids it.
     """
+    torch.manual_seed(config.seed)
     before: list[tuple[ModelInfo, Literal["pretraining", "distillation"]]] = []
     if str(model) in list_architectures():
         network = create_model(str(model), len(labels))
-        info = ModelInfo(
+        provenance = Provenance(
             name="new",
             architecture=str(model),
             labels=labels,
-            file="model.safetensors",
-            sha256=_NO_FILE_YET,
-            bytes=1,
-            parameters=1,
-            storage="float32",
             input=IMAGENET_INPUT,
             licence="that of the data it was trained on",
             commercial_use="unclear",
@@ -74,21 +74,22 @@ def start_network(
         if labels.classes != info.labels.classes:
             new = rename_classes(state, network, info, labels)
         new += replace_head(network, state, info.architecture, resolved.path)
-        info = replace(info.unmeasured(), labels=labels, storage="float32", code_commit="", made_by="")
+        provenance = replace(info.provenance, labels=labels, code_commit="", made_by="")
     if config.encoder is not None:
         encoders = _load_encoder(network, config.encoder, hub)
         if encoders and not before:  # images as this encoder is used to: frozen, it could not learn others
             seen = encoders[0].input
-            info = replace(info, input=replace(info.input, mean=seen.mean, std=seen.std, scale=seen.scale))
+            used_to = replace(provenance.input, mean=seen.mean, std=seen.std, scale=seen.scale)
+            provenance = replace(provenance, input=used_to)
         before += [(encoder, "pretraining") for encoder in encoders]
         new = [key for key in new if not key.startswith(network.encoder_prefix)]
     if config.size is not None:
-        info = replace(info, input=replace(info.input, size=config.size))
+        provenance = replace(provenance, input=replace(provenance.input, size=config.size))
     if config.teacher is not None:
         before.append((resolve(config.teacher, hub=hub).info, "distillation"))
     data = dict.fromkeys(source for each, role in before for source in _shaped(each, role))
     forbidden = any(each.commercial_use == "no" for each, _ in before)
-    return network, replace(info, data=tuple(data), commercial_use="no" if forbidden else "unclear"), new
+    return network, replace(provenance, data=tuple(data), commercial_use="no" if forbidden else "unclear"), new
 
 
 def _load_encoder(network: Network, encoder: str, hub: str | os.PathLike[str] | None) -> list[ModelInfo]:

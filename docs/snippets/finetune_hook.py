@@ -1,0 +1,17 @@
+import carseg
+
+
+class Lines(carseg.training.Hook):
+    def on_step(self, step):
+        if step.number % 10 == 0:
+            print(f"{step.done:.0%}, loss {step.loss:.3f}")
+
+    def on_epoch(self, row):
+        print(f"epoch {row['epoch']:.0f}: mIoU {row['val_miou']:.3f}")
+
+    def on_end(self, run):
+        print(f"done, see {run / 'report.html'}")
+
+
+config = carseg.TrainingConfig(epochs=2)
+carseg.finetune("fpn-mobilenetv2-carparts", "labelled", "runs/told", config=config, hooks=[Lines()])
