@@ -165,7 +165,7 @@ def read(name: str) -> Recipe:
         input=InputSpec(**table["input"]),
         rounds=tuple(TrainingConfig(**config) for config in rounds),
         sources=tuple(DataSource(**source) for source in table["sources"]),
-        storage=about.pop("storage"),
+        storage=about.pop("storage", "float32"),
         embedded=about.pop("embedded", False),
         about=about,
         keep_float16=tuple(table.get("keep_float16", ())),

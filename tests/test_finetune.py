@@ -22,7 +22,6 @@ from carseg.hub.model_info import Int8, ModelInfo
 from carseg.hub.save import save_model
 from carseg.labels import label_set
 from carseg.training.log import COLUMNS, TrainingLog, read_log
-from carseg.training.run_folder import RunStart
 from carseg.training.splits import open_splits
 from carseg.training.start import start_network
 from carseg.training.trainer import Trainer
@@ -278,14 +277,15 @@ def test_a_run_goes_on_in_the_format_it_was_started_in(
 ) -> None:
     read: list[str] = []
 
-    def start(run: Path, begun: RunStart, train: Dataset, *rest: object) -> None:
+    def fit(network: object, provenance: object, train: Dataset, *rest: object, **others: object) -> None:
         read.append(train.format)
-        begun.write(run)
+        raise KeyboardInterrupt
 
-    monkeypatch.setattr(module("training.finetune"), "_train", start)
+    monkeypatch.setattr(module("training.finetune"), "fit", fit)
     (data / "annotations.json").write_text('{"images": [], "annotations": [], "categories": []}')  # looks like COCO too
-    finetune(NETWORK, data, tmp_path / "run", config=QUICK, data_format="masks")
-    finetune(NETWORK, data, tmp_path / "run", resume=True)
+    for settings in ({"config": QUICK, "data_format": "masks"}, {"resume": True}):
+        with pytest.raises(KeyboardInterrupt):
+            finetune(NETWORK, data, tmp_path / "run", **settings)
     assert read == ["masks", "masks"]
     with pytest.raises(OptionError, match="data_format, labels and mapping are for a folder"):
         finetune(NETWORK, open_data(data), tmp_path / "other", config=QUICK, data_format="masks")

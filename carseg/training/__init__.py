@@ -12,7 +12,7 @@ from carseg.training.run_folder import STATE, RunStart, read_start
 
 if TYPE_CHECKING:
     from carseg.training.finetune import finetune
-    from carseg.training.fit import Fitted, fit
+    from carseg.training.fitting import Fitted, fit
     from carseg.training.splits import open_splits
     from carseg.training.start import start_network
 
@@ -37,7 +37,7 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "carseg.training.finetune": ("finetune",),
-        "carseg.training.fit": ("Fitted", "fit"),
+        "carseg.training.fitting": ("Fitted", "fit"),
         "carseg.training.splits": ("open_splits",),
         "carseg.training.start": ("start_network",),
     },
