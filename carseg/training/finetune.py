@@ -82,32 +82,39 @@ def finetune(
         labels, mapping = labels or start.labels, mapping or start.mapping
         data_format = start.data_format if data_format == "auto" else data_format
     train, val = open_splits(data, config, format=data_format, labels=labels, mapping=mapping)
-    network, provenance, new = start_network(model, train.labels, config, hub=hub)
-    asked, classes, counts = (
-        labels if isinstance(labels, str) else None,
-        train.labels.classes,
-        (len(train), len(val or ())),
+    asked, counts = labels if isinstance(labels, str) else None, (len(train), len(val or ()))
+    begun = RunStart(
+        str(model), config, asked, dict(mapping or {}), train.labels.classes, *counts, data_format=data_format
     )
-    begun = RunStart(str(model), config, asked, dict(mapping or {}), classes, *counts, tuple(new), data_format)
-    _write_down(run, begun, start, data)
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", run.resolve().name).lstrip("._-") or "finetuned"
-    sources = (*provenance.data, *_sources(train, val))
-    provenance = replace(provenance, name=name, recipe=f"carseg finetune {model}", data=sources)
-    with _advice(config, provenance.architecture):
-        fitted = fit(network, provenance, train, val, run, config, resume=resume, hooks=hooks, hub=hub)
+    if start is not None and _data(start) != _data(begun):
+        raise DataError(f"{data} has changed since {run} was started: then {_data(start)}, now {_data(begun)}")
+    return _train(run, begun, train, val, hub, resume, hooks)
+
+
+def _train(
+    run: Path,
+    begun: RunStart,
+    train: Dataset,
+    val: Dataset | None,
+    hub: str | os.PathLike[str] | None,
+    resume: bool,
+    hooks: Sequence[Hook],
+) -> Path:
+    """Train to the end of the budget, and write the run's folder; return that of the best weights."""
+    network, provenance, new = start_network(begun.model, train.labels, begun.config, hub=hub)
+    if rank() == 0 and read_start(run) is None:
+        replace(begun, new_tensors=tuple(new)).write(run)
+    provenance = replace(
+        provenance,
+        name=re.sub(r"[^A-Za-z0-9._-]+", "-", run.resolve().name).lstrip("._-") or "finetuned",
+        recipe=f"carseg finetune {begun.model}",
+        data=(*provenance.data, *_sources(train, val)),
+    )
+    with _advice(begun.config, provenance.architecture):
+        fitted = fit(network, provenance, train, val, run, begun.config, resume=resume, hooks=hooks, hub=hub)
     if rank() == 0:
-        write_report(run, val or train, device=config.device)
+        write_report(run, val or train, device=begun.config.device)
     return fitted.best
-
-
-def _write_down(run: Path, begun: RunStart, start: RunStart | None, data: object) -> None:
-    """Write how a run is started; one that goes on must have the classes and as many images as then."""
-    if start is not None:
-        then, now = ({"classes": each.classes, "train": each.train, "val": each.val} for each in (start, begun))
-        if then != now:
-            raise DataError(f"{data} has changed since {run} was started: then {then}, now {now}")
-    elif rank() == 0:
-        begun.write(run)
 
 
 @contextmanager
@@ -139,6 +146,10 @@ def _refuse_unknown(model: str, config: TrainingConfig, hub: str | os.PathLike[s
     parse_augmentation(config.augment)
     optim.check_freezable(config.freeze)
     training_precision(config.precision, pick_device(config.device))
+
+
+def _data(start: RunStart) -> dict[str, object]:
+    return {"classes": list(start.classes), "train": start.train, "val": start.val}
 
 
 def _sources(train: Dataset, val: Dataset | None) -> tuple[DataSource, ...]:

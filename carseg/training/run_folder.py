@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from carseg._env import rank
 from carseg._files import replacing
 from carseg.errors import CarsegError, OptionError, TrainingError
 from carseg.hub import Record, from_plain
@@ -74,15 +75,17 @@ def read_start(run: Path) -> RunStart | None:
 
 
 def make_folder(run: Path) -> None:
-    """Make the folder of a new run.
+    """Make the folder of a new run, without what one that has learned nothing left in it.
 
     Raises:
         OptionError: it holds a run that has learned something.
     """
     if (run / START).exists() and anything_learned(run):
         raise OptionError(f"{run} holds a run already: resume it, or choose another folder")
-    run.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(run / "cache", ignore_errors=True)
+    if rank() == 0:
+        run.mkdir(parents=True, exist_ok=True)
+        (run / START).unlink(missing_ok=True)
+        shutil.rmtree(run / "cache", ignore_errors=True)
 
 
 def anything_learned(run: Path) -> bool:
