@@ -1,7 +1,8 @@
 import carseg
+from carseg.training import Hook
 
 
-class Lines(carseg.training.Hook):
+class Lines(Hook):
     def on_step(self, step):
         if step.number % 10 == 0:
             print(f"{step.done:.0%}, loss {step.loss:.3f}")
