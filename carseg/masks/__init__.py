@@ -1,7 +1,7 @@
-"""Masks as run lengths and polygons."""
+"""Masks as run lengths, polygons and connected components."""
 
 from __future__ import annotations
 
-from carseg.masks import polygons, rle
+from carseg.masks import components, polygons, rle
 
-__all__ = ["polygons", "rle"]
+__all__ = ["components", "polygons", "rle"]

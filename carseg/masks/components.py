@@ -1,0 +1,67 @@
+"""Connected components of all classes of a label mask at once, on run lengths: no array of the mask's size is built.
+
+Two pixels of one class belong together where they touch, by a side or by a corner.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from carseg.masks.rle import Positions
+
+
+def split_columns(
+    starts: Positions, ends: Positions, labels: NDArray[Any], height: int
+) -> tuple[Positions, Positions, NDArray[Any]]:
+    """Return the runs of ``label_runs``, each within one column of a mask of that height."""
+    if not starts.size:
+        return starts, ends, labels
+    tops = np.arange(height, ends[-1], height)
+    wrapping = np.searchsorted(starts, tops, "right") - 1  # the run that each column begins within
+    inside = starts[wrapping] < tops
+    tops, wrapping = tops[inside], wrapping[inside]
+    all_starts = np.concatenate([starts, tops])
+    order = np.argsort(all_starts, kind="stable")
+    all_starts = all_starts[order]
+    all_labels = np.concatenate([labels, labels[wrapping]])[order]
+    return all_starts, np.append(all_starts[1:], ends[-1:]), all_labels
+
+
+def connect(starts: Positions, ends: Positions, labels: NDArray[Any], height: int) -> NDArray[np.int64]:
+    """Return the component, 0, 1, ..., of each run, numbered in the order of their first runs.
+
+    Args:
+        starts: where each run begins; the runs cover the whole mask, and none leaves its column.
+        ends: where it ends.
+        labels: its class.
+        height: that of the mask.
+    """
+    count = starts.size
+    if not count:
+        return np.zeros(0, np.int64)
+    column = starts // height
+    # In the next column, the positions beside a run, and one above and one below it.
+    low = np.maximum(starts + height - 1, (column + 1) * height)
+    high = np.minimum(ends + height + 1, (column + 2) * height)
+    first, last = np.searchsorted(ends, low, "right"), np.searchsorted(starts, high, "left")
+    touching = np.where(column < column[-1], last - first, 0)
+    left = np.repeat(np.arange(count), touching)
+    right = np.arange(left.size) - np.repeat(np.cumsum(touching) - touching, touching) + first[left]
+    same = labels[left] == labels[right]
+    return _roots(count, left[same], right[same])
+
+
+def _roots(count: int, left: Positions, right: Positions) -> NDArray[np.int64]:
+    """Return the component of each of ``count`` runs that pairs connect: every run takes the least number it reaches."""
+    least = np.arange(count)
+    while left.size:
+        a, b = least[left], least[right]
+        np.minimum.at(least, np.maximum(a, b), np.minimum(a, b))
+        while (jumped := least[least]).sum() != least.sum():
+            least = jumped
+        apart = least[left] != least[right]
+        left, right = left[apart], right[apart]
+    return np.unique(least, return_inverse=True)[1].astype(np.int64)
