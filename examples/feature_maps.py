@@ -15,7 +15,7 @@ import torch
 import carseg
 from carseg.hub import copies
 from carseg.images import decode, draw
-from carseg.inference import preprocess
+from carseg.inference import Preprocessor
 
 FIRST_BLOCK = {"unet": "inc", "fpn-mobilenetv2": "encoder.blocks.0"}  # by architecture
 
@@ -31,7 +31,7 @@ seen: list[torch.Tensor] = []
 network.get_submodule(layer).register_forward_hook(lambda module, inputs, output: seen.append(output))
 
 rgb = decode(image or Path(__file__).with_name("car.jpg")).rgb
-x = preprocess(rgb, info.input)  # what the network gets: float32 (3, height, width)
+x = Preprocessor(info.input)(rgb)  # what the network gets: float32 (3, height, width)
 with torch.inference_mode():
     network(torch.from_numpy(x)[None])
 

@@ -11,9 +11,8 @@ import numpy as np
 
 from carseg.data import Dataset
 from carseg.evaluation import evaluate, to_metric
-from carseg.hub import Metric, ModelInfo
-from carseg.inference import Segmenter, preprocess
-from carseg.runtimes import Runtime
+from carseg.hub import Metric
+from carseg.inference import Segmenter
 
 FEW = 20  # images of the quick check
 GOLDEN = "golden.json"
@@ -39,15 +38,15 @@ def measure(
     return replace(metric, protocol=f"the first {FEW} images by name; {metric.protocol}") if few else metric
 
 
-def golden_logits(runtime: Runtime, info: ModelInfo) -> list[list[float]]:
+def golden_logits(segmenter: Segmenter) -> list[list[float]]:
     """Return logits (classes, 9) on a 3x3 grid over an image of smooth colours, for a test that needs no data."""
     y, x = np.mgrid[0:96, 0:128]
     rgb = np.stack([2 * x, 255 - 2 * y, (x + y) % 256], -1).astype(np.uint8)
-    logits = runtime(preprocess(rgb, info.input)[None])[0]
+    [logits] = segmenter.forward(segmenter.preprocess(rgb).x[None])
     rows, columns = (np.linspace(0, side - 1, 3).round().astype(int) for side in logits.shape[1:])
     return [[round(float(value), 4) for value in plane.ravel()] for plane in logits[:, rows][:, :, columns]]
 
 
 def write_golden(folder: Path, segmenter: Segmenter) -> None:
     """Write ``golden_logits`` beside the weights."""
-    (folder / GOLDEN).write_text(json.dumps(golden_logits(segmenter.runtime, segmenter.info)) + "\n", "utf-8")
+    (folder / GOLDEN).write_text(json.dumps(golden_logits(segmenter)) + "\n", "utf-8")

@@ -175,11 +175,11 @@ def test_where_nothing_can_be_written_one_sentence_says_so(capsys, monkeypatch):
 
 
 def test_interrupted(capsys, monkeypatch):
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     photo(Path("img.png"))
-    monkeypatch.setattr(Segmenter, "_prepare", interrupt)
+    monkeypatch.setattr(Segmenter, "preprocess", interrupt)
     assert predict("img.png") == 130
     assert "Traceback" not in capsys.readouterr().err
 

@@ -14,7 +14,7 @@ from carseg.hub.create import create_model
 from carseg.hub.manifest import read_config, write_config
 from carseg.hub.model_info import DataSource, InputSpec
 from carseg.hub.save import save_model
-from carseg.inference.preprocess import normalize_batch, preprocess
+from carseg.inference.preprocess import normalize_batch
 from carseg.labels import label_set
 from carseg.training.distillation import Teacher
 from carseg.training.splits import open_splits
@@ -56,7 +56,7 @@ def data(tmp_path: Path) -> Path:
 def test_a_teachers_probabilities_are_those_it_predicts_with(teacher: Path) -> None:
     image = draw_image(draw_mask(1, 64, 64))
     segmenter = load(teacher, device="cpu", runtime="torch", precision="float32")
-    expected = torch.from_numpy(segmenter.runtime(preprocess(image, segmenter.info.input)[None])).softmax(1)
+    expected = torch.from_numpy(segmenter.forward(segmenter.preprocess(image).x[None])).softmax(1)
     batch = torch.from_numpy(image).permute(2, 0, 1)[None].float()
     torch.testing.assert_close(
         Teacher(str(teacher), LABELS, torch.device("cpu"), torch.float32)(batch), expected, atol=1e-4, rtol=0

@@ -18,7 +18,7 @@ from carseg.errors import ImageError, ImageNotFoundError
 from carseg.hub.model_info import InputSpec
 from carseg.images.decode import decode
 from carseg.inference.postprocess import class_scores, to_mask
-from carseg.inference.preprocess import input_size, preprocess
+from carseg.inference.preprocess import Preprocessor, Upsampling
 from carseg.inference.sources import find_images
 from carseg.inference.tiles import tiles
 
@@ -192,7 +192,7 @@ def test_what_is_no_image_is_refused(wrong: object) -> None:
 
 
 def test_input_is_what_the_rule_says() -> None:
-    x = preprocess(RGB, SPEC)
+    x = Preprocessor(SPEC)(RGB)
     resized = np.asarray(Image.fromarray(RGB).resize((48, 32), Image.Resampling.BILINEAR), np.float64)
     expected = (resized / 255 - SPEC.mean) / SPEC.std
     assert x.dtype == np.float32 and x.flags.c_contiguous
@@ -201,8 +201,8 @@ def test_input_is_what_the_rule_says() -> None:
 
 def test_scale_by_the_images_own_maximum() -> None:
     spec = InputSpec(size=(4, 4), mean=(0, 0, 0), std=(1, 1, 1), scale="max")
-    assert preprocess(np.full((4, 4, 3), 50, np.uint8), spec).max() == pytest.approx(1)
-    assert preprocess(np.zeros((4, 4, 3), np.uint8), spec).max() == 0
+    assert Preprocessor(spec)(np.full((4, 4, 3), 50, np.uint8)).max() == pytest.approx(1)
+    assert Preprocessor(spec)(np.zeros((4, 4, 3), np.uint8)).max() == 0
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,11 @@ def test_scale_by_the_images_own_maximum() -> None:
 )
 def test_fit_keeps_the_aspect(size: tuple[int, int], expected: tuple[int, int]) -> None:
     spec = InputSpec(size=(320, 320), mean=(0, 0, 0), std=(1, 1, 1), resize="fit", multiple=32)
-    assert input_size(size, spec) == expected
+    assert Preprocessor(spec).input_size(size) == expected
+
+
+def upsampling(logits: np.ndarray, size: tuple[int, int]) -> Upsampling:
+    return Preprocessor(SPEC).inverse(logits.shape[1:], size)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (7, 5), (20, 30), (61, 97), (200, 3)])
@@ -218,7 +222,7 @@ def test_fit_keeps_the_aspect(size: tuple[int, int], expected: tuple[int, int]) 
 def test_mask_equals_the_argmax_of_full_size_logits(size: tuple[int, int], grid: tuple[int, int]) -> None:
     logits = np.random.default_rng(1).normal(size=(5, *grid)).astype(np.float32)
     full = F.interpolate(torch.from_numpy(logits)[None], size=size, mode="bilinear", align_corners=False)[0]
-    mask = to_mask(logits, size)
+    mask = to_mask(logits, upsampling(logits, size))
     best = full.max(0).values.numpy()
     chosen = full.numpy()[mask, np.arange(size[0])[:, None], np.arange(size[1])]
     assert mask.shape == size and mask.dtype == np.uint8
@@ -229,18 +233,18 @@ def test_mask_equals_the_argmax_of_full_size_logits(size: tuple[int, int], grid:
 def test_threshold_turns_unsure_pixels_into_background() -> None:
     logits = np.zeros((3, 2, 2), np.float32)
     logits[1, :, 0], logits[2, :, 1] = 0.1, 10
-    assert set(np.unique(to_mask(logits, (2, 2), threshold=0.9, background=0))) == {0, 2}
-    assert set(np.unique(to_mask(logits, (2, 2), threshold=0.9))) == {2, 255}
+    assert set(np.unique(to_mask(logits, upsampling(logits, (2, 2)), threshold=0.9, background=0))) == {0, 2}
+    assert set(np.unique(to_mask(logits, upsampling(logits, (2, 2)), threshold=0.9))) == {2, 255}
 
 
 def test_between_two_sure_pixels_of_two_classes_a_threshold_finds_neither_sure() -> None:
     rng = np.random.default_rng(2)
     logits, size = rng.normal(scale=4, size=(4, 5, 6)).astype(np.float32), (40, 49)
-    mask = to_mask(logits, size)
+    mask = to_mask(logits, upsampling(logits, size))
     probability = F.interpolate(torch.from_numpy(logits)[None].softmax(1), size=size, mode="bilinear")[0].numpy()
     unsure = probability[mask, np.arange(size[0])[:, None], np.arange(size[1])] < 0.6
     assert 0.1 < unsure.mean() < 0.9
-    np.testing.assert_array_equal(to_mask(logits, size, threshold=0.6), np.where(unsure, 255, mask))
+    np.testing.assert_array_equal(to_mask(logits, upsampling(logits, size), threshold=0.6), np.where(unsure, 255, mask))
 
 
 def test_scores_are_mean_probabilities() -> None:
@@ -271,14 +275,14 @@ def test_tiles_decide_every_pixel_once(size: tuple[int, int], side: int) -> None
 
 def test_a_side_is_rounded_to_the_nearest_multiple() -> None:
     spec = InputSpec(size=(320, 320), mean=(0, 0, 0), std=(1, 1, 1), resize="fit", multiple=32)
-    assert input_size((480, 640), spec) == (256, 320)  # 240 lies between 224 and 256
-    assert input_size((430, 640), spec) == (224, 320)
+    assert Preprocessor(spec).input_size((480, 640)) == (256, 320)  # 240 lies between 224 and 256
+    assert Preprocessor(spec).input_size((430, 640)) == (224, 320)
 
 
 def test_fit_goes_by_the_longest_side_of_the_rule() -> None:
     spec = InputSpec(size=(192, 320), mean=(0, 0, 0), std=(1, 1, 1), resize="fit", multiple=32)
-    assert input_size((600, 1000), spec) == (192, 320)
-    assert input_size((1000, 600), spec) == (320, 192)
+    assert Preprocessor(spec).input_size((600, 1000)) == (192, 320)
+    assert Preprocessor(spec).input_size((1000, 600)) == (320, 192)
 
 
 def test_floating_point_pixels_have_no_known_range() -> None:

@@ -13,6 +13,7 @@ from PIL import Image
 from carseg.errors import CarsegError, ClosedError, ImageError, ImageNotFoundError, OptionError, UnknownNameError
 from carseg.hub.model_info import InputSpec, ModelInfo
 from carseg.inference.postprocess import to_probabilities
+from carseg.inference.preprocess import Preprocessor
 from carseg.inference.segmenter import Segmenter, load
 from carseg.inference.sources import find_images
 from carseg.labels import CARPARTS, label_set
@@ -119,7 +120,9 @@ def test_probabilities_are_those_of_logits_that_torch_upsamples() -> None:
     logits = np.random.default_rng(0).standard_normal((5, 11, 6), np.float32) * 3
     large = torch.nn.functional.interpolate(torch.from_numpy(logits)[None], (150, 67), mode="bilinear")
     wanted = large.softmax(1)[0].numpy()
-    np.testing.assert_allclose(to_probabilities(logits, (150, 67)), wanted, atol=1e-3)
+    np.testing.assert_allclose(
+        to_probabilities(logits, Preprocessor(SPEC).inverse((11, 6), (150, 67))), wanted, atol=1e-3
+    )
 
 
 def test_probabilities_that_were_not_asked_for_are_not_kept(segmenter: Segmenter) -> None:

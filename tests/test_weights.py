@@ -56,7 +56,7 @@ def test_int8_needs_no_images_and_costs_at_most_half_a_point(name: str, capsys: 
 def test_logits_are_those_of_the_release(name: str) -> None:
     segmenter = load(name, device="cpu", runtime="torch", precision="float32")
     golden = json.loads((ROOT / "weights" / name / GOLDEN).read_text())
-    np.testing.assert_allclose(golden_logits(segmenter.runtime, segmenter.info), golden, atol=2e-2, rtol=1e-2)
+    np.testing.assert_allclose(golden_logits(segmenter), golden, atol=2e-2, rtol=1e-2)
 
 
 @pytest.mark.parametrize("name", [name for name in HERE if MODELS[name].bytes < 6_000_000 or name.startswith("fcn")])

@@ -15,8 +15,7 @@ import numpy as np
 
 from carseg.evaluation import Progress
 from carseg.hub import ModelInfo
-from carseg.images import decode
-from carseg.inference import Segmenter, class_scores, preprocess, to_mask
+from carseg.inference import Segmenter, load_image
 
 PARTS = ("decode", "preprocess", "forward", "postprocess")
 LARGEST_BATCH = 64
@@ -53,17 +52,16 @@ def latency(segmenter: Segmenter, images: Sequence[bytes], seconds: float, progr
     return {"ms_p50": float(p50), "ms_p95": float(p95), **parts}
 
 
-def _timed(segmenter: Segmenter, image: bytes) -> tuple[float, ...]:
-    """Return the seconds of each part; the steps are those of ``Segmenter.predict``."""
+def _timed(segmenter: Segmenter, content: bytes) -> tuple[float, ...]:
+    """Return the seconds of each part of ``Segmenter.predict``, which goes through the same steps."""
     marks = [time.perf_counter()]
-    rgb = decode(image).rgb
+    image = load_image(content)
     marks.append(time.perf_counter())
-    x = preprocess(rgb, segmenter.info.input)
+    prepared = segmenter.preprocess(image)
     marks.append(time.perf_counter())
-    logits = segmenter.runtime(x[None])[0]
+    [logits] = segmenter.forward(prepared.x[None])
     marks.append(time.perf_counter())
-    to_mask(logits, rgb.shape[:2], background=segmenter.labels.background)
-    class_scores(logits)
+    segmenter.postprocess(logits, prepared)
     marks.append(time.perf_counter())
     return tuple(after - before for before, after in itertools.pairwise(marks))
 

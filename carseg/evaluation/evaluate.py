@@ -12,7 +12,7 @@ from carseg.data import load as load_dataset
 from carseg.errors import CarsegError, DataError
 from carseg.evaluation.metrics import Evaluation, Scores
 from carseg.hub import InputSpec
-from carseg.inference import Segmenter, load, prefetch, preprocess, to_mask
+from carseg.inference import Pipeline, Prepared, Segmenter, load, prefetch
 
 if TYPE_CHECKING:
     import torch
@@ -76,7 +76,7 @@ def add_predictions(
     """
     _check(segmenter, dataset)
     try:
-        _add(evaluations, dataset, lambda rgb: rgb, lambda rgb, size: segmenter.predict(rgb).mask, progress)
+        _add(evaluations, dataset, lambda rgb: rgb, lambda rgb: segmenter.predict(rgb).mask, progress)
     except CarsegError:
         dataset.verified()  # raises as well, but names every broken file
         raise
@@ -93,10 +93,14 @@ def evaluate_network(network: Network, data: Dataset, spec: InputSpec, device: t
     """
     from carseg.runtimes import TorchRuntime
 
-    runtime = TorchRuntime(network, device, "float32")
+    pipeline = Pipeline(spec, data.labels, TorchRuntime(network, device, "float32"))
     evaluation = Evaluation(data.labels, boundary=False)
-    # Not through a Segmenter: it also computes how sure the network is, which takes time from training.
-    _add([evaluation], data, lambda rgb: preprocess(rgb, spec)[None], lambda x, size: to_mask(runtime(x)[0], size))
+
+    def predict(prepared: Prepared) -> Uint8Array:
+        [logits] = pipeline.forward(prepared.x[None])
+        return pipeline.postprocess(logits, prepared).mask
+
+    _add([evaluation], data, pipeline.preprocess, predict)
     return evaluation.scores()
 
 
@@ -104,17 +108,17 @@ def _add(
     evaluations: Sequence[Evaluation],
     dataset: Dataset,
     prepare: Callable[[Uint8Array], Any],
-    predict: Callable[[Any, tuple[int, int]], Uint8Array],
+    predict: Callable[[Any], Uint8Array],
     progress: Progress | None = None,
 ) -> None:
-    """Add the masks that ``predict`` gives, for an image's size, on what threads read and prepared ahead of it."""
+    """Add the masks that ``predict`` gives on what threads read and prepared ahead of it."""
 
     def read(sample: Sample) -> tuple[Any, Uint8Array]:
         rgb, truth = sample.load()
         return prepare(rgb), truth
 
     for done, (image, truth) in enumerate(prefetch(read, dataset, depth=4), start=1):
-        mask = predict(image, truth.shape)
+        mask = predict(image)
         for evaluation in evaluations:
             evaluation.add(mask, truth)
         if progress is not None:

@@ -23,7 +23,7 @@ from carseg.errors import OptionError, require_extra
 from carseg.exporting.acceptance import compare, comparison_images, decoded, published_agreement, reference
 from carseg.exporting.anylabeling import anylabeling_config
 from carseg.hub import ModelInfo, Range, resolve, to_plain
-from carseg.inference import Segmenter, preprocess
+from carseg.inference import Preprocessor, Segmenter
 from carseg.runtimes import Runtime, int8_model, onnx_model, put_int8_ranges
 
 if TYPE_CHECKING:
@@ -128,8 +128,8 @@ def calibrate(resolved: ResolvedWeights, images: Iterable[Uint8Array]) -> dict[s
     """Return the ranges of a network's activations on images, RGB uint8 (H, W, 3), for int8."""
     from carseg.runtimes import observe
 
-    spec = resolved.info.input
-    return observe(onnx_model(resolved, "float32", "onnx"), (preprocess(rgb, spec)[None] for rgb in images))
+    preprocessor = Preprocessor(resolved.info.input)
+    return observe(onnx_model(resolved, "float32", "onnx"), (preprocessor(rgb)[None] for rgb in images))
 
 
 def facts(info: ModelInfo) -> dict[str, str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from carseg.inference.parts import Part, Parts
-from carseg.inference.postprocess import class_scores, to_mask, to_probabilities
+from carseg.inference.pipeline import Pipeline
 from carseg.inference.prefetch import prefetch
-from carseg.inference.preprocess import normalize_batch, preprocess
+from carseg.inference.preprocess import Prepared, Preprocessor, normalize_batch
 from carseg.inference.result import OUTPUT_SUFFIXES, Result, path_of
 from carseg.inference.segmenter import Segmenter, load
 from carseg.inference.sources import find_images, load_image
@@ -14,16 +14,15 @@ __all__ = [
     "OUTPUT_SUFFIXES",
     "Part",
     "Parts",
+    "Pipeline",
+    "Prepared",
+    "Preprocessor",
     "Result",
     "Segmenter",
-    "class_scores",
     "find_images",
     "load",
     "load_image",
     "normalize_batch",
     "path_of",
     "prefetch",
-    "preprocess",
-    "to_mask",
-    "to_probabilities",
 ]

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 
 from carseg._arrays import Float16Array, Float32Array, Uint8Array
+from carseg.inference.preprocess import Upsampling
 from carseg.labels import IGNORE
 
 _BAND = 64  # about so many image rows are interpolated together: few calls of numpy, all in the processor's cache
@@ -18,25 +18,23 @@ _PROBABLE_ROWS = 16  # image rows whose probabilities are computed together, for
 
 
 def to_mask(
-    logits: Float32Array, size: tuple[int, int], *, threshold: float | None = None, background: int | None = None
+    logits: Float32Array, upsampling: Upsampling, *, threshold: float | None = None, background: int | None = None
 ) -> Uint8Array:
-    """Return label ids, uint8 at ``size`` (height, width): the argmax of bilinearly upsampled logits.
+    """Return label ids, uint8 (H, W) at the image's size: the argmax of bilinearly upsampled logits.
 
     Args:
         logits: float32 (C, h, w).
-        size: height and width of the image.
+        upsampling: where the image's pixels lie on them, see ``Preprocessor.inverse``.
         threshold: pixels whose class has a lower probability, interpolated between the network's pixels, become
             ``background``, or 255 where there is none.
         background: label id of the background, None where the classes have none.
 
-    The upsampling is torch's with align_corners False, but full-size logits are never built. Between four neighbouring
-    logits that agree on the class every interpolated pixel has that class too, because bilinear weights are convex; so
-    only pixels between disagreeing neighbours are interpolated, first across, once for all image rows between two rows
-    of network pixels, then down.
+    Full-size logits are never built. Between four neighbouring logits that agree on the class every interpolated pixel
+    has that class too, because bilinear weights are convex; so only pixels between disagreeing neighbours are
+    interpolated, first across, once for all image rows between two rows of network pixels, then down.
     """
     coarse = _strongest(logits)
-    y0, y1, fy = _taps(coarse.shape[0], size[0])
-    x0, x1, fx = _taps(coarse.shape[1], size[1])
+    (y0, y1, fy), (x0, x1, fx) = upsampling
     mask = coarse[:, x0][y0]
     right = np.roll(coarse, -1, 1)
     right[:, -1] = coarse[:, -1]
@@ -47,7 +45,7 @@ def to_mask(
     )
     heights = np.bincount(y0, minlength=len(coarse))  # image rows below each row of network pixels, down to the next
     used = np.flatnonzero(heights)
-    step = max(_BAND * len(coarse) // size[0], 1)
+    step = max(_BAND * len(coarse) // len(y0), 1)
     for band in np.split(used, range(step, len(used), step)):
         rows, columns = np.nonzero(mixed[band][:, x0])
         if not len(rows):
@@ -71,20 +69,19 @@ def to_mask(
     return mask
 
 
-def to_probabilities(logits: Float32Array, size: tuple[int, int]) -> Float16Array:
-    """Return the probability of each class, float16 (C, H, W) at ``size``: the softmax of bilinearly upsampled logits.
+def to_probabilities(logits: Float32Array, upsampling: Upsampling) -> Float16Array:
+    """Return the probability of each class, float16 (C, H, W) at the image's size: the softmax of upsampled logits.
 
     The most probable class is the one that ``to_mask`` gives without a threshold; float16 cannot tell every two classes
     apart that are next to equally probable.
 
     Args:
         logits: float32 (C, h, w).
-        size: height and width of the image.
+        upsampling: where the image's pixels lie on them, see ``Preprocessor.inverse``.
     """
-    y0, y1, fy = _taps(logits.shape[1], size[0])
-    x0, x1, fx = _taps(logits.shape[2], size[1])
-    probabilities = np.empty((len(logits), *size), np.float16)
-    for start in range(0, size[0], _PROBABLE_ROWS):  # so that the whole is never built in float32
+    (y0, y1, fy), (x0, x1, fx) = upsampling
+    probabilities = np.empty((len(logits), len(y0), len(x0)), np.float16)
+    for start in range(0, len(y0), _PROBABLE_ROWS):  # so that the whole is never built in float32
         rows = slice(start, start + _PROBABLE_ROWS)
         upper, lower = logits[:, y0[rows]], logits[:, y1[rows]]
         band = upper + (lower - upper) * fy[rows, None]
@@ -102,13 +99,6 @@ def _strongest(planes: Iterable[Float32Array]) -> Uint8Array:
         winner[plane > best] = number
         np.maximum(best, plane, out=best)
     return winner
-
-
-def _taps(inputs: int, outputs: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Float32Array]:
-    """Return for each output position its two neighbours among the inputs, and the weight of the second."""
-    position = ((np.arange(outputs) + 0.5) * (inputs / outputs) - 0.5).clip(0, inputs - 1)  # a pixel's centre is at .5
-    first = np.floor(position).astype(np.intp)
-    return first, np.minimum(first + 1, inputs - 1), (position - first).astype(np.float32)
 
 
 def _probabilities(logits: Float32Array) -> Float32Array:

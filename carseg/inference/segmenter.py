@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any, Literal, Self, overload
 
-import numpy as np
-
-from carseg._arrays import Float16Array, Float32Array, Uint8Array
-from carseg.errors import CarsegError, ClosedError, OptionError
+from carseg.errors import CarsegError, OptionError
 from carseg.hub import ModelInfo, licence_notice, resolve
-from carseg.images import LoadedImage
-from carseg.inference.postprocess import class_scores, to_mask, to_probabilities
-from carseg.inference.prefetch import prefetch
-from carseg.inference.preprocess import preprocess
+from carseg.inference.options import Options
+from carseg.inference.pipeline import Pipeline, segment_batch
 from carseg.inference.result import Result
 from carseg.inference.sources import find_images, load_image
-from carseg.inference.tiles import tiles
-from carseg.labels import LabelSet
+from carseg.inference.stream import segment_all
+from carseg.inference.tiles import segment_tiles
 from carseg.runtimes import Runtime, start_runtime
 
 _log = logging.getLogger("carseg")
@@ -61,53 +55,30 @@ def load(
     return Segmenter(resolved.info, start_runtime(resolved, runtime, device, precision, threads))
 
 
-class Segmenter:
+class Segmenter(Pipeline):
     """A network that turns images into results; ``load`` makes one.
 
     Calling it is ``predict``. Several threads may use one at once: each gets what it would get alone. ``close``, or the
-    end of a ``with`` block, frees the network.
+    end of a ``with`` block, frees the network. ``predict`` and ``stream`` are made of ``preprocess``, ``forward`` and
+    ``postprocess``: put a step of your own between two of them, or override one in a subclass, of which
+    ``MySegmenter(model.info, model.runtime)`` is an instance with the same network.
 
     Attributes:
         info: everything known about the weights.
+        name: the model's name.
+        labels: the classes it tells apart.
+        preprocessor: makes the network's input of an image.
     """
 
     def __init__(self, info: ModelInfo, runtime: Runtime) -> None:
+        super().__init__(info.input, info.labels, runtime, name=info.name)
         self.info = info
-        self._runtime: Runtime | None = runtime
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def close(self) -> None:
-        """Free the network, which cannot be used again; results stay.
-
-        On a GPU torch keeps the memory for other networks; ``torch.cuda.empty_cache()`` gives it back to the system.
-        """
-        self._runtime = None
-
-    @property
-    def runtime(self) -> Runtime:
-        """What runs the network.
-
-        Raises:
-            ClosedError: it was closed.
-        """
-        if self._runtime is None:
-            raise ClosedError(f"{self.name} was closed: load it again, or close it only after its last image")
-        return self._runtime
-
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return self.info.name
-
-    @property
-    def labels(self) -> LabelSet:
-        """The classes it tells apart."""
-        return self.info.labels
 
     def __repr__(self) -> str:
         runtime = self._runtime
@@ -144,8 +115,10 @@ class Segmenter:
             OptionError: ``tile`` or ``threshold`` is out of range, or ``channels`` is "bgr" and the image no array.
             ClosedError: the network was closed.
         """
-        settings = _Settings(channels, tile, threshold, return_probabilities)
-        [result] = self._segment([self._prepare(image, settings)], settings)
+        options = Options(channels, tile, threshold, return_probabilities)
+        if options.tile is not None:
+            return segment_tiles(self, load_image(image, channels=channels), options.tile, options)
+        [result] = segment_batch(self, [self.preprocess(image, channels=channels)], options)
         return result
 
     __call__ = predict
@@ -207,131 +180,6 @@ class Segmenter:
             raise OptionError(f"on_error must be 'raise' or 'yield', got {on_error!r}")
         if batch_size is not None and batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, got {batch_size}")
-        settings = _Settings(channels, tile, threshold, return_probabilities)
-        return self._stream(find_images(sources), batch_size or self.runtime.batch_size, settings, on_error)
-
-    def _stream(
-        self, sources: Iterable[Any], batch_size: int, settings: _Settings, on_error: str
-    ) -> Iterator[Result | CarsegError]:
-        def prepare(source: Any) -> _Prepared | CarsegError | _Stopped:
-            if isinstance(source, _Stopped):
-                return source
-            try:
-                return self._prepare(source, settings)
-            except CarsegError as error:
-                error.source = source
-                return error
-
-        batch: list[_Prepared] = []
-        for prepared in prefetch(prepare, _to_the_end(sources), batch_size + 2):
-            failed = not isinstance(prepared, _Prepared)
-            if batch and (failed or len(batch) == batch_size or prepared.x.shape != batch[0].x.shape):
-                yield from self._segment(batch, settings)
-                batch = []
-            if not failed:
-                batch.append(prepared)
-            elif isinstance(prepared, _Stopped):
-                raise prepared.error
-            elif on_error == "yield":
-                yield prepared
-            else:
-                raise prepared
-        if batch:
-            yield from self._segment(batch, settings)
-
-    def _prepare(self, source: Any, settings: _Settings) -> _Prepared:
-        image = load_image(source, channels=settings.channels)
-        if settings.tile is None:
-            return _Prepared(image, preprocess(image.rgb, self.info.input))
-        return _Prepared(image, np.empty(0, np.float32))
-
-    def _segment(self, batch: list[_Prepared], settings: _Settings) -> Iterator[Result]:
-        if settings.tile is not None:
-            for prepared in batch:
-                yield self._segment_tiles(prepared.image, settings.tile, settings)
-            return
-        for prepared, logits in zip(batch, self.runtime(np.stack([prepared.x for prepared in batch])), strict=True):
-            size = prepared.image.rgb.shape[:2]
-            mask = to_mask(logits, size, threshold=settings.threshold, background=self.labels.background)
-            probabilities = to_probabilities(logits, size) if settings.return_probabilities else None
-            scores = class_scores(logits, threshold=settings.threshold)
-            yield self._result(prepared.image, mask, probabilities, *scores)
-
-    def _segment_tiles(self, image: LoadedImage, side: int, settings: _Settings) -> Result:
-        size = image.rgb.shape[:2]
-        mask = np.empty(size, np.uint8)
-        probabilities = np.empty((len(self.labels), *size), np.float16) if settings.return_probabilities else None
-        total, count = np.zeros((2, len(self.labels)), np.float32)
-        for tile in tiles(size, side):
-            top, left, bottom, right = tile.window
-            window = image.rgb[top:bottom, left:right]
-            logits = self.runtime(preprocess(window, self.info.input)[None])[0]
-            y0, x0, y1, x1 = tile.keep
-            kept = np.s_[..., y0 - top : y1 - top, x0 - left : x1 - left]
-            labels = to_mask(logits, window.shape[:2], threshold=settings.threshold, background=self.labels.background)
-            mask[y0:y1, x0:x1] = labels[kept]
-            if probabilities is not None:
-                probabilities[:, y0:y1, x0:x1] = to_probabilities(logits, window.shape[:2])[kept]
-            tile_total, tile_count = class_scores(logits, threshold=settings.threshold)
-            total, count = total + tile_total, count + tile_count
-        return self._result(image, mask, probabilities, total, count)
-
-    def _result(
-        self,
-        image: LoadedImage,
-        mask: Uint8Array,
-        probabilities: Float16Array | None,
-        total: Float32Array,
-        count: Float32Array,
-    ) -> Result:
-        scores = {label: float(mean) for label, mean in enumerate(total / count)}
-        return Result(
-            mask,
-            self.labels,
-            image.rgb,
-            source=image.source,
-            model=self.name,
-            scores=scores,
-            probabilities=probabilities,
-        )
-
-
-@dataclass(frozen=True)
-class _Settings:
-    """The options of ``predict`` and ``stream`` that say how an image is segmented, checked."""
-
-    channels: str
-    tile: int | None
-    threshold: float | None
-    return_probabilities: bool
-
-    def __post_init__(self) -> None:
-        if self.channels not in ("rgb", "bgr"):
-            raise OptionError(f"channels must be 'rgb' or 'bgr', got {self.channels!r}")
-        if self.tile is not None and self.tile < 32:
-            raise OptionError(f"tile must be at least 32 pixels, got {self.tile}")
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise OptionError(f"threshold must lie in 0..1, got {self.threshold}")
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """An image and the network's input for it, float32 (3, h, w); empty where tiles are cut later."""
-
-    image: LoadedImage
-    x: Float32Array
-
-
-@dataclass(frozen=True)
-class _Stopped:
-    """The exception of the caller's iterable, in the place of the images that never came."""
-
-    error: Exception
-
-
-def _to_the_end(sources: Iterable[Any]) -> Iterator[Any]:
-    """Yield the sources, then what broke them off, so that those before it are not lost to prefetching."""
-    try:
-        yield from sources
-    except Exception as error:
-        yield _Stopped(error)
+        options = Options(channels, tile, threshold, return_probabilities)
+        size = batch_size or self.runtime.batch_size
+        return segment_all(self, find_images(sources), size, options, on_error=on_error)

@@ -14,6 +14,7 @@ from carseg._files import iter_files
 from carseg.errors import ImageNotFoundError, OptionError
 from carseg.hub import read_url
 from carseg.images import SUFFIXES, LoadedImage, decode
+from carseg.inference.options import check_channels
 from carseg.inference.result import OUTPUT_SUFFIXES
 
 _RESULTS = tuple(OUTPUT_SUFFIXES.values())
@@ -23,16 +24,19 @@ def load_image(source: Any, *, channels: str = "rgb") -> LoadedImage:
     """Return one image, from an ``http(s)`` address or from whatever ``carseg.images.decode`` takes.
 
     Args:
-        source: the image.
+        source: the image; one that is loaded already comes back as it is.
         channels: "rgb" or "bgr", the order of a numpy array's channels.
 
     Raises:
         ImageError: it cannot be read.
         HubError: the address cannot be fetched.
-        OptionError: ``channels`` is "bgr", and the image is no array.
+        OptionError: no such order of channels, or it is "bgr", and the image is no array.
     """
+    check_channels(channels)
     if channels == "bgr":
         source = _from_bgr(source)
+    if isinstance(source, LoadedImage):
+        return source
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         return decode(read_url(source), name=source)
     return decode(source)
@@ -75,7 +79,7 @@ def find_images(sources: Any) -> Iterable[Any]:
         if not matches:
             raise ImageNotFoundError(f"{sources}: the pattern matches no file, or only results")
         return matches
-    content = isinstance(sources, (bytes, bytearray, memoryview))
+    content = isinstance(sources, (bytes, bytearray, memoryview, LoadedImage))
     alone = content or hasattr(sources, "read") or hasattr(sources, "getexif")
     # An array of two or three dimensions is one image; of one or four it holds many.
     return [sources] if alone or getattr(sources, "ndim", 4) in (2, 3) else sources

@@ -1,10 +1,18 @@
-"""A large image as overlapping windows, each of which the network sees like a whole image."""
+"""A large image as overlapping windows, each of which goes through the pipeline like a whole image."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+
+import numpy as np
+
+from carseg.images import LoadedImage
+from carseg.inference.options import Options
+from carseg.inference.pipeline import Pipeline
+from carseg.inference.postprocess import class_scores
+from carseg.inference.result import Result
 
 _TILE_OVERLAP = 0.25  # share of a tile's side that it has in common with its neighbour
 
@@ -15,6 +23,44 @@ class Tile:
 
     window: tuple[int, int, int, int]
     keep: tuple[int, int, int, int]
+
+
+def segment_tiles(pipeline: Pipeline, image: LoadedImage, side: int, options: Options) -> Result:
+    """Return the result of an image that is seen window by window, merged from the results of the windows.
+
+    Args:
+        pipeline: the network.
+        image: the image.
+        side: pixels of a window each way.
+        options: those of ``predict``.
+    """
+    size = image.rgb.shape[:2]
+    mask = np.empty(size, np.uint8)
+    probabilities = np.empty((len(pipeline.labels), *size), np.float16) if options.return_probabilities else None
+    total, count = np.zeros((2, len(pipeline.labels)), np.float32)
+    for tile in tiles(size, side):
+        top, left, bottom, right = tile.window
+        window = pipeline.preprocess(LoadedImage(image.rgb[top:bottom, left:right], image.source))
+        [logits] = pipeline.forward(window.x[None])
+        result = pipeline.postprocess(
+            logits, window, threshold=options.threshold, return_probabilities=options.return_probabilities
+        )
+        y0, x0, y1, x1 = tile.keep
+        kept = np.s_[..., y0 - top : y1 - top, x0 - left : x1 - left]
+        mask[y0:y1, x0:x1] = result.mask[kept]
+        if probabilities is not None:
+            probabilities[:, y0:y1, x0:x1] = result.probabilities[kept]
+        sums, pixels = class_scores(logits, threshold=options.threshold)  # a result's means alone cannot be merged
+        total, count = total + sums, count + pixels
+    return Result(
+        mask,
+        pipeline.labels,
+        image.rgb,
+        source=image.source,
+        model=pipeline.name,
+        scores=dict(enumerate((total / count).tolist())),
+        probabilities=probabilities,
+    )
 
 
 def tiles(size: tuple[int, int], side: int) -> Iterator[Tile]:

@@ -1,0 +1,41 @@
+"""The options of ``predict`` and ``stream``, checked before anything is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from carseg.errors import OptionError
+
+_SMALLEST_TILE = 32
+
+
+@dataclass(frozen=True)
+class Options:
+    """How an image is segmented; the fields are described at ``Segmenter.predict``.
+
+    Raises:
+        OptionError: one is out of range.
+    """
+
+    channels: str = "rgb"
+    tile: int | None = None
+    threshold: float | None = None
+    return_probabilities: bool = False
+
+    def __post_init__(self) -> None:
+        check_channels(self.channels)
+        check_threshold(self.threshold)
+        if self.tile is not None and self.tile < _SMALLEST_TILE:
+            raise OptionError(f"tile must be at least {_SMALLEST_TILE} pixels, got {self.tile}")
+
+
+def check_channels(channels: str) -> None:
+    """Raise OptionError unless it is an order of channels."""
+    if channels not in ("rgb", "bgr"):
+        raise OptionError(f"channels must be 'rgb' or 'bgr', got {channels!r}")
+
+
+def check_threshold(threshold: float | None) -> None:
+    """Raise OptionError unless it is None or a probability."""
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise OptionError(f"threshold must lie in 0..1, got {threshold}")

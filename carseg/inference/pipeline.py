@@ -1,0 +1,152 @@
+"""The three steps from an image to its result: preprocess, forward, postprocess.
+
+``Segmenter.predict`` and ``stream`` are made of them, the windows of a tiled image, ``carseg.evaluate``, the
+validation in training, the check of an export, and what ``carseg.benchmark`` times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from carseg._arrays import Float32Array
+from carseg.errors import ClosedError, OptionError
+from carseg.hub import InputSpec
+from carseg.inference.options import Options, check_threshold
+from carseg.inference.postprocess import class_scores, to_mask, to_probabilities
+from carseg.inference.preprocess import Prepared, Preprocessor
+from carseg.inference.result import Result
+from carseg.inference.sources import load_image
+from carseg.labels import LabelSet
+from carseg.runtimes import Runtime
+
+
+class Pipeline:
+    """A network, and what an image goes through before and after it.
+
+    Args:
+        spec: the input that the network expects.
+        labels: the classes it tells apart.
+        runtime: what runs it.
+        name: its name, for results and errors.
+
+    Attributes:
+        name: the model's name.
+        labels: the classes it tells apart.
+        preprocessor: makes its input of an image.
+    """
+
+    def __init__(self, spec: InputSpec, labels: LabelSet, runtime: Runtime, *, name: str = "") -> None:
+        self.name = name
+        self.labels = labels
+        self.preprocessor = Preprocessor(spec)
+        self._runtime: Runtime | None = runtime
+
+    def close(self) -> None:
+        """Free the network, which cannot be used again; results stay.
+
+        On a GPU torch keeps the memory for other networks; ``torch.cuda.empty_cache()`` gives it back to the system.
+        """
+        self._runtime = None
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs the network.
+
+        Raises:
+            ClosedError: it was closed.
+        """
+        if self._runtime is None:
+            raise ClosedError(f"{self.name} was closed: load it again, or close it only after its last image")
+        return self._runtime
+
+    def preprocess(self, image: Any, *, channels: str = "rgb") -> Prepared:
+        """Return an image, read and upright, with the network's input for it: the first of the three steps.
+
+        Args:
+            image: what ``predict`` takes, or an image that is loaded already (``carseg.images.LoadedImage``).
+            channels: as for ``predict``.
+
+        Returns:
+            ``image.rgb``, uint8 (H, W, 3), and ``x``, float32 (3, h, w): resized and normalised for the network.
+
+        Raises:
+            ImageError: the image cannot be read.
+            OptionError: no such order of channels, or "bgr" and the image is no array.
+        """
+        loaded = load_image(image, channels=channels)
+        return Prepared(loaded, self.preprocessor(loaded.rgb))
+
+    def forward(self, batch: Float32Array) -> Float32Array:
+        """Return the network's logits of a batch of preprocessed images: the second of the three steps.
+
+        Args:
+            batch: float32 (N, 3, h, w); ``prepared.x[None]`` is a batch of one.
+
+        Returns:
+            float32 (N, classes, h', w'), unbounded; the grid is the network's own, of one image h x w or coarser.
+
+        Raises:
+            OptionError: the batch has another shape or data type.
+            ClosedError: the network was closed.
+        """
+        if batch.ndim != 4 or batch.shape[1] != 3 or batch.dtype != np.float32:
+            raise OptionError(
+                f"forward takes a batch, float32 (N, 3, h, w), got {batch.dtype} {batch.shape}: give prepared.x[None], "
+                "or np.stack of several x of one shape"
+            )
+        return self.runtime(np.ascontiguousarray(batch))
+
+    def postprocess(
+        self,
+        logits: Float32Array,
+        prepared: Prepared,
+        *,
+        threshold: float | None = None,
+        return_probabilities: bool = False,
+    ) -> Result:
+        """Return the result of one image: the last of the three steps.
+
+        Args:
+            logits: float32 (classes, h', w'), one image's of what ``forward`` returns.
+            prepared: the image, as ``preprocess`` returned it.
+            threshold: as for ``predict``.
+            return_probabilities: as for ``predict``.
+
+        Returns:
+            The result; its mask is uint8 (H, W), of the image's own size.
+
+        Raises:
+            OptionError: the logits have another shape, or the threshold is out of range.
+        """
+        check_threshold(threshold)
+        if logits.ndim != 3 or len(logits) != len(self.labels):
+            raise OptionError(
+                f"postprocess takes the logits of one image, float32 ({len(self.labels)}, h, w), got {logits.shape}: "
+                "give it one image's part of what forward returns"
+            )
+        image = prepared.image
+        height, width = logits.shape[1:]
+        upsampling = self.preprocessor.inverse((height, width), image.rgb.shape[:2])
+        mask = to_mask(logits, upsampling, threshold=threshold, background=self.labels.background)
+        total, count = class_scores(logits, threshold=threshold)
+        return Result(
+            mask,
+            self.labels,
+            image.rgb,
+            source=image.source,
+            model=self.name,
+            scores=dict(enumerate((total / count).tolist())),
+            probabilities=to_probabilities(logits, upsampling) if return_probabilities else None,
+        )
+
+
+def segment_batch(pipeline: Pipeline, batch: Sequence[Prepared], options: Options) -> Iterator[Result]:
+    """Yield the results of preprocessed images of one shape, which go through the network together."""
+    logits = pipeline.forward(np.stack([prepared.x for prepared in batch]))
+    for one, prepared in zip(logits, batch, strict=True):
+        yield pipeline.postprocess(
+            one, prepared, threshold=options.threshold, return_probabilities=options.return_probabilities
+        )
