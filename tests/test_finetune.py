@@ -281,7 +281,7 @@ def test_a_run_goes_on_in_the_format_it_was_started_in(
         read.append(train.format)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(module("training.finetune"), "fit", fit)
+    monkeypatch.setattr(module("training.finetuning"), "fit", fit)
     (data / "annotations.json").write_text('{"images": [], "annotations": [], "categories": []}')  # looks like COCO too
     for settings in ({"config": QUICK, "data_format": "masks"}, {"resume": True}):
         with pytest.raises(KeyboardInterrupt):

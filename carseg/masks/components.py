@@ -55,7 +55,7 @@ def connect(starts: Positions, ends: Positions, labels: NDArray[Any], height: in
 
 
 def _roots(count: int, left: Positions, right: Positions) -> NDArray[np.int64]:
-    """Return the component of each of ``count`` runs that pairs connect: each takes the least number that it reaches."""
+    """Return the component of each of ``count`` runs: each takes the least number that pairs of runs lead it to."""
     least = np.arange(count)
     while left.size:
         a, b = least[left], least[right]

@@ -11,7 +11,7 @@ from carseg.training.log import LogRow, read_log
 from carseg.training.run_folder import STATE, RunStart, read_start
 
 if TYPE_CHECKING:
-    from carseg.training.finetune import finetune
+    from carseg.training.finetuning import finetune
     from carseg.training.fitting import Fitted, fit
     from carseg.training.splits import open_splits
     from carseg.training.start import start_network
@@ -36,7 +36,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "carseg.training.finetune": ("finetune",),
+        "carseg.training.finetuning": ("finetune",),
         "carseg.training.fitting": ("Fitted", "fit"),
         "carseg.training.splits": ("open_splits",),
         "carseg.training.start": ("start_network",),
