@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from carseg.data.formats._base import SPLITS, filled_lines, folders_like_splits
+from carseg.data.formats._documents import brief, identifier, read_json, read_yaml, whole_number
 from carseg.errors import DataError
 from carseg.labels import IGNORE, LabelSet, label_set, plain_name
 
@@ -58,14 +58,13 @@ def class_file(folder: Path) -> ClassFile | None:
     if path is None:
         return None
     try:
-        text = path.read_text("utf-8-sig")  # Windows' editors begin a file with a mark
         if path.suffix == ".txt":
-            names = filled_lines(text)
+            names = _lines(path)
             return ClassFile(_values(enumerate(names, start=-1 if names[:1] == ["__ignore__"] else 0)), stated=False)
         if path.suffix == ".csv":
-            rows = [line.partition(",") for line in filled_lines(text)[1:]]
-            return ClassFile(_values((int(value), name.strip()) for value, _, name in rows))
-        data = _masks_names(text) if path.suffix == ".yaml" else json.loads(text)
+            rows = [line.partition(",") for line in _lines(path)[1:]]
+            return ClassFile(_values((whole_number(value), name.strip()) for value, _, name in rows))
+        data = _masks_names(path) if path.suffix == ".yaml" else read_json(path)
         if data is None:
             return None
         if isinstance(data, dict) and "categories" in data:
@@ -75,24 +74,29 @@ def class_file(folder: Path) -> ClassFile | None:
             return ClassFile(_values(enumerate(labels.classes)), labels)
         if isinstance(data, list):
             return ClassFile(_values(enumerate(data)), stated=False)
-        return ClassFile(_values((int(value), name) for value, name in data.items()))
+        return ClassFile(_values((whole_number(value), name) for value, name in data.items()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{path} is no valid class file: {error}") from None
 
 
-def _masks_names(text: str) -> Any:
-    """Return the names of a ``data.yaml`` about label images, None for one about polygons."""
-    import yaml  # type: ignore[import-untyped]  # comes with timm and huggingface-hub
-
+def _lines(path: Path) -> list[str]:
     try:
-        described = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        return filled_lines(path.read_text("utf-8-sig"))  # Windows' editors begin a file with a mark
+    except OSError as error:
         raise ValueError(error) from None
+
+
+def _masks_names(path: Path) -> Any:
+    """Return the names of a ``data.yaml`` about label images, None for one about polygons."""
+    described = read_yaml(path)
     return described.get("names") if isinstance(described, dict) and "masks_dir" in described else None
 
 
 def _values(pairs: Iterable[tuple[int, Any]]) -> Values:
-    values: Values = {v: None if plain_name(str(name)) == "ignore" else str(name) for v, name in pairs if v >= 0}
+    names = {value: str(identifier(name)) for value, name in pairs if value >= 0}
+    values: Values = {value: None if plain_name(name) == "ignore" else name for value, name in names.items()}
     if not values or max(values) > IGNORE:
         raise ValueError(f"it must name values in 0..{IGNORE}")
     return values
@@ -100,9 +104,16 @@ def _values(pairs: Iterable[tuple[int, Any]]) -> Values:
 
 def _label_set(data: Mapping[str, Any], name: str) -> LabelSet:
     return label_set(
-        str(data.get("name", name)),
-        tuple(str(c) for c in data["classes"]),
-        background=data.get("background"),
-        foreground=tuple(data["foreground"]) if "foreground" in data else None,
-        colors=tuple((int(r), int(g), int(b)) for r, g, b in data["colors"]) if "colors" in data else None,
+        str(identifier(data.get("name", name))),
+        tuple(str(identifier(c)) for c in data["classes"]),
+        background=None if data.get("background") is None else whole_number(data["background"]),
+        foreground=tuple(map(whole_number, data["foreground"])) if "foreground" in data else None,
+        colors=tuple((_byte(r), _byte(g), _byte(b)) for r, g, b in data["colors"]) if "colors" in data else None,
     )
+
+
+def _byte(value: Any) -> int:
+    number = whole_number(value)
+    if not 0 <= number <= 255:
+        raise ValueError(f"{brief(value)} is no colour's share of red, green or blue, 0..255")
+    return number
