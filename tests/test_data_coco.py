@@ -118,7 +118,10 @@ def test_annotations_folder_with_one_file_per_split(tmp_path: Path) -> None:
         tmp_path / "annotations" / "person_keypoints_val2017.json", [], {1: "person"}
     )  # as COCO's archive has it
     assert carseg.data.load(tmp_path, split="val").labels.classes == ("background", "door")
-    write_coco(tmp_path / "annotations" / "instances_val2017_old.json", [], {1: "door"})
+    (tmp_path / "annotations" / "instances_val2017.json").rename(tmp_path / "annotations" / "val.json")
+    write_coco(tmp_path / "annotations" / "panoptic_val2017.json", [], {1: "car"})
+    assert [list(carseg.data.load_splits(tmp_path))] == [["train", "val"]]  # instances where they are, else the rest
+    write_coco(tmp_path / "annotations" / "val2017_old.json", [], {1: "door"})
     with pytest.raises(DataError, match="several COCO files"):
         carseg.data.load(tmp_path)
 
@@ -131,9 +134,10 @@ def test_a_file_called_as_fiftyone_calls_it_beside_what_macos_leaves(folder: Pat
     assert (dataset[0].load()[1] == 1).all()
 
 
-def test_each_split_has_its_own_images_of_a_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["images/{}", "{}2017"])
+def test_each_split_has_its_own_images_of_a_name(tmp_path: Path, folder: str) -> None:
     for split, value in (("train", 10), ("val", 200)):
-        save(tmp_path / "images" / split / "a.png", np.full((40, 40, 3), value, np.uint8))
+        save(tmp_path / folder.format(split) / "a.png", np.full((40, 40, 3), value, np.uint8))
         write_coco(tmp_path / "annotations" / f"instances_{split}.json", [], {1: "door"})
     assert [carseg.data.load(tmp_path, split=s)[0].load()[0].max() for s in ("train", "val")] == [10, 200]
 
@@ -197,7 +201,7 @@ def test_annotations_of_no_image_are_named(folder: Path) -> None:
 
 def test_broken_files_name_the_file(folder: Path) -> None:
     write_coco(folder / "annotations.json", [note(1, 44, [square(2, 2, 10)], 1)], {1: "door"})
-    with pytest.raises(DataError, match=r"annotations\.json is no valid COCO"):
+    with pytest.raises(DataError, match=r"json is no valid COCO.*annotations\[0\]: category_id 44 is none .*\(1\)"):
         carseg.data.load(folder)
     (folder / "annotations.json").write_text('{"images": [')
     with pytest.raises(DataError, match=r"annotations\.json is no valid JSON"):
@@ -222,10 +226,53 @@ def test_more_categories_than_a_label_takes_are_refused(folder: Path) -> None:
         carseg.data.load(folder)
 
 
-def test_annotations_need_no_area(folder: Path) -> None:
-    bare = {key: value for key, value in note(1, 1, [square(2, 2, 10)], 1).items() if key != "area"}
-    write_coco(folder / "annotations.json", [bare], {1: "door"})
-    assert carseg.data.load(folder)[0].load()[1][5, 5] == 1
+@pytest.mark.parametrize("area", [None, 0, -3, math.nan, "unknown", "missing"])
+def test_an_area_that_is_not_stated_is_that_of_the_pixels(folder: Path, area: Any) -> None:
+    drawn = np.zeros((40, 40), bool)
+    drawn[10:14, 10:14] = True
+    notes = [
+        note(1, 2, [square(10, 20, 4)], area),
+        note(2, 3, rle.encode(drawn), area),
+        note(3, 1, [square(0, 0, 30)], area),
+        note(4, 2, [square(0, 0, 5)], 25),  # one that states it takes its place among the others
+    ]
+    if area == "missing":
+        notes = [{key: value for key, value in each.items() if value != area} for each in notes]
+    write_coco(folder / "annotations.json", notes, {1: "door", 2: "mirror", 3: "lamp"})
+    counts = np.bincount(carseg.data.load(folder)[0].load()[1].ravel()).tolist()
+    assert counts == [700, 900 - 16 - 16 - 25, 16 + 25, 16]
+
+
+def test_the_size_of_an_image_that_is_not_stated_is_the_images(folder: Path) -> None:
+    file = folder / "annotations.json"
+    write_coco(file, [note(1, 1, [square(2, 2, 10)], 100)], {1: "door"})
+    document = json.loads(file.read_text())
+    document["images"][0] |= {"height": None, "width": 40.0}
+    file.write_text(json.dumps(document))
+    assert carseg.data.load(folder)[0].load()[1].sum() == 100
+
+
+def test_ids_of_images_and_categories_may_be_texts(folder: Path) -> None:
+    file = folder / "annotations.json"
+    write_coco(file, [note(1, 1, [square(2, 2, 10)], 100)], {1: "door", 2: "mirror"})
+    document = json.loads(file.read_text())
+    document["images"][0]["id"] = document["annotations"][0]["image_id"] = "6f1c"
+    document["annotations"][0] |= {"id": "b7", "category_id": "2"}  # a quoted number, and a category's name
+    document["categories"].append({"id": "lamp", "name": "lamp"})
+    document["annotations"].append(note(2, 1, [square(20, 20, 5)], 25, "6f1c") | {"category_id": "lamp"})
+    file.write_text(json.dumps(document))
+    dataset = carseg.data.load(folder)
+    assert dataset.labels.classes == ("background", "door", "mirror", "lamp")
+    assert np.bincount(dataset[0].load()[1].ravel()).tolist() == [1475, 0, 100, 25]
+
+
+def test_a_rectangle_of_two_points_is_refused(folder: Path) -> None:
+    notes = [note(7, 1, [square(20, 20, 5), [2, 2, 12, 9]], 70)]
+    write_coco(folder / "annotations.json", notes, {1: "door"})
+    problem = carseg.data.load(folder).verify()["a"]
+    assert "a polygon of two points: a rectangle is written with its four corners" in problem
+    assert "(annotations[0], id 7, of " in problem
+    assert "annotations.json, segmentation)" in problem
 
 
 @pytest.mark.parametrize("form", ["instances-{}.json", "{}.coco.json"])

@@ -19,6 +19,8 @@ from carseg.errors import DataError
 Positions = NDArray[np.int64]
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
+_LONGEST = 1 << 16  # pixels of a side: the positions of a larger mask could overflow
+
 
 class Rle(TypedDict):
     """COCO's compressed run-length encoding; ready for JSON."""
@@ -61,6 +63,21 @@ def encode_runs(starts: Positions, ends: Positions, size: tuple[int, int]) -> Rl
     return {"size": list(size), "counts": _pack(np.diff(edges, prepend=0))}
 
 
+def size(rle: Any) -> tuple[int, int]:
+    """Return height and width of an encoding's mask.
+
+    Raises:
+        DataError: it has none, or one that no image has.
+    """
+    try:
+        height, width = (int(side) for side in rle["size"] if side == int(side))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"not a run-length encoding: needs 'size' [height, width] and 'counts' ({error})") from error
+    if not (0 <= height <= _LONGEST and 0 <= width <= _LONGEST):
+        raise DataError("broken run-length encoding: its size is that of no image")
+    return height, width
+
+
 def runs(rle: Any) -> tuple[Positions, Positions]:
     """Return starts and ends of the runs of set pixels of an encoding.
 
@@ -69,13 +86,14 @@ def runs(rle: Any) -> tuple[Positions, Positions]:
     Raises:
         DataError: the encoding is broken or does not fill its size.
     """
+    height, width = size(rle)
     try:
-        height, width = (int(side) for side in rle["size"])
         counts = rle["counts"]
-        counts = _unpack(counts) if isinstance(counts, (str, bytes)) else np.asarray(counts, np.int64)
+        counts = _unpack(counts) if isinstance(counts, (str, bytes)) else _whole(counts)
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"not a run-length encoding: needs 'size' [height, width] and 'counts' ({error})") from error
-    if counts.ndim != 1 or (counts < 0).any() or counts.sum() != height * width:
+    # Each number by itself too: sums of the largest begin again at zero.
+    if counts.min(initial=0) < 0 or counts.max(initial=0) > height * width or counts.sum() != height * width:
         raise DataError(f"broken run-length encoding: its runs do not fill {height} x {width} pixels")
     edges = np.cumsum(counts)
     starts, ends = edges[:-1:2], edges[1::2]
@@ -89,7 +107,7 @@ def decode(rle: Any, box: Box | None = None) -> NDArray[np.bool_]:
         DataError: the encoding is broken.
     """
     starts, ends = runs(rle)
-    height, width = rle["size"]
+    height, width = size(rle)
     x, y, columns, rows = box or (0, 0, width, height)
     first, last = x * height, (x + columns) * height
     edges = np.stack([starts, ends], axis=1).ravel().clip(first, last)
@@ -107,7 +125,7 @@ def area(rle: Any) -> int:
 def bbox(rle: Any) -> Box:
     """Return the smallest box around all set pixels of an encoding; all zeros where there are none."""
     starts, ends = runs(rle)
-    boxes = boxes_of_runs(starts, ends, np.zeros(starts.size, np.intp), 1, int(rle["size"][0]))
+    boxes = boxes_of_runs(starts, ends, np.zeros(starts.size, np.intp), 1, size(rle)[0])
     x, y, width, height = (int(side) for side in boxes[0])
     return x, y, width, height
 
@@ -156,6 +174,14 @@ def _pack(counts: Positions) -> str:
         open_ = open_ & more
     packed = np.stack(characters, axis=1)[np.stack(written, axis=1)]
     return packed.astype(np.uint8).tobytes().decode("ascii")
+
+
+def _whole(counts: Any) -> Positions:
+    """Return COCO's uncompressed list of numbers."""
+    numbers = np.asarray(counts)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iuf" or not (numbers == np.trunc(numbers)).all():
+        raise ValueError("'counts' is no list of whole numbers")
+    return numbers.astype(np.float64).clip(-1, 1 << 40).astype(np.int64)  # more than any mask has pixels
 
 
 def _unpack(text: str | bytes) -> Positions:

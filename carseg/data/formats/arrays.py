@@ -12,9 +12,12 @@ largest channel wins, pixels without any are ignored). A file called train, val 
 from __future__ import annotations
 
 import functools
+import math
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +30,8 @@ LAYOUT = "*.npy or *.npz with images and labels"
 
 _IMAGE_WORDS = frozenset(("x", "image", "images", "img", "imgs", "picture", "pictures", "rgb"))
 _LABEL_WORDS = frozenset(("y", "label", "labels", "mask", "masks", "seg", "target", "targets", "gt"))
+
+_FARTHEST = 1 << 31  # far outside of 0..255, and within what every number can be
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class Array:
     def values(self) -> np.ndarray:
         """Return this image's array, channels last."""
         whole = _load(self.path, self.key)
+        if whole.dtype.kind not in "biuf":
+            raise DataError(f"{self} holds {whole.dtype} values, no numbers")
         return _channels_last(np.asarray(whole if self.index is None else whole[self.index]))
 
 
@@ -92,7 +99,7 @@ class ArrayLabel:
             return values.astype(np.uint8) if values.dtype == bool else values
         if not (np.isfinite(values).all() and (values == np.rint(values)).all()):
             raise DataError(f"{self.array.path} holds labels that are no whole numbers")
-        return values.astype(np.int64)
+        return values.clip(-_FARTHEST, _FARTHEST).astype(np.int64)
 
 
 def read(folder: Path) -> dict[str, Found] | None:
@@ -105,9 +112,11 @@ def read(folder: Path) -> dict[str, Found] | None:
             arrays += [array for array in _arrays(path) if len(_shape(array)) > 2]
         except DataError as error:
             problems[path.stem] = str(error)
-    if not arrays:
+    if not arrays and not problems:
         return None
-    if all(array.path.suffix == ".npy" and len(_shape(array)) == 3 and _combined(_shape(array)) for array in arrays):
+    if arrays and all(
+        array.path.suffix == ".npy" and len(_shape(array)) == 3 and _combined(_shape(array)) for array in arrays
+    ):
         records = [Item(a.path.stem, ArrayImage(a), ArrayLabel(a, last_channel=True)) for a in arrays]
         return {"": Found(NAME, records, problems=problems)}
     if problems:
@@ -129,6 +138,9 @@ def read(folder: Path) -> dict[str, Found] | None:
         other = roles.get((split, needed))
         if other is None or _shape(other)[0] != _shape(array)[0]:
             raise DataError(f"{array} has no {needed}s array of the same length beside it")
+        if _sides(other) != _sides(array):  # before any of it is read: the larger may fill the memory
+            sizes = " and ".join(f"{_sides(each)[1]}x{_sides(each)[0]}" for each in (array, other))
+            raise DataError(f"{array} and {other} hold {role}s and {needed}s of different sizes, {sizes} pixels")
         if role == "image":
             found[split] = [
                 Item(name, ArrayImage(replace(array, index=i)), ArrayLabel(replace(other, index=i), other is array))
@@ -142,26 +154,51 @@ def _names(array: Array) -> list[str]:
 
 
 def _arrays(path: Path) -> list[Array]:
-    if path.suffix == ".npy":
-        return [Array(path)]
-    try:
-        with np.load(path) as archive:
-            return [Array(path, key) for key in archive.files]
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is no numpy archive: {error}") from None
+    return [Array(path, key) for key in (_of_file(_keys, path, "") if path.suffix == ".npz" else ("",))]
+
+
+def _keys(path: Path, key: str, changed: int, size: int) -> list[str]:
+    with zipfile.ZipFile(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
 
 
 def _shape(array: Array) -> tuple[int, ...]:
-    return _load(array.path, array.key).shape
+    return _of_file(_shape_once, array.path, array.key)
+
+
+def _sides(array: Array) -> tuple[int, ...]:
+    """Return height and width of the images or labels of a stack."""
+    inner = _shape(array)[1:]
+    return inner[1:] if len(inner) == 3 and inner[0] < min(inner[1:]) else inner[:2]
 
 
 def _load(path: Path, key: str) -> np.ndarray:
     """Return the array of a file, mapped where the file allows it; pickled arrays are refused."""
+    return _of_file(_load_once, path, key)
+
+
+def _of_file(read: Callable[[Path, str, int, int], Any], path: Path, key: str) -> Any:
+    """Return what ``read`` gives for an array of a file, in its present state."""
     try:
         state = path.stat()
-        return _load_once(path, key, state.st_mtime_ns, state.st_size)
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is no numpy array: {error}") from None
+        return read(path, key, state.st_mtime_ns, state.st_size)
+    except Exception as error:  # a broken file: OSError, zlib.error, MemoryError, whatever unpacking raises
+        raise DataError(f"{path} is no numpy array: {error or type(error).__name__}") from None
+
+
+@functools.lru_cache(maxsize=64)
+def _shape_once(path: Path, key: str, changed: int, size: int) -> tuple[int, ...]:
+    """Return the shape of an array; one in an archive is not unpacked, but must announce what is packed there."""
+    if not key:
+        return tuple(np.load(path, mmap_mode="r").shape)
+    with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, kind = read_header(file)
+        packed = archive.getinfo(f"{key}.npy").file_size - file.tell()
+    if kind.hasobject or min(shape, default=0) < 0 or math.prod(shape) * kind.itemsize != packed:
+        raise ValueError(f"{key} announces {'x'.join(map(str, shape))} {kind} numbers, and holds {packed} bytes")
+    return shape
 
 
 @functools.lru_cache(maxsize=8)

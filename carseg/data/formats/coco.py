@@ -1,91 +1,24 @@
-"""COCO instance annotations: polygons of one or several rings, and run lengths.
-
-Painted as every figure of the project assumes: pycocotools' rasterisation, the rings of an annotation united,
-annotations in the order of decreasing ``area``, ties by annotation id, so that the smaller part lies on top.
-"""
+"""COCO instance annotations: polygons of one or several rings, and run lengths; ``_coco_label`` paints them."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-import numpy as np
-
 from carseg.data.formats._base import SPLIT_ORDER, SPLITS, Found, Item, files_in, images_below, subfolder
-from carseg.data.formats._class_files import Values, class_file
-from carseg.data.formats._rasterize import blank
+from carseg.data.formats._coco_fields import list_of, read_annotations, read_categories, read_images
+from carseg.data.formats._coco_label import CocoLabel
+from carseg.data.formats._documents import brief, read_json
 from carseg.data.formats.masks import IMAGE_FOLDERS
-from carseg.errors import DataError, MissingExtraError, OptionError
-from carseg.labels import IGNORE, LabelSet, plain_name
+from carseg.errors import DataError, OptionError
+from carseg.labels import LabelSet
 from carseg.masks import polygons as outlines
-from carseg.masks import rle
 
 NAME = "coco"
 LAYOUT = "a *.json with 'images', 'annotations', 'categories', or annotations/*.json"
-_FARTHEST = 1e6  # pixels
-
-
-@dataclass(frozen=True)
-class CocoLabel:
-    """The annotations of one image: (stored value, segmentation) in painting order; the size is COCO's own.
-
-    ``empty`` is the value of pixels that no annotation covers.
-    """
-
-    name: str
-    height: int
-    width: int
-    shapes: tuple[tuple[int, Any], ...]
-    empty: int = 0
-
-    def read(self, height: int, width: int) -> np.ndarray:
-        try:
-            mask = blank(self.height, self.width, self.empty)
-        except DataError as error:
-            raise DataError(f"{self.name} {error}") from None
-        for value, segmentation in self.shapes:
-            mask[rasterize(segmentation, self.height, self.width, self.name)] = value
-        return mask
-
-
-def rasterize(segmentation: Any, height: int, width: int, name: str) -> np.ndarray:
-    """Return the pixels that a COCO segmentation (rings, counts or compressed counts) covers, bool (height, width).
-
-    Raises:
-        MissingExtraError: it is polygons and pycocotools is not installed.
-        DataError: it is neither polygons nor run lengths, or run lengths of another size.
-    """
-    if isinstance(segmentation, Mapping):
-        try:
-            covered = rle.decode(segmentation)
-        except DataError as error:
-            raise DataError(f"{name}: {error}") from None
-        if covered.shape != (height, width):
-            raise DataError(
-                f"{name} has run lengths for {covered.shape[1]}x{covered.shape[0]} pixels, not {width}x{height}"
-            )
-        return covered
-    if segmentation is None:
-        raise DataError(f"{name} has a box, not a polygon")
-    try:
-        from pycocotools import mask as pycocotools
-    except ImportError:
-        raise MissingExtraError("pycocotools", "coco", "reading COCO polygons") from None
-    try:
-        rings = [ring for ring in segmentation if len(ring) >= 6]  # fewer than three points cover nothing
-        if not all(abs(side) <= _FARTHEST for ring in rings for side in ring):  # pycocotools would crash
-            raise DataError(f"{name} has a polygon with coordinates that are no pixels")
-        if not rings:
-            return np.zeros((height, width), dtype=bool)
-        united = pycocotools.merge(pycocotools.frPyObjects(rings, height, width))
-    except (TypeError, ValueError, IndexError) as error:
-        raise DataError(f"{name} has a segmentation that is neither polygons nor run lengths: {error!r}") from None
-    return rle.decode(united)
+_ASIDE = frozenset(("keypoints", "captions", "panoptic"))  # words in names of files that hold other annotations
 
 
 def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:
@@ -95,18 +28,25 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
     inside = subfolder(folder, ("annotations",))
     for place in (annotations,) if annotations else (folder, inside) if inside else (folder,):
         parsed = {path: data for path in files_in(place, ".json") if (data := _parse(path)) is not None}
-        # COCO's own archives hold keypoints of the same images beside the instances.
-        parsed = {path: data for path, data in parsed.items() if path.name.startswith("instances_")} or parsed
-        splits = {_split_of(path): path for path in parsed}
-        if len(parsed) == 1:
-            return {"": _found(*parsed.popitem(), images)}
-        if parsed and (len(splits) < len(parsed) or "" in splits):
-            names = ", ".join(path.name for path in parsed)
+        chosen = _of_instances(list(parsed))
+        splits = {_split_of(path.stem): path for path in chosen}
+        if len(chosen) == 1:
+            return {"": _found(chosen[0], parsed[chosen[0]], images)}
+        if len(splits) < len(chosen) or (chosen and "" in splits):
+            names = ", ".join(path.name for path in chosen)
             raise DataError(f"{place} holds several COCO files ({names}); open one of them instead of the folder")
-        if parsed:
+        if chosen:
             ordered = sorted(splits, key=SPLIT_ORDER.index)
             return {split: _found(splits[split], parsed[splits[split]], images) for split in ordered}
     return None
+
+
+def _of_instances(files: list[Path]) -> list[Path]:
+    """Return the files to read of several: COCO's own archives hold other annotations of the same images as well."""
+    files = [path for path in files if not _ASIDE & {*_words(path.stem)}] or files
+    named = [path for path in files if path.name.lower().startswith("instances")]
+    known = {"", *(_split_of(path.stem) for path in named)}
+    return [path for path in files if path in named or _split_of(path.stem) not in known] if named else files
 
 
 def read_file(path: Path, images: Path | None = None) -> Found:
@@ -127,88 +67,47 @@ def read_file(path: Path, images: Path | None = None) -> Found:
 
 def _found(path: Path, data: Mapping[str, Any], image_root: Path | None) -> Found:
     try:
-        values, stored, empty = _values(data["categories"], path.parent)
-        shapes: dict[int, list[tuple[float, int, int, Any]]] = {}
-        if any("segments_info" in note for note in data["annotations"]):
-            raise DataError(
-                f"{path} is a panoptic COCO file; take the one of instances, whose annotations are polygons"
-            )
-        for number, note in enumerate(data["annotations"]):
-            shapes.setdefault(note["image_id"], []).append(
-                (
-                    -float(note.get("area", 0)),
-                    int(note.get("id", number)),
-                    stored[int(note["category_id"])],
-                    note.get("segmentation") or (None if note.get("area", 1) else []),
-                )
-            )
-        records, problems = [], {}
-        entries = sorted(((_posix(entry["file_name"]), entry) for entry in data["images"]), key=lambda pair: pair[0])
-        listed = Counter(file for file, _ in entries)
-        stems = Counter(_name(file) for file in listed)
-        owners = Counter(entry["id"] for _, entry in entries)
-        images = _images(path, listed, image_root)
-        for file, entry in entries:
-            name = _name(file) if stems[_name(file)] == 1 else _name(file) + PurePosixPath(file).suffix
-            image = images.get(file)
-            if image is None or listed[file] > 1:
-                reason = f"lists {file} twice" if image else f"speaks of {file}, which is not there"
-                problems[name] = f"{path} {reason}"
-                continue
-            if owners[entry["id"]] > 1:
-                problems[name] = f"{path} gives the id {entry['id']} to several images: whose annotations are they?"
-                continue
-            painted = tuple(shape[2:] for shape in sorted(shapes.get(entry["id"], []), key=lambda shape: shape[:2]))
-            label = CocoLabel(name, int(entry["height"]), int(entry["width"]), painted, empty)
-            records.append(Item(name, image, label))
-    except (KeyError, TypeError, ValueError) as error:
+        values, stored, empty = read_categories(list_of(data, "categories"), path.parent)
+        shapes = read_annotations(list_of(data, "annotations"), stored)
+        entries = sorted(read_images(list_of(data, "images")), key=lambda entry: entry.file)
+    except ValueError as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{path} is no valid COCO file: {error!r}") from None
-    orphans = shapes.keys() - {entry["id"] for entry in data["images"]}
+        raise DataError(f"{path} is no valid COCO file: {error}") from None
+    records, problems = [], {}
+    listed = Counter(entry.file for entry in entries)
+    stems = Counter(_name(file) for file in listed)
+    owners = Counter(entry.id for entry in entries)
+    images = _images(path, listed, image_root)
+    for entry in entries:
+        file = entry.file
+        name = _name(file) if stems[_name(file)] == 1 else _name(file) + PurePosixPath(file).suffix
+        image = images.get(file)
+        if image is None or listed[file] > 1:
+            reason = f"lists {file} twice" if image else f"speaks of {file}, which is not there"
+            problems[name] = f"{path} {reason}"
+        elif owners[entry.id] > 1:
+            problems[name] = f"{path} gives the id {brief(entry.id)} to several images: whose annotations are they?"
+        else:
+            painted = tuple(shapes.get(entry.id, ()))
+            records.append(Item(name, image, CocoLabel(name, path, entry.height, entry.width, painted, empty)))
+    orphans = shapes.keys() - owners.keys()
     if orphans:
-        some = ", ".join(map(repr, sorted(orphans, key=str)[:3]))
+        some = ", ".join(sorted(map(brief, orphans))[:3])
         problems[path.name] = f"{path} has annotations of images that it does not list: image_id {some}"
     used = {record.image for record in records}
-    beside = (
-        {} if image_root else images_below(path.parent / "images")
-    )  # other files may list the rest of a given folder
+    # Other files may list the rest of a given folder.
+    beside = {} if image_root else images_below(path.parent / "images")
     for name, image in beside.items():
         if image not in used:
             problems[name] = f"the image {image} is not in {path.name}"
     return Found(NAME, records, values, problems=problems)
 
 
-def _values(categories: list[Mapping[str, Any]], folder: Path) -> tuple[Values, dict[int, int], int]:
-    """Return names by stored value, in the order of category ids, stored values by category id, and bare pixels' value.
-
-    A category called background comes first, or is put there. A label set beside the file that has no background leaves
-    bare pixels without a class.
-    """
-    listed = sorted((int(c["id"]), str(c["name"])) for c in categories)
-    for (number, name), (following, other) in pairwise(listed):
-        if number == following:
-            raise ValueError(f"it has two categories of the id {number}, {name} and {other}")
-    written = class_file(folder)
-    if written and written.labels and written.labels.background is None:
-        first, empty = 0, IGNORE
-    else:
-        first, empty = (0 if listed and plain_name(listed[0][1]) == "background" else 1), 0
-    if len(listed) + first > IGNORE:
-        raise ValueError(f"it has {len(listed)} categories, of which a label takes {IGNORE - first} at most")
-    values: Values = {0: "background"} if first else {}
-    values |= {i: None if plain_name(name) == "ignore" else name for i, (_, name) in enumerate(listed, start=first)}
-    return values, {category: i for i, (category, _) in enumerate(listed, start=first)}, empty
-
-
 def _name(file: str) -> str:
     """Return an image's name: its path without the extension, and without what leads out of the folder."""
     place = PurePosixPath(file).with_suffix("")
     return PurePosixPath(*(part for part in place.parts if part not in ("/", ".."))).as_posix()
-
-
-def _posix(file_name: Any) -> str:
-    return PureWindowsPath(str(file_name)).as_posix()  # tools on Windows write backslashes
 
 
 def _images(path: Path, listed: Iterable[str], given: Path | None) -> dict[str, Path]:
@@ -220,12 +119,12 @@ def _images(path: Path, listed: Iterable[str], given: Path | None) -> dict[str, 
     base = path.parent.parent if path.parent.name.lower() == "annotations" else path.parent
     folder = given or subfolder(base, IMAGE_FOLDERS) or base
     base = given or base
-    split = _split_of(path)
+    split = _split_of(path.stem)
     placed: dict[str, Path] = {}
     named: dict[tuple[str, bool], list[Path]] = {}  # by file name, and whether it is in a folder of this split
     for image in images_below(folder).values():
         placed[image.relative_to(base).as_posix()] = placed[image.relative_to(folder).as_posix()] = image
-        own = split in map(SPLITS.get, image.relative_to(base).parent.parts)
+        own = bool(split) and split in map(_split_of, image.relative_to(base).parent.parts)
         named.setdefault((image.name, own), []).append(image)
     found = {file: placed[file] for file in listed if file in placed}
     taken = Counter(found.values())
@@ -240,19 +139,23 @@ def _images(path: Path, listed: Iterable[str], given: Path | None) -> dict[str, 
 
 def _parse(path: Path) -> Mapping[str, Any] | None:
     try:
-        data = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+        data = read_json(path)
+    except DataError:
         if not any(word in path.stem.lower() for word in ("annotation", "instances", "coco")):
             return None  # nothing in its name suggests that it holds the labels
-        raise DataError(f"{path} is no valid JSON file: {error}") from None
+        raise
     keys = {"images", "annotations", "categories"}
     return data if isinstance(data, dict) and keys <= data.keys() else None
 
 
-def _split_of(path: Path) -> str:
-    words = path.stem.lower().replace("-", "_").replace(".", "_").split("_")
-    stripped = [word.rstrip("0123456789") for word in words]
-    return next((SPLITS[word] for word in stripped if word in SPLITS), "")
+def _split_of(name: str) -> str:
+    """Return the split that a word of a file's or folder's name means, such as train2017, "" where none does."""
+    return next((SPLITS[word] for word in _words(name) if word in SPLITS), "")
+
+
+def _words(name: str) -> list[str]:
+    words = name.lower().replace("-", "_").replace(".", "_").split("_")
+    return [word.rstrip("0123456789") for word in words]
 
 
 class SegmentedPart(Protocol):
