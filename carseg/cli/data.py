@@ -74,9 +74,10 @@ def convert(
 
 def _report(findings: Findings) -> Iterator[str]:
     names = findings.labels.classes
-    others = f" (could be {' or '.join(findings.other_formats)})" if findings.other_formats else ""
+    others = f"could be {' or '.join(findings.other_formats)}" if findings.other_formats else ""
+    known_by = "; ".join(filter(None, (findings.evidence, others)))
     classes = f"label set {findings.labels.name} with {len(names)} classes"
-    yield f"{findings.path}: format {findings.format}{others}, {classes}"
+    yield f"{findings.path}: format {findings.format}{f' ({known_by})' if known_by else ''}, {classes}"
     for split, figures in findings.splits.items():
         yield ""
         sizes = ""

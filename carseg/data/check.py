@@ -74,6 +74,7 @@ class Findings:
         unpaired: classes of a left or right side that have no counterpart: flips give them the wrong side.
         absent: classes that no readable label holds.
         other_formats: formats that recognise the folder too, where ``format`` was not named.
+        evidence: what the format was recognised by, where that was the labels' content, such as their colours; else "".
     """
 
     path: str
@@ -84,6 +85,7 @@ class Findings:
     unpaired: tuple[str, ...]
     absent: tuple[str, ...]
     other_formats: tuple[str, ...] = ()
+    evidence: str = ""
 
     @property
     def ok(self) -> bool:
@@ -152,6 +154,7 @@ def check(
         found.labels.unpaired,
         absent,
         found.other_formats,
+        found.evidence,
     )
 
 

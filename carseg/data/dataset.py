@@ -106,6 +106,7 @@ class Dataset(Sequence[Sample]):
             label, labels without an image.
         broken: what ``verified(skip_bad=True)`` dropped (name to reason).
         other_formats: formats that recognise the folder too, where ``format`` was not named.
+        evidence: what the format was recognised by, where that was the labels' content, such as their colours; else "".
     """
 
     name: str
@@ -116,6 +117,7 @@ class Dataset(Sequence[Sample]):
     problems: dict[str, str] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
     other_formats: tuple[str, ...] = ()
+    evidence: str = ""
 
     def __len__(self) -> int:
         return len(self.samples)

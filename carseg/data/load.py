@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from carseg.data.formats import masks
 from carseg.data.formats._base import SPLITS, Found, Item, absolute
 from carseg.data.formats._class_files import Values, class_file
 from carseg.data.recognize import AUTO, StrPath, is_description, recognize
+from carseg.data.soft_edges import soft_values
 from carseg.errors import DataError
 from carseg.labels import IGNORE, LabelSet
 
@@ -86,9 +87,8 @@ def load_splits(
     for (split, part), ids in zip(parts.items(), tables, strict=True):
         table = value_table(ids)
         samples = tuple(Sample(record.name, record.image, record.label, table) for record in part.records)
-        datasets[split] = Dataset(
-            name, split, part.format, settled, samples, dict(part.problems), other_formats=part.others
-        )
+        known_by = {"other_formats": part.others, "evidence": part.evidence}
+        datasets[split] = Dataset(name, split, part.format, settled, samples, dict(part.problems), **known_by)
     if not any(len(dataset) or dataset.problems for dataset in datasets.values()):
         raise DataError(f"{folder} holds no images")
     return datasets
@@ -121,12 +121,29 @@ def _settle(
     else:
         values = _unnamed_values(folder, records)
         target, stated = None, set(values) != {0}
-    classes = [c for c in values.values() if c is not None]
-    if not stated and len(classes) <= 2 and masks.stores_binary(records):
-        if written and len(classes) == 1:
-            raise DataError(f"{folder} names one class, {classes[0]!r}, and its labels hold 0 and 255: name both")
-        values = {0: classes[0], IGNORE: classes[1] if len(classes) == 2 else "class_1"}
+    if not stated:
+        values = _matched(folder, records, values, written=written is not None)
     return settle_classes(name, [replace(part, values=values) for part in parts], target, mapping)
+
+
+def _matched(folder: Path, records: list[Item], values: Values, *, written: bool) -> Values:
+    """Return the classes of a list of names by stored value: their places, or 0 and 255 where labels hold only those.
+
+    Raises:
+        DataError: labels of 0 and 255 for one name, or other values that are soft edges.
+    """
+    classes = [c for c in values.values() if c is not None]
+    named = {*values, IGNORE}
+    seen = masks.scan_values(records[:1])  # which decides the usual case
+    if not (seen <= named and (1 in seen or len(classes) > 2)):
+        seen = masks.scan_values(records, limit=64)
+    if not seen <= named:
+        _refuse_soft_edges(folder, records, values)
+    if len(classes) > 2 or IGNORE not in seen or not seen <= {0, IGNORE}:
+        return values
+    if written and len(classes) == 1:
+        raise DataError(f"{folder} names one class, {classes[0]!r}, and its labels hold 0 and 255: name both")
+    return {0: classes[0], IGNORE: classes[1] if len(classes) == 2 else "class_1"}
 
 
 def _unnamed_values(folder: Path, records: list[Item]) -> Values:
@@ -140,13 +157,27 @@ def _unnamed_values(folder: Path, records: list[Item]) -> Values:
     low, high = min(seen), max(seen)
     if low < 0 or high > IGNORE:
         raise DataError(f"{folder} has label values {low}..{high}; they must lie in 0..{IGNORE}")
-    if IGNORE in stored and high > IGNORE // 2:
+    _refuse_soft_edges(folder, records)
+    if IGNORE in stored and high >= IGNORE // 2:
         example = json.dumps({"0": "background", f"{IGNORE}": "car"})
         raise DataError(
             f"{folder} has label values up to {high} beside {IGNORE}, soft edges or grey levels, which nothing "
             f"names: write labels.json, such as {example}, or save masks with hard edges"
         )
     return {value: f"{_UNNAMED}{value}" for value in sorted(seen)}
+
+
+def _refuse_soft_edges(folder: Path, records: list[Item], named: Collection[int] = ()) -> None:
+    """Raise DataError where values that nothing names are those of soft edges."""
+    soft, share = soft_values(masks.stored_labels(records, limit=32), named)
+    if soft:
+        listed = ", ".join(map(str, soft[:6])) + (f" and {len(soft) - 6} more" if len(soft) > 6 else "")
+        raise DataError(
+            f"{folder} has label values that lie along borders only, between those of classes: {listed}, {share:.1%} "
+            "of the pixels; these are soft edges, as resizing, antialiasing and JPEG leave them, so save the masks "
+            "with hard edges (threshold them, resize to the nearest neighbour), or, if they are classes, name all in "
+            "labels.json"
+        )
 
 
 def _values_of(labels: LabelSet) -> Values:

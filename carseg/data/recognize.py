@@ -127,7 +127,8 @@ def _say_what_else(folder: Path, parts: Mapping[str, Found]) -> None:
     """Log which format was taken, where others recognise the folder too: one line, however many splits there are."""
     others = dict.fromkeys(name for part in parts.values() for name in part.others)
     if others:
-        taken = " and ".join(dict.fromkeys(part.format for part in parts.values()))
+        why = dict.fromkeys(part.format + f" ({part.evidence})" * bool(part.evidence) for part in parts.values())
+        taken = " and ".join(why)
         listed = " or ".join(others)
         _log.warning("%s is read as %s, but could be %s: format= or --data-format says which", folder, taken, listed)
 

@@ -48,6 +48,7 @@ class Found:
         maps: class maps that apply unless the caller's differs, by the name of the label set asked for, "" for none.
         problems: images without a label and labels without an image, name to reason.
         others: formats that recognise the folder too, where the reader was not named.
+        evidence: what made the reader recognise it, where that was the content of labels and no name or class file.
     """
 
     format: str
@@ -57,6 +58,7 @@ class Found:
     maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
     others: tuple[str, ...] = ()
+    evidence: str = ""
 
 
 class Format(Protocol):

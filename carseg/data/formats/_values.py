@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,8 @@ class MaskFile:
         if (pixels == pixels[..., :1]).all():
             return pixels[..., 0]
         raise DataError(
-            f"the label {self.path} is coloured; put class_dict.csv (name,r,g,b) into the data set's folder"
+            f"the label {self.path} is coloured ({_some(map('#{:06x}'.format, np.unique(_pack(pixels))))}); put "
+            "class_dict.csv (name,r,g,b) into the data set's folder"
         )
 
 
@@ -45,7 +47,7 @@ class ColorFile:
         unknown = packed != table[values]
         if unknown.any():
             found, counts = np.unique(packed[unknown], return_counts=True)
-            listed = ", ".join(f"#{c:06x} ({n} pixels)" for c, n in zip(found[:8], counts[:8], strict=True))
+            listed = _some(f"#{color:06x} ({count} pixels)" for color, count in zip(found, counts, strict=True))
             raise DataError(f"the label {self.path} has colours of no class: {listed}")
         return values
 
@@ -94,6 +96,12 @@ def used_colors(path: Path) -> list[tuple[int, Color]]:
     palette = palette_of(path)
     used = np.unique(read_pixels(path)).tolist() if palette else []
     return [(i, (palette[3 * i], palette[3 * i + 1], palette[3 * i + 2])) for i in used if 3 * i + 2 < len(palette)]
+
+
+def _some(colors: Iterable[str]) -> str:
+    """Return the first of a label's colours as a text, and how many there are beside."""
+    first, more = (listed := list(colors))[:8], len(listed) - 8
+    return ", ".join(first) + (f" and {more} more: soft edges, or JPEG, have many" if more > 0 else "")
 
 
 def _pack(colors: np.ndarray) -> np.ndarray:

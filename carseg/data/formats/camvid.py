@@ -19,7 +19,7 @@ from carseg.errors import DataError
 from carseg.labels import CAMVID, CAMVID32, Color
 
 NAME = "camvid"
-LAYOUT = "label images in CamVid's colours, four or more, or train/ and trainannot/"
+LAYOUT = "label images in four or more of CamVid's colours and no class file, or train/ and trainannot/"
 
 _COLORS32: dict[str, Color] = {
     "animal": (64, 128, 64),
@@ -78,6 +78,8 @@ _MAPS32 = {"": _IGNORE_VOID, "camvid32": _IGNORE_VOID, "camvid": {**_TO_11, **_I
 _COLORS11 = [_COLORS32[parts[0]] for parts in _MADE_OF.values()]
 _PAVEMENT: Color = (60, 40, 222)
 _PALETTE11 = (*_COLORS11, _PAVEMENT, (0, 0, 0))
+_FEWEST = 4  # colours beside the void's; other palettes have a few of CamVid's
+_OF_VOC_TOO = {_COLORS32[name] for name in ("void", "building", "tree", "sky", "car", "archway", "sign_symbol")}
 _VALUES11 = {**dict(enumerate(CAMVID.classes)), 11: "pavement", 12: None}
 _SEGNET = {**dict(enumerate(CAMVID.classes)), 11: None}
 
@@ -85,8 +87,8 @@ _SEGNET = {**dict(enumerate(CAMVID.classes)), 11: None}
 def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:
     """Return the splits of labels in CamVid's colours, or of ``train/`` beside ``trainannot/`` with values 0..11.
 
-    A folder that has a class file for its values, or a colour table that lacks a colour of the 11 classes, is not
-    CamVid, though it looks like it. Nor are fewer than four colours without a table: other palettes have a few of them.
+    A folder that has a class file, or a colour table that lacks a colour of the 11 classes, is not CamVid, though it
+    looks like it. Nor, without a table, are few of its colours, or those alone that Pascal VOC's palette has too.
     """
     pairs = mask_folders(folder, images, annotations)
     listed = {split: label_files(*two) for split, two in pairs.items()}
@@ -94,11 +96,14 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
     colors = _colors(labels[:: max(1, len(labels) // 16)])
     if colors:
         written = color_table(folder)
-        told = {*written.values()} >= {*_COLORS11} if written else len(colors) > 3
+        several = len(colors - {_COLORS32["void"]}) >= _FEWEST and bool(colors - _OF_VOC_TOO)
+        told = {*written.values()} >= {*_COLORS11} if written else several and class_file(folder) is None
         is_camvid = colors <= {*_COLORS32.values(), _PAVEMENT} and told
+        evidence = f"all {len(colors)} colours of its labels are CamVid's"
     else:
         annot = all(masks.name.lower().endswith("annot") for _, masks in pairs.values())
         is_camvid = bool(labels) and annot and class_file(folder) is None
+        evidence = "its labels are called annot and no class file names their values"
     if not is_camvid:
         return None
     full = bool(colors - set(_PALETTE11))
@@ -112,7 +117,7 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
             lambda path: ColorFile(path, palette) if palette else MaskFile(path),
             MASK_ENDINGS,
         )
-        found[split] = Found(NAME, records, values, maps=_MAPS32 if full else {}, problems=problems)
+        found[split] = Found(NAME, records, values, maps=_MAPS32 if full else {}, problems=problems, evidence=evidence)
     return found
 
 

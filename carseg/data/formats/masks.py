@@ -12,7 +12,7 @@ or are one, NAME.jpg beside NAME_mask.png (_label.png, ...), as Roboflow exports
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from carseg.data.formats._base import (
 from carseg.data.formats._color_tables import color_table
 from carseg.data.formats._values import ColorFile, MaskFile, palette_of, used_colors
 from carseg.errors import DataError
-from carseg.labels import IGNORE, Color
+from carseg.labels import Color
 
 NAME = "masks"
 LAYOUT = "images/ and masks/ with label images (PNG) of the same names, or NAME.jpg and NAME_mask.png"
@@ -128,21 +128,17 @@ def _agree_on_colors(labels: list[Path]) -> None:
             )
 
 
+def stored_labels(records: list[Item], limit: int | None = None) -> Iterator[np.ndarray]:
+    """Yield the labels of these records as stored, or of ``limit`` of them at most; broken labels are skipped."""
+    step = -(-len(records) // limit) if limit else 1
+    for record in records[:: max(step, 1)]:
+        with suppress(DataError):  # verify() and check() name it
+            yield record.label.read(0, 0)
+
+
 def scan_values(records: list[Item], limit: int | None = None) -> set[int]:
     """Return the values stored in the labels of these records, or of ``limit`` of them; broken labels are skipped."""
-    step = max(1, len(records) // limit) if limit else 1
     values: set[int] = set()
-    for record in records[::step]:
-        try:
-            values.update(np.unique(record.label.read(0, 0)).tolist())
-        except DataError:
-            continue  # verify() and check() name it
+    for label in stored_labels(records, limit):
+        values.update(np.unique(label).tolist())
     return values
-
-
-def stores_binary(records: list[Item]) -> bool:
-    """Return True if the labels hold nothing but 0 and 255, as far as a sample of them tells."""
-    if 1 in scan_values(records[:1]):  # the usual case, decided by one file
-        return False
-    values = scan_values(records, limit=64)
-    return IGNORE in values and values <= {0, IGNORE}
