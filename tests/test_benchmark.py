@@ -16,7 +16,7 @@ import carseg
 from carseg.benchmarking import timing
 from carseg.benchmarking.page import write_benchmark_page
 from carseg.benchmarking.rows import KEYS, compare_rows, failures, parse_limits, read_rows
-from carseg.benchmarking.tables import ROW_FORMATS, format_differences, format_rows
+from carseg.benchmarking.tables import ROW_FORMATS, format_classes, format_differences, format_rows
 from carseg.errors import DataError, OptionError, UnknownNameError
 from carseg.hub.create import create_model
 
@@ -257,6 +257,27 @@ def test_rows_are_read_from_lines_and_lists(rows, tmp_path):
     path.write_text('{"miou": 0.5}')
     with pytest.raises(DataError, match="'model' is missing"):
         read_rows(path)
+
+
+def test_it_is_said_where_classes_are_matched_by_place(hub, data, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(module("benchmarking.benchmark"), "_measure", lambda job, report: ({}, None))
+    carseg.benchmark("doors", data, hub=str(hub), **QUICK)
+    assert f"{data} names no classes: the values of its labels are matched" in caplog.text
+    caplog.clear()
+    index_folder(tmp_path, ["a"])
+    (tmp_path / "classes.txt").write_text("\n".join(LABELS.classes))
+    carseg.benchmark("doors", tmp_path, hub=str(hub), **QUICK)
+    assert caplog.text == ""
+
+
+def test_the_iou_of_each_class_is_a_table(rows):
+    assert format_classes(rows[1:]) == ""
+    lines = [line.split() for line in format_classes(rows).splitlines()]
+    assert lines[0] == ["IoU", "doors"]
+    assert lines[1:] == [[name, f"{iou:.4f}"] for name, iou in rows[0]["per_class"].items()]
+    bare = rows[0] | {"model": "bare", "per_class": {"background": 1.0, "door": None}}
+    assert "bare" in format_classes([rows[0], bare]).split("\n\n")[1]  # other classes, another table
+    assert "over one class, background" in format_rows([bare], "table")
 
 
 def test_merged_classes_count_as_one(hub, data):

@@ -52,6 +52,16 @@ def same(one: Scores, other: Scores) -> bool:
     return repr(one) == repr(other)  # NaN equals NaN there
 
 
+def test_a_single_class_is_said_beside_its_miou(
+    model: Segmenter, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mask = draw_mask(0, classes=4)
+    save(tmp_path / "bare" / "images" / "a.png", np.array(COLORS, np.uint8)[mask])
+    save(tmp_path / "bare" / "masks" / "a.png", mask * 0)
+    carseg.evaluate(model, carseg.data.load(tmp_path / "bare", labels=LABELS))
+    assert f"bare holds one class only, {LABELS.classes[0]}" in caplog.text
+
+
 def test_the_figures_are_those_of_what_predict_gives(model: Segmenter, data: Dataset) -> None:
     scores = carseg.evaluate(model, data)
     truth = np.concatenate([sample.load()[1].ravel() for sample in data])

@@ -126,6 +126,16 @@ def test_a_resumed_run_knows_its_classes(data: Path, tmp_path: Path) -> None:
         finetune(NETWORK, data, run, mapping={"ground": "road"}, resume=True)
 
 
+def test_what_the_labels_lack_is_said_before_a_training(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (data / "classes.txt").write_text("ground\nleft_door\nright_door\nhood\n")
+    monkeypatch.setattr(module("training.finetune"), "fit", lambda *_, **__: sys.exit("it begins"))
+    with pytest.raises(SystemExit, match="it begins"):
+        finetune(NETWORK, data, tmp_path / "run", config=QUICK)
+    assert "no training image holds hood, nor does any other" in caplog.text
+
+
 def test_classes_of_an_open_data_set_are_not_given_again(data: Path, tmp_path: Path) -> None:
     for classes in ({"mapping": {"ground": "floor"}}, {"labels": "bdd"}):
         with pytest.raises(OptionError, match="open the data set with them"):

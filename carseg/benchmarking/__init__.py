@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from carseg.benchmarking.benchmark import benchmark, environment
 from carseg.benchmarking.rows import Row, compare_rows, failures, parse_limits, read_rows
-from carseg.benchmarking.tables import format_differences, format_rows
+from carseg.benchmarking.tables import format_classes, format_differences, format_rows
 
 __all__ = [
     "Row",
@@ -12,6 +12,7 @@ __all__ = [
     "compare_rows",
     "environment",
     "failures",
+    "format_classes",
     "format_differences",
     "format_rows",
     "parse_limits",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import logging
 import os
 import platform
 import subprocess
@@ -39,6 +40,8 @@ REPORT = "report.html"
 _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "openvino", "onnxruntime")
 # The worker imports from where this process does, whatever folder it is started in.
 _START = "import sys; sys.path[:] = {path!r}; from carseg.benchmarking.worker import main; main()"
+
+_log = logging.getLogger("carseg")
 
 BenchmarkProgress = Callable[[str, str, int, int], None]  # (model, stage, done, of how many)
 
@@ -179,9 +182,15 @@ def _chosen(
         if split or mapping or merge or data_format != "auto":
             raise OptionError("data_format, split, mapping and merge are about data: name it")
         return {"data": None, "data_format": data_format, "split": None, "mapping": {}, "merge": {}}, None
-    from carseg.data import absolute, recognize
+    from carseg.data import absolute, names_classes, recognize
 
     parts = recognize(data, format=data_format)
+    if not names_classes(data, parts):
+        _log.warning(
+            "%s names no classes: the values of its labels are matched to the classes of each model by place, 0 is the "
+            "first, and not by name; classes.txt in the folder would name them",
+            data,
+        )
     split = split or next((name for name in ("test", "val") if name in parts), None)
     chosen: dict[str, Any] = {"data": str(absolute(data)), "data_format": data_format, "split": split}
     chosen |= {"mapping": dict(mapping or {}), "merge": dict(merge or {})}

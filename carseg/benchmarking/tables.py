@@ -26,6 +26,20 @@ def format_rows(rows: Sequence[Row], form: str = "table") -> str:
     return _format(rows, form, KEYS, columns(rows))
 
 
+def format_classes(rows: Sequence[Row]) -> str:
+    """Return the IoU of each class, one table for each list of classes: a line per class, a column per model.
+
+    A class that the labels lack has none; "" where no row has quality.
+    """
+    scored = [row for row in rows if row["per_class"]]
+    tables = []
+    for classes in dict.fromkeys(tuple(row["per_class"]) for row in scored):
+        group = [row for row in scored if tuple(row["per_class"]) == classes]
+        lines = ([name, *(FIGURES["miou"].text(row["per_class"][name]) or "-" for row in group)] for name in classes)
+        tables.append([["IoU", *(row["model"] for row in group)], *lines])
+    return "\n".join(map(_table, tables))
+
+
 def format_differences(differences: Sequence[dict[str, Any]], form: str = "table") -> str:
     """Return the differences of ``carseg.benchmarking.compare_rows`` in one of ``ROW_FORMATS``.
 
@@ -68,7 +82,11 @@ def _cell(figure: Figure, row: Row) -> str:
 
 
 def _miou(row: Row) -> str:
-    return "" if row["miou"] is None else "{:.4f} ({:.3f} to {:.3f})".format(row["miou"], *row["miou_ci"])
+    if row["miou"] is None:
+        return ""
+    measured = [name for name, iou in (row["per_class"] or {}).items() if iou is not None]
+    alone = f" over one class, {measured[0]}" if len(measured) == 1 else ""
+    return "{:.4f} ({:.3f} to {:.3f})".format(row["miou"], *row["miou_ci"]) + alone
 
 
 def _format(rows: Sequence[Row], form: str, keys: Iterable[str], shown: list[Column]) -> str:

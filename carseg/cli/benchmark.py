@@ -117,10 +117,12 @@ def benchmark(
 
 def _print(rows: list[Row], earlier: list[Row] | None, file: Path | None, format: Form) -> None:
     """Print the rows, or what differs from earlier ones, which a file holds."""
-    from carseg.benchmarking import compare_rows, format_differences, format_rows
+    from carseg.benchmarking import compare_rows, format_classes, format_differences, format_rows
 
     if earlier is None:
         text = format_rows(rows, format)
+        classes = format_classes(rows) if format is Form.table else ""
+        text += f"\n{classes}" if classes else ""
     else:
         differences = compare_rows(rows, earlier)
         text = format_differences(differences, format)

@@ -98,8 +98,7 @@ def _report(findings: Findings) -> Iterator[str]:
             more = ["..."] if len(figures.near_duplicates) > 5 else []
             yield f"{len(figures.near_duplicates)} pairs show nearly the same: {', '.join([*first, *more])}"
     yield ""
-    if findings.absent:
-        yield f"no label holds: {', '.join(findings.absent)}"
+    yield from findings.warnings
     if findings.unpaired:
         yield f"a side without its counterpart, so that flips give the wrong side: {', '.join(findings.unpaired)}"
     if findings.problems:

@@ -126,7 +126,10 @@ def _describe_end(best: Path) -> None:
     from carseg.hub import CONFIG, read_config
 
     echo(str(best))
-    reached = "".join(f"; validation mIoU {m.miou:.3f}" for m in read_config(best / CONFIG).metrics)
+    reached = ""
+    for metric in read_config(best / CONFIG).metrics:
+        measured = [name for name, iou in metric.per_class.items() if iou is not None]
+        reached += f"; validation mIoU {metric.miou:.3f}" + f" over one class, {measured[0]}" * (len(measured) == 1)
     err(f"carseg: done{reached}; {best.parent / 'report.html'} shows how it went")
     err(f"carseg: try `carseg predict IMAGE --model {best}`")
 

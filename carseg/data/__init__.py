@@ -10,10 +10,11 @@ from carseg.data.check import Findings, Problem, SplitFindings, check
 from carseg.data.classes import parse_mapping
 from carseg.data.concat import concat, remap_classes, subsample
 from carseg.data.convert import convert
+from carseg.data.coverage import class_warnings
 from carseg.data.dataset import Dataset, Label, Sample
 from carseg.data.formats._base import Found, absolute
 from carseg.data.formats.coco import coco_document
-from carseg.data.load import load, load_splits
+from carseg.data.load import load, load_splits, names_classes
 from carseg.data.near_duplicates import fingerprint, near_duplicate_groups
 from carseg.data.recognize import recognize
 from carseg.data.split import hold_out_runs, split_train_val
@@ -35,6 +36,7 @@ __all__ = [
     "build_cache",
     "cache_bytes",
     "check",
+    "class_warnings",
     "coco_document",
     "concat",
     "convert",
@@ -44,6 +46,7 @@ __all__ = [
     "load_resized",
     "load_splits",
     "load_unlabeled",
+    "names_classes",
     "near_duplicate_groups",
     "parse_augmentation",
     "parse_mapping",

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from carseg.data.coverage import coverage_warnings
 from carseg.data.dataset import Sample
 from carseg.data.load import load_splits
 from carseg.data.near_duplicates import fingerprint, near_duplicate_pairs
@@ -73,6 +74,7 @@ class Findings:
         problems: what is wrong, by split and name.
         unpaired: classes of a left or right side that have no counterpart: flips give them the wrong side.
         absent: classes that no readable label holds.
+        warnings: what a training could not learn, or a figure not measure, one sentence each; see ``class_warnings``.
         other_formats: formats that recognise the folder too, where ``format`` was not named.
         evidence: what the format was recognised by, where that was the labels' content, such as their colours; else "".
     """
@@ -84,12 +86,13 @@ class Findings:
     problems: tuple[Problem, ...]
     unpaired: tuple[str, ...]
     absent: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
     other_formats: tuple[str, ...] = ()
     evidence: str = ""
 
     @property
     def ok(self) -> bool:
-        """True if nothing is wrong; unpaired and absent classes are no errors."""
+        """True if nothing is wrong; warnings, unpaired and absent classes are no errors."""
         return not self.problems
 
     def to_dict(self) -> dict[str, Any]:
@@ -145,6 +148,11 @@ def check(
     found = next(iter(datasets.values()))
     seen = np.sum([figures.class_pixels for figures in splits.values()], axis=0)
     absent = tuple(c for c, pixels in zip(found.labels.classes, seen, strict=True) if not pixels)
+    held = {
+        split: np.flatnonzero(figures.class_images).tolist()
+        for split, figures in splits.items()
+        if any(figures.class_pixels) or figures.ignored_pixels
+    }
     return Findings(
         str(Path(path)),
         found.format,
@@ -153,6 +161,7 @@ def check(
         tuple(problems),
         found.labels.unpaired,
         absent,
+        tuple(coverage_warnings(found.labels, held)),
         found.other_formats,
         found.evidence,
     )

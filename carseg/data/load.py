@@ -11,7 +11,7 @@ from carseg.data.classes import known_labels, settle_classes
 from carseg.data.dataset import Dataset, Sample, value_table
 from carseg.data.formats import masks
 from carseg.data.formats._base import SPLITS, Found, Item, absolute
-from carseg.data.formats._class_files import Values, class_file
+from carseg.data.formats._class_files import ClassFile, Values, class_file
 from carseg.data.recognize import AUTO, StrPath, is_description, recognize
 from carseg.data.soft_edges import soft_values
 from carseg.errors import DataError
@@ -94,10 +94,25 @@ def load_splits(
     return datasets
 
 
+def names_classes(path: StrPath, parts: Mapping[str, Found]) -> bool:
+    """Return True if a folder says which class a stored value is; in others values mean places of a label set.
+
+    Args:
+        path: what ``load`` reads.
+        parts: what ``recognize`` returned for it.
+    """
+    return all(part.values is not None for part in parts.values()) or _class_file(root_of(path)) is not None
+
+
 def root_of(path: StrPath) -> Path:
     """Return the folder or the file that ``load`` reads: YOLO's ``data.yaml`` stands for its folder."""
     place = absolute(path)
     return place.parent if is_description(place) else place
+
+
+def _class_file(place: Path) -> ClassFile | None:
+    """Return the class file of a folder, or of that in which a file lies."""
+    return class_file(place if place.is_dir() else place.parent)
 
 
 def _settle(
@@ -107,7 +122,7 @@ def _settle(
 
     Folders without class names get them from a class file or from ``known``.
     """
-    written = class_file(folder if folder.is_dir() else folder.parent)
+    written = _class_file(folder)
     if all(part.values is not None for part in parts):
         # A whole label set may lie beside the data, as convert writes it.
         own = written.labels if written and not mapping else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     import torch
 
     from carseg.architectures import Network
+
+_log = logging.getLogger("carseg")
 
 Progress = Callable[[int, int], None]  # (done, of how many)
 
@@ -57,6 +61,9 @@ def evaluate(
             f"no pixel of the {len(dataset)} images of {_name(dataset)} has a label, so nothing can be measured: "
             "evaluate on labelled images"
         )
+    measured = [name for name, iou in scores.per_class.items() if not math.isnan(iou)]
+    if len(measured) == 1:
+        _log.warning("%s holds one class only, %s: its mIoU is the IoU of that alone", _name(dataset), measured[0])
     return scores
 
 

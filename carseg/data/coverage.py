@@ -1,0 +1,80 @@
+"""Classes that labels lack: what a network cannot learn from them, or a figure not measure."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from carseg.data.dataset import Dataset, Sample
+from carseg.errors import CarsegError
+from carseg.labels import IGNORE, LabelSet
+
+
+def class_warnings(train: Dataset, val: Dataset | None = None) -> list[str]:
+    """Return what to say of classes before a training on these images, one sentence each; [] where nothing is wrong.
+
+    Labels are read until every class has been seen; those that cannot be read are passed over.
+
+    Args:
+        train: the images to learn from.
+        val: those that choose the best state, under the same label set.
+    """
+    seen = {"train": _seen(train)}
+    if val is not None:
+        seen["val"] = _seen(val)
+    return coverage_warnings(train.labels, seen)
+
+
+def coverage_warnings(labels: LabelSet, seen: Mapping[str, Collection[int]]) -> list[str]:
+    """Return the sentences of ``class_warnings`` from the label ids that occur in each split.
+
+    Args:
+        labels: names of the label ids.
+        seen: label ids by split; where there is neither "train" nor "", nothing is said of what cannot be learned.
+    """
+    sentences = []
+    learned = seen.get("train", seen.get(""))
+    if learned is not None:
+        missing = [label for label in range(len(labels)) if label not in learned]
+        nowhere = [labels.classes[i] for i in missing if not any(i in ids for ids in seen.values())]
+        if nowhere:
+            sentences.append(
+                f"no training image holds {', '.join(nowhere)}, nor does any other: no network learns what it never "
+                "sees"
+            )
+        for split, ids in seen.items():
+            only = [labels.classes[i] for i in missing if i in ids]
+            if only:
+                sentences.append(
+                    f"no training image holds {', '.join(only)}, but images of {split} do: no network learns what it "
+                    "never sees, and those pixels count as wrong; move some of the images, or merge the class"
+                )
+    for split, ids in seen.items():
+        if len(ids) < 2:
+            of = f" of {split}" if split else ""
+            held = f"one class only, {labels.classes[next(iter(ids))]}" if ids else "no class at all"
+            sentences.append(f"the labels{of} hold {held}: there is nothing to tell apart, and a mIoU says nothing")
+    return sentences
+
+
+def _seen(dataset: Dataset) -> set[int]:
+    """Return the label ids that occur; nothing more is read once all have."""
+    seen: set[int] = set()
+    with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:  # decoders work outside the interpreter lock
+        for ids in pool.map(_label_ids, dataset.samples):
+            seen |= ids
+            if len(seen) == len(dataset.labels):
+                pool.shutdown(cancel_futures=True)
+                break
+    return seen
+
+
+def _label_ids(sample: Sample) -> set[int]:
+    try:
+        mask = sample.load()[1]
+    except CarsegError:
+        return set()
+    return {*np.flatnonzero(np.bincount(mask.ravel())).tolist()} - {IGNORE}
