@@ -226,6 +226,25 @@ def test_more_categories_than_a_label_takes_are_refused(folder: Path) -> None:
         carseg.data.load(folder)
 
 
+def test_images_that_the_file_of_another_split_lists_are_no_problem(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        save(tmp_path / "images" / f"{name}.png", np.zeros((40, 40, 3), np.uint8))
+    for split, file in (("train", "a.png"), ("val", "b.png")):
+        write_coco(tmp_path / f"{split}.json", [note(1, 1, [square(2, 2, 10)], 100)], {1: "door"}, (file,))
+    splits = carseg.data.load_splits(tmp_path)
+    assert {split: [sample.name for sample in data] for split, data in splits.items()} == {"train": ["a"], "val": ["b"]}
+    assert [list(data.problems) for data in splits.values()] == [["c"], []]
+
+
+def test_an_image_whose_id_is_anothers_too_is_not_called_unlisted(folder: Path) -> None:
+    save(folder / "images" / "b.png", np.zeros((40, 40, 3), np.uint8))
+    file = folder / "annotations.json"
+    write_coco(file, [note(1, 1, [square(2, 2, 10)], 100)], {1: "door"}, ("a.png", "b.png"))
+    file.write_text(file.read_text().replace('"id": 2, "file', '"id": 1, "file'))
+    problems = carseg.data.load(folder).problems
+    assert ["the id 1 to several images" in why for why in problems.values()] == [True, True]
+
+
 @pytest.mark.parametrize("area", [None, 0, -3, math.nan, "unknown", "missing"])
 def test_an_area_that_is_not_stated_is_that_of_the_pixels(folder: Path, area: Any) -> None:
     drawn = np.zeros((40, 40), bool)
@@ -264,6 +283,14 @@ def test_ids_of_images_and_categories_may_be_texts(folder: Path) -> None:
     dataset = carseg.data.load(folder)
     assert dataset.labels.classes == ("background", "door", "mirror", "lamp")
     assert np.bincount(dataset[0].load()[1].ravel()).tolist() == [1475, 0, 100, 25]
+
+
+@pytest.mark.parametrize("ring", [[2, 2, 12, 2], [2, 2], []])
+def test_points_of_no_polygon_cover_nothing_if_nothing_is_meant(folder: Path, ring: list[float]) -> None:
+    write_coco(folder / "annotations.json", [note(1, 1, [ring], 0)], {1: "door"})
+    assert not carseg.data.load(folder).verified()[0].load()[1].any()
+    write_coco(folder / "annotations.json", [note(1, 1, [ring], 0) | {"bbox": [2, 2, 10, 7]}], {1: "door"})
+    assert "outline what it shall hold" in carseg.data.load(folder).verify()["a"]
 
 
 def test_a_rectangle_of_two_points_is_refused(folder: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from carseg.data.formats._documents import brief, finite
+from carseg.data.formats._documents import finite
 from carseg.data.formats._rasterize import blank
 from carseg.errors import DataError, MissingExtraError
 from carseg.masks import rle
@@ -91,23 +91,29 @@ def covered(segmentation: Any, height: int, width: int, extent: float | None = N
         ValueError: it is neither polygons nor run lengths, run lengths of another size, or a mere box.
     """
     if isinstance(segmentation, Mapping):
-        size = rle.size(segmentation)
-        if size != (height, width):
-            raise ValueError(f"has run lengths for {brief(size[1])}x{brief(size[0])} pixels, not {width}x{height}")
-        return rle.decode(segmentation)
-    if not segmentation or segmentation == [[]]:
-        if extent is None or extent > _SPECK:
-            has = "no polygon" if extent is None else "a box, not a polygon"
+        return _decode(segmentation, height, width)
+    rings = _rings(segmentation or [])
+    if not rings:
+        points = any(segmentation or ())
+        if (extent is None and not points) or (extent is not None and extent > _SPECK):
+            has = "a polygon of less than three points" if points else "a box, not a polygon"
             raise ValueError(f"has {has}: outline what it shall hold")
         return np.zeros((height, width), dtype=bool)
-    rings = _rings(segmentation)
     try:
         from pycocotools import mask as pycocotools
     except ImportError:
         raise MissingExtraError("pycocotools", "coco", "reading COCO polygons") from None
-    if not rings:
-        return np.zeros((height, width), dtype=bool)
     return rle.decode(pycocotools.merge(pycocotools.frPyObjects(rings, height, width)))
+
+
+def _decode(encoding: Mapping[str, Any], height: int, width: int) -> np.ndarray:
+    try:
+        size = rle.size(encoding)
+        if size != (height, width):  # before a mask of that size is made
+            raise ValueError(f"has run lengths for {size[1]}x{size[0]} pixels, not {width}x{height}")
+        return rle.decode(encoding)
+    except DataError as error:
+        raise ValueError(f"has a segmentation that is {error}") from None
 
 
 def _rings(segmentation: Any) -> list[list[float]]:
@@ -116,7 +122,10 @@ def _rings(segmentation: Any) -> list[list[float]]:
         raise ValueError("has a segmentation that is neither polygons, [[x, y, x, y, ...], ...], nor run lengths")
     rings, length = [], 0.0
     for written in segmentation:
-        ring = [finite(side) for side in written]
+        try:
+            ring = [finite(side) for side in written]
+        except ValueError as error:
+            raise ValueError(f"has a polygon in which {error}") from None
         if len(ring) % 2:
             raise ValueError(f"has a polygon of {len(ring)} numbers, an x without its y")
         if any(abs(side) > _FARTHEST for side in ring):

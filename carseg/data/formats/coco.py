@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -31,13 +32,12 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
         chosen = _of_instances(list(parsed))
         splits = {_split_of(path.stem): path for path in chosen}
         if len(chosen) == 1:
-            return {"": _found(chosen[0], parsed[chosen[0]], images)}
+            return _splits({"": chosen[0]}, parsed, images)
         if len(splits) < len(chosen) or (chosen and "" in splits):
             names = ", ".join(path.name for path in chosen)
             raise DataError(f"{place} holds several COCO files ({names}); open one of them instead of the folder")
         if chosen:
-            ordered = sorted(splits, key=SPLIT_ORDER.index)
-            return {split: _found(splits[split], parsed[splits[split]], images) for split in ordered}
+            return _splits({split: splits[split] for split in sorted(splits, key=SPLIT_ORDER.index)}, parsed, images)
     return None
 
 
@@ -62,10 +62,27 @@ def read_file(path: Path, images: Path | None = None) -> Found:
     data = _parse(path)
     if data is None:
         raise DataError(f"{path} is no COCO file: it needs 'images', 'annotations' and 'categories'")
-    return _found(path, data, images)
+    return _splits({"": path}, {path: data}, images)[""]
 
 
-def _found(path: Path, data: Mapping[str, Any], image_root: Path | None) -> Found:
+def _splits(
+    files: Mapping[str, Path], parsed: Mapping[Path, Mapping[str, Any]], image_root: Path | None
+) -> dict[str, Found]:
+    """Return the split of each file; the first has as problems the images beside the files that none of them lists."""
+    found, listed = {}, set()
+    for split, path in files.items():
+        found[split], images = _found(path, parsed[path], image_root)
+        listed |= images
+    first, path = next(iter(files.items()))
+    # Other files may list the rest of a given folder.
+    beside = {} if image_root else images_below(path.parent / "images")
+    names = " or ".join(path.name for path in files.values())
+    loose = {name: f"the image {image} is not in {names}" for name, image in beside.items() if image not in listed}
+    return found | {first: replace(found[first], problems={**found[first].problems, **loose})}
+
+
+def _found(path: Path, data: Mapping[str, Any], image_root: Path | None) -> tuple[Found, set[Path]]:
+    """Return the images of a COCO file's content, and the files of all that it lists."""
     try:
         values, stored, empty = read_categories(list_of(data, "categories"), path.parent)
         shapes = read_annotations(list_of(data, "annotations"), stored)
@@ -95,13 +112,7 @@ def _found(path: Path, data: Mapping[str, Any], image_root: Path | None) -> Foun
     if orphans:
         some = ", ".join(sorted(map(brief, orphans))[:3])
         problems[path.name] = f"{path} has annotations of images that it does not list: image_id {some}"
-    used = {record.image for record in records}
-    # Other files may list the rest of a given folder.
-    beside = {} if image_root else images_below(path.parent / "images")
-    for name, image in beside.items():
-        if image not in used:
-            problems[name] = f"the image {image} is not in {path.name}"
-    return Found(NAME, records, values, problems=problems)
+    return Found(NAME, records, values, problems=problems), {*images.values()}
 
 
 def _name(file: str) -> str:
