@@ -87,8 +87,16 @@ def load_splits(
     for (split, part), ids in zip(parts.items(), tables, strict=True):
         table = value_table(ids)
         samples = tuple(Sample(record.name, record.image, record.label, table) for record in part.records)
-        known_by = {"other_formats": part.others, "evidence": part.evidence}
-        datasets[split] = Dataset(name, split, part.format, settled, samples, dict(part.problems), **known_by)
+        datasets[split] = Dataset(
+            name,
+            split,
+            part.format,
+            settled,
+            samples,
+            dict(part.problems),
+            other_formats=part.others,
+            evidence=part.evidence,
+        )
     if not any(len(dataset) or dataset.problems for dataset in datasets.values()):
         raise DataError(f"{folder} holds no images")
     return datasets
