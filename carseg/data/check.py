@@ -148,11 +148,6 @@ def check(
     found = next(iter(datasets.values()))
     seen = np.sum([figures.class_pixels for figures in splits.values()], axis=0)
     absent = tuple(c for c, pixels in zip(found.labels.classes, seen, strict=True) if not pixels)
-    held = {
-        split: np.flatnonzero(figures.class_images).tolist()
-        for split, figures in splits.items()
-        if any(figures.class_pixels) or figures.ignored_pixels
-    }
     return Findings(
         str(Path(path)),
         found.format,
@@ -161,10 +156,17 @@ def check(
         tuple(problems),
         found.labels.unpaired,
         absent,
-        tuple(coverage_warnings(found.labels, held)),
+        _warnings(found.labels, splits),
         found.other_formats,
         found.evidence,
     )
+
+
+def _warnings(labels: LabelSet, splits: Mapping[str, SplitFindings]) -> tuple[str, ...]:
+    """Return what to say of classes, from the splits of which any label could be read."""
+    readable = {split: each for split, each in splits.items() if any(each.class_pixels) or each.ignored_pixels}
+    seen = {split: np.flatnonzero(each.class_images).tolist() for split, each in readable.items()}
+    return tuple(coverage_warnings(labels, seen))
 
 
 def _near_duplicates(
