@@ -7,17 +7,30 @@ so; ``skip_bad`` has to read them all.
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Mapping
 
-from carseg.data import Dataset, concat, hold_out_runs, load_splits, load_unlabeled, split_train_val, subsample
+from carseg._env import rank
+from carseg.data import (
+    Dataset,
+    class_warnings,
+    concat,
+    hold_out_runs,
+    load_splits,
+    load_unlabeled,
+    split_train_val,
+    subsample,
+)
 from carseg.errors import DataError, OptionError
 from carseg.labels import LabelSet
 from carseg.training.config import TrainingConfig
 
 WHOLE = 10_000
 SAMPLE = 1_000
+
+_log = logging.getLogger("carseg")
 
 
 def open_splits(
@@ -50,7 +63,17 @@ def open_splits(
     elif config.val_fraction:
         split = split_train_val if len(train) <= WHOLE else hold_out_runs
         train, val = split(train, config.val_fraction, config.seed)
+    _say_what_lacks(train, val)
     return (train if more is None else concat([train, _verified(more, config)])), val
+
+
+def _say_what_lacks(train: Dataset, val: Dataset | None) -> None:
+    """Log, in the process that writes to the terminal, which classes the labels lack; of many, ``WHOLE`` are read."""
+    if rank() != 0:
+        return
+    some = f", as far as {WHOLE} of the images tell" if max(len(train), len(val or ())) > WHOLE else ""
+    for sentence in class_warnings(subsample(train, WHOLE), None if val is None else subsample(val, WHOLE)):
+        _log.warning("%s%s", sentence, some)
 
 
 def _verified(dataset: Dataset, config: TrainingConfig) -> Dataset:
