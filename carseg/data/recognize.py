@@ -102,7 +102,7 @@ def _read_file(file: Path, form: Format, images: StrPath | None, annotations: St
     if form is yolo:
         described = yolo.read(file.parent, image_root, note_root, chosen=file)
         if not described:
-            raise DataError(f"{file} names no classes, or no folders of images and labels/*.txt")
+            raise DataError(f"{file} names no classes, or no folders of images and labels that are there")
         return described
     found = arrays.read(file)
     if not found:
@@ -119,7 +119,10 @@ def _ask(
         found = _read(form, folder, *places)
         if found:
             others = _fitting(folder, forms[number:], *places)
-            return {split: replace(part, others=others) for split, part in found.items()}
+            return {
+                split: replace(part, others=tuple(name for name in others if name != part.format))
+                for split, part in found.items()
+            }
     return {}
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from carseg.data.formats._base import SPLITS, filled_lines, folders_like_splits
+from carseg.data.formats._documents import class_name, load_json, load_yaml
 from carseg.errors import DataError
 from carseg.labels import IGNORE, LabelSet, label_set, plain_name
 
@@ -57,16 +57,15 @@ def class_file(folder: Path) -> ClassFile | None:
     path = next((file for file in files if file.is_file()), None)
     if path is None:
         return None
+    data = load_json(path) if path.suffix == ".json" else _masks_names(path) if path.suffix == ".yaml" else None
     try:
-        text = path.read_text("utf-8-sig")  # Windows' editors begin a file with a mark
         if path.suffix == ".txt":
-            names = filled_lines(text)
+            names = filled_lines(path.read_text("utf-8-sig"))  # Windows' editors begin a file with a mark
             return ClassFile(_values(enumerate(names, start=-1 if names[:1] == ["__ignore__"] else 0)), stated=False)
         if path.suffix == ".csv":
-            rows = [line.partition(",") for line in filled_lines(text)[1:]]
+            rows = [line.partition(",") for line in filled_lines(path.read_text("utf-8-sig"))[1:]]
             return ClassFile(_values((int(value), name.strip()) for value, _, name in rows))
-        data = _masks_names(text) if path.suffix == ".yaml" else json.loads(text)
-        if data is None:
+        if data is None and path.suffix == ".yaml":
             return None
         if isinstance(data, dict) and "categories" in data:
             return None  # a COCO file, to which FiftyOne gives this name
@@ -76,23 +75,19 @@ def class_file(folder: Path) -> ClassFile | None:
         if isinstance(data, list):
             return ClassFile(_values(enumerate(data)), stated=False)
         return ClassFile(_values((int(value), name) for value, name in data.items()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(f"{path} is no valid class file: {error}") from None
 
 
-def _masks_names(text: str) -> Any:
+def _masks_names(path: Path) -> Any:
     """Return the names of a ``data.yaml`` about label images, None for one about polygons."""
-    import yaml  # type: ignore[import-untyped]  # comes with timm and huggingface-hub
-
-    try:
-        described = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(error) from None
+    described = load_yaml(path)
     return described.get("names") if isinstance(described, dict) and "masks_dir" in described else None
 
 
 def _values(pairs: Iterable[tuple[int, Any]]) -> Values:
-    values: Values = {v: None if plain_name(str(name)) == "ignore" else str(name) for v, name in pairs if v >= 0}
+    named = {value: class_name(name, f"the name of {value}") for value, name in pairs if value >= 0}
+    values: Values = {value: None if plain_name(name) == "ignore" else name for value, name in named.items()}
     if not values or max(values) > IGNORE:
         raise ValueError(f"it must name values in 0..{IGNORE}")
     return values
