@@ -9,10 +9,10 @@ import pytest
 
 import carseg.data
 from carseg.data.load import load_splits
-from carseg.errors import DataError
+from carseg.errors import DataError, OptionError
 from carseg.labels import IGNORE
 
-from drawn_data import SQUARE, SQUARE_MASK, save
+from drawn_data import SQUARE, SQUARE_MASK, index_folder, save
 
 
 def yolo_line(label: int, points: list[tuple[float, float]]) -> str:
@@ -300,3 +300,23 @@ def test_keypoints_are_no_outlines(tmp_path: Path) -> None:
     (tmp_path / "data.yaml").write_text("train: images\nkpt_shape: [2, 2]\nnames: [door]\n")
     with pytest.raises(DataError, match=r"data\.yaml describes keypoints \(kpt_shape\)"):
         carseg.data.load(tmp_path)
+
+
+def test_images_without_a_text_file_are_background_where_the_caller_says_so(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "images" / "train", "b")
+    for name in ("train/a", "val/c"):
+        save(tmp_path / "images" / f"{name}.jpg", np.zeros((48, 64, 3), np.uint8))
+    (tmp_path / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [door]\n")
+    found = load_splits(tmp_path)
+    assert {split: list(dataset.problems) for split, dataset in found.items()} == {"train": ["a"], "val": ["c"]}
+    assert "background_images=True, or carseg data convert --background-images" in found["train"].problems["a"]
+    found = load_splits(tmp_path, background_images=True)
+    assert {split: [s.name for s in dataset] for split, dataset in found.items()} == {"train": ["a", "b"], "val": ["c"]}
+    assert not any(dataset.problems for dataset in found.values())
+    assert not found["train"][0].load()[1].any()
+
+
+def test_images_without_a_label_image_are_never_background(tmp_path: Path) -> None:
+    index_folder(tmp_path, ["a"])
+    with pytest.raises(OptionError, match=r"background_images is for .* yolo and labelme, not for masks"):
+        carseg.data.load(tmp_path, background_images=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from carseg.data.dataset import Sample
+from carseg.data.dataset import Dataset, Sample
 from carseg.data.load import load_splits
 from carseg.data.near_duplicates import fingerprint, near_duplicate_pairs
 from carseg.errors import CarsegError, MissingExtraError
@@ -107,6 +107,8 @@ def check(
     annotations: str | os.PathLike[str] | None = None,
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
+    background_images: bool = False,
+    line_width: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Findings:
     """Return what is wrong with a data set, after reading every image and label of every split once.
@@ -119,7 +121,16 @@ def check(
         DataError: the folder cannot be recognised, or its classes do not fit; broken files are findings, not errors.
         MissingExtraError: the labels are COCO polygons and pycocotools is not installed.
     """
-    datasets = load_splits(path, format=format, images=images, annotations=annotations, labels=labels, mapping=mapping)
+    datasets = load_splits(
+        path,
+        format=format,
+        images=images,
+        annotations=annotations,
+        labels=labels,
+        mapping=mapping,
+        background_images=background_images,
+        line_width=line_width,
+    )
     total, done = sum(len(dataset) for dataset in datasets.values()), 0
     splits: dict[str, SplitFindings] = {}
     problems: list[Problem] = []
@@ -140,6 +151,15 @@ def check(
             if progress is not None:
                 progress(done, total)
     problems += _near_duplicates(np.array(prints), owners, splits) if prints else []
+    return _findings(path, datasets, splits, problems)
+
+
+def _findings(
+    path: str | os.PathLike[str],
+    datasets: Mapping[str, Dataset],
+    splits: dict[str, SplitFindings],
+    problems: list[Problem],
+) -> Findings:
     found = next(iter(datasets.values()))
     seen = np.sum([figures.class_pixels for figures in splits.values()], axis=0)
     absent = tuple(c for c, pixels in zip(found.labels.classes, seen, strict=True) if not pixels)

@@ -12,8 +12,9 @@ from carseg.data.dataset import Dataset, Sample, value_table
 from carseg.data.formats import masks
 from carseg.data.formats._base import SPLITS, Found, Item, absolute
 from carseg.data.formats._class_files import Values, class_file
+from carseg.data.formats._rasterize import Background, DrawnLabel
 from carseg.data.recognize import AUTO, StrPath, is_description, recognize
-from carseg.errors import DataError
+from carseg.errors import DataError, OptionError
 from carseg.labels import IGNORE, LabelSet
 
 _UNNAMED = "class_"  # followed by its value: the name of a class without one
@@ -28,13 +29,16 @@ def load(
     labels: str | LabelSet | None = None,
     split: str | None = None,
     mapping: Mapping[str, str] | None = None,
+    background_images: bool = False,
+    line_width: float | None = None,
 ) -> Dataset:
     """Return labelled images in any of the formats in the guide to measuring; images are read when they are used.
 
     Args:
         path: the folder, its ``train`` / ``val`` / ``test`` folder, YOLO's ``data.yaml``, or one COCO or numpy file.
         format: "auto" takes the first format that recognises the folder, and logs which others do; or one of
-            "cityscapes", "voc", "bdd100k", "carvana", "yolo", "labelme", "coco", "camvid", "masks" and "arrays".
+            "cityscapes", "voc", "bdd100k", "carvana", "supervisely", "yolo", "labelme", "coco", "camvid",
+            "masks" and "arrays".
         images: the folder of images, where it is not the one that the format has: a path from ``path``, or from each
             split's folder in it, or a whole one. All but Cityscapes, BDD100K and arrays can be read so.
         annotations: the folder of labels likewise, or one COCO file.
@@ -43,14 +47,27 @@ def load(
             set where they agree), else one class ``class_V`` for every value V that occurs.
         split: "train", "val" or "test", for folders that hold several.
         mapping: class name to new name, to rename or merge; "" or "ignore" ignores a class.
+        background_images: images without a label file show nothing but background, in YOLO and labelme.
+        line_width: how many pixels wide lines and points are drawn, in labelme and Supervisely; 0 leaves them out;
+            None: a label with a line is broken.
 
     Raises:
         DataError: no such folder, no known format or not the one named, a split that is not there, not chosen or in
             two folders, classes that do not fit.
-        OptionError: ``images`` or ``annotations`` for a format that cannot be read so.
+        OptionError: ``images``, ``annotations`` or ``background_images`` for a format that cannot be read so, or a
+            negative ``line_width``.
         UnknownNameError: a format, a label set, or a class in ``mapping``, that does not exist.
     """
-    splits = load_splits(path, format=format, images=images, annotations=annotations, labels=labels, mapping=mapping)
+    splits = load_splits(
+        path,
+        format=format,
+        images=images,
+        annotations=annotations,
+        labels=labels,
+        mapping=mapping,
+        background_images=background_images,
+        line_width=line_width,
+    )
     present = list(splits)
     if split is None:
         if len(present) > 1:
@@ -71,10 +88,16 @@ def load_splits(
     annotations: StrPath | None = None,
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
+    background_images: bool = False,
+    line_width: float | None = None,
 ) -> dict[str, Dataset]:
     """Return every split of a folder by name ("" if it has no splits), all under one label set; see ``load``."""
     folder = root_of(path)
     parts = recognize(path, format=format, images=images, annotations=annotations)
+    if background_images:
+        parts = {split: _with_background(part) for split, part in parts.items()}
+    if line_width is not None:
+        parts = {split: _with_lines(part, line_width) for split, part in parts.items()}
     name = folder.stem if folder.is_file() else folder.name
     if folder.name.lower() in SPLITS:
         name = folder.parent.name
@@ -92,6 +115,30 @@ def load_splits(
     if not any(len(dataset) or dataset.problems for dataset in datasets.values()):
         raise DataError(f"{folder} holds no images")
     return datasets
+
+
+def _with_background(part: Found) -> Found:
+    """Return a split whose images without a label show nothing but background."""
+    if part.unlabeled is None:
+        raise OptionError(
+            f"background_images is for formats with a file of shapes per image, yolo and labelme, not for {part.format}"
+        )
+    records = [*part.records, *(Item(name, image, Background()) for name, image in part.unlabeled.items())]
+    problems = {name: reason for name, reason in part.problems.items() if name not in part.unlabeled}
+    return replace(part, records=sorted(records, key=lambda record: record.name), problems=problems)
+
+
+def _with_lines(part: Found, width: float) -> Found:
+    """Return a split whose lines and points are drawn ``width`` pixels wide."""
+    if not width >= 0:
+        raise OptionError(f"line_width is a number of pixels, 0 or more, not {width}")
+    records = []
+    for record in part.records:
+        label = record.label
+        records.append(
+            replace(record, label=replace(label, line_width=width)) if isinstance(label, DrawnLabel) else record
+        )
+    return replace(part, records=records)
 
 
 def root_of(path: StrPath) -> Path:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from carseg.data.formats import ELSEWHERE, FORMATS, Format, arrays, coco, yolo
-from carseg.data.formats._base import Found, absolute, images_below, missing_label, split_folders
+from carseg.data.formats._base import Found, absolute, images_below, maybe_background, missing_label, split_folders
 from carseg.errors import DataError, OptionError, unknown_name
 
 AUTO = "auto"
@@ -47,8 +47,12 @@ def recognize(
         if list(found) == [""]:
             parts[split] = found[""]
     if "train" in parts and "val" in places and "val" not in parts:  # a test split often has no labels, this one should
-        problems = {name: missing_label(image) for name, image in images_below(places["val"]).items()}
-        parts["val"] = replace(parts["train"], records=[], problems=problems)
+        images_there = images_below(places["val"])
+        unlabeled, reason = (
+            (None, missing_label) if parts["train"].unlabeled is None else (images_there, maybe_background)
+        )
+        problems = {name: reason(image) for name, image in images_there.items()}
+        parts["val"] = replace(parts["train"], records=[], problems=problems, unlabeled=unlabeled)
     if not parts:
         _refuse_missing((folder, *places.values()), images, annotations)
         raise DataError(_unknown(folder, forms, guessed=format == AUTO))

@@ -57,7 +57,7 @@ def class_file(folder: Path) -> ClassFile | None:
     path = next((file for file in files if file.is_file()), None)
     if path is None:
         return None
-    data = load_json(path) if path.suffix == ".json" else _masks_names(path) if path.suffix == ".yaml" else None
+    data: Any = load_json(path) if path.suffix == ".json" else _masks_names(path) if path.suffix == ".yaml" else None
     try:
         if path.suffix == ".txt":
             names = filled_lines(path.read_text("utf-8-sig"))  # Windows' editors begin a file with a mark
@@ -77,6 +77,25 @@ def class_file(folder: Path) -> ClassFile | None:
         return ClassFile(_values((int(value), name) for value, name in data.items()))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise DataError(f"{path} is no valid class file: {error}") from None
+
+
+def behind_background(names: Iterable[str], place: Path) -> Values:
+    """Return a value for each class name of shapes on bare ground: the background is 0, what is to be ignored 255.
+
+    Raises:
+        DataError: there are more classes than values; ``place`` is where they come from.
+    """
+    kept = [name for name in dict.fromkeys(names) if plain_name(name) != "ignore"]
+    background = next((name for name in kept if plain_name(name) == "background"), "background")
+    ordered = [background, *(name for name in kept if name != background)]
+    if len(ordered) > IGNORE:
+        raise DataError(f"{place} has {len(ordered)} classes, of which a label takes {IGNORE} at most")
+    return {**dict(enumerate(ordered)), IGNORE: None}
+
+
+def values_by_name(values: Values) -> dict[str, int]:
+    """Return the value of each class by its plain name, that of "ignore" too."""
+    return {plain_name(name or "ignore"): value for value, name in values.items()}
 
 
 def _masks_names(path: Path) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import reprlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,15 @@ def shown(value: Any) -> str:
     return reprlib.repr(value)
 
 
+@contextmanager
+def at(before: str, behind: str = "") -> Iterator[None]:
+    """Put a place around the message of a DataError that the block raises: the file before it, the item behind it."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{before} {error} {behind}".rstrip()) from None
+
+
 def class_name(value: Any, field: str) -> str:
     """Return a class name as a text; numbers are names too.
 
@@ -71,7 +82,7 @@ def class_name(value: Any, field: str) -> str:
         DataError: it is a list or an object.
     """
     if isinstance(value, (list, dict)):
-        raise DataError(f"{field} is {shown(value)}, not a name")
+        raise DataError(f"{field} = {shown(value)}, not a name")
     return str(value)
 
 
@@ -82,10 +93,10 @@ def points(value: Any, field: str) -> list[tuple[float, float]]:
         DataError: it is no list of pairs of numbers, or one of them is far from any image.
     """
     if not isinstance(value, list):
-        raise DataError(f"{field} is {shown(value)}, not a list of points")
+        raise DataError(f"{field} = {shown(value)}, not a list of points")
     for number, point in enumerate(value):
         if not (isinstance(point, list) and len(point) == 2 and all(map(_is_coordinate, point))):
-            raise DataError(f"{field}[{number}] is {shown(point)}, not x and y in pixels")
+            raise DataError(f"{field}[{number}] = {shown(point)}, not x and y in pixels")
     return [(float(x), float(y)) for x, y in value]
 
 
@@ -101,5 +112,5 @@ def side(value: Any, field: str) -> int:
         DataError: it is no whole number.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or value % 1:
-        raise DataError(f"{field} is {shown(value)}, not a number of pixels")
+        raise DataError(f"{field} = {shown(value)}, not a number of pixels")
     return int(value)

@@ -8,9 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
-from carseg.data.formats._base import SPLIT_ORDER, SPLITS, files_below, files_in, filled_lines, images_below, subfolder
+from carseg.data.formats._base import (
+    SPLIT_ORDER,
+    SPLITS,
+    exists,
+    files_below,
+    files_in,
+    filled_lines,
+    images_below,
+    subfolder,
+)
 from carseg.data.formats._class_files import Values
-from carseg.data.formats._documents import class_name, load_yaml, shown
+from carseg.data.formats._documents import at, class_name, load_yaml, shown
 from carseg.data.formats.masks import IMAGE_FOLDERS, MASK_SUFFIXES
 from carseg.errors import DataError
 from carseg.labels import IGNORE
@@ -33,7 +42,7 @@ class Description:
         """The folder that takes the place of "images" in the paths of label images; None: labels are text files."""
         stated = self.entries.get("masks_dir")
         if stated is not None and not isinstance(stated, str):
-            raise DataError(f"{self.path}: masks_dir is {shown(stated)}, not a folder")
+            raise DataError(f"{self.path} has masks_dir = {shown(stated)}, not a folder")
         return stated or None
 
     def names(self) -> Values:
@@ -49,11 +58,12 @@ class Description:
                 raise DataError(f"{self.path} numbers its classes {shown(list(names))}, not 0..{len(names) - 1}")
             names = [by_number[i] for i in range(len(names))]
         if not isinstance(names, list):
-            raise DataError(f"{self.path}: names is {shown(names)}, not a list of classes")
+            raise DataError(f"{self.path} has names = {shown(names)}, not a list of classes")
         most = IGNORE if self.masks_dir else IGNORE - 1  # a background is put before the classes of polygons
         if len(names) > most:
             raise DataError(f"{self.path} names {len(names)} classes, of which a label takes {most} at most")
-        return {i: class_name(name, f"{self.path}: names[{i}]") for i, name in enumerate(names)}
+        with at(f"{self.path} has"):
+            return {i: class_name(name, f"names[{i}]") for i, name in enumerate(names)}
 
     def places(self) -> tuple[dict[str, list[tuple[Files, Files]]], dict[str, dict[str, str]]]:
         """Return each split's images and labels by name, folder by folder or list by list; and what is not there.
@@ -90,7 +100,7 @@ class Description:
         listed = stated if isinstance(stated, list) else [stated]
         for place in listed:
             if not isinstance(place, str):
-                raise DataError(f"{self.path}: {key} is {shown(stated)}, not a folder, a list of folders or of images")
+                raise DataError(f"{self.path} has {key} = {shown(stated)}, not a folder or a list of folders")
         return listed
 
     def _listed_in(self, file: Path) -> tuple[Files, Files]:
@@ -132,7 +142,7 @@ class Description:
         candidates += [beside / place] if beside else []
         candidates += [self.folder / end for end in _ends(place)]
         # Not resolved: the labels of linked images lie beside the links.
-        return next((Path(os.path.abspath(candidate)) for candidate in candidates if _exists(candidate)), None)
+        return next((Path(os.path.abspath(candidate)) for candidate in candidates if exists(candidate)), None)
 
     def _labels_of(self, place: Path) -> Path:
         """Return the path of a folder's or an image's labels: its last folder called like "images" is replaced."""
@@ -176,14 +186,7 @@ def below(
 
 
 def _ends(place: str) -> Iterator[str]:
-    """Yield the ends of a whole path, of two names at least, the longest first: one of them may be in another folder."""
+    """Yield the ends of a whole path, the longest first; of two names at least, since one may be anywhere."""
     if place.startswith("/") or PureWindowsPath(place).drive:
         parts = PurePosixPath(place).parts
         yield from ("/".join(parts[i:]) for i in range(1, len(parts) - 1))
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # no path of a file
-        return False

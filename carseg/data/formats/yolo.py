@@ -2,9 +2,11 @@
 
 Names come from ``data.yaml`` (or any one ``*.yaml`` with ``names``), else from a class file, else they are ``class_0``,
 ``class_1``, ... A background is put before the classes. An empty text file is an image of nothing but background; a
-missing one is reported. A split is one folder of images or more, or a text file that lists images. See
-``_rasterize`` for the pixels that a polygon covers. Where ``data.yaml`` has ``masks_dir``, Ultralytics' semantic
-segmentation, labels are label images whose values are the numbers of the classes.
+missing one is reported, unless the caller says that it is one too, as Ultralytics has it. A split is one folder of
+images or more, or a text file that lists images. See ``_rasterize`` for the pixels that a polygon covers.
+
+Where ``data.yaml`` has ``masks_dir``, as Ultralytics describes semantic segmentation, labels are label images whose
+values are the numbers of the classes.
 """
 
 from __future__ import annotations
@@ -17,7 +19,17 @@ from pathlib import Path
 import numpy as np
 
 from carseg.data.formats import masks
-from carseg.data.formats._base import SPLITS, Found, Item, files_below, labeled_splits, pair, roots, split_folders
+from carseg.data.formats._base import (
+    SPLITS,
+    Found,
+    Item,
+    files_below,
+    labeled_splits,
+    maybe_background,
+    pair,
+    roots,
+    split_folders,
+)
 from carseg.data.formats._class_files import Values, class_file
 from carseg.data.formats._documents import shown
 from carseg.data.formats._rasterize import Points, paint
@@ -104,11 +116,14 @@ def read(
     for split, parts in places.items():
         records: list[Item] = []
         problems: dict[str, str] = {}
+        unlabeled: Files = {}
         for its_images, its_texts in parts:
             some, loose = pair(its_images, its_texts, lambda path: YoloLabel(path, names))
             records += some
             problems |= {name: why for name, why in loose.items() if Path(name).name != "classes"}
-        found[split] = Found(NAME, records, values, problems=problems | missing.get(split, {}))
+            unlabeled |= {name: its_images[name] for name in loose if name in its_images}
+        problems |= {name: maybe_background(image) for name, image in unlabeled.items()} | missing.get(split, {})
+        found[split] = Found(NAME, records, values, problems=problems, unlabeled=unlabeled)
     return found if any(part.records for part in found.values()) else None
 
 
