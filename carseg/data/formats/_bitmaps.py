@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from carseg.data.formats._documents import shown
+from carseg.data.formats._documents import brief
 from carseg.errors import DataError
 
 _OVERHEAD = 1 << 16  # bytes of a PNG besides its pixels
@@ -29,7 +29,7 @@ def read_bits(text: Any, field: str, height: int, width: int, *, compressed: boo
         DataError: it is no such text, damaged, or larger than the image.
     """
     if not isinstance(text, str):
-        raise DataError(f"{field} = {shown(text)}, not a bit mask as base64")
+        raise DataError(f"{field} = {brief(text)}, not a bit mask as base64")
     try:
         data = base64.b64decode(text)
         if compressed:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from carseg.data.formats._base import SPLITS, filled_lines, folders_like_splits
-from carseg.data.formats._documents import class_name, load_json, load_yaml
+from carseg.data.formats._documents import brief, identifier, read_json, read_yaml, whole_number
 from carseg.errors import DataError
 from carseg.labels import IGNORE, LabelSet, label_set, plain_name
 
@@ -57,15 +57,15 @@ def class_file(folder: Path) -> ClassFile | None:
     path = next((file for file in files if file.is_file()), None)
     if path is None:
         return None
-    data: Any = load_json(path) if path.suffix == ".json" else _masks_names(path) if path.suffix == ".yaml" else None
     try:
         if path.suffix == ".txt":
-            names = filled_lines(path.read_text("utf-8-sig"))  # Windows' editors begin a file with a mark
+            names = _lines(path)
             return ClassFile(_values(enumerate(names, start=-1 if names[:1] == ["__ignore__"] else 0)), stated=False)
         if path.suffix == ".csv":
-            rows = [line.partition(",") for line in filled_lines(path.read_text("utf-8-sig"))[1:]]
-            return ClassFile(_values((int(value), name.strip()) for value, _, name in rows))
-        if data is None and path.suffix == ".yaml":
+            rows = [line.partition(",") for line in _lines(path)[1:]]
+            return ClassFile(_values((whole_number(value), name.strip()) for value, _, name in rows))
+        data = _masks_names(path) if path.suffix == ".yaml" else read_json(path)
+        if data is None:
             return None
         if isinstance(data, dict) and "categories" in data:
             return None  # a COCO file, to which FiftyOne gives this name
@@ -74,8 +74,10 @@ def class_file(folder: Path) -> ClassFile | None:
             return ClassFile(_values(enumerate(labels.classes)), labels)
         if isinstance(data, list):
             return ClassFile(_values(enumerate(data)), stated=False)
-        return ClassFile(_values((int(value), name) for value, name in data.items()))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        return ClassFile(_values((whole_number(value), name) for value, name in data.items()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{path} is no valid class file: {error}") from None
 
 
@@ -98,15 +100,22 @@ def values_by_name(values: Values) -> dict[str, int]:
     return {plain_name(name or "ignore"): value for value, name in values.items()}
 
 
+def _lines(path: Path) -> list[str]:
+    try:
+        return filled_lines(path.read_text("utf-8-sig"))  # Windows' editors begin a file with a mark
+    except OSError as error:
+        raise ValueError(error) from None
+
+
 def _masks_names(path: Path) -> Any:
     """Return the names of a ``data.yaml`` about label images, None for one about polygons."""
-    described = load_yaml(path)
+    described = read_yaml(path)
     return described.get("names") if isinstance(described, dict) and "masks_dir" in described else None
 
 
 def _values(pairs: Iterable[tuple[int, Any]]) -> Values:
-    named = {value: class_name(name, f"the name of {value}") for value, name in pairs if value >= 0}
-    values: Values = {value: None if plain_name(name) == "ignore" else name for value, name in named.items()}
+    names = {value: str(identifier(name)) for value, name in pairs if value >= 0}
+    values: Values = {value: None if plain_name(name) == "ignore" else name for value, name in names.items()}
     if not values or max(values) > IGNORE:
         raise ValueError(f"it must name values in 0..{IGNORE}")
     return values
@@ -114,9 +123,16 @@ def _values(pairs: Iterable[tuple[int, Any]]) -> Values:
 
 def _label_set(data: Mapping[str, Any], name: str) -> LabelSet:
     return label_set(
-        str(data.get("name", name)),
-        tuple(str(c) for c in data["classes"]),
-        background=data.get("background"),
-        foreground=tuple(data["foreground"]) if "foreground" in data else None,
-        colors=tuple((int(r), int(g), int(b)) for r, g, b in data["colors"]) if "colors" in data else None,
+        str(identifier(data.get("name", name))),
+        tuple(str(identifier(c)) for c in data["classes"]),
+        background=None if data.get("background") is None else whole_number(data["background"]),
+        foreground=tuple(map(whole_number, data["foreground"])) if "foreground" in data else None,
+        colors=tuple((_byte(r), _byte(g), _byte(b)) for r, g, b in data["colors"]) if "colors" in data else None,
     )
+
+
+def _byte(value: Any) -> int:
+    number = whole_number(value)
+    if not 0 <= number <= 255:
+        raise ValueError(f"{brief(value)} is no colour's share of red, green or blue, 0..255")
+    return number

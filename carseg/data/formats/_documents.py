@@ -1,22 +1,28 @@
-"""JSON and YAML files of strangers: a damaged one costs neither minutes nor memory, and the error names it."""
+"""JSON and YAML that strangers wrote, and numbers in them: read within limits, or refused in one sentence.
+
+A label file may be cut off, nested without end, or name one part of itself a million times. Whatever is wrong with it
+is a ``DataError`` that names it.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 import reprlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
 from carseg.errors import DataError
 
-_FARTHEST = 1e6  # pixels from the image's corner
-_LONGEST_YAML = 1 << 18  # bytes; the parser takes many seconds for a million
+_MOST_YAML_BYTES = 1 << 18  # the parser takes seconds for them
+_MOST_YAML_NODES = 100_000  # with each alias written out
+_shortened = reprlib.Repr()
+_shortened.maxstring = _shortened.maxother = _shortened.maxlong = 60
 
 
-def load_json(path: Path) -> Any:
-    """Return the content of a JSON file.
+def read_json(path: Path) -> Any:
+    """Return the content of a JSON file; ``NaN`` and ``Infinity`` in it are floats, as Python writes them.
 
     Raises:
         DataError: it cannot be read, is no JSON, or is nested too deeply.
@@ -24,93 +30,84 @@ def load_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except RecursionError:
-        reason = "is nested too deeply"
-    except OSError as error:
-        reason = f"cannot be read ({error.strerror})"
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        reason = f"is no valid JSON file: {error}"
-    except ValueError:
-        reason = "holds a number of thousands of digits"
-    raise DataError(f"{path} {reason}")
+        raise DataError(f"{path} is no valid JSON file: it is nested too deeply") from None
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is no valid JSON file: {error}") from None
 
 
-def load_yaml(path: Path) -> Any:
-    """Return the content of a YAML file.
+def read_yaml(path: Path) -> Any:
+    """Return the content of a YAML file of plain values.
 
     Raises:
-        DataError: it cannot be read, is no YAML, is far longer than a description of data, or refers to parts of
-            itself (``*name``), by which a few lines can stand for more than any memory holds.
+        DataError: it cannot be read, is no YAML, is nested too deeply, or is too large with its aliases written out.
     """
     import yaml  # type: ignore[import-untyped]  # comes with timm and huggingface-hub
 
     try:
-        if path.stat().st_size > _LONGEST_YAML:
-            raise DataError(f"{path} is longer than {_LONGEST_YAML} bytes: it is no description of a data set")
+        if path.stat().st_size > _MOST_YAML_BYTES:
+            raise ValueError(f"it has more than {_MOST_YAML_BYTES} bytes")
         text = path.read_text("utf-8-sig")
-        if "*" in text and any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):
-            raise DataError(f"{path} refers to parts of itself (*name): write them out")
+        node = yaml.compose(text, yaml.SafeLoader)
+        if node is not None and _written_out(node, {}) > _MOST_YAML_NODES:
+            raise ValueError("it names parts of itself so often that it would fill the memory")
         return yaml.safe_load(text)
-    except DataError:
-        raise
-    except OSError as error:
-        reason = f"cannot be read ({error.strerror})"
     except RecursionError:
-        reason = "is nested too deeply"
-    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError) as error:  # of its value constructors
-        reason = f"is no valid YAML file: {error}"
-    raise DataError(f"{path} {reason}")
+        raise DataError(f"{path} is no valid YAML file: it is nested too deeply, or within itself") from None
+    # Beside YAMLError, what the parser lets through: of numbers, dates and tags that are none.
+    except (OSError, yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
+        raise DataError(f"{path} is no valid YAML file: {' '.join(str(error).split())}") from None
 
 
-def shown(value: Any) -> str:
-    """Return a value of a file for a message: short, however long or deep it is."""
-    return reprlib.repr(value)
+def _written_out(node: Any, known: dict[int, int]) -> int:
+    """Return the number of nodes of a YAML tree in which each alias stands for a copy."""
+    if id(node) not in known:
+        known[id(node)] = 1 + sum(_written_out(child, known) for child in _children(node))
+    return known[id(node)]
 
 
-@contextmanager
-def at(before: str, behind: str = "") -> Iterator[None]:
-    """Put a place around the message of a DataError that the block raises: the file before it, the item behind it."""
+def _children(node: Any) -> Iterator[Any]:
+    for child in node.value if isinstance(node.value, list) else ():
+        yield from child if isinstance(child, tuple) else (child,)
+
+
+def whole_number(value: Any) -> int:
+    """Return a value as a whole number; 3, 3.0 and "3" are the same.
+
+    Raises:
+        ValueError: it is none.
+    """
+    number = finite(value)
+    if number != int(number):
+        raise ValueError(f"{brief(value)} is no whole number")
+    return int(value if isinstance(value, int) else number)  # a float keeps 16 digits
+
+
+def finite(value: Any) -> float:
+    """Return a value as a float.
+
+    Raises:
+        ValueError: it is no number, or none that a float holds: NaN, infinite, of hundreds of digits.
+    """
     try:
-        yield
-    except DataError as error:
-        raise DataError(f"{before} {error} {behind}".rstrip()) from None
+        number = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{brief(value)} is no number")
+    return number
 
 
-def class_name(value: Any, field: str) -> str:
-    """Return a class name as a text; numbers are names too.
-
-    Raises:
-        DataError: it is a list or an object.
-    """
-    if isinstance(value, (list, dict)):
-        raise DataError(f"{field} = {shown(value)}, not a name")
-    return str(value)
-
-
-def points(value: Any, field: str) -> list[tuple[float, float]]:
-    """Return the points of a shape, x and y in pixels.
+def identifier(value: Any) -> Hashable:
+    """Return a value that names something: an image, a category.
 
     Raises:
-        DataError: it is no list of pairs of numbers, or one of them is far from any image.
+        ValueError: it is neither a number nor a text.
     """
-    if not isinstance(value, list):
-        raise DataError(f"{field} = {shown(value)}, not a list of points")
-    for number, point in enumerate(value):
-        if not (isinstance(point, list) and len(point) == 2 and all(map(_is_coordinate, point))):
-            raise DataError(f"{field}[{number}] = {shown(point)}, not x and y in pixels")
-    return [(float(x), float(y)) for x, y in value]
+    if isinstance(value, (int, float, str)) and value == value:
+        return value
+    raise ValueError(f"{brief(value)} is neither a number nor a text")
 
 
-def _is_coordinate(value: Any) -> bool:
-    # NaN is not within any limits; a whole number of 400 digits is compared without becoming a float.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_FARTHEST <= value <= _FARTHEST
-
-
-def side(value: Any, field: str) -> int:
-    """Return a width or a height in pixels.
-
-    Raises:
-        DataError: it is no whole number.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value or value % 1:
-        raise DataError(f"{field} = {shown(value)}, not a number of pixels")
-    return int(value)
+def brief(value: Any) -> str:
+    """Return a value as a text for a message, shortened."""
+    return _shortened.repr(value)

@@ -19,7 +19,8 @@ from carseg.data.formats._base import (
     subfolder,
 )
 from carseg.data.formats._class_files import Values
-from carseg.data.formats._documents import at, class_name, load_yaml, shown
+from carseg.data.formats._documents import brief, read_yaml
+from carseg.data.formats._fields import at, class_name
 from carseg.data.formats.masks import IMAGE_FOLDERS, MASK_SUFFIXES
 from carseg.errors import DataError
 from carseg.labels import IGNORE
@@ -42,7 +43,7 @@ class Description:
         """The folder that takes the place of "images" in the paths of label images; None: labels are text files."""
         stated = self.entries.get("masks_dir")
         if stated is not None and not isinstance(stated, str):
-            raise DataError(f"{self.path} has masks_dir = {shown(stated)}, not a folder")
+            raise DataError(f"{self.path} has masks_dir = {brief(stated)}, not a folder")
         return stated or None
 
     def names(self) -> Values:
@@ -55,10 +56,10 @@ class Description:
         if isinstance(names, dict):
             by_number = {int(n) if str(n).isdecimal() else n: name for n, name in names.items()}  # some are quoted
             if set(by_number) != set(range(len(names))):
-                raise DataError(f"{self.path} numbers its classes {shown(list(names))}, not 0..{len(names) - 1}")
+                raise DataError(f"{self.path} numbers its classes {brief(list(names))}, not 0..{len(names) - 1}")
             names = [by_number[i] for i in range(len(names))]
         if not isinstance(names, list):
-            raise DataError(f"{self.path} has names = {shown(names)}, not a list of classes")
+            raise DataError(f"{self.path} has names = {brief(names)}, not a list of classes")
         most = IGNORE if self.masks_dir else IGNORE - 1  # a background is put before the classes of polygons
         if len(names) > most:
             raise DataError(f"{self.path} names {len(names)} classes, of which a label takes {most} at most")
@@ -100,7 +101,7 @@ class Description:
         listed = stated if isinstance(stated, list) else [stated]
         for place in listed:
             if not isinstance(place, str):
-                raise DataError(f"{self.path} has {key} = {shown(stated)}, not a folder or a list of folders")
+                raise DataError(f"{self.path} has {key} = {brief(stated)}, not a folder or a list of folders")
         return listed
 
     def _listed_in(self, file: Path) -> tuple[Files, Files]:
@@ -167,7 +168,7 @@ def description(folder: Path, chosen: Path | None = None) -> Description | None:
     there = sorted(files_in(folder, ".yaml", ".yml"), key=lambda p: p.name != "data.yaml")
     for path in [chosen] if chosen else there:
         try:
-            entries = load_yaml(path)
+            entries = read_yaml(path)
         except DataError:
             if path.name != "data.yaml" and path != chosen:
                 continue

@@ -30,7 +30,8 @@ from carseg.data.formats._base import (
 )
 from carseg.data.formats._bitmaps import read_bits, stamp
 from carseg.data.formats._class_files import JSON_FILE, Values, behind_background, class_file, values_by_name
-from carseg.data.formats._documents import at, class_name, load_json, points, shown, side
+from carseg.data.formats._documents import brief, read_json
+from carseg.data.formats._fields import at, class_name, points, side
 from carseg.data.formats._rasterize import DrawnLabel, Points, area, canvas, fill
 from carseg.data.formats.masks import IMAGE_FOLDERS, mask_folders
 from carseg.errors import DataError, ImageError
@@ -76,7 +77,7 @@ class LabelmeLabel(DrawnLabel):
         return mask
 
     def _at(self, number: int) -> AbstractContextManager[None]:
-        return at(f"{self.path} has", f"(shapes[{number}], {shown(self.shapes[number]['label'])})")
+        return at(f"{self.path} has", f"(shapes[{number}], {brief(self.shapes[number]['label'])})")
 
     def _draw(self, mask: np.ndarray, shape: Mapping[str, Any], outline: Points) -> None:
         label = class_name(shape["label"], "label")
@@ -100,7 +101,7 @@ class EmbeddedImage:
 
     def read(self) -> np.ndarray:
         try:
-            return decode(base64.b64decode(load_json(self.path)["imageData"])).rgb
+            return decode(base64.b64decode(read_json(self.path)["imageData"])).rgb
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ImageError(f"{self.path} holds no image in imageData: {error}") from None
 
@@ -115,7 +116,7 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
     problems: dict[str, str] = {}
     for name, path in files.items():
         try:
-            note = load_json(path)
+            note = read_json(path)
             labels = _labels(path, note)
         except DataError as error:
             problems[name] = str(error)
@@ -181,7 +182,7 @@ def _labels(path: Path, note: Any) -> set[str]:
     labels = set()
     for number, shape in enumerate(note["shapes"]):
         if not isinstance(shape, dict) or "label" not in shape or "points" not in shape:
-            raise DataError(f"{path} has shapes[{number}] = {shown(shape)}, not an object with label and points")
+            raise DataError(f"{path} has shapes[{number}] = {brief(shape)}, not an object with label and points")
         with at(f"{path} has", f"(shapes[{number}])"):
             labels.add(class_name(shape["label"], "label"))
     return labels
@@ -239,4 +240,4 @@ def _outline(shape: Mapping[str, Any]) -> Points:
         return [(x + radius * math.cos(a), y + radius * math.sin(a)) for a in angles]
     if kind in (*_POLYGONS, *_LINES, "rectangle", "mask", "circle"):
         raise DataError(f"a {kind} of {len(corners)} points, which covers no area")
-    raise DataError(f"shape_type = {shown(kind)}, which is no kind of shape")
+    raise DataError(f"shape_type = {brief(kind)}, which is no kind of shape")

@@ -18,7 +18,8 @@ import numpy as np
 from carseg.data.formats._base import SPLIT_ORDER, SPLITS, Found, files_below, images_below, pair
 from carseg.data.formats._bitmaps import read_bits, stamp
 from carseg.data.formats._class_files import Values, behind_background, values_by_name
-from carseg.data.formats._documents import at, class_name, load_json, points, shown, side
+from carseg.data.formats._documents import brief, read_json
+from carseg.data.formats._fields import at, class_name, points, side
 from carseg.data.formats._rasterize import DrawnLabel, canvas, fill
 from carseg.errors import DataError
 from carseg.labels import plain_name
@@ -37,28 +38,28 @@ class SuperviselyLabel(DrawnLabel):
     values: Mapping[str, int]
 
     def read(self, height: int, width: int) -> np.ndarray:
-        note = load_json(self.path)
+        note = read_json(self.path)
         with at(f"{self.path} has"):
             if not isinstance(note, dict) or not isinstance(note.get("objects"), list):
                 raise DataError("no list 'objects': it is no annotation of Supervisely")
             size = note.get("size") or {"height": height, "width": width}
             if not isinstance(size, dict):
-                raise DataError(f"size = {shown(size)}, not height and width")
+                raise DataError(f"size = {brief(size)}, not height and width")
             stated = side(size.get("height"), "size.height"), side(size.get("width"), "size.width")
         with at(str(self.path)):
             mask = canvas(stated, (height, width))
         if mask.flags.writeable:
             for number, thing in enumerate(note["objects"]):
                 title = thing.get("classTitle") if isinstance(thing, dict) else None
-                with at(f"{self.path} has", f"(objects[{number}], {shown(title)})"):
+                with at(f"{self.path} has", f"(objects[{number}], {brief(title)})"):
                     self._draw(mask, thing, title)
         return mask
 
     def _draw(self, mask: np.ndarray, thing: Any, title: Any) -> None:
         if not isinstance(title, str):
-            raise DataError(f"{shown(thing)}, not an object with classTitle")
+            raise DataError(f"{brief(thing)}, not an object with classTitle")
         if plain_name(title) not in self.values:
-            raise DataError(f"the class {shown(title)}, which {_META} does not list")
+            raise DataError(f"the class {brief(title)}, which {_META} does not list")
         value, kind = self.values[plain_name(title)], thing.get("geometryType")
         if kind in ("bitmap", "alpha_mask"):
             bits = _object(thing, "bitmap")
@@ -67,7 +68,7 @@ class SuperviselyLabel(DrawnLabel):
             stamp(mask, pixels, left, top, value)
             return
         if kind not in ("polygon", "rectangle", "line", "point"):
-            raise DataError(f"geometryType = {shown(kind)}, which covers no area")
+            raise DataError(f"geometryType = {brief(kind)}, which covers no area")
         rings = _object(thing, "points")
         corners = points(rings.get("exterior"), "points.exterior")
         if kind in ("line", "point") and corners:
@@ -134,7 +135,7 @@ def _classes(meta: Path) -> Values:
     Raises:
         DataError: the file does not list them.
     """
-    project = load_json(meta)
+    project = read_json(meta)
     listed = project.get("classes") if isinstance(project, dict) else None
     if not isinstance(listed, list):
         raise DataError(f"{meta} has no list 'classes': it is no project of Supervisely")
@@ -147,19 +148,19 @@ def _classes(meta: Path) -> Values:
 
 def _entry(entry: Any, number: int) -> Any:
     if not isinstance(entry, dict) or "title" not in entry:
-        raise DataError(f"classes[{number}] = {shown(entry)}, not an object with a title")
+        raise DataError(f"classes[{number}] = {brief(entry)}, not an object with a title")
     return entry["title"]
 
 
 def _object(thing: Mapping[str, Any], field: str) -> Mapping[str, Any]:
     value = thing.get(field)
     if not isinstance(value, dict):
-        raise DataError(f"{field} = {shown(value)}, not an object")
+        raise DataError(f"{field} = {brief(value)}, not an object")
     return value
 
 
 def _list(rings: Mapping[str, Any], field: str) -> list[Any]:
     value = rings.get(field) or []
     if not isinstance(value, list):
-        raise DataError(f"points.{field} = {shown(value)}, not a list of rings")
+        raise DataError(f"points.{field} = {brief(value)}, not a list of rings")
     return value

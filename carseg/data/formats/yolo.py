@@ -31,7 +31,7 @@ from carseg.data.formats._base import (
     split_folders,
 )
 from carseg.data.formats._class_files import Values, class_file
-from carseg.data.formats._documents import shown
+from carseg.data.formats._documents import brief
 from carseg.data.formats._rasterize import Points, paint
 from carseg.data.formats._values import MaskFile
 from carseg.data.formats._yolo_yaml import TEXTS, Description, Files, below, description
@@ -72,7 +72,7 @@ class YoloLabel:
         number = float(field)  # some exporters write 0.0
         if not (number.is_integer() and number in self.classes):
             numbers = f"{min(self.classes)}..{max(self.classes)}" if self.classes else "none"
-            raise DataError(f"has the class {shown(field)[1:-1]}, which is no class of the data set: it has {numbers}")
+            raise DataError(f"has the class {brief(field)[1:-1]}, which is no class of the data set: it has {numbers}")
         return int(number)
 
 
@@ -83,7 +83,7 @@ def _polygon(fields: list[str], height: int, width: int) -> Points:
         raise DataError(f"is {kind}, not a polygon of three points or more")
     wrong = next((i for i, value in enumerate(values) if not -_OVERHANG <= value <= 1 + _OVERHANG), None)
     if wrong is not None:
-        raise DataError(f"has coordinates outside 0..1: {shown(fields[wrong])[1:-1]} in place {wrong + 1}")
+        raise DataError(f"has coordinates outside 0..1: {brief(fields[wrong])[1:-1]} in place {wrong + 1}")
     return [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
 
 
@@ -141,7 +141,8 @@ def _label_images(
     records = [record for part in found.values() for record in part.records]
     if not records:
         return None
-    if len(values) == 2 and masks.stores_binary(records):  # as paint programs store two classes
+    stored = masks.scan_values(records, limit=64) if len(values) == 2 else set()
+    if IGNORE in stored and stored <= {0, IGNORE}:  # as paint programs store two classes
         values[IGNORE] = values.pop(1)
     return found
 
