@@ -11,6 +11,7 @@ from pathlib import Path
 
 from carseg.data.formats import ELSEWHERE, FORMATS, Format, arrays, coco, yolo
 from carseg.data.formats._base import Found, absolute, images_below, maybe_background, missing_label, split_folders
+from carseg.data.nearest import nearest
 from carseg.errors import DataError, OptionError, unknown_name
 
 AUTO = "auto"
@@ -180,11 +181,16 @@ def _refuse_missing(folders: Sequence[Path], images: StrPath | None, annotations
 
 def _unknown(folder: Path, forms: Sequence[Format], *, guessed: bool) -> str:
     """Return the sentence about a folder that none of these formats recognises."""
+    fitting = () if guessed else _fitting(folder, FORMATS)
+    near = "" if fitting else nearest(folder, lambda place: _fitting(place, FORMATS))
     if guessed:
         looked = "".join(f"\n  {form.NAME}: {form.LAYOUT}" for form in forms)
-        return f"{folder} holds no labelled images in a known format; looked in it, train/, val/, test/ for{looked}"
+        way = f"; {near}" if near else ""
+        return (
+            f"{folder} holds no labelled images in a known format{way}; looked in it, train/, val/, test/ for{looked}"
+        )
     fitting = _fitting(folder, FORMATS)
     entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
     listed = ", ".join(entries[:8]) + (", ..." if len(entries) > 8 else "")
-    looks = f"looks like {' or '.join(fitting)}" if fitting else f"holds {listed or 'nothing'}"
-    return f"{folder} cannot be read as {forms[0].NAME}, which expects {forms[0].LAYOUT}; it {looks}"
+    looks = f"it looks like {' or '.join(fitting)}" if fitting else near or f"it holds {listed or 'nothing'}"
+    return f"{folder} cannot be read as {forms[0].NAME}, which expects {forms[0].LAYOUT}; {looks}"
