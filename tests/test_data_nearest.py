@@ -79,8 +79,6 @@ def test_a_folder_too_high_or_too_low_is_named(tmp_path: Path) -> None:
 
 
 def test_files_of_other_tools_are_named(tmp_path: Path) -> None:
-    (tmp_path / "annotations.xml").write_text(
-        "<annotations><version>1.1</version></annotations>"
-    )
+    (tmp_path / "annotations.xml").write_text("<annotations><version>1.1</version></annotations>")
     with pytest.raises(DataError, match=r"annotations\.xml is a file of CVAT: export as COCO"):
         carseg.data.load(tmp_path)
