@@ -142,6 +142,7 @@ def test_no_value_of_any_field_is_more_than_an_error(
     [
         ("names: [[[door]]]\ntrain: images\n", r"data\.yaml has names\[0\] = \[\['door'\]\]"),
         ("names: 5\ntrain: images\n", r"data\.yaml has names = 5"),
+        ("names:\n  ? '" + "9" * 5000 + "'\n  : door\ntrain: images\n", r"data\.yaml numbers its classes"),
         ("names: {0: door, 7: hood}\ntrain: images\n", r"data\.yaml numbers its classes"),
         (f"names: {list(range(300))}\ntrain: images\n", r"data\.yaml names 300 classes"),
         ("names: [door]\ntrain: {a: b}\n", r"data\.yaml has train = "),

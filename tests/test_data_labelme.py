@@ -192,6 +192,12 @@ def test_one_folder_for_each_car_may_hold_images_of_equal_names(tmp_path: Path, 
     assert list(dataset.problems) == ["car2/rear"]
 
 
+def test_files_in_a_folder_of_their_own_may_speak_of_images_above_it(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
+    write_labelme(tmp_path / "json" / "a.json", [polygon()], imagePath="C:\\photos\\a.png")
+    np.testing.assert_array_equal(carseg.data.load(tmp_path)[0].load()[1], SQUARE_MASK)
+
+
 def test_splits_of_one_folder_for_each_car_stay_splits(tmp_path: Path) -> None:
     for split in ("train", "valid"):
         save(tmp_path / split / "car1" / "a.png", np.zeros((48, 64, 3), np.uint8))

@@ -261,7 +261,9 @@ def test_data_yaml_with_masks_dir_describes_label_images(tmp_path: Path) -> None
     np.testing.assert_array_equal(carseg.data.load(file, split="val")[0].load()[1], SQUARE_MASK)
 
 
-def test_paths_of_the_machine_that_wrote_them_are_found_by_their_ends(tmp_path: Path) -> None:
+def test_paths_of_the_machine_that_wrote_them_are_found_by_their_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     yolo_folder(tmp_path / "images" / "train", "a")
     yolo_folder(tmp_path / "images" / "val", "b")
     (tmp_path / "lists").mkdir()
@@ -270,7 +272,9 @@ def test_paths_of_the_machine_that_wrote_them_are_found_by_their_ends(tmp_path: 
         (tmp_path / "data.yaml").write_text(
             f"path: {whole}\ntrain: {whole}/images/train\nvalidation: lists/val.txt\nnames: [door]\n"
         )
+        caplog.clear()
         found = load_splits(tmp_path)
+        assert f"images/train, which is not there: {tmp_path}/images/train is read instead" in caplog.text
         assert [(split, len(dataset), dataset.problems) for split, dataset in found.items()] == [
             ("train", 1, {}),
             ("val", 1, {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from carseg.errors import DataError
 from carseg.labels import IGNORE
 
 Files = dict[str, Path]
+
+_log = logging.getLogger("carseg")
 
 TEXTS = (".txt",)
 
@@ -54,7 +57,7 @@ class Description:
         """
         names = self.entries.get("names") or []
         if isinstance(names, dict):
-            by_number = {int(n) if str(n).isdecimal() else n: name for n, name in names.items()}  # some are quoted
+            by_number = {int(n) if _is_number(str(n)) else n: name for n, name in names.items()}  # some are quoted
             if set(by_number) != set(range(len(names))):
                 raise DataError(f"{self.path} numbers its classes {brief(list(names))}, not 0..{len(names) - 1}")
             names = [by_number[i] for i in range(len(names))]
@@ -77,6 +80,8 @@ class Description:
             listed = self._stated(split)
             for place in listed:
                 there = self._find(place)
+                if there is not None and any(there == self.folder / end for end in _ends(place)):
+                    _log.warning("%s names %s, which is not there: %s is read instead", self.path, place, there)
                 if there is not None and there.is_file():
                     places.setdefault(split, []).append(self._listed_in(there))
                 elif there is not None and (split != "test" or self._labels_of(there).is_dir()):
@@ -184,6 +189,10 @@ def below(
     """Return the images below a folder and the labels below another, by name."""
     images, labels = images_below(image_root), files_below(label_root, endings)
     return {prefix + name: path for name, path in images.items()}, {prefix + n: p for n, p in labels.items()}
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) <= len(str(IGNORE))
 
 
 def _ends(place: str) -> Iterator[str]:

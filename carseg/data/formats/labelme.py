@@ -121,7 +121,7 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
         except DataError as error:
             problems[name] = str(error)
             continue
-        image = _image(path, note, own, path.parent.relative_to(place), given=images is not None)
+        image = _image(path, note, own or folder, path.parent.relative_to(place), given=images is not None)
         if image is None:
             problems[name] = f"{path} speaks of {str(note.get('imagePath'))[:200]}, which is not there"
         else:
@@ -152,9 +152,10 @@ def _files(folder: Path, annotations: Path | None) -> tuple[Path, dict[str, Path
     notes = subfolder(folder, _NOTE_FOLDERS)
     places = [annotations] if annotations else [folder, notes] if notes else [folder]
     listed = [(place, _json_files(place)) for place in places]
-    if not any(files for _, files in listed) and not (folders_like_splits(folder) or mask_folders(folder)):
+    if not any(files for _, files in listed) and not folders_like_splits(folder):
         place = places[-1]
-        listed = [(place, _json_files(place, "[!.]*/") or _json_files(place, "[!.]*/[!.]*/"))]
+        files = _json_files(place, "[!.]*/") or _json_files(place, "[!.]*/[!.]*/")
+        listed = [] if files and mask_folders(folder) else [(place, files)]
     for place, files in listed:
         if any(map(_is_labelme, files[:20])):  # some may be broken
             return place, {path.relative_to(place).with_suffix("").as_posix(): path for path in files}
@@ -166,8 +167,11 @@ def _json_files(place: Path, below: str = "") -> list[Path]:
 
 
 def _is_labelme(path: Path) -> bool:
-    with path.open("rb") as file:
-        start = file.read(1 << 16)
+    try:
+        with path.open("rb") as file:
+            start = file.read(1 << 16)
+    except OSError:
+        return False
     return b'"shapes"' in start or b'"imageData"' in start  # which may be long, and come first
 
 
@@ -195,18 +199,16 @@ def _values(folder: Path, labels: set[str]) -> Values:
     return behind_background(names, folder)
 
 
-def _image(
-    path: Path, note: Mapping[str, Any], own: Path | None, inside: Path, *, given: bool
-) -> Path | ImageSource | None:
+def _image(path: Path, note: Mapping[str, Any], own: Path, inside: Path, *, given: bool) -> Path | ImageSource | None:
     """Return the image of a labelme file, which lies in the folder ``inside`` of the folder of labelme files.
 
     Args:
-        own: the folder of images, if there is one; it comes first where the caller has ``given`` it.
+        own: the folder of images; it comes first where the caller has ``given`` it.
     """
     named = PureWindowsPath(str(note.get("imagePath") or "")).as_posix()  # understands both kinds of slashes
     name = Path(named).name
     beside = [path.parent / named, path.parent / name]
-    elsewhere = [own / inside / named, own / inside / name] if own else []
+    elsewhere = [own / inside / named, own / inside / name]
     places = [*elsewhere, *beside] if given else [*beside, *elsewhere]
     there = next((place for place in places if name and exists(place) and place.is_file()), None)
     return there or (EmbeddedImage(path) if note.get("imageData") else None)
