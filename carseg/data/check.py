@@ -131,35 +131,10 @@ def check(
         background_images=background_images,
         line_width=line_width,
     )
-    total, done = sum(len(dataset) for dataset in datasets.values()), 0
     splits: dict[str, SplitFindings] = {}
     problems: list[Problem] = []
-    prints: list[np.ndarray] = []
-    owners: list[tuple[str, str]] = []
-    for split, dataset in datasets.items():
-        count = len(dataset.labels)
-        figures = splits[split] = SplitFindings(len(dataset), [0] * count, [0] * count)
-        problems += [Problem("pairing", split, name, text) for name, text in dataset.problems.items()]
-        for sample in dataset:
-            rgb, problem = _examine(sample, split, figures)
-            if problem is not None:
-                problems.append(problem)
-            if rgb is not None:
-                prints.append(fingerprint(rgb))
-                owners.append((split, sample.name))
-            done += 1
-            if progress is not None:
-                progress(done, total)
+    prints, owners = _examine_all(datasets, splits, problems, progress)
     problems += _near_duplicates(np.array(prints), owners, splits) if prints else []
-    return _findings(path, datasets, splits, problems)
-
-
-def _findings(
-    path: str | os.PathLike[str],
-    datasets: Mapping[str, Dataset],
-    splits: dict[str, SplitFindings],
-    problems: list[Problem],
-) -> Findings:
     found = next(iter(datasets.values()))
     seen = np.sum([figures.class_pixels for figures in splits.values()], axis=0)
     absent = tuple(c for c, pixels in zip(found.labels.classes, seen, strict=True) if not pixels)
@@ -226,6 +201,33 @@ def _examine(sample: Sample, split: str, figures: SplitFindings) -> tuple[np.nda
         figures.class_pixels[label] += int(counts[label])
         figures.class_images[label] += bool(counts[label])
     return rgb, None
+
+
+def _examine_all(
+    datasets: Mapping[str, Dataset],
+    splits: dict[str, SplitFindings],
+    problems: list[Problem],
+    progress: Callable[[int, int], None] | None,
+) -> tuple[list[np.ndarray], list[tuple[str, str]]]:
+    """Add every sample to ``splits`` and ``problems``; return the readable images' fingerprints, and whose they are."""
+    total, done = sum(len(dataset) for dataset in datasets.values()), 0
+    prints: list[np.ndarray] = []
+    owners: list[tuple[str, str]] = []
+    for split, dataset in datasets.items():
+        count = len(dataset.labels)
+        figures = splits[split] = SplitFindings(len(dataset), [0] * count, [0] * count)
+        problems += [Problem("pairing", split, name, text) for name, text in dataset.problems.items()]
+        for sample in dataset:
+            rgb, problem = _examine(sample, split, figures)
+            if problem is not None:
+                problems.append(problem)
+            if rgb is not None:
+                prints.append(fingerprint(rgb))
+                owners.append((split, sample.name))
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    return prints, owners
 
 
 def _is_rotated(sample: Sample) -> bool:

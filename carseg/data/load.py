@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from carseg.data.background_and_lines import as_stated
 from carseg.data.classes import known_labels, settle_classes
 from carseg.data.dataset import Dataset, Sample, value_table
 from carseg.data.formats import masks
 from carseg.data.formats._base import SPLITS, Found, Item, absolute
 from carseg.data.formats._class_files import Values, class_file
-from carseg.data.formats._rasterize import Background, DrawnLabel
 from carseg.data.recognize import AUTO, StrPath, is_description, recognize
-from carseg.errors import DataError, OptionError
+from carseg.errors import DataError
 from carseg.labels import IGNORE, LabelSet
 
 _UNNAMED = "class_"  # followed by its value: the name of a class without one
@@ -94,10 +94,7 @@ def load_splits(
     """Return every split of a folder by name ("" if it has no splits), all under one label set; see ``load``."""
     folder = root_of(path)
     parts = recognize(path, format=format, images=images, annotations=annotations)
-    if background_images:
-        parts = {split: _with_background(part) for split, part in parts.items()}
-    if line_width is not None:
-        parts = {split: _with_lines(part, line_width) for split, part in parts.items()}
+    parts = {split: as_stated(part, background_images, line_width) for split, part in parts.items()}
     name = folder.stem if folder.is_file() else folder.name
     if folder.name.lower() in SPLITS:
         name = folder.parent.name
@@ -115,30 +112,6 @@ def load_splits(
     if not any(len(dataset) or dataset.problems for dataset in datasets.values()):
         raise DataError(f"{folder} holds no images")
     return datasets
-
-
-def _with_background(part: Found) -> Found:
-    """Return a split whose images without a label show nothing but background."""
-    if part.unlabeled is None:
-        raise OptionError(
-            f"background_images is for formats with a file of shapes per image, yolo and labelme, not for {part.format}"
-        )
-    records = [*part.records, *(Item(name, image, Background()) for name, image in part.unlabeled.items())]
-    problems = {name: reason for name, reason in part.problems.items() if name not in part.unlabeled}
-    return replace(part, records=sorted(records, key=lambda record: record.name), problems=problems)
-
-
-def _with_lines(part: Found, width: float) -> Found:
-    """Return a split whose lines and points are drawn ``width`` pixels wide."""
-    if not width >= 0:
-        raise OptionError(f"line_width is a number of pixels, 0 or more, not {width}")
-    records = []
-    for record in part.records:
-        label = record.label
-        records.append(
-            replace(record, label=replace(label, line_width=width)) if isinstance(label, DrawnLabel) else record
-        )
-    return replace(part, records=records)
 
 
 def root_of(path: StrPath) -> Path:

@@ -81,25 +81,6 @@ def class_file(folder: Path) -> ClassFile | None:
         raise DataError(f"{path} is no valid class file: {error}") from None
 
 
-def behind_background(names: Iterable[str], place: Path) -> Values:
-    """Return a value for each class name of shapes on bare ground: the background is 0, what is to be ignored 255.
-
-    Raises:
-        DataError: there are more classes than values; ``place`` is where they come from.
-    """
-    kept = [name for name in dict.fromkeys(names) if plain_name(name) != "ignore"]
-    background = next((name for name in kept if plain_name(name) == "background"), "background")
-    ordered = [background, *(name for name in kept if name != background)]
-    if len(ordered) > IGNORE:
-        raise DataError(f"{place} has {len(ordered)} classes, of which a label takes {IGNORE} at most")
-    return {**dict(enumerate(ordered)), IGNORE: None}
-
-
-def values_by_name(values: Values) -> dict[str, int]:
-    """Return the value of each class by its plain name, that of "ignore" too."""
-    return {plain_name(name or "ignore"): value for value, name in values.items()}
-
-
 def _lines(path: Path) -> list[str]:
     try:
         return filled_lines(path.read_text("utf-8-sig"))  # Windows' editors begin a file with a mark

@@ -15,7 +15,7 @@ from typing import Any
 
 from carseg.errors import DataError
 
-_MOST_YAML_BYTES = 1 << 18  # the parser takes seconds for them
+_MOST_YAML_BYTES = 1 << 20  # the parser takes seconds for each
 _MOST_YAML_NODES = 100_000  # with each alias written out
 _shortened = reprlib.Repr()
 _shortened.maxstring = _shortened.maxother = _shortened.maxlong = 60

@@ -29,10 +29,11 @@ from carseg.data.formats._base import (
     subfolder,
 )
 from carseg.data.formats._bitmaps import read_bits, stamp
-from carseg.data.formats._class_files import JSON_FILE, Values, behind_background, class_file, values_by_name
+from carseg.data.formats._class_files import JSON_FILE, Values, class_file
 from carseg.data.formats._documents import brief, read_json
 from carseg.data.formats._fields import at, class_name, points, side
 from carseg.data.formats._rasterize import DrawnLabel, Points, area, canvas, fill
+from carseg.data.formats._shape_classes import behind_background, values_by_name
 from carseg.data.formats.masks import IMAGE_FOLDERS, mask_folders
 from carseg.errors import DataError, ImageError
 from carseg.images import decode

@@ -17,10 +17,11 @@ import numpy as np
 
 from carseg.data.formats._base import SPLIT_ORDER, SPLITS, Found, files_below, images_below, pair
 from carseg.data.formats._bitmaps import read_bits, stamp
-from carseg.data.formats._class_files import Values, behind_background, values_by_name
+from carseg.data.formats._class_files import Values
 from carseg.data.formats._documents import brief, read_json
 from carseg.data.formats._fields import at, class_name, points, side
 from carseg.data.formats._rasterize import DrawnLabel, canvas, fill
+from carseg.data.formats._shape_classes import behind_background, values_by_name
 from carseg.errors import DataError
 from carseg.labels import plain_name
 
