@@ -40,7 +40,7 @@ def load(
             "cityscapes", "voc", "bdd100k", "carvana", "supervisely", "yolo", "labelme", "coco", "camvid",
             "masks" and "arrays".
         images: the folder of images, where it is not the one that the format has: a path from ``path``, or from each
-            split's folder in it, or a whole one. All but Cityscapes, BDD100K and arrays can be read so.
+            split's folder in it, or a whole one. All but Cityscapes, BDD100K, Supervisely and arrays can be so.
         annotations: the folder of labels likewise, or one COCO file.
         labels: a known label set's name, or a label set. Where the folder names its classes they are matched by name;
             where it does not, value V is ``class_V`` or the class in place V. None: the folder's own names (the known

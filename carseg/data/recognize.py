@@ -48,12 +48,7 @@ def recognize(
         if list(found) == [""]:
             parts[split] = found[""]
     if "train" in parts and "val" in places and "val" not in parts:  # a test split often has no labels, this one should
-        images_there = images_below(places["val"])
-        unlabeled, reason = (
-            (None, missing_label) if parts["train"].unlabeled is None else (images_there, maybe_background)
-        )
-        problems = {name: reason(image) for name, image in images_there.items()}
-        parts["val"] = replace(parts["train"], records=[], problems=problems, unlabeled=unlabeled)
+        parts["val"] = _without_labels(parts["train"], images_below(places["val"]))
     if not parts:
         _refuse_missing((folder, *places.values()), images, annotations)
         raise DataError(_unknown(folder, forms, guessed=format == AUTO))
@@ -131,6 +126,14 @@ def _ask(
     return {}
 
 
+def _without_labels(part: Found, images: Mapping[str, Path]) -> Found:
+    """Return a split like ``part`` of images that all lack a label."""
+    if part.unlabeled is None:
+        return replace(part, records=[], problems={name: missing_label(image) for name, image in images.items()})
+    problems = {name: maybe_background(image) for name, image in images.items()}
+    return replace(part, records=[], problems=problems, unlabeled=images)
+
+
 def _say_what_else(folder: Path, parts: Mapping[str, Found]) -> None:
     """Log which format was taken, where others recognise the folder too: one line, however many splits there are."""
     others = dict.fromkeys(name for part in parts.values() for name in part.others)
@@ -189,7 +192,6 @@ def _unknown(folder: Path, forms: Sequence[Format], *, guessed: bool) -> str:
         return (
             f"{folder} holds no labelled images in a known format{way}; looked in it, train/, val/, test/ for{looked}"
         )
-    fitting = _fitting(folder, FORMATS)
     entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
     listed = ", ".join(entries[:8]) + (", ..." if len(entries) > 8 else "")
     looks = f"it looks like {' or '.join(fitting)}" if fitting else near or f"it holds {listed or 'nothing'}"

@@ -131,19 +131,18 @@ def _label_images(
     described: Description, places: dict[str, list[tuple[Files, Files]]], missing: dict[str, dict[str, str]]
 ) -> dict[str, Found] | None:
     """Return the splits of a description with ``masks_dir``, None where there are no label images."""
-    values: Values = dict(described.names())
-    found = {}
-    for split, parts in places.items():
-        paired = [pair(its_images, its_labels, MaskFile, masks.MASK_ENDINGS) for its_images, its_labels in parts]
-        records = [record for some, _ in paired for record in some]
-        problems = {name: why for _, loose in paired for name, why in loose.items()}
-        found[split] = Found(masks.NAME, records, values, problems=problems | missing.get(split, {}))
-    records = [record for part in found.values() for record in part.records]
+    paired = {split: [pair(*both, MaskFile, masks.MASK_ENDINGS) for both in parts] for split, parts in places.items()}
+    records = [record for parts in paired.values() for some, _ in parts for record in some]
     if not records:
         return None
+    values: Values = dict(described.names())
     stored = masks.scan_values(records, limit=64) if len(values) == 2 else set()
     if IGNORE in stored and stored <= {0, IGNORE}:  # as paint programs store two classes
         values[IGNORE] = values.pop(1)
+    found = {}
+    for split, parts in paired.items():
+        problems = {name: why for _, loose in parts for name, why in loose.items()} | missing.get(split, {})
+        found[split] = Found(masks.NAME, [record for some, _ in parts for record in some], values, problems=problems)
     return found
 
 
