@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ import carseg
 from carseg.cli import process
 from carseg.cli.main import main
 from carseg.cli.terminal import ProgressBar, short, table
+from carseg.data.formats import FORMATS
 from carseg.hub.catalog import DEFAULT_MODEL
 from carseg.hub.create import create_model
 from carseg.hub.manifest import ROOT, Manifest
@@ -23,9 +25,10 @@ from carseg.hub.model_info import ModelInfo
 from carseg.hub.save import save_model
 
 from color_hub import LABELS, photo, write_model
-from drawn_data import index_folder
+from drawn_data import draw_image, draw_mask, index_folder, save
 from entries import info_of
 from modules import module
+from written_labels import write_labelme
 
 
 @pytest.fixture(autouse=True)
@@ -188,6 +191,27 @@ def test_data_is_read_in_the_format_that_is_named(capsys):
     assert "did you mean masks" in capsys.readouterr().err
     assert run("data convert both --out voc --data-format voc") == 1
     assert "it looks like coco or masks" in capsys.readouterr().err
+
+
+def test_images_without_a_label_and_lines_are_read_as_the_options_say(capsys):
+    write_labelme(Path("data/a.json"), "a.png")
+    note = json.loads(Path("data/a.json").read_text())
+    note["shapes"].append({"label": "scratch", "points": [[2, 2], [30, 2]], "shape_type": "line"})
+    Path("data/a.json").write_text(json.dumps(note))
+    for i, name in enumerate("ab"):
+        save(Path(f"data/{name}.png"), draw_image(draw_mask(i)))
+    assert run("data check data") == 1
+    assert "--background-images" in (out := capsys.readouterr().out) and "--line-width" in out
+    assert run("data check data --background-images --line-width 2") == 0
+    assert run("data convert data --out png --background-images --line-width 0") == 0
+    assert ": 2 images, 3 classes" in capsys.readouterr().out
+
+
+def test_the_help_names_every_format_of_the_data(capsys):
+    for command in ("data check", "data convert", "benchmark", "finetune"):
+        assert run(f"{command} --help") == 0
+        words = set(re.findall(r"\w+", capsys.readouterr().out))
+        assert words >= {form.NAME for form in FORMATS}
 
 
 def test_finetune_gives_a_model_that_every_command_takes(capsys):

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 import carseg.data
-from carseg.errors import DataError
+from carseg.data.load import load_splits
+from carseg.errors import DataError, OptionError
 from carseg.labels import IGNORE
 
 from drawn_data import SQUARE, SQUARE_MASK, save
@@ -139,3 +140,79 @@ def test_labels_json_beside_labelme_files_gives_the_order_of_the_classes(tmp_pat
     (tmp_path / "labels.json").write_text('["background", "wheel", "door"]')
     dataset = carseg.data.load(tmp_path)
     assert (dataset.labels.classes, dataset.problems) == (("background", "wheel", "door"), {})
+
+
+def polygon(label: object = "door", points: object = SQUARE, kind: object = "polygon") -> dict[str, object]:
+    return {"label": label, "points": points, "shape_type": kind}
+
+
+def test_quadrilaterals_and_shapes_without_a_type_are_polygons(tmp_path: Path) -> None:
+    for name, kind in (("a", "quadrilateral"), ("b", None)):
+        save(tmp_path / f"{name}.png", np.zeros((48, 64, 3), np.uint8))
+        write_labelme(tmp_path / f"{name}.json", [polygon(kind=kind)], imagePath=f"{name}.png")
+    for sample in carseg.data.load(tmp_path):
+        np.testing.assert_array_equal(sample.load()[1], SQUARE_MASK)
+
+
+def test_lines_and_points_are_refused_left_out_or_drawn(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
+    shapes = [
+        polygon("scratch", [[4, 14], [40, 14], [40, 40]], "linestrip"),
+        polygon("chip", [[50, 30]], "point"),
+        polygon(),
+    ]
+    write_labelme(tmp_path / "a.json", shapes, imagePath="a.png")
+    assert "--line-width of data and finetune" in carseg.data.load(tmp_path).verify()["a"]
+    assert "shapes[0], 'scratch'" in carseg.data.load(tmp_path).verify()["a"]
+    np.testing.assert_array_equal(carseg.data.load(tmp_path, line_width=0)[0].load()[1], SQUARE_MASK * 2)
+    dataset = carseg.data.load(tmp_path, line_width=4)
+    assert dataset.labels.classes == ("background", "chip", "door", "scratch")
+    mask = dataset[0].load()[1]
+    assert (mask[12:16, 4:40] == 3).all() and (mask[14:40, 38:42] == 3).all()  # also over the door
+    assert np.count_nonzero(mask == 1) == pytest.approx(np.pi * 4, abs=1)
+    findings = carseg.data.check(tmp_path, line_width=4)
+    assert findings.ok and findings.splits[""].class_images == [1, 1, 1, 1]
+    with pytest.raises(OptionError, match="line_width is a number of pixels, 0 or more, not -1"):
+        carseg.data.load(tmp_path, line_width=-1)
+
+
+@pytest.mark.parametrize("images", ["", "images"])
+def test_one_folder_for_each_car_may_hold_images_of_equal_names(tmp_path: Path, images: str) -> None:
+    notes = tmp_path / "json" if images else tmp_path
+    for value, car in enumerate(("car1", "car2"), start=1):
+        save(tmp_path / images / car / "front.png", np.full((48, 64, 3), value, np.uint8))
+        write_labelme(notes / car / "front.json", [polygon(f"door{value}")], imagePath="front.png")
+    save(tmp_path / images / "car2" / "rear.png", np.zeros((48, 64, 3), np.uint8))
+    dataset = carseg.data.load(tmp_path)
+    assert [sample.name for sample in dataset] == ["car1/front", "car2/front"]
+    for value, sample in enumerate(dataset, start=1):
+        rgb, mask = sample.load()
+        assert (rgb == value).all()
+        np.testing.assert_array_equal(mask, SQUARE_MASK * value)
+    assert list(dataset.problems) == ["car2/rear"]
+
+
+def test_files_in_a_folder_of_their_own_may_speak_of_images_above_it(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
+    write_labelme(tmp_path / "json" / "a.json", [polygon()], imagePath="C:\\photos\\a.png")
+    np.testing.assert_array_equal(carseg.data.load(tmp_path)[0].load()[1], SQUARE_MASK)
+
+
+def test_splits_of_one_folder_for_each_car_stay_splits(tmp_path: Path) -> None:
+    for split in ("train", "valid"):
+        save(tmp_path / split / "car1" / "a.png", np.zeros((48, 64, 3), np.uint8))
+        write_labelme(tmp_path / split / "car1" / "a.json", [polygon()], imagePath="a.png")
+    assert {split: [s.name for s in data] for split, data in load_splits(tmp_path).items()} == {
+        "train": ["car1/a"],
+        "val": ["car1/a"],
+    }
+
+
+def test_images_without_a_file_are_background_where_the_caller_says_so(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save(tmp_path / f"{name}.png", np.zeros((48, 64, 3), np.uint8))
+    write_labelme(tmp_path / "a.json", [polygon()], imagePath="a.png")
+    assert "--background-images" in carseg.data.load(tmp_path).problems["b"]
+    dataset = carseg.data.load(tmp_path, background_images=True)
+    assert ([sample.name for sample in dataset], dataset.problems) == (["a", "b"], {})
+    assert not dataset[1].load()[1].any()

@@ -9,10 +9,10 @@ import pytest
 
 import carseg.data
 from carseg.data.load import load_splits
-from carseg.errors import DataError
+from carseg.errors import DataError, OptionError
 from carseg.labels import IGNORE
 
-from drawn_data import SQUARE, SQUARE_MASK, save
+from drawn_data import SQUARE, SQUARE_MASK, index_folder, save
 
 
 def yolo_line(label: int, points: list[tuple[float, float]]) -> str:
@@ -155,7 +155,11 @@ def test_yolo_names_that_are_no_list_are_refused(tmp_path: Path, names: str) -> 
         ("0 0.1 0.1 0.9 0.1 1.7 0.5", r"outside 0\.\.1"),
         ("door 0.1 0.1 0.9 0.1 0.7 0.5", "not numbers"),
         ("5 0.1 0.1 0.9 0.1 0.7 0.5", "no class"),
+        ("1 0.1 0.1 0.9 0.1 0.7 0.5", r"line 1 of .*a\.txt has the class 1, .* it has 0\.\.0"),
         ("254 0.1 0.1 0.9 0.1 0.7 0.5", "class 254"),
+        ("9" * 5000 + " 0.1 0.1 0.9 0.1 0.7 0.5", r"class 99.{,120}$"),
+        ("0 0.1 0.1 nan 0.1 1e400 0.5", r"outside 0\.\.1: nan in place 3"),
+        ("0 0.1 0.1 0.9 0.1", "a box, not a polygon of three points or more"),
     ],
 )
 def test_yolo_lines_that_are_no_polygons_are_named(tmp_path: Path, line: str, reason: str) -> None:
@@ -232,3 +236,91 @@ def test_data_yaml_chooses_between_two_folders_of_one_split(tmp_path: Path) -> N
     yolo_folder(tmp_path / "valid" / "images", "b")
     (tmp_path / "data.yaml").write_text("val: valid/images\nnames: [door]\n")
     assert [sample.name for sample in carseg.data.load(tmp_path / "data.yaml")] == ["b"]
+
+
+def label_images(folder: Path, description: str) -> Path:
+    """Write Ultralytics' layout of semantic segmentation and return its ``data.yaml``."""
+    for split in ("train", "val"):
+        save(folder / "images" / split / "a.jpg", np.zeros((48, 64, 3), np.uint8))
+        save(folder / "masks" / split / "a.png", SQUARE_MASK)
+    (folder / "data.yaml").write_text(f"train: images/train\nval: images/val\n{description}")
+    return folder / "data.yaml"
+
+
+def test_data_yaml_with_masks_dir_describes_label_images(tmp_path: Path) -> None:
+    file = label_images(tmp_path, "masks_dir: masks\nnames: {'0': background, '1': door}\n")
+    (tmp_path / "masks").rename(tmp_path / "Semantic")
+    file.write_text(file.read_text().replace("masks_dir: masks", "masks_dir: Semantic"))
+    for path in (file, tmp_path):
+        found = load_splits(path)
+        assert list(found) == ["train", "val"]
+        assert (found["val"].labels.classes, found["val"].other_formats) == (("background", "door"), ())
+        np.testing.assert_array_equal(found["val"][0].load()[1], SQUARE_MASK)
+    save(tmp_path / "Semantic" / "train" / "a.png", SQUARE_MASK * 255)
+    save(tmp_path / "Semantic" / "val" / "a.png", SQUARE_MASK * 255)
+    np.testing.assert_array_equal(carseg.data.load(file, split="val")[0].load()[1], SQUARE_MASK)
+
+
+def test_paths_of_the_machine_that_wrote_them_are_found_by_their_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    yolo_folder(tmp_path / "images" / "train", "a")
+    yolo_folder(tmp_path / "images" / "val", "b")
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "val.txt").write_text("\ufeff..\\images\\val\\b.jpg\r\n", "utf-8")
+    for whole in ("/content/cars", "D:\\cars"):
+        (tmp_path / "data.yaml").write_text(
+            f"path: {whole}\ntrain: {whole}/images/train\nvalidation: lists/val.txt\nnames: [door]\n"
+        )
+        caplog.clear()
+        found = load_splits(tmp_path)
+        assert f"images/train, which is not there: {tmp_path}/images/train is read instead" in caplog.text
+        assert [(split, len(dataset), dataset.problems) for split, dataset in found.items()] == [
+            ("train", 1, {}),
+            ("val", 1, {}),
+        ]
+        np.testing.assert_array_equal(found["val"][0].load()[1], SQUARE_MASK)
+
+
+def test_the_path_that_data_yaml_states_comes_before_its_own_folder(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "images" / "train", "other")
+    yolo_folder(tmp_path / "cars" / "images" / "train", "a")
+    (tmp_path / "data.yaml").write_text(f"path: {tmp_path}/cars\ntrain: images/train\nnames: [door]\n")
+    assert [sample.name for sample in carseg.data.load(tmp_path)] == ["a"]
+
+
+def test_folders_and_endings_may_be_written_in_capitals(tmp_path: Path) -> None:
+    save(tmp_path / "Images" / "train" / "a.JPG", np.zeros((48, 64, 3), np.uint8), format="JPEG")
+    (tmp_path / "Labels" / "train").mkdir(parents=True)
+    (tmp_path / "Labels" / "train" / "a.TXT").write_text(yolo_line(0, SQUARE))
+    (tmp_path / "data.yaml").write_text("train: Images/train\nval: val.txt\nnames: [door]\n")
+    (tmp_path / "val.txt").write_text("./Images/train/a.JPG\n")
+    for dataset in load_splits(tmp_path).values():
+        np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK)
+
+
+def test_keypoints_are_no_outlines(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "images", "a")
+    (tmp_path / "data.yaml").write_text("train: images\nkpt_shape: [2, 2]\nnames: [door]\n")
+    with pytest.raises(DataError, match=r"data\.yaml describes keypoints \(kpt_shape\)"):
+        carseg.data.load(tmp_path)
+
+
+def test_images_without_a_text_file_are_background_where_the_caller_says_so(tmp_path: Path) -> None:
+    yolo_folder(tmp_path / "images" / "train", "b")
+    for name in ("train/a", "val/c"):
+        save(tmp_path / "images" / f"{name}.jpg", np.zeros((48, 64, 3), np.uint8))
+    (tmp_path / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [door]\n")
+    found = load_splits(tmp_path)
+    assert {split: list(dataset.problems) for split, dataset in found.items()} == {"train": ["a"], "val": ["c"]}
+    assert "background_images=True (--background-images of data and finetune)" in found["train"].problems["a"]
+    found = load_splits(tmp_path, background_images=True)
+    assert {split: [s.name for s in dataset] for split, dataset in found.items()} == {"train": ["a", "b"], "val": ["c"]}
+    assert not any(dataset.problems for dataset in found.values())
+    assert not found["train"][0].load()[1].any()
+
+
+def test_images_without_a_label_image_are_never_background(tmp_path: Path) -> None:
+    index_folder(tmp_path, ["a"])
+    with pytest.raises(OptionError, match=r"background_images is for .* yolo and labelme, not for masks"):
+        carseg.data.load(tmp_path, background_images=True)

@@ -24,6 +24,7 @@ from carseg.hub.manifest import ROOT
 
 from documents import BLOCK, DOCS, PAGES, TEXTS, name_of, with_weights
 from drawn_data import draw_image, draw_mask, save
+from written_labels import write_labelme
 
 _DRAWING = ("draw_car", "car_shape")  # draws the image that the examples use
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem not in _DRAWING)
@@ -90,6 +91,9 @@ def here(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         save(tmp_path / "labelled" / "masks" / f"{i}.png", mask)
         save(tmp_path / "survey" / "photos" / f"{i}.png", draw_image(mask))
         save(tmp_path / "survey" / "checked" / f"{i}.png", mask)
+    write_labelme(tmp_path / "outlines" / "a.json", "a.png")
+    for name in ("a", "bare"):
+        save(tmp_path / "outlines" / f"{name}.png", draw_image(mask))
     for folder in ("labelled", "survey"):
         (tmp_path / folder / "classes.txt").write_text("background\nhood\nwheel\n")
     monkeypatch.chdir(tmp_path)

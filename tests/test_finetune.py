@@ -278,6 +278,20 @@ def test_what_goes_by_validation_images_needs_some(data: Path, setting: dict[str
         open_splits(data, replace(QUICK, val_fraction=0, **setting))
 
 
+def test_settings_say_how_the_labels_of_a_folder_are_read(tmp_path: Path) -> None:
+    index_folder(tmp_path, ["a", "b"])
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text("0 0.1 0.1 0.9 0.1 0.7 0.5")
+    with pytest.raises(DataError, match="--background-images of data and finetune"):
+        open_splits(tmp_path, replace(QUICK, val_fraction=0))
+    config = replace(QUICK, val_fraction=0, background_images=True)
+    train, _ = open_splits(tmp_path, config)
+    assert [sample.name for sample in train] == ["a", "b"]
+    for setting in ({"background_images": True}, {"line_width": 3.0}):
+        with pytest.raises(OptionError, match="open the data set with them"):
+            open_splits(train, replace(QUICK, **setting))
+
+
 def test_a_run_goes_on_in_the_format_it_was_started_in(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

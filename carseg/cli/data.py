@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", exists=True, help="Labelled images, in any known format.")
 ]
+BackgroundImagesOption = Annotated[
+    bool, typer.Option("--background-images", help="Images without a label file show nothing but background.")
+]
+LineWidthOption = Annotated[
+    float | None,
+    typer.Option(
+        "--line-width",
+        metavar="PIXELS",
+        min=0,
+        help="Draw lines and points this wide; 0 leaves them out.",
+        show_default=False,
+    ),
+]
 
 
 class Target(StrEnum):
@@ -33,6 +46,8 @@ def check(
     data_format: DataFormatOption = "auto",
     labels: LabelsOption = None,
     map: MapOption = None,
+    background_images: BackgroundImagesOption = False,
+    line_width: LineWidthOption = None,
     format: FormatOption = Format.table,
 ) -> None:
     """Read every image and label, and say what would spoil a training."""
@@ -43,7 +58,15 @@ def check(
     prepare()
     mapping = parse_mapping(map or ())
     with ProgressBar("reading") as bar:
-        findings = examine(data, format=data_format, labels=labels, mapping=mapping, progress=bar.count)
+        findings = examine(
+            data,
+            format=data_format,
+            labels=labels,
+            mapping=mapping,
+            background_images=background_images,
+            line_width=line_width,
+            progress=bar.count,
+        )
     echo(json.dumps(findings.to_dict()) if format is Format.json else "\n".join(_report(findings)))
     raise typer.Exit(int(not findings.ok))
 
@@ -55,6 +78,8 @@ def convert(
     data_format: DataFormatOption = "auto",
     labels: LabelsOption = None,
     map: MapOption = None,
+    background_images: BackgroundImagesOption = False,
+    line_width: LineWidthOption = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be read.")] = False,
 ) -> None:
     """Write labelled images in another format."""
@@ -63,7 +88,14 @@ def convert(
     from carseg.data import load_splits, parse_mapping
 
     prepare()
-    splits = load_splits(data, format=data_format, labels=labels, mapping=parse_mapping(map or ()))
+    splits = load_splits(
+        data,
+        format=data_format,
+        labels=labels,
+        mapping=parse_mapping(map or ()),
+        background_images=background_images,
+        line_width=line_width,
+    )
     for split, dataset in splits.items():
         with ProgressBar(f"writing {split}".strip()) as bar:
             written = write(dataset, out, to.value, skip_bad=skip_bad, progress=bar.count)

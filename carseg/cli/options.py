@@ -45,7 +45,13 @@ MapOption = Annotated[
     typer.Option("--map", metavar="OLD=NEW", help="Rename or merge a class; OLD= ignores it. Repeat."),
 ]
 DataFormatOption = Annotated[
-    str, typer.Option("--data-format", metavar="FORMAT", help="Format of the data, as coco; auto: by its looks.")
+    str,
+    typer.Option(
+        "--data-format",
+        metavar="FORMAT",
+        help="Format of the data: cityscapes, voc, bdd100k, carvana, supervisely, yolo, labelme, coco, camvid, masks, "
+        "arrays; auto: by its looks.",
+    ),
 ]
 LabelsOption = Annotated[
     str | None, typer.Option("--labels", metavar="SET", help="Label set that the data is to have.")

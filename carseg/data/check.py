@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from carseg.data.coverage import coverage_warnings
-from carseg.data.dataset import Sample
+from carseg.data.dataset import Dataset, Sample
 from carseg.data.load import load_splits
 from carseg.data.near_duplicates import fingerprint, near_duplicate_pairs
 from carseg.errors import CarsegError, MissingExtraError
@@ -112,6 +112,8 @@ def check(
     annotations: str | os.PathLike[str] | None = None,
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
+    background_images: bool = False,
+    line_width: float | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Findings:
     """Return what is wrong with a data set, after reading every image and label of every split once.
@@ -124,26 +126,19 @@ def check(
         DataError: the folder cannot be recognised, or its classes do not fit; broken files are findings, not errors.
         MissingExtraError: the labels are COCO polygons and pycocotools is not installed.
     """
-    datasets = load_splits(path, format=format, images=images, annotations=annotations, labels=labels, mapping=mapping)
-    total, done = sum(len(dataset) for dataset in datasets.values()), 0
+    datasets = load_splits(
+        path,
+        format=format,
+        images=images,
+        annotations=annotations,
+        labels=labels,
+        mapping=mapping,
+        background_images=background_images,
+        line_width=line_width,
+    )
     splits: dict[str, SplitFindings] = {}
     problems: list[Problem] = []
-    prints: list[np.ndarray] = []
-    owners: list[tuple[str, str]] = []
-    for split, dataset in datasets.items():
-        count = len(dataset.labels)
-        figures = splits[split] = SplitFindings(len(dataset), [0] * count, [0] * count)
-        problems += [Problem("pairing", split, name, text) for name, text in dataset.problems.items()]
-        for sample in dataset:
-            rgb, problem = _examine(sample, split, figures)
-            if problem is not None:
-                problems.append(problem)
-            if rgb is not None:
-                prints.append(fingerprint(rgb))
-                owners.append((split, sample.name))
-            done += 1
-            if progress is not None:
-                progress(done, total)
+    prints, owners = _examine_all(datasets, splits, problems, progress)
     problems += _near_duplicates(np.array(prints), owners, splits) if prints else []
     found = next(iter(datasets.values()))
     seen = np.sum([figures.class_pixels for figures in splits.values()], axis=0)
@@ -220,6 +215,33 @@ def _examine(sample: Sample, split: str, figures: SplitFindings) -> tuple[np.nda
         figures.class_pixels[label] += int(counts[label])
         figures.class_images[label] += bool(counts[label])
     return rgb, None
+
+
+def _examine_all(
+    datasets: Mapping[str, Dataset],
+    splits: dict[str, SplitFindings],
+    problems: list[Problem],
+    progress: Callable[[int, int], None] | None,
+) -> tuple[list[np.ndarray], list[tuple[str, str]]]:
+    """Add every sample to ``splits`` and ``problems``; return the readable images' fingerprints, and whose they are."""
+    total, done = sum(len(dataset) for dataset in datasets.values()), 0
+    prints: list[np.ndarray] = []
+    owners: list[tuple[str, str]] = []
+    for split, dataset in datasets.items():
+        count = len(dataset.labels)
+        figures = splits[split] = SplitFindings(len(dataset), [0] * count, [0] * count)
+        problems += [Problem("pairing", split, name, text) for name, text in dataset.problems.items()]
+        for sample in dataset:
+            rgb, problem = _examine(sample, split, figures)
+            if problem is not None:
+                problems.append(problem)
+            if rgb is not None:
+                prints.append(fingerprint(rgb))
+                owners.append((split, sample.name))
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    return prints, owners
 
 
 def _is_rotated(sample: Sample) -> bool:

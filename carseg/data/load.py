@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from carseg.data.background_and_lines import as_stated
 from carseg.data.classes import known_labels, settle_classes
 from carseg.data.dataset import Dataset, Sample, value_table
 from carseg.data.formats import masks
@@ -29,29 +30,45 @@ def load(
     labels: str | LabelSet | None = None,
     split: str | None = None,
     mapping: Mapping[str, str] | None = None,
+    background_images: bool = False,
+    line_width: float | None = None,
 ) -> Dataset:
     """Return labelled images in any of the formats in the guide to measuring; images are read when they are used.
 
     Args:
         path: the folder, its ``train`` / ``val`` / ``test`` folder, YOLO's ``data.yaml``, or one COCO or numpy file.
         format: "auto" takes the first format that recognises the folder, and logs which others do; or one of
-            "cityscapes", "voc", "bdd100k", "carvana", "yolo", "labelme", "coco", "camvid", "masks" and "arrays".
+            "cityscapes", "voc", "bdd100k", "carvana", "supervisely", "yolo", "labelme", "coco", "camvid",
+            "masks" and "arrays".
         images: the folder of images, where it is not the one that the format has: a path from ``path``, or from each
-            split's folder in it, or a whole one. All but Cityscapes, BDD100K and arrays can be read so.
+            split's folder in it, or a whole one. All but Cityscapes, BDD100K, Supervisely and arrays can be so.
         annotations: the folder of labels likewise, or one COCO file.
         labels: a known label set's name, or a label set. Where the folder names its classes they are matched by name;
             where it does not, value V is ``class_V`` or the class in place V. None: the folder's own names (the known
             set where they agree), else one class ``class_V`` for every value V that occurs.
         split: "train", "val" or "test", for folders that hold several.
         mapping: class name to new name, to rename or merge; "" or "ignore" ignores a class.
+        background_images: images without a label file show nothing but background, in YOLO and labelme.
+        line_width: how many pixels wide lines and points are drawn, in labelme and Supervisely; 0 leaves them out;
+            None: a label with a line is broken.
 
     Raises:
         DataError: no such folder, no known format or not the one named, a split that is not there, not chosen or in
             two folders, classes that do not fit.
-        OptionError: ``images`` or ``annotations`` for a format that cannot be read so.
+        OptionError: ``images``, ``annotations`` or ``background_images`` for a format that cannot be read so, or a
+            negative ``line_width``.
         UnknownNameError: a format, a label set, or a class in ``mapping``, that does not exist.
     """
-    splits = load_splits(path, format=format, images=images, annotations=annotations, labels=labels, mapping=mapping)
+    splits = load_splits(
+        path,
+        format=format,
+        images=images,
+        annotations=annotations,
+        labels=labels,
+        mapping=mapping,
+        background_images=background_images,
+        line_width=line_width,
+    )
     present = list(splits)
     if split is None:
         if len(present) > 1:
@@ -72,10 +89,13 @@ def load_splits(
     annotations: StrPath | None = None,
     labels: str | LabelSet | None = None,
     mapping: Mapping[str, str] | None = None,
+    background_images: bool = False,
+    line_width: float | None = None,
 ) -> dict[str, Dataset]:
     """Return every split of a folder by name ("" if it has no splits), all under one label set; see ``load``."""
     folder = root_of(path)
     parts = recognize(path, format=format, images=images, annotations=annotations)
+    parts = {split: as_stated(part, background_images, line_width) for split, part in parts.items()}
     name = folder.stem if folder.is_file() else folder.name
     if folder.name.lower() in SPLITS:
         name = folder.parent.name

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from carseg.data.formats import ELSEWHERE, FORMATS, Format, arrays, coco, yolo
-from carseg.data.formats._base import Found, absolute, images_below, missing_label, split_folders
+from carseg.data.formats._base import Found, absolute, images_below, maybe_background, missing_label, split_folders
+from carseg.data.nearest import nearest
 from carseg.errors import DataError, OptionError, unknown_name
 
 AUTO = "auto"
@@ -47,8 +48,7 @@ def recognize(
         if list(found) == [""]:
             parts[split] = found[""]
     if "train" in parts and "val" in places and "val" not in parts:  # a test split often has no labels, this one should
-        problems = {name: missing_label(image) for name, image in images_below(places["val"]).items()}
-        parts["val"] = replace(parts["train"], records=[], problems=problems)
+        parts["val"] = _without_labels(parts["train"], images_below(places["val"]))
     if not parts:
         _refuse_missing((folder, *places.values()), images, annotations)
         raise DataError(_unknown(folder, forms, guessed=format == AUTO))
@@ -102,7 +102,7 @@ def _read_file(file: Path, form: Format, images: StrPath | None, annotations: St
     if form is yolo:
         described = yolo.read(file.parent, image_root, note_root, chosen=file)
         if not described:
-            raise DataError(f"{file} names no classes, or no folders of images and labels/*.txt")
+            raise DataError(f"{file} names no classes, or no folders of images and labels that are there")
         return described
     found = arrays.read(file)
     if not found:
@@ -119,8 +119,19 @@ def _ask(
         found = _read(form, folder, *places)
         if found:
             others = _fitting(folder, forms[number:], *places)
-            return {split: replace(part, others=others) for split, part in found.items()}
+            return {
+                split: replace(part, others=tuple(name for name in others if name != part.format))
+                for split, part in found.items()
+            }
     return {}
+
+
+def _without_labels(part: Found, images: Mapping[str, Path]) -> Found:
+    """Return a split like ``part`` of images that all lack a label."""
+    if part.unlabeled is None:
+        return replace(part, records=[], problems={name: missing_label(image) for name, image in images.items()})
+    problems = {name: maybe_background(image) for name, image in images.items()}
+    return replace(part, records=[], problems=problems, unlabeled=images)
 
 
 def _say_what_else(folder: Path, parts: Mapping[str, Found]) -> None:
@@ -174,11 +185,15 @@ def _refuse_missing(folders: Sequence[Path], images: StrPath | None, annotations
 
 def _unknown(folder: Path, forms: Sequence[Format], *, guessed: bool) -> str:
     """Return the sentence about a folder that none of these formats recognises."""
+    fitting = () if guessed else _fitting(folder, FORMATS)
+    near = "" if fitting else nearest(folder, lambda place: _fitting(place, FORMATS))
     if guessed:
         looked = "".join(f"\n  {form.NAME}: {form.LAYOUT}" for form in forms)
-        return f"{folder} holds no labelled images in a known format; looked in it, train/, val/, test/ for{looked}"
-    fitting = _fitting(folder, FORMATS)
+        way = f"; {near}" if near else ""
+        return (
+            f"{folder} holds no labelled images in a known format{way}; looked in it, train/, val/, test/ for{looked}"
+        )
     entries = sorted(entry.name + "/" * entry.is_dir() for entry in folder.iterdir())
     listed = ", ".join(entries[:8]) + (", ..." if len(entries) > 8 else "")
-    looks = f"looks like {' or '.join(fitting)}" if fitting else f"holds {listed or 'nothing'}"
-    return f"{folder} cannot be read as {forms[0].NAME}, which expects {forms[0].LAYOUT}; it {looks}"
+    looks = f"it looks like {' or '.join(fitting)}" if fitting else near or f"it holds {listed or 'nothing'}"
+    return f"{folder} cannot be read as {forms[0].NAME}, which expects {forms[0].LAYOUT}; {looks}"

@@ -80,6 +80,10 @@ class TrainingConfig(Record):
     device: str = _setting("auto", "auto, cpu, cuda, cuda:N, mps.")
     precision: str = _setting("auto", "auto (bfloat16 where the device has it natively), float32, bfloat16, float16.")
     skip_bad: bool = _setting(False, "Leave out images that cannot be read instead of refusing to start.")
+    background_images: bool = _setting(False, "Images without a label file show nothing but background.")
+    line_width: float | None = _setting(
+        None, "Width in pixels of lines and points among the labels; 0 leaves them out, by default they are refused."
+    )
     tensorboard: bool = _setting(False, "Also log for TensorBoard, into the folder tensorboard/ of the run.")
 
     def __post_init__(self) -> None:
@@ -97,6 +101,8 @@ class TrainingConfig(Record):
         for name in ("encoder_lr_factor", "weight_decay", "clip", "seed"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise OptionError(f"{name} must be at least 0, got {getattr(self, name)}")
+        if self.line_width is not None and not 0 <= self.line_width < math.inf:
+            raise OptionError(f"line_width must be at least 0, got {self.line_width}")
         if self.size is not None and min(self.size) < 1:
             raise OptionError(f"size must be two numbers of at least 1, got {self.size}")
         if not 0 < self.start_scale <= 1:

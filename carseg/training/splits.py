@@ -45,12 +45,22 @@ def open_splits(
 
     Raises:
         DataError: images are broken (and ``config.skip_bad`` is off), or there are none to train on.
-        OptionError: patience or the schedule "plateau", which go by validation images, where there are none.
+        OptionError: patience or the schedule "plateau", which go by validation images, where there are none; settings
+            of how a folder is read, for data that is none.
     """
     if isinstance(data, Dataset):
+        if config.background_images or config.line_width is not None:
+            raise OptionError("background_images and line_width are for a folder: open the data set with them")
         splits = {"train": data}
     else:
-        splits = load_splits(data, format=format, labels=labels, mapping=mapping)
+        splits = load_splits(
+            data,
+            format=format,
+            labels=labels,
+            mapping=mapping,
+            background_images=config.background_images,
+            line_width=config.line_width,
+        )
     train, val = splits.get("train", splits.get("")), splits.get("val")
     if train is None:
         raise DataError(f"{data} has no split to train on, only {', '.join(splits)}")

@@ -47,6 +47,8 @@ class Found:
         colors: colour of each class name, {} where the folder gives none.
         maps: class maps that apply unless the caller's differs, by the name of the label set asked for, "" for none.
         problems: images without a label and labels without an image, name to reason.
+        unlabeled: images without a label, by name, which are background where the caller says so; None where such an
+            image is a mistake in any case.
         others: formats that recognise the folder too, where the reader was not named.
         evidence: what made the reader recognise it, where that was the content of labels and no name or class file.
     """
@@ -57,6 +59,7 @@ class Found:
     colors: Mapping[str, Color] = field(default_factory=dict)
     maps: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
+    unlabeled: Mapping[str, Path] | None = None
     others: tuple[str, ...] = ()
     evidence: str = ""
 
@@ -97,6 +100,14 @@ def absolute(path: str | os.PathLike[str]) -> Path:
     Links are not followed: a linked folder is the split that it is called, and labels lie beside links to images.
     """
     return Path(os.path.abspath(os.path.expanduser(path)))
+
+
+def exists(path: Path) -> bool:
+    """Return whether there is such a file or folder; a path from a label file may be none at all."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def files_in(folder: Path, *endings: str) -> list[Path]:
@@ -167,6 +178,12 @@ def pair(
 def missing_label(image: Path) -> str:
     """Return the problem of an image without a label as a text."""
     return f"the image {image} has no label"
+
+
+def maybe_background(image: Path) -> str:
+    """Return the problem of an image without a label, in a format where that may mean nothing but background."""
+    way = "background_images=True (--background-images of data and finetune) takes such images for background"
+    return f"{missing_label(image)}; {way}"
 
 
 def subfolder(folder: Path, names: Iterable[str]) -> Path | None:

@@ -1,68 +1,97 @@
 """labelme: one JSON file per image, with polygons, rectangles, circles or bit masks.
 
 The classes are the labels that occur, in alphabetical order behind the background, unless a class file gives the order;
-a label called ``__ignore__`` is ignored. X-AnyLabeling writes the same, and rotated boxes. See
-``_rasterize`` for the pixels that a polygon covers.
+a label called ``__ignore__`` is ignored. X-AnyLabeling writes the same, and boxes and quadrilaterals by their corners.
+Files lie beside their images, in a folder of their own, or in folders below, such as one for each car. Lines and points
+cover no area: the caller says how wide they are. See ``_rasterize`` for the pixels that a polygon covers.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
-import io
-import json
 import math
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from carseg.data.dataset import ImageSource
-from carseg.data.formats._base import Found, Item, files_in, images_below, subfolder
-from carseg.data.formats._class_files import JSON_FILE, class_file
-from carseg.data.formats._rasterize import area, blank, fill
-from carseg.data.formats.masks import IMAGE_FOLDERS
+from carseg.data.formats._base import (
+    Found,
+    Item,
+    exists,
+    folders_like_splits,
+    images_below,
+    maybe_background,
+    subfolder,
+)
+from carseg.data.formats._bitmaps import read_bits, stamp
+from carseg.data.formats._class_files import JSON_FILE, Values, class_file
+from carseg.data.formats._documents import brief, read_json
+from carseg.data.formats._fields import at, class_name, points, side
+from carseg.data.formats._rasterize import DrawnLabel, Points, area, canvas, fill
+from carseg.data.formats._shape_classes import behind_background, values_by_name
+from carseg.data.formats.masks import IMAGE_FOLDERS, mask_folders
 from carseg.errors import DataError, ImageError
 from carseg.images import decode
-from carseg.labels import IGNORE, plain_name
+from carseg.labels import plain_name
 
 NAME = "labelme"
 LAYOUT = "*.json with 'shapes' beside the images"
 
 _NOTE_FOLDERS = ("annotations", "labels", "json", "jsons", "labelme")
+_POLYGONS = ("polygon", "rotation", "quadrilateral")  # the last two are X-AnyLabeling's
+_LINES = ("line", "linestrip", "point", "points")
 
 
 @dataclass(frozen=True)
-class LabelmeLabel:
+class LabelmeLabel(DrawnLabel):
     """The shapes of one image; ``values`` gives the stored value of each class by its plain name."""
 
     path: Path
-    height: int | None
-    width: int | None
+    height: Any
+    width: Any
     shapes: tuple[Mapping[str, Any], ...]
     values: Mapping[str, int]
 
     def read(self, height: int, width: int) -> np.ndarray:
-        try:
-            mask = blank(self.height or height, self.width or width)
-            drawn = [(self._value(str(shape["label"])), _outline(shape), shape) for shape in self.shapes]
-            for value, outline, shape in sorted(drawn, key=lambda item: -area(item[1])):
-                if shape.get("shape_type") == "mask":
-                    _stamp(mask, shape, value)
-                else:
-                    fill(mask, outline, value)
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError, OSError) as error:
-            reason = str(error) if isinstance(error, DataError) else f"has a broken shape ({error!r})"
-            raise DataError(f"{self.path} {reason}") from None
+        with at(f"{self.path} has"):
+            stated = side(self.height or height, "imageHeight"), side(self.width or width, "imageWidth")
+        with at(str(self.path)):
+            mask = canvas(stated, (height, width))
+        if not mask.flags.writeable:
+            return mask
+        outlines = []
+        for number, shape in enumerate(self.shapes):
+            with self._at(number):
+                outlines.append(_outline(shape))
+        sizes = [
+            0 if shape.get("shape_type") in _LINES else area(outline)
+            for shape, outline in zip(self.shapes, outlines, strict=True)
+        ]
+        for number in sorted(range(len(outlines)), key=lambda number: -sizes[number]):
+            with self._at(number):
+                self._draw(mask, self.shapes[number], outlines[number])
         return mask
 
-    def _value(self, label: str) -> int:
+    def _at(self, number: int) -> AbstractContextManager[None]:
+        return at(f"{self.path} has", f"(shapes[{number}], {brief(self.shapes[number]['label'])})")
+
+    def _draw(self, mask: np.ndarray, shape: Mapping[str, Any], outline: Points) -> None:
+        label = class_name(shape["label"], "label")
         if plain_name(label) not in self.values:
-            raise DataError(f"has the label {label!r}, which the class file does not list")
-        return self.values[plain_name(label)]
+            raise DataError(f"the label {label!r}, which the class file does not list")
+        value, kind = self.values[plain_name(label)], shape.get("shape_type")
+        if kind in _LINES:
+            self.draw_line(mask, outline, value, kind)
+        elif kind == "mask":
+            left, top = (round(start) for start in points(shape["points"], "points")[0])
+            stamp(mask, read_bits(shape.get("mask"), "mask", *mask.shape), left, top, value)
+        else:
+            fill(mask, outline, value)
 
 
 @dataclass(frozen=True)
@@ -73,109 +102,145 @@ class EmbeddedImage:
 
     def read(self) -> np.ndarray:
         try:
-            return decode(base64.b64decode(json.loads(self.path.read_bytes())["imageData"])).rgb
+            return decode(base64.b64decode(read_json(self.path)["imageData"])).rgb
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ImageError(f"{self.path} holds no image: {error}") from None
+            raise ImageError(f"{self.path} holds no image in imageData: {error}") from None
 
 
 def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:
     """Return the images of labelme files, which lie beside their images or in a folder of their own."""
-    files = _files(folder, annotations)
+    place, files = _files(folder, annotations)
     if not files:
         return None
-    notes, problems = {}, {}
-    for path in files:
+    own = images or subfolder(folder, IMAGE_FOLDERS)
+    notes: dict[str, tuple[Path | ImageSource, Mapping[str, Any], set[str]]] = {}
+    problems: dict[str, str] = {}
+    for name, path in files.items():
         try:
-            note = json.loads(path.read_bytes())
-            if not isinstance(note["shapes"], list):
-                raise TypeError("'shapes' is no list")
-            labels = {str(shape["label"]) for shape in note["shapes"]}
-            image = _image(folder, images, path, note)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            problems[path.stem] = f"{path} is no labelme file ({error!r})"
+            note = read_json(path)
+            labels = _labels(path, note)
+        except DataError as error:
+            problems[name] = str(error)
             continue
+        image = _image(path, note, own or folder, path.parent.relative_to(place), given=images is not None)
         if image is None:
-            problems[path.stem] = f"{path} speaks of {note.get('imagePath')}, which is not there"
+            problems[name] = f"{path} speaks of {str(note.get('imagePath'))[:200]}, which is not there"
         else:
             note.pop("imageData", None)  # a whole image, which is read from the file when it is used
-            notes[path] = (image, note, labels)
-    written = class_file(folder)
-    if written is not None:
-        names = [name for name in written.values.values() if name is not None]
-    else:
-        names = sorted({name for _, _, labels in notes.values() for name in labels})
-    values: dict[int, str | None] = dict(enumerate(_ordered(names)))
-    by_name = {plain_name(name): value for value, name in values.items() if name} | {"ignore": IGNORE}
-    records = []
-    for path, (image, note, _) in notes.items():
-        label = LabelmeLabel(path, note.get("imageHeight"), note.get("imageWidth"), tuple(note["shapes"]), by_name)
-        records.append(Item(path.stem, image, label))
+            notes[name] = (image, note, labels)
+    values = _values(folder, {label for _, _, labels in notes.values() for label in labels})
+    by_name = values_by_name(values)
+    records = [
+        Item(
+            name,
+            image,
+            LabelmeLabel(files[name], note.get("imageHeight"), note.get("imageWidth"), tuple(note["shapes"]), by_name),
+        )
+        for name, (image, note, _) in notes.items()
+    ]
     used = {record.image.resolve() for record in records if isinstance(record.image, Path)}
-    for name, image in _loose_images(images or subfolder(folder, IMAGE_FOLDERS), files).items():
-        if image.resolve() not in used and name not in problems:
-            problems[name] = f"the image {image} has no label"
-    return {"": Found(NAME, records, {**values, IGNORE: None}, problems=problems)}
+    loose = _loose_images(own, place, files)
+    unlabeled = {n: p for n, p in loose.items() if p.resolve() not in used and n not in problems}
+    problems |= {name: maybe_background(image) for name, image in unlabeled.items()}
+    return {"": Found(NAME, records, values, problems=problems, unlabeled=unlabeled)}
 
 
-def _files(folder: Path, annotations: Path | None) -> list[Path]:
-    """Return the folder's labelme files; the beginning of the first ones decides whether they are any."""
+def _files(folder: Path, annotations: Path | None) -> tuple[Path, dict[str, Path]]:
+    """Return the folder of labelme files, and these by name; the beginning of the first ones decides if they are any.
+
+    Folders below are looked into where the folder has neither files nor splits nor label images of its own.
+    """
     notes = subfolder(folder, _NOTE_FOLDERS)
-    for place in (annotations,) if annotations else (folder, notes) if notes else (folder,):
-        files = [path for path in files_in(place, ".json") if path.name != JSON_FILE]
-        for path in files[:20]:  # some may be broken
-            with path.open("rb") as file:
-                start = file.read(1 << 16)
-                if b'"shapes"' in start or b'"imageData"' in start:  # which may be long, and come first
-                    return files
-    return []
+    places = [annotations] if annotations else [folder, notes] if notes else [folder]
+    listed = [(place, _json_files(place)) for place in places]
+    if not any(files for _, files in listed) and not folders_like_splits(folder):
+        place = places[-1]
+        files = _json_files(place, "[!.]*/") or _json_files(place, "[!.]*/[!.]*/")
+        listed = [] if files and mask_folders(folder) else [(place, files)]
+    for place, files in listed:
+        if any(map(_is_labelme, files[:20])):  # some may be broken
+            return place, {path.relative_to(place).with_suffix("").as_posix(): path for path in files}
+    return folder, {}
 
 
-def _image(folder: Path, given: Path | None, path: Path, note: Mapping[str, Any]) -> Path | ImageSource | None:
+def _json_files(place: Path, below: str = "") -> list[Path]:
+    return [path for path in sorted(place.glob(f"{below}[!.]*.json")) if path.name != JSON_FILE and path.is_file()]
+
+
+def _is_labelme(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            start = file.read(1 << 16)
+    except OSError:
+        return False
+    return b'"shapes"' in start or b'"imageData"' in start  # which may be long, and come first
+
+
+def _labels(path: Path, note: Any) -> set[str]:
+    """Return the labels of a file's shapes.
+
+    Raises:
+        DataError: it is no labelme file.
+    """
+    if not isinstance(note, dict) or not isinstance(note.get("shapes"), list):
+        raise DataError(f"{path} is no labelme file: it has no list 'shapes'")
+    labels = set()
+    for number, shape in enumerate(note["shapes"]):
+        if not isinstance(shape, dict) or "label" not in shape or "points" not in shape:
+            raise DataError(f"{path} has shapes[{number}] = {brief(shape)}, not an object with label and points")
+        with at(f"{path} has", f"(shapes[{number}])"):
+            labels.add(class_name(shape["label"], "label"))
+    return labels
+
+
+def _values(folder: Path, labels: set[str]) -> Values:
+    """Return the classes by stored value: those of the class file in its order, else all labels by the alphabet."""
+    written = class_file(folder)
+    names = [name for name in written.values.values() if name is not None] if written else sorted(labels)
+    return behind_background(names, folder)
+
+
+def _image(path: Path, note: Mapping[str, Any], own: Path, inside: Path, *, given: bool) -> Path | ImageSource | None:
+    """Return the image of a labelme file, which lies in the folder ``inside`` of the folder of labelme files.
+
+    Args:
+        own: the folder of images; it comes first where the caller has ``given`` it.
+    """
     named = PureWindowsPath(str(note.get("imagePath") or "")).as_posix()  # understands both kinds of slashes
-    images = subfolder(folder, IMAGE_FOLDERS) or folder
-    places = [given / named, given / Path(named).name] if given else []
-    places += [path.parent / named, path.parent / Path(named).name, images / Path(named).name]
-    there = next((place for place in places if named and place.is_file()), None)
+    name = Path(named).name
+    beside = [path.parent / named, path.parent / name]
+    elsewhere = [own / inside / named, own / inside / name]
+    places = [*elsewhere, *beside] if given else [*beside, *elsewhere]
+    there = next((place for place in places if name and exists(place) and place.is_file()), None)
     return there or (EmbeddedImage(path) if note.get("imageData") else None)
 
 
-def _loose_images(images: Path | None, files: list[Path]) -> dict[str, Path]:
-    """Return the images in the folder of images, or beside the labelme files where there is none, by name."""
-    if images is not None:
-        return images_below(images)
-    return {n: p for n, p in images_below(files[0].parent).items() if p.parent == files[0].parent}
+def _loose_images(own: Path | None, place: Path, files: Mapping[str, Path]) -> dict[str, Path]:
+    """Return the images by name in the folder of images, where there is none in the folders of labelme files."""
+    if own is not None:
+        return images_below(own)
+    folders = {path.parent for path in files.values()}
+    return {name: image for name, image in images_below(place).items() if image.parent in folders}
 
 
-def _ordered(names: list[str]) -> list[str]:
-    kept = [name for name in names if plain_name(name) != "ignore"]
-    background = next((name for name in kept if plain_name(name) == "background"), "background")
-    return [background, *(name for name in kept if name != background)]
+def _outline(shape: Mapping[str, Any]) -> Points:
+    """Return the outline of a shape, or the points of a line.
 
-
-def _outline(shape: Mapping[str, Any]) -> list[tuple[float, float]]:
-    points = [(float(x), float(y)) for x, y in shape["points"]]
-    kind = shape.get("shape_type", "polygon")
-    if kind in ("polygon", "rotation") and len(points) >= 3:  # a box of X-AnyLabeling, by its corners
-        return points
-    if kind in ("rectangle", "mask") and len(points) in (2, 4):
-        (left, right), (top, bottom) = ((min(side), max(side)) for side in zip(*points, strict=True))
+    Raises:
+        DataError: it has no outline.
+    """
+    corners = points(shape["points"], "points")
+    kind = shape.get("shape_type") or "polygon"
+    if (kind in _POLYGONS and len(corners) >= 3) or (kind in _LINES and corners):
+        return corners
+    if kind in ("rectangle", "mask") and len(corners) in (2, 4):
+        (left, right), (top, bottom) = ((min(side), max(side)) for side in zip(*corners, strict=True))
         return [(left, top), (right, top), (right, bottom), (left, bottom)]
-    if kind == "circle" and len(points) == 2:
-        (x, y), edge = points
+    if kind == "circle" and len(corners) == 2:
+        (x, y), edge = corners
         radius = math.dist((x, y), edge)
         angles = [2 * math.pi * i / 90 for i in range(90)]
         return [(x + radius * math.cos(a), y + radius * math.sin(a)) for a in angles]
-    raise DataError(f"has a {kind} of {len(points)} points, which covers no area")
-
-
-def _stamp(mask: np.ndarray, shape: Mapping[str, Any], value: int) -> None:
-    """Set the pixels of a bit mask: an image whose first pixel lies at the first point."""
-    left, top = (round(float(side)) for side in shape["points"][0])
-    try:
-        with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as image:
-            bits = np.asarray(image.convert("L")) > 0
-    except binascii.Error as error:
-        raise DataError(f"has a bit mask that is no image ({error})") from None
-    bits, top, left = bits[max(-top, 0) :, max(-left, 0) :], max(top, 0), max(left, 0)
-    place = mask[top : top + bits.shape[0], left : left + bits.shape[1]]
-    place[bits[: place.shape[0], : place.shape[1]]] = value
+    if kind in (*_POLYGONS, *_LINES, "rectangle", "mask", "circle"):
+        raise DataError(f"a {kind} of {len(corners)} points, which covers no area")
+    raise DataError(f"shape_type = {brief(kind)}, which is no kind of shape")

@@ -8,6 +8,7 @@ states the values. Two folders are paired as
     train/ val/ test/         train_masks/ | trainannot/ | train_labels/ ...
 
 or are one, NAME.jpg beside NAME_mask.png (_label.png, ...), as Roboflow exports semantic labels, with ``_classes.csv``.
+A label may also be called NAME.jpg.png, or mask_0.png where the image is image_0.png.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from carseg.data.formats._base import (
     subfolder,
 )
 from carseg.data.formats._color_tables import color_table
+from carseg.data.formats._label_names import is_called_label, named_like_images
 from carseg.data.formats._values import ColorFile, MaskFile, palette_of, used_colors
 from carseg.errors import DataError
 from carseg.labels import Color
@@ -67,19 +69,25 @@ def mask_folders(
 
 
 def label_files(images: Path, masks: Path) -> dict[str, Path]:
-    """Return the label images of two folders by name; in one folder of both, those named after an image.
+    """Return the label images of two folders by name, their image's where it differs a little (``_label_names``).
 
+    In one folder of both they are those named after an image.
     JPEGs are among them only where there is nothing else: reading one raises what is wrong with it.
     """
     files = files_below(masks, MASK_SUFFIXES) or files_below(masks, _LOSSY)
-    if images != masks:
-        return files
     names = images_below(images)
-    return {
+    if images != masks:
+        return named_like_images(files, names, images, MASK_ENDINGS)
+    beside = {
         name: path
         for name, path in files.items()
         if any(name.endswith(ending) and name.removesuffix(ending) in names for ending in MASK_ENDINGS[1:])
     }
+    if beside:
+        return beside
+    called = {name: path for name, path in files.items() if is_called_label(name)}
+    others = {name: path for name, path in names.items() if name not in called}
+    return {name: path for name, path in named_like_images(called, others, images, ()).items() if name in others}
 
 
 def _sibling(folder: Path, images: Path) -> Path | None:

@@ -23,10 +23,13 @@ from carseg.data.formats._base import (
 from carseg.data.formats._class_files import class_file
 from carseg.data.formats._color_tables import color_table
 from carseg.data.formats._values import ColorFile, MaskFile
+from carseg.data.formats.masks import IMAGE_FOLDERS
 from carseg.errors import DataError
 
 NAME = "voc"
 LAYOUT = "JPEGImages/ and SegmentationClass/"
+
+_IMAGE_FOLDERS = ("jpegimages", *IMAGE_FOLDERS)  # CVAT's archive may come without images
 
 _CLASSES = [
     "background",
@@ -55,7 +58,7 @@ _CLASSES = [
 
 def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:
     """Return the images that the lists name, by split; all that have a label where there is no list."""
-    image_root, label_root = roots(folder, ("jpegimages",), ("segmentationclass",), images, annotations)
+    image_root, label_root = roots(folder, _IMAGE_FOLDERS, ("segmentationclass",), images, annotations)
     if image_root is None or label_root is None:
         return None
     lists = _lists(folder)

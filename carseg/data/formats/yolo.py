@@ -2,55 +2,54 @@
 
 Names come from ``data.yaml`` (or any one ``*.yaml`` with ``names``), else from a class file, else they are ``class_0``,
 ``class_1``, ... A background is put before the classes. An empty text file is an image of nothing but background; a
-missing one is reported. A split is one folder of images or more, or a text file that lists images. See
-``_rasterize`` for the pixels that a polygon covers.
+missing one is reported, unless the caller says that it is one too, as Ultralytics has it. A split is one folder of
+images or more, or a text file that lists images. See ``_rasterize`` for the pixels that a polygon covers.
+
+Where ``data.yaml`` has ``masks_dir``, as Ultralytics describes semantic segmentation, labels are label images whose
+values are the numbers of the classes.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from carseg.data.formats import masks
 from carseg.data.formats._base import (
-    SPLIT_ORDER,
     SPLITS,
     Found,
     Item,
     files_below,
-    files_in,
-    filled_lines,
-    images_below,
     labeled_splits,
+    maybe_background,
     pair,
     roots,
     split_folders,
 )
 from carseg.data.formats._class_files import Values, class_file
+from carseg.data.formats._documents import brief
 from carseg.data.formats._rasterize import Points, paint
-from carseg.data.formats.masks import IMAGE_FOLDERS
+from carseg.data.formats._values import MaskFile
+from carseg.data.formats._yolo_yaml import TEXTS, Description, Files, below, description
 from carseg.errors import DataError
 from carseg.labels import IGNORE
 
 NAME = "yolo"
 LAYOUT = "data.yaml, or images/ and labels/*.txt"
 
-Files = dict[str, Path]
-
-_TEXTS = (".txt",)
 _OVERHANG = 0.01  # how far beyond the image a polygon may reach, for exporters that round; as Ultralytics has it
 
 
 @dataclass(frozen=True)
 class YoloLabel:
-    """The polygons of one text file; class i is stored as value i + 1."""
+    """The polygons of one text file; class i is stored as value i + 1. ``classes`` are the numbers that there are."""
 
     path: Path
+    classes: Collection[int]
 
     def read(self, height: int, width: int) -> np.ndarray:
         shapes: list[tuple[int, Points]] = []
@@ -60,59 +59,91 @@ class YoloLabel:
             raise DataError(f"{self.path} cannot be read: {error}") from None
         for number, line in enumerate(lines, start=1):
             fields = line.split()
+            if not fields:
+                continue
             try:
-                values = [float(field) for field in fields[1:]]
-                if not fields:
-                    continue
-                if len(values) < 6 or len(values) % 2:
-                    kind = "a box" if len(values) == 4 else f"{len(values)} numbers"
-                    raise DataError(f"is {kind}, not a polygon")
-                if not all(-_OVERHANG <= value <= 1 + _OVERHANG for value in values):
-                    raise DataError("has coordinates outside 0..1")
-                points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
-                number_of_class = float(fields[0])  # some exporters write 0.0
-                if not (number_of_class.is_integer() and 0 <= number_of_class < IGNORE - 1):
-                    raise DataError(f"has the class {fields[0]}")
-                shapes.append((int(number_of_class) + 1, points))
+                shapes.append((self._class(fields[0]) + 1, _polygon(fields[1:], height, width)))
             except ValueError as error:
                 reason = str(error) if isinstance(error, DataError) else "is not numbers"
                 raise DataError(f"line {number} of {self.path} {reason}") from None
         return paint(shapes, height, width)
+
+    def _class(self, field: str) -> int:
+        number = float(field)  # some exporters write 0.0
+        if not (number.is_integer() and number in self.classes):
+            numbers = f"{min(self.classes)}..{max(self.classes)}" if self.classes else "none"
+            raise DataError(f"has the class {brief(field)[1:-1]}, which is no class of the data set: it has {numbers}")
+        return int(number)
+
+
+def _polygon(fields: list[str], height: int, width: int) -> Points:
+    values = [float(field) for field in fields]
+    if len(values) < 6 or len(values) % 2:
+        kind = "a box" if len(values) == 4 else f"{len(values)} numbers"
+        raise DataError(f"is {kind}, not a polygon of three points or more")
+    wrong = next((i for i, value in enumerate(values) if not -_OVERHANG <= value <= 1 + _OVERHANG), None)
+    if wrong is not None:
+        raise DataError(f"has coordinates outside 0..1: {brief(fields[wrong])[1:-1]} in place {wrong + 1}")
+    return [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
 
 
 def read(
     folder: Path, images: Path | None = None, annotations: Path | None = None, *, chosen: Path | None = None
 ) -> dict[str, Found] | None:
     """Return the splits that ``data.yaml``, or the ``chosen`` file, names, or of ``images/`` and ``labels/*.txt``."""
-    described = _description(folder, chosen)
+    described = description(folder, chosen)
     if chosen and described is None:
         return None
-    if described and "kpt_shape" in described:
-        raise DataError(f"{chosen or folder} describes keypoints (kpt_shape), not polygons: label the outlines instead")
-    places, missing = _places(folder, described) if described and not (images or annotations) else ({}, {})
+    if described and described.entries.get("kpt_shape"):
+        raise DataError(f"{described.path} describes keypoints (kpt_shape), not polygons: label the outlines instead")
+    places, missing = described.places() if described and not (images or annotations) else ({}, {})
+    if described and described.masks_dir:
+        return _label_images(described, places, missing)
     if not places:
-        image_root, label_root = roots(folder, IMAGE_FOLDERS, ("labels",), images, annotations)
-        if image_root is None or label_root is None or not files_below(label_root, _TEXTS):
+        image_root, label_root = roots(folder, masks.IMAGE_FOLDERS, ("labels",), images, annotations)
+        if image_root is None or label_root is None or not files_below(label_root, TEXTS):
             return None
-        folders = labeled_splits(split_folders(image_root), split_folders(label_root), _TEXTS)
+        folders = labeled_splits(split_folders(image_root), split_folders(label_root), TEXTS)
         folders = folders or {"": (image_root, label_root)}
-        places = {split: [_below(*both)] for split, both in folders.items()}
+        places = {split: [below(*both)] for split, both in folders.items()}
     if described is None and folder.name.lower() in SPLITS:
-        described = _description(folder.parent)
+        described = description(folder.parent)
     texts = [path for parts in places.values() for _, its_texts in parts for path in its_texts.values()]
-    names = _names(described or {}) or _listed(folder) or _numbered(texts)
+    names = (described.names() if described else {}) or _listed(folder) or _numbered(texts)
     values: Values = {0: "background"}
     values |= {number + 1: name for number, name in names.items()}
     found = {}
     for split, parts in places.items():
         records: list[Item] = []
         problems: dict[str, str] = {}
+        unlabeled: Files = {}
         for its_images, its_texts in parts:
-            some, loose = pair(its_images, its_texts, YoloLabel)
+            some, loose = pair(its_images, its_texts, lambda path: YoloLabel(path, names))
             records += some
             problems |= {name: why for name, why in loose.items() if Path(name).name != "classes"}
-        found[split] = Found(NAME, records, values, problems=problems | missing.get(split, {}))
+            unlabeled |= {name: its_images[name] for name in loose if name in its_images}
+        problems |= {name: maybe_background(image) for name, image in unlabeled.items()} | missing.get(split, {})
+        found[split] = Found(NAME, records, values, problems=problems, unlabeled=unlabeled)
     return found if any(part.records for part in found.values()) else None
+
+
+def _label_images(
+    described: Description, places: dict[str, list[tuple[Files, Files]]], missing: dict[str, dict[str, str]]
+) -> dict[str, Found] | None:
+    """Return the splits of a description with ``masks_dir``, None where there are no label images."""
+    paired = {split: [pair(*both, MaskFile, masks.MASK_ENDINGS) for both in parts] for split, parts in places.items()}
+    records = [record for parts in paired.values() for some, _ in parts for record in some]
+    if not records:
+        return None
+    values: Values = dict(described.names())
+    stored = masks.scan_values(records, limit=64) if len(values) == 2 else set()
+    if IGNORE in stored and stored <= {0, IGNORE}:  # as paint programs store two classes
+        values[IGNORE] = values.pop(1)
+    found = {}
+    for split, parts in paired.items():
+        problems = {name: why for _, loose in parts for name, why in loose.items()} | missing.get(split, {})
+        found[split] = Found(masks.NAME, [record for some, _ in parts for record in some], values, problems=problems)
+    return found
 
 
 def _listed(folder: Path) -> Values:
@@ -122,115 +153,13 @@ def _listed(folder: Path) -> Values:
 
 def _numbered(texts: list[Path]) -> Values:
     """Return a name for every class up to the highest that occurs; broken lines are skipped."""
-    numbers = [0]
+    highest = 0
     for path in texts:
         with suppress(OSError, UnicodeDecodeError):
-            fields = (line.split(maxsplit=1) for line in path.read_text("utf-8-sig").splitlines())
-            numbers += [int(first) for first, *rest in filter(None, fields) if rest and first.isdecimal()]
-    return {i: f"class_{i}" for i in range(min(max(numbers), IGNORE - 2) + 1)}
-
-
-def _description(folder: Path, chosen: Path | None = None) -> Mapping[str, Any] | None:
-    import yaml  # type: ignore[import-untyped]  # comes with timm and huggingface-hub
-
-    there = sorted(files_in(folder, ".yaml", ".yml"), key=lambda p: p.name != "data.yaml")
-    for path in [chosen] if chosen else there:
-        try:
-            described = yaml.safe_load(path.read_text("utf-8-sig"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            if path.name != "data.yaml" and path != chosen:
-                continue
-            raise DataError(f"{path} is no valid YAML file: {error}") from None
-        if isinstance(described, dict) and "names" in described:
-            return described
-    return None
-
-
-def _names(described: Mapping[str, Any]) -> Values:
-    names = described.get("names") or []
-    if isinstance(names, dict):
-        by_number = {int(n) if str(n).isdecimal() else n: name for n, name in names.items()}  # some are quoted
-        if set(by_number) != set(range(len(names))):
-            raise DataError(f"data.yaml numbers its classes {list(names)}, not 0..{len(names) - 1}")
-        names = [by_number[i] for i in range(len(names))]
-    if not isinstance(names, list):
-        raise DataError(f"data.yaml's names are no list of classes but {names!r}")
-    return dict(enumerate(map(str, names)))
-
-
-def _places(
-    folder: Path, described: Mapping[str, Any]
-) -> tuple[dict[str, list[tuple[Files, Files]]], dict[str, dict[str, str]]]:
-    """Return each split's images and text files by name, folder by folder or list by list; and what is not there.
-
-    A test split may be without labels, or only be named: it is left out then.
-    """
-    places: dict[str, list[tuple[Files, Files]]] = {}
-    missing: dict[str, dict[str, str]] = {}
-    for split in SPLIT_ORDER:
-        stated = described.get(split) or (described.get("valid") if split == "val" else None)
-        listed = stated if isinstance(stated, list) else [stated] if stated else []
-        for place in map(str, listed):
-            there = _find(folder, described, place)
-            if there is not None and there.is_file():
-                places.setdefault(split, []).append(_listed_in(there, folder, described))
-            elif there is not None and (split != "test" or _labels_of(there).is_dir()):
-                prefix = f"{place.strip('./')}/" if len(listed) > 1 else ""  # a name may be in several of them
-                places.setdefault(split, []).append(_below(there, _labels_of(there), prefix))
-            elif split != "test":
-                missing.setdefault(split, {})[place] = f"data.yaml names {place} for {split}, which is not there"
-    if not places:  # whatever it describes, it is not this folder
-        return {}, {}
-    return {split: places.get(split, []) for split in SPLIT_ORDER if split in places or split in missing}, missing
-
-
-def _below(image_root: Path, label_root: Path, prefix: str = "") -> tuple[Files, Files]:
-    images, texts = images_below(image_root), files_below(label_root, _TEXTS)
-    return {prefix + name: path for name, path in images.items()}, {prefix + n: p for n, p in texts.items()}
-
-
-def _listed_in(file: Path, folder: Path, described: Mapping[str, Any]) -> tuple[Files, Files]:
-    """Return the images that a text file lists, and the text files that belong to them.
-
-    CVAT writes ``data/`` before each, a folder that its archive has not.
-
-    Raises:
-        DataError: it lists one that is not there, or is no text.
-    """
-    images, texts = {}, {}
-    try:
-        lines = filled_lines(file.read_text("utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file} cannot be read as a list of images: {error}") from None
-    for line in lines:
-        image = _find(folder, described, line) or _find(folder, described, line.partition("/")[2] or line)
-        if image is None:
-            raise DataError(f"{file} lists {line}, which is not there")
-        inside = image.relative_to(folder) if image.is_relative_to(folder) else image
-        name, text = inside.with_suffix("").as_posix(), _labels_of(image).with_suffix(".txt")
-        images[name] = image
-        if text.is_file():
-            texts[name] = text
-    return images, texts
-
-
-def _find(folder: Path, described: Mapping[str, Any], place: str) -> Path | None:
-    """Return what a path of ``data.yaml``, or of a list, points to, None if there is nothing.
-
-    Exporters write it relative to this folder, to the entry ``path``, or to the folder above.
-    """
-    inside = place.removeprefix("../").removeprefix("./")
-    root = folder / str(described.get("path") or "")
-    candidates = [folder / place, root / place, folder / inside]
-    # Not resolved: the labels of linked images lie beside the links.
-    return next((Path(os.path.abspath(candidate)) for candidate in candidates if candidate.exists()), None)
-
-
-def _labels_of(place: Path) -> Path:
-    """Return the path of a folder's or an image's text files: its last folder called like "images" becomes "labels"."""
-    parts = list(place.parts)
-    for i in range(len(parts) - 1, -1, -1):
-        if parts[i].lower() in IMAGE_FOLDERS:
-            parts[i] = "labels"
-            break
-    return Path(*parts)
+            for line in path.read_text("utf-8-sig").splitlines():
+                with suppress(ValueError):
+                    first, *rest = line.split(maxsplit=1) or [""]
+                    number = float(first)
+                    if rest and number.is_integer() and number < IGNORE - 1:
+                        highest = max(highest, int(number))
+    return {i: f"class_{i}" for i in range(highest + 1)}
