@@ -52,7 +52,7 @@ class ClosedError(CarsegError, ValueError):
 
 
 class ImageError(CarsegError, ValueError):
-    """An image cannot be read: empty, truncated, not an image, or too large."""
+    """An image cannot be read: empty, truncated, not an image, too large, or the machine has no memory for it."""
 
 
 class ImageNotFoundError(ImageError, FileNotFoundError):
@@ -89,6 +89,13 @@ class TrainingError(CarsegError, RuntimeError):
 
 class ExportError(CarsegError, RuntimeError):
     """An exported model does not agree with the original closely enough; the message gives the figures."""
+
+
+def excerpt(text: str, limit: int = 100) -> str:
+    """Return what was given as one line for a message, without its middle where it is longer than the limit."""
+    if len(text) > limit:
+        text = f"{text[: limit // 2]}...{text[3 - limit // 2 :]}"
+    return " ".join(text.splitlines())
 
 
 def require_extra(package: str, extra: str, purpose: str) -> None:

@@ -18,7 +18,6 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from carseg.data.dataset import ImageSource
 from carseg.data.formats._base import Found, Item, files_in, images_below, subfolder
@@ -26,7 +25,7 @@ from carseg.data.formats._class_files import JSON_FILE, class_file
 from carseg.data.formats._rasterize import area, blank, fill
 from carseg.data.formats.masks import IMAGE_FOLDERS
 from carseg.errors import DataError, ImageError
-from carseg.images import decode
+from carseg.images import decode, open_image
 from carseg.labels import IGNORE, plain_name
 
 NAME = "labelme"
@@ -73,9 +72,10 @@ class EmbeddedImage:
 
     def read(self) -> np.ndarray:
         try:
-            return decode(base64.b64decode(json.loads(self.path.read_bytes())["imageData"])).rgb
+            content = base64.b64decode(json.loads(self.path.read_bytes())["imageData"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ImageError(f"{self.path} holds no image: {error}") from None
+        return decode(content, name=f"the image in {self.path}").rgb
 
 
 def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:
@@ -172,10 +172,12 @@ def _stamp(mask: np.ndarray, shape: Mapping[str, Any], value: int) -> None:
     """Set the pixels of a bit mask: an image whose first pixel lies at the first point."""
     left, top = (round(float(side)) for side in shape["points"][0])
     try:
-        with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as image:
+        with open_image(io.BytesIO(base64.b64decode(shape["mask"])), name="a bit mask") as image:
             bits = np.asarray(image.convert("L")) > 0
     except binascii.Error as error:
         raise DataError(f"has a bit mask that is no image ({error})") from None
+    except ImageError as error:
+        raise DataError(f"has {error}") from None
     bits, top, left = bits[max(-top, 0) :, max(-left, 0) :], max(top, 0), max(left, 0)
     place = mask[top : top + bits.shape[0], left : left + bits.shape[1]]
     place[bits[: place.shape[0], : place.shape[1]]] = value
