@@ -107,6 +107,6 @@ def require_extra(package: str, extra: str, purpose: str) -> None:
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """Return the error for a name that does not exist, with the nearest known ones, or all where none is near."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(excerpt(name), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
-    return UnknownNameError(f"no {kind} {name!r}; {hint}")
+    return UnknownNameError(f"no {kind} {excerpt(name)!r}; {hint}")

@@ -46,10 +46,12 @@ class LoadedImage:
     Attributes:
         rgb: uint8 (H, W, 3), sRGB; nobody else's, and may be written to.
         source: the path or address it came from, or its name where it came from memory.
+        root: the given folder that it was found in, "" where there was none.
     """
 
     rgb: Uint8Array
     source: str
+    root: str = ""
 
 
 def decode(image: Any, *, name: str = "", max_pixels: int | None = None) -> LoadedImage:
@@ -75,9 +77,9 @@ def decode(image: Any, *, name: str = "", max_pixels: int | None = None) -> Load
     """
     if is_data_uri(image):
         uri = excerpt(image, 60)
-        with reading(name or uri):
-            image = read_data_uri(image)
-        return LoadedImage(_decode_file(io.BytesIO(image), name or uri, max_pixels), name)
+        with reading(uri):
+            content = read_data_uri(image)
+        return LoadedImage(_decode_file(io.BytesIO(content), uri, max_pixels), name)
     if isinstance(image, (str, os.PathLike)):
         with open_image(image, max_pixels=max_pixels) as opened:
             return LoadedImage(_to_rgb(opened, str(image)), str(image))
