@@ -122,6 +122,8 @@ def _to_rgb(image: Image.Image, name: str) -> Uint8Array:
     """Return the pixels, converted band by band: a whole image in every mode on the way would take much memory."""
     if image.mode == "F":
         raise ImageError("floating-point pixels have no known range; save it with 8 or 16 bits")
+    if image.mode == "LAB":
+        raise ImageError("CIELAB pixels are not converted; save it in RGB")
     image.load()
     convert = _profile_of(image, name)
     turn = exif_transpose(image)  # that of ImageOps also rewrites all tags and fails where one is odd
