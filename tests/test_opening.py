@@ -148,6 +148,8 @@ def test_pillows_own_limit_gives_way_to_a_larger_one(format, monkeypatch):
     with pytest.raises(ImageError, match="max_pixels"):
         decode(file)
     assert decode(file, max_pixels=600).rgb.shape == RGB.shape
+    with pytest.raises(ImageError, match="more than 200 pixels"):  # one image of many pixels opens no door to others
+        decode(file)
 
 
 @pytest.mark.parametrize(

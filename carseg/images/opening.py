@@ -31,6 +31,7 @@ SUFFIXES = frozenset(f".{name}" for name in _SUFFIXES.split())
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")  # JPEG opens MPO too
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands, behind b"ftyp"
 _NO_HANDLES = (errno.EMFILE, errno.ENFILE)
+_raised_from: dict[int | None, int | None] = {}  # Pillow's limit as it is raised here, to the one that it had before
 
 
 @contextmanager
@@ -90,12 +91,13 @@ def pixel_limit(max_pixels: int | None = None) -> int | None:
     """
     limit = given_max_pixels() if max_pixels is None else max_pixels
     pillows = Image.MAX_IMAGE_PIXELS
+    before = _raised_from.get(pillows, pillows)
     if limit is None:
-        return None if pillows is None else 2 * pillows  # beyond which Pillow itself refuses
+        return None if before is None else 2 * before  # beyond which Pillow itself refuses
     if limit < 1:
         raise OptionError(f"max_pixels must be at least 1, got {limit}")
-    if pillows is not None and limit > 2 * pillows:
-        Image.MAX_IMAGE_PIXELS = limit
+    if pillows is not None and limit > pillows:
+        Image.MAX_IMAGE_PIXELS, _raised_from[limit] = limit, before
     return limit
 
 
@@ -176,7 +178,7 @@ def _open_heif(file: Any, prefix: bytes) -> Image.Image | None:
 
 def _reason(error: Exception) -> str:
     """Return why an image could not be read; only what is the file's own fault is called broken."""
-    number = getattr(error, "errno", None)
+    number = error.errno if isinstance(error, OSError) else None
     if isinstance(error, MemoryError) or number == errno.ENOMEM or "out of memory" in str(error):
         return "there is not enough memory to decode it; free some, or refuse large images with max_pixels"
     if number in _NO_HANDLES:
