@@ -1,7 +1,8 @@
-"""Every environment variable that carseg reads. Standard library only.
+"""Every environment variable that carseg reads.
 
 CARSEG_HUB                            where to look for weights first
 CARSEG_CACHE                          folder of the cache
+CARSEG_MAX_PIXELS                     pixels beyond which an image is refused
 CARSEG_OFFLINE, HF_HUB_OFFLINE        no socket is opened
 RANK, WORLD_SIZE, LOCAL_RANK          this process among those that torchrun started
 ONEDNN_MAX_CPU_ISA, DNNL_MAX_CPU_ISA  the instruction set beyond which oneDNN does not go
@@ -14,6 +15,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from carseg.errors import OptionError, excerpt
 
 # What changes times from outside: two measurements under others are not the same.
 TIMING_VARIABLES = (
@@ -53,6 +56,20 @@ def cache_folder() -> Path:
     if sys.platform == "darwin":
         return home / "Library/Caches/carseg"
     return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "carseg"
+
+
+def given_max_pixels() -> int | None:
+    """Return how many pixels an image may have by ``CARSEG_MAX_PIXELS``, None where it is not set.
+
+    Raises:
+        OptionError: it is no whole number above 0.
+    """
+    text = os.environ.get("CARSEG_MAX_PIXELS", "").strip()
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise OptionError(f"CARSEG_MAX_PIXELS is {excerpt(text)!r}, must be a whole number above 0, such as 250000000")
+    return int(text)
 
 
 def rank() -> int:

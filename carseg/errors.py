@@ -52,7 +52,7 @@ class ClosedError(CarsegError, ValueError):
 
 
 class ImageError(CarsegError, ValueError):
-    """An image cannot be read: empty, truncated, not an image, or too large."""
+    """An image cannot be read: empty, truncated, not an image, too large, or the machine has no memory for it."""
 
 
 class ImageNotFoundError(ImageError, FileNotFoundError):
@@ -91,6 +91,13 @@ class ExportError(CarsegError, RuntimeError):
     """An exported model does not agree with the original closely enough; the message gives the figures."""
 
 
+def excerpt(text: str, limit: int = 100) -> str:
+    """Return what was given as one line for a message, without its middle where it is longer than the limit."""
+    if len(text) > limit:
+        text = f"{text[: limit // 2]}...{text[3 - limit // 2 :]}"
+    return " ".join(text.splitlines())
+
+
 def require_extra(package: str, extra: str, purpose: str) -> None:
     """Raise MissingExtraError, which says what to install for ``purpose``, unless the package is installed."""
     if importlib.util.find_spec(package) is None:
@@ -100,6 +107,6 @@ def require_extra(package: str, extra: str, purpose: str) -> None:
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
     """Return the error for a name that does not exist, with the nearest known ones, or all where none is near."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(excerpt(name), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
-    return UnknownNameError(f"no {kind} {name!r}; {hint}")
+    return UnknownNameError(f"no {kind} {excerpt(name)!r}; {hint}")

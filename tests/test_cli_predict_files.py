@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from pathlib import Path
@@ -140,3 +141,44 @@ def test_file_names_that_are_no_text(capsys):
     assert predict(name, "--save", "json") == 0
     assert capsys.readouterr().out.startswith("caf\\udce9\\x1b[31m.png")
     assert json.loads(Path("carseg-out", name).with_suffix(".json").read_bytes())["source"] == name
+
+
+def data_uri(name: str) -> str:
+    photo(Path(name))
+    return "data:image/png;base64," + base64.b64encode(Path(name).read_bytes()).decode()
+
+
+def test_data_uris_are_images(capsys):
+    uris = data_uri("given/one.png"), data_uri("given/two.png") + "="
+    assert predict(*uris, "--save", "mask", "--format", "json") == 0
+    documents = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(document["width"], document["height"]) for document in documents] == [(96, 64)] * 2
+    assert {document["files"]["mask"] for document in documents} == {f"carseg-out/{name}" for name in written()}
+    assert len(written()) == 2
+
+
+def test_what_is_wrong_with_a_long_text_is_one_short_line(capsys):
+    for given in ("data:image/png;base64," + "A" * 50_000, "A" * 50_000):
+        assert predict(given) != 0
+        assert max(map(len, capsys.readouterr().err.splitlines())) < 300
+
+
+def test_files_of_earlier_runs_are_not_replaced_unsaid(capsys):
+    photo(Path("left/1.png"))
+    photo(Path("right/1.png"))
+    assert predict("left", "--save", "mask") == 0
+    assert "replaced" not in capsys.readouterr().err
+    assert predict("right", "--save", "mask") == 0
+    assert "results of earlier runs in carseg-out are replaced (files: 1)" in capsys.readouterr().err
+
+
+def test_a_larger_image_is_refused_and_allowed_by_the_command_line(capsys, monkeypatch):
+    photo(Path("img.png"))  # 96 x 64
+    assert predict("img.png", "--max-pixels", "6143") == 1
+    assert "img.png: 96 x 64 are more than 6143 pixels" in capsys.readouterr().err
+    monkeypatch.setenv("CARSEG_MAX_PIXELS", "100")
+    assert predict("img.png") == 1
+    assert predict("img.png", "--max-pixels", "6144") == 0
+    monkeypatch.setenv("CARSEG_MAX_PIXELS", "1e9")
+    assert predict("img.png") == 2
+    assert "CARSEG_MAX_PIXELS is '1e9'" in capsys.readouterr().err

@@ -163,9 +163,9 @@ def test_damaged_descriptions_of_yolo(tmp_path: Path, description: str, reason: 
         (
             "mask",
             base64.b64encode(png(60_000, 60_000)).decode(),
-            r"mask of .*more.* than the image's 64x48 \(shapes\[1",
+            r"mask that is .* of more pixels than the image's 64x48 \(shapes\[1",
         ),
-        ("mask", base64.b64encode(png(65, 48)).decode(), r"mask of 65x48 pixels, more than the image's 64x48"),
+        ("mask", base64.b64encode(png(65, 40)).decode(), r"mask of 65x40 pixels, more than the image's 64x48"),
         ("mask", "not base64", r"mask that is no PNG as base64"),
         ("mask", None, r"mask = None, not a bit mask"),
         ("points", [[1, 1], [2]], r"a\.json has points\[1\] = \[2\], not x and y in pixels \(shapes\[1\], 'door'\)"),
@@ -182,7 +182,7 @@ def test_damaged_shapes_of_labelme_are_named(tmp_path: Path, field: str, value: 
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (packed(png(60_000, 60_000)), r"bitmap\.data of .*more.* than the image's 64x48"),
+        (packed(png(60_000, 60_000)), r"bitmap\.data that is .* of more pixels than the image's 64x48"),
         (packed(bytes(200_000_000)), r"bitmap\.data with a zlib stream that is cut off, or longer than any mask"),
         (packed(png(4, 4))[:-8], r"bitmap\.data with a zlib stream that is cut off"),
         ("no base64", r"bitmap\.data that is no PNG as base64"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import errno
 import importlib.util
@@ -361,3 +362,73 @@ def test_label_sets_of_one_name_do_not_share_a_document(result):
 def test_a_narrow_soft_border(result):
     alpha = np.asarray(result.cutout(feather=0.8))[..., 3]
     assert 0 < alpha[15, 39] < 255
+
+
+def test_results_without_a_name_do_not_replace_one_another(tmp_path):
+    images = [make([[WHEEL, value]]) for value in range(3)]
+    names = [image.save(tmp_path, "mask")["mask"].name for image in images]
+    assert len(set(names)) == 3 and names[0] == "picture.mask.png"
+    for image, name in zip(images, names, strict=True):
+        assert image.save(tmp_path, ["mask", "json"])["mask"].name == name  # its own are replaced
+        assert np.array_equal(np.asarray(Image.open(tmp_path / name)), image.mask)
+
+
+def test_images_of_one_name_in_two_folders_do_not_replace_one_another(tmp_path):
+    left, right = (make([[value]], source=f"{side}/0001.jpg") for side, value in (("left", 1), ("right", 2)))
+    for _ in range(2):
+        paths = [result.save(tmp_path / "out", "mask")["mask"] for result in (left, right)]
+        assert [np.asarray(Image.open(path)).item() for path in paths] == [1, 2]
+    assert len(os.listdir(tmp_path / "out")) == 2
+    again = make([[3]], source="left/0001.jpg")  # of the same image
+    assert again.save(tmp_path / "out", "mask")["mask"] == paths[0]
+    assert right.save(tmp_path / "elsewhere", "mask")["mask"].name == "0001.mask.png"
+
+
+def test_names_that_differ_by_their_case_alone_are_one_file_on_some_systems(tmp_path):
+    names = {make([[1]], source=name).save(tmp_path, "mask")["mask"].name.lower() for name in ("Car.jpg", "car.jpg")}
+    assert len(names) == 2
+
+
+def test_a_name_of_ones_own_is_not_taken_by_another_image(tmp_path):
+    named = make([[1]], source="a/1.jpg").save(tmp_path, "mask", stem="car")["mask"]
+    assert make([[2]], source="b/car.jpg").save(tmp_path, "mask")["mask"] != named
+    assert make([[3]], source="c/2.jpg").save(tmp_path, "mask", stem="car")["mask"] == named  # as the caller says
+
+
+def test_file_names_of_coco_are_relative_to_the_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ds" / "sub").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("ds")
+    for name in ("ds/car.jpg", "ds/sub/car.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    address = "https://example.org/ds/car.jpg"
+    sources = ("ds/car.jpg", str(tmp_path / "ds" / "sub" / "car.jpg"), "link/car.jpg", address, "")
+    results = [make([[1]], source=source) for source in sources]
+    expected = ["car.jpg", "sub/car.jpg", "car.jpg", address, "picture-5"]
+    for root in ("ds", tmp_path / "ds"):
+        assert [image["file_name"] for image in coco_document(results, root=root)["images"]] == expected
+    within = make([[1]], source="ds/sub/car.jpg", root="ds")
+    assert coco_document([within])["images"][0]["file_name"] == "sub/car.jpg"
+    assert within.to_coco(root=tmp_path)["images"][0]["file_name"] == "ds/sub/car.jpg"
+    with pytest.raises(OptionError, match=r"ds/car\.jpg does not lie below ds/sub"):
+        coco_document(results, root="ds/sub")
+
+
+def test_errors_among_results_are_left_out_of_coco_and_logged(result, caplog):
+    document = coco_document([ImageError("no.jpg: no such file"), result, ImageError("b.jpg: broken"), make([[1]])])
+    assert [image["id"] for image in document["images"]] == [1, 2]
+    assert {note["image_id"] for note in document["annotations"]} == {1, 2}
+    assert caplog.messages == [
+        f"left out of the COCO document: {name}" for name in ("no.jpg: no such file", "b.jpg: broken")
+    ]
+
+
+def test_a_data_uri_is_a_background(result):
+    file = io.BytesIO()
+    Image.new("RGB", (2, 2), (255, 0, 0)).save(file, "PNG")
+    uri = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    pixels = np.asarray(result.cutout(uri))
+    assert (pixels[result.mask == 0] == (255, 0, 0, 255)).all()
+    with pytest.raises(OptionError, match="no colour") as caught:
+        result.cutout("A" * 9999)
+    assert len(str(caught.value)) < 250

@@ -1,5 +1,6 @@
 """From an image of any size to a result of the same size, one by one and in streams."""
 
+import base64
 import io
 import weakref
 from collections.abc import Callable, Iterator
@@ -8,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from carseg.data import coco_document
 from carseg.errors import CarsegError, ClosedError, ImageError, ImageNotFoundError, OptionError, UnknownNameError
 from carseg.hub.model_info import InputSpec, ModelInfo
 from carseg.inference.postprocess import to_probabilities
@@ -343,3 +346,87 @@ def test_tiles_keep_threshold_and_scores(segmenter: Segmenter) -> None:
     assert (result.mask[:, :240] == 0).all() and (result.mask[:, 272:] == 3).all()
     sure = {part.name: part.score for part in segmenter.predict(halves(64, 512), tile=64).parts}
     assert sure == {"left_red": pytest.approx(1, abs=0.01), "right_blue": pytest.approx(1, abs=0.01)}
+
+
+def data_uri(rgb: np.ndarray) -> str:
+    file = io.BytesIO()
+    Image.fromarray(rgb).save(file, "PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+@pytest.mark.parametrize("tile", [None, 64])
+def test_the_image_of_a_result_may_be_drawn_on(segmenter: Segmenter, tmp_path: Path, tile: int | None) -> None:
+    rgb = halves(40, 80)
+    Image.fromarray(rgb).save(tmp_path / "car.png")
+    tensor = torch.from_numpy(rgb).permute(2, 0, 1)
+    for given, channels in [(tmp_path / "car.png", "rgb"), (rgb, "rgb"), (rgb[:, :, ::-1], "bgr"), (tensor, "rgb")]:
+        result = segmenter.predict(given, channels=channels, tile=tile)
+        assert result.image.flags.c_contiguous
+        result.image[:] = 7
+    np.testing.assert_array_equal(rgb, halves(40, 80))
+
+
+def test_images_from_memory_get_a_name(segmenter: Segmenter, tmp_path: Path) -> None:
+    frames = [halves(40, 80), data_uri(halves(40, 80)), halves(8, 9)]
+    assert [result.source for result in segmenter.stream(frames)] == ["picture-1", "picture-2", "picture-3"]
+    assert segmenter.predict(frames[0]).source == segmenter.predict(frames[1]).source == ""
+    named = segmenter.predict(frames[0], source="camera/frame 7.png", tile=64)
+    assert named.source == "camera/frame 7.png"
+    assert named.save(tmp_path, "mask")["mask"].name == "frame 7.mask.png"
+    with pytest.raises(ImageError, match=r"^upload 5: not an image"):
+        segmenter.predict(b"\x89PNG\r\n\x1a\n" + bytes(9), source="upload 5")
+    [_, error] = segmenter.stream([frames[0], b"none"], on_error="yield")
+    assert str(error).startswith("picture-2: ")
+
+
+def test_streams_into_one_folder_lose_nothing(segmenter: Segmenter, tmp_path: Path) -> None:
+    for name in ("left/1.png", "right/1.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.fromarray(halves(40, 80)).save(tmp_path / name)
+    sources = [[halves(4, 5)] * 3, [halves(4, 5)] * 2, tmp_path]
+    results = [result for source in sources for result in segmenter.stream(source)]
+    for result in results:
+        result.save(tmp_path / "out", "mask")
+    assert len(list((tmp_path / "out").iterdir())) == len(results) == 7
+
+
+def test_coco_of_a_folder_names_files_below_it(segmenter: Segmenter, tmp_path: Path, monkeypatch) -> None:
+    for name in ("ds/car.png", "ds/sub/car.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(halves(40, 80)).save(tmp_path / name)
+    (tmp_path / "ds" / "broken.png").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    for folder, tile in ((tmp_path / "ds", None), ("ds", 64)):
+        document = coco_document(segmenter.stream(folder, tile=tile, on_error="yield"))
+        assert [image["file_name"] for image in document["images"]] == ["car.png", "sub/car.png"]
+
+
+def test_a_data_uri_is_one_image(segmenter: Segmenter) -> None:
+    assert segmenter.predict(data_uri(halves(40, 80))).mask.shape == (40, 80)
+    [result] = segmenter.stream(data_uri(halves(40, 80)))
+    assert result.mask.shape == (40, 80)
+
+
+@pytest.mark.parametrize(
+    "text", ["A" * 100_000, "data:image/png;base64," + "A" * 100_000, "https://example.org/" + "a" * 9999]
+)
+def test_no_message_carries_all_that_was_given(segmenter: Segmenter, text: str, monkeypatch) -> None:
+    monkeypatch.setenv("CARSEG_OFFLINE", "1")
+    for predict in (segmenter.predict, lambda given: list(segmenter.stream(given)), load):
+        with pytest.raises(CarsegError) as caught:
+            predict(text)
+        assert text[:110] not in str(caught.value) and text[-110:] not in str(caught.value)
+
+
+def test_larger_images_are_refused_by_one_limit(segmenter: Segmenter, tmp_path: Path, monkeypatch) -> None:
+    Image.fromarray(halves(40, 80)).save(tmp_path / "car.png")
+    assert segmenter.predict(tmp_path / "car.png", max_pixels=3200).mask.shape == (40, 80)
+    [error] = segmenter.stream([tmp_path / "car.png"], max_pixels=3199, on_error="yield")
+    assert isinstance(error, ImageError)
+    with pytest.raises(ImageError, match=r"car\.png: 80 x 40 are more than 3199 pixels"):
+        segmenter.predict(tmp_path / "car.png", max_pixels=3199)
+    with pytest.raises(OptionError, match="max_pixels"):
+        segmenter.stream([], max_pixels=0)
+    monkeypatch.setenv("CARSEG_MAX_PIXELS", "3199")
+    with pytest.raises(ImageError, match="CARSEG_MAX_PIXELS"):
+        segmenter.predict(tmp_path / "car.png")

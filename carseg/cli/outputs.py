@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from carseg.errors import ImageNotFoundError, OptionError
+from carseg.errors import ImageNotFoundError, OptionError, excerpt
+from carseg.images import is_data_uri
 from carseg.inference import find_images, path_of
 
 _OWN = b'{"source": '
@@ -24,7 +25,7 @@ class Job:
     """An image and where its files go.
 
     Attributes:
-        source: a path or an address.
+        source: a path, an address or a data URI.
         root: the given folder it was found in; of a single file the folder it lies in.
         folder: where its files go, below ``--out``.
         stem: what their names begin with.
@@ -40,7 +41,7 @@ def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[ImageNotFoun
     """Return what is to be done, in the order given; an image that was given twice is done once.
 
     Args:
-        inputs: files, folders, glob patterns and ``http(s)`` addresses.
+        inputs: files, folders, glob patterns, ``http(s)`` addresses and data URIs.
         out: where results go; what lies there is no input.
 
     Returns:
@@ -62,8 +63,11 @@ def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[ImageNotFoun
     return _separate(list(jobs.values())), list(missing.values())
 
 
-def refuse_overwriting(jobs: list[Job], out: Path, kinds: Iterable[str]) -> None:
+def refuse_overwriting(jobs: list[Job], out: Path, kinds: Iterable[str]) -> int:
     """Refuse to replace what the user gave, or what is called like a result and was not written by carseg.
+
+    Returns:
+        How many files of earlier runs will be replaced.
 
     Raises:
         OptionError: a result would have the place of an input, or of such a file.
@@ -76,6 +80,7 @@ def refuse_overwriting(jobs: list[Job], out: Path, kinds: Iterable[str]) -> None
             raise OptionError(f"{target} is one of the images, and would be overwritten: choose another --out")
         if kind == "json" and not _is_own(target):
             raise OptionError(f"{target} is there and is none of carseg's results: choose another --out")
+    return len(there)
 
 
 def _is_own(document: Path) -> bool:
@@ -88,23 +93,25 @@ def _is_own(document: Path) -> bool:
 
 
 def _expand(given: str, out: Path) -> list[Job]:
+    if is_data_uri(given):
+        return [Job(given, Path(), PurePosixPath(), "picture")]
     if given.startswith(("http://", "https://")):
         try:
             address = urlsplit(given)
         except ValueError as error:
-            raise ImageNotFoundError(f"{given}: not an address ({error})") from None
+            raise ImageNotFoundError(f"{excerpt(given)}: not an address ({error})") from None
         place = PurePosixPath(unquote(address.path))
         name = re.sub(r"[^\w.-]+", "_", place.name or "picture")
         return [Job(given, Path(f"{address.netloc}{place.parent}"), PurePosixPath(), name)]
     if not given:
         raise ImageNotFoundError("an empty text is no image")
     path = Path(os.path.expanduser(given))  # unlike Path's, it leaves a file alone whose name begins with ~
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike Path's, it is false for a text that is too long for a name
         return _below(path, find_images(path), out)
     if glob.has_magic(given) and not os.path.lexists(path):
         return _below(_fixed_part(path), find_images(str(path)), out)
     if not os.path.lexists(path):
-        raise ImageNotFoundError(f"{given}: no such file or folder")
+        raise ImageNotFoundError(f"{excerpt(given)}: no such file or folder")
     return [Job(str(path), path.parent, PurePosixPath(), path.name)]
 
 

@@ -39,11 +39,15 @@ _AHEAD = 4  # results that wait to be written; more would only take memory
 _HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 _Tile = Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")]
+_MaxPixels = Annotated[
+    int | None,
+    typer.Option(min=1, help="Refuse larger images; default 179 million. Also CARSEG_MAX_PIXELS.", show_default=False),
+]
 _Threshold = Annotated[float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")]
 
 
 def predict(
-    inputs: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files, folders, glob patterns, URLs.")],
+    inputs: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files, folders, patterns, URLs, data URIs.")],
     model: Annotated[
         str, typer.Option("--model", "-m", help="A model, or the folder of a fine-tuned one.")
     ] = DEFAULT_MODEL,
@@ -61,6 +65,7 @@ def predict(
     tile: _Tile = None,
     threshold: _Threshold = None,
     batch_size: Annotated[int | None, typer.Option(help="Images that are computed together.")] = None,
+    max_pixels: _MaxPixels = None,
 ) -> None:
     """Segment images.
 
@@ -77,25 +82,23 @@ def predict(
         fail(error)
     if not jobs:
         raise typer.Exit(2)
-    refuse_overwriting(jobs, out, kinds)
+    if replaced := refuse_overwriting(jobs, out, kinds):
+        err(f"carseg: results of earlier runs in {out} are replaced (files: {replaced})")
     prepare()
     resolve_with_progress(model, weights, hub)
     segmenter = load(
         model, weights=weights, hub=hub, device=device, runtime=runtime, precision=precision, threads=threads
     )
     results = segmenter.stream(
-        (job.source for job in jobs), batch_size=batch_size, tile=tile, threshold=threshold, on_error="yield"
+        (job.source for job in jobs),
+        batch_size=batch_size,
+        tile=tile,
+        threshold=threshold,
+        max_pixels=max_pixels,
+        on_error="yield",
     )
-    failed = len(missing)
     began = time.monotonic()
-    with ProgressBar("segmenting") as bar:
-        for done, document in enumerate(_written(jobs, results, out, kinds), 1):
-            if isinstance(document, Exception):
-                fail(document)
-                failed += 1
-            else:
-                echo(json.dumps(document) if format is Format.json else _parts_table(document))
-            bar.count(done, len(jobs))
+    failed = len(missing) + _print(_written(jobs, results, out, kinds), len(jobs), format)
     total = len(jobs) + len(missing)
     message = f"carseg: {total - failed} of {total} done in {short(time.monotonic() - began)} with {segmenter.name}"
     err(f"{message}; results are in {out}" if kinds and failed < total else message)
@@ -111,6 +114,20 @@ def _kinds(save: str) -> list[str]:
         known = ", ".join(OUTPUT_SUFFIXES)
         raise typer.BadParameter(f"cannot save {strange[0]!r}; known: {known}", param_hint="--save")
     return kinds
+
+
+def _print(documents: Iterator[Document | CarsegError], count: int, format: Format) -> int:
+    """Print what was found in each image, or why nothing was; return how many failed."""
+    failed = 0
+    with ProgressBar("segmenting") as bar:
+        for done, document in enumerate(documents, 1):
+            if isinstance(document, Exception):
+                fail(document)
+                failed += 1
+            else:
+                echo(json.dumps(document) if format is Format.json else _parts_table(document))
+            bar.count(done, count)
+    return failed
 
 
 def _written(

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from carseg.data.coverage import coverage_warnings
 from carseg.data.dataset import Dataset, Sample
 from carseg.data.load import load_splits
 from carseg.data.near_duplicates import fingerprint, near_duplicate_pairs
 from carseg.errors import CarsegError, MissingExtraError
-from carseg.images import exif_transpose
+from carseg.images import exif_transpose, open_image
 from carseg.labels import IGNORE, LabelSet
 
 
@@ -247,5 +246,5 @@ def _examine_all(
 def _is_rotated(sample: Sample) -> bool:
     if not isinstance(sample.image, Path):
         return False
-    with Image.open(sample.image) as image:
+    with open_image(sample.image) as image:
         return exif_transpose(image) is not None

@@ -23,7 +23,7 @@ from carseg._files import replacing
 from carseg.data.dataset import Dataset, Sample
 from carseg.data.formats._class_files import JSON_FILE
 from carseg.errors import DataError, OptionError
-from carseg.images import exif_transpose, index_image
+from carseg.images import exif_transpose, index_image, open_image
 from carseg.labels import IGNORE, LabelSet
 from carseg.masks import rle
 
@@ -119,7 +119,7 @@ def _annotations(mask: np.ndarray, labels: LabelSet, image_id: int, first_id: in
 def _write_image(folder: Path, sample: Sample, rgb: np.ndarray) -> Path:
     """Copy the file, or write the upright pixels where a reader without EXIF would see something else."""
     if isinstance(sample.image, Path):
-        with Image.open(sample.image) as image:
+        with open_image(sample.image) as image:
             upright = exif_transpose(image) is None
         path = folder / (sample.name + sample.image.suffix)
         if upright:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from carseg._env import is_offline
-from carseg.errors import HubError, OfflineError
+from carseg.errors import HubError, OfflineError, excerpt
 from carseg.hub.origins import HUGGING_FACE, file_address
 
 DownloadProgress = Callable[[int, int], None]  # (bytes done, bytes in all)
@@ -43,11 +43,11 @@ def read_url(url: str) -> bytes:
         HubError: the address cannot be fetched, or has more than 256 MB.
     """
     if is_offline():
-        raise OfflineError(f"{url} cannot be fetched: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
+        raise OfflineError(f"{excerpt(url)} cannot be fetched: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
     try:
         return _read(url)
     except UnavailableError as error:
-        raise HubError(f"{url} cannot be fetched: {error}") from None
+        raise HubError(f"{excerpt(url)} cannot be fetched: {error}") from None
 
 
 def _read(url: str) -> bytes:

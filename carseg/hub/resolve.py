@@ -76,7 +76,7 @@ def resolve(
     """
     name = full_name(name)
     known = load_manifest().models
-    folder = weights is None and name not in known and Path(name).is_dir()
+    folder = weights is None and name not in known and os.path.isdir(name)
     if folder and (find_config(Path(name)) or _given_hub(hub) is None):  # another folder hides no model of a hub
         weights = name
     if weights is not None:

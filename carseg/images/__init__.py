@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from carseg._arrays import Float32Array, Uint8Array
 from carseg.images import draw
-from carseg.images.decode import SUFFIXES, LoadedImage, decode, exif_transpose
+from carseg.images.data_uri import is_data_uri
+from carseg.images.decode import LoadedImage, decode, exif_transpose
 from carseg.images.draw import index_image
+from carseg.images.opening import SUFFIXES, open_image, pixel_limit
 from carseg.images.resize import resize
 from carseg.images.synthetic import encode_jpeg, synthetic_images
 
@@ -19,6 +21,9 @@ __all__ = [
     "encode_jpeg",
     "exif_transpose",
     "index_image",
+    "is_data_uri",
+    "open_image",
+    "pixel_limit",
     "resize",
     "synthetic_images",
 ]

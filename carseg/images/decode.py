@@ -5,26 +5,26 @@ numpy and Pillow only, so that a prediction through ONNX Runtime or OpenVINO nev
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import io
+import logging
 import os
-import stat
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from carseg._arrays import Uint8Array
-from carseg.errors import ImageError, ImageNotFoundError, MissingExtraError
+from carseg.errors import ImageError, excerpt
+from carseg.images.color import ProfileError, to_srgb
+from carseg.images.data_uri import is_data_uri, read_data_uri
+from carseg.images.opening import check_pixels, open_image, pixel_limit, reading
 
-_FORMATS = "jpg jpeg jfif mpo png webp bmp tif tiff gif ppm pgm jp2 avif heic heif"
-SUFFIXES = frozenset(f".{name}" for name in _FORMATS.split())
-_HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands, behind b"ftyp"
+_log = logging.getLogger("carseg")
+_BAND = 1 << 20  # pixels that are converted together: beside the decoded image and the result they take no memory
 _UPRIGHT = {  # EXIF orientation to the transposition that undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -34,6 +34,9 @@ _UPRIGHT = {  # EXIF orientation to the transposition that undoes it
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# Transpositions that make rows columns, and those after which what came first comes last.
+_SIDEWAYS = {_UPRIGHT[5], _UPRIGHT[6], _UPRIGHT[7], _UPRIGHT[8]}
+_REVERSED = {_UPRIGHT[3], _UPRIGHT[4], _UPRIGHT[6], _UPRIGHT[7]}
 
 
 @dataclass(frozen=True)
@@ -41,49 +44,68 @@ class LoadedImage:
     """Image, upright and in RGB.
 
     Attributes:
-        rgb: uint8 (H, W, 3).
-        source: the path or address it came from, "" where it came from memory.
+        rgb: uint8 (H, W, 3), sRGB; nobody else's, and may be written to.
+        source: the path or address it came from, or its name where it came from memory.
+        root: the given folder that it was found in, "" where there was none.
     """
 
     rgb: Uint8Array
     source: str
+    root: str = ""
 
 
-def decode(image: Any, *, name: str = "") -> LoadedImage:
+def decode(image: Any, *, name: str = "", max_pixels: int | None = None) -> LoadedImage:
     """Return one image of any kind, decoded.
 
     The first frame of an animated file is used, and the current frame of an animated PIL image. EXIF orientation is
-    applied, transparency is laid over white, 16-bit files are scaled to 8 bits. HEIF needs the extra ``heif``, whose
-    pi-heif is then registered with Pillow.
+    applied, colours are converted to sRGB by the image's profile, transparency is laid over white, 16-bit files are
+    scaled to 8 bits. A profile that is broken, absurd or for pixels of another kind is left out, which is logged. HEIF
+    needs the extra ``heif``, whose pi-heif is then registered with Pillow.
 
     Args:
-        image: a path, the bytes of an image file, a binary file object, a PIL image, a numpy array (H, W, 3), (H, W, 4)
-            or (H, W) of uint8 in RGB order, or a torch tensor (3, H, W) or (1, H, W), uint8 or float in 0..1.
-        name: name of the given bytes in errors and in ``source``, such as the address that they came from.
+        image: a path, a data URI, the bytes of an image file, a binary file object, a PIL image, a numpy array
+            (H, W, 3), (H, W, 4) or (H, W) of uint8 in RGB order, or a torch tensor (3, H, W) or (1, H, W), uint8 or
+            float in 0..1.
+        name: what an image that has no path is called in errors and in ``source``.
+        max_pixels: files and PIL images of more pixels are refused, before they are decoded; by default
+            ``CARSEG_MAX_PIXELS``, else 179 million, as of Pillow (twice its ``MAX_IMAGE_PIXELS``).
 
     Raises:
         ImageNotFoundError: there is no such file.
-        ImageError: the image is empty, truncated, no image, or so large that Pillow takes it for a decompression bomb.
+        ImageError: the image is empty, truncated, no image of a format that carseg reads, or has too many pixels.
+        OptionError: ``max_pixels`` is below 1.
     """
+    if is_data_uri(image):
+        uri = excerpt(image, 60)
+        with reading(uri):
+            content = read_data_uri(image)
+        return LoadedImage(_decode_file(io.BytesIO(content), uri, max_pixels), name)
     if isinstance(image, (str, os.PathLike)):
-        return LoadedImage(_decode_path(Path(image)), str(image))
+        with open_image(image, max_pixels=max_pixels) as opened:
+            return LoadedImage(_to_rgb(opened, str(image)), str(image))
     if isinstance(image, (bytes, bytearray, memoryview)):
-        return LoadedImage(_decode_file(io.BytesIO(image), name or "the given bytes"), name)
+        return LoadedImage(_decode_file(io.BytesIO(image), name or "the given bytes", max_pixels), name)
     if isinstance(image, Image.Image):
-        return LoadedImage(_guarded(lambda: _to_rgb(image), "the given image"), "")
-    if isinstance(image, np.ndarray):
-        return LoadedImage(_from_array(image), "")
+        with reading(name or "the given image"):
+            check_pixels(image.size, pixel_limit(max_pixels))
+            return LoadedImage(_to_rgb(image, name or "the given image"), name)
     if hasattr(image, "read"):
         if inspect.iscoroutinefunction(image.read):  # as of FastAPI's UploadFile
             raise ImageError("its read() is asynchronous: give what `await read()` gives, or the file inside")
-        name = getattr(image, "name", "")
-        source = name if isinstance(name, str) else ""
-        return LoadedImage(_decode_file(image, source or "the given file"), source)
+        own_name = getattr(image, "name", "")
+        source = own_name if isinstance(own_name, str) and own_name else name
+        return LoadedImage(_decode_file(image, source or "the given file", max_pixels), source)
+    return LoadedImage(_from_memory(image), name)
+
+
+def _from_memory(image: Any) -> Uint8Array:
+    if isinstance(image, np.ndarray):
+        return _from_array(image)
     if hasattr(image, "detach"):  # a torch tensor, recognized without importing torch
         image = image.detach().cpu()
         if image.is_floating_point():
             image = image.float()  # numpy has no bfloat16
-        return LoadedImage(_from_chw(image.numpy()), "")
+        return _from_chw(image.numpy())
     if isinstance(image, Iterable):
         raise ImageError(f"{type(image).__name__} is not one image; use stream() for many")
     raise ImageError(
@@ -91,81 +113,57 @@ def decode(image: Any, *, name: str = "") -> LoadedImage:
     )
 
 
-def _decode_path(path: Path) -> Uint8Array:
-    try:
-        if path.is_dir():
-            os.listdir(path)  # raises where there is no permission
-            raise ImageError(f"{path} is a folder, not an image; use stream() for folders")
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait for ever
-            raise ImageError(f"{path}: neither a file nor a folder")
-        with path.open("rb") as file:
-            return _decode_file(file, str(path))
-    except FileNotFoundError:
-        raise ImageNotFoundError(f"{path}: no such file") from None
-    except ImageError:
-        raise
-    except (OSError, ValueError) as error:  # no permission, a loop of links, a name that no file can have
-        raise ImageError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+def _decode_file(file: Any, name: str, max_pixels: int | None) -> Uint8Array:
+    with open_image(file, name=name, max_pixels=max_pixels) as image:
+        return _to_rgb(image, name)
 
 
-def _decode_file(file: Any, name: str) -> Uint8Array:
-    def read() -> Uint8Array:
-        with _open(file) as image:
-            return _to_rgb(image)
-
-    return _guarded(read, name)
-
-
-def _open(file: Any) -> Image.Image:
-    """Open an image file with Pillow; HEIF, which iPhones write, through the opener that pi-heif adds to it."""
-    if not getattr(file, "seekable", bool)():
-        file = io.BytesIO(file.read())
-    try:
-        return Image.open(file)
-    except UnidentifiedImageError:
-        file.seek(0)
-        if file.read(12)[8:] not in _HEIF:
-            raise
-        if importlib.util.find_spec("pi_heif") is None:
-            raise ImageError(str(MissingExtraError("pi-heif", "heif", "a HEIF image"))) from None
-        import pi_heif
-
-        pi_heif.register_heif_opener()
-        return Image.open(file)
-
-
-def _guarded(read: Callable[[], Uint8Array], name: str) -> Uint8Array:
-    """Run a function that uses Pillow, and raise one error that names the image for the many that Pillow raises."""
-    try:
-        return read()
-    except UnidentifiedImageError:
-        raise ImageError(f"{name}: not an image that Pillow can read, or an empty file") from None
-    except Image.DecompressionBombError:
-        raise ImageError(
-            f"{name}: too many pixels, possibly a decompression bomb; raise PIL.Image.MAX_IMAGE_PIXELS if it is not"
-        ) from None
-    except ImageError as error:
-        raise ImageError(f"{name}: {error}") from None
-    except Exception as error:  # a broken file: OSError, SyntaxError, struct.error, whatever the decoder raises
-        raise ImageError(f"{name}: broken or truncated ({error or type(error).__name__})") from None
-
-
-def _to_rgb(image: Image.Image) -> Uint8Array:
-    if 0 in image.size:
-        raise ImageError("it has no pixels")
-    image.load()
-    turn = exif_transpose(image)
-    if turn is not None:  # not by ImageOps.exif_transpose, which also rewrites all tags and fails where one is odd
-        image = image.transpose(turn)
+def _to_rgb(image: Image.Image, name: str) -> Uint8Array:
+    """Return the pixels, converted band by band: a whole image in every mode on the way would take much memory."""
     if image.mode == "F":
         raise ImageError("floating-point pixels have no known range; save it with 8 or 16 bits")
-    if image.mode.startswith("I"):  # 16 bits per pixel, as I;16 or widened to I
-        wide = np.asarray(image).astype(np.int64)
-        return _from_array((wide.clip(0, 65535) // 257).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return np.asarray(image.convert("RGB"))
+    if image.mode == "LAB":
+        raise ImageError("CIELAB pixels are not converted; save it in RGB")
+    image.load()
+    convert = _profile_of(image, name)
+    turn = exif_transpose(image)  # that of ImageOps also rewrites all tags and fails where one is odd
+    width, height = image.size
+    rows = max(1, _BAND // width)
+    rgb = np.empty((width, height, 3) if turn in _SIDEWAYS else (height, width, 3), np.uint8)
+    for top in range(0, height, rows):
+        bottom = min(top + rows, height)
+        band = _band_to_rgb(image.crop((0, top, width, bottom)), convert)
+        first, last = (height - bottom, height - top) if turn in _REVERSED else (top, bottom)
+        place = rgb[:, first:last] if turn in _SIDEWAYS else rgb[first:last]
+        place[...] = np.asarray(band if turn is None else band.transpose(turn))
+    return rgb
+
+
+def _profile_of(image: Image.Image, name: str) -> Callable[[Image.Image], Image.Image] | None:
+    """Return what converts an image to sRGB by its profile, None where nothing has to be done or can be."""
+    profile = image.info.get("icc_profile")
+    if not profile:
+        return None
+    try:
+        return to_srgb(profile, image.mode)
+    except ProfileError as error:
+        _log.warning(f"{name}: its colour profile is left out, {error}")
+        return None
+
+
+def _band_to_rgb(band: Image.Image, convert: Callable[[Image.Image], Image.Image] | None) -> Image.Image:
+    if band.mode.startswith("I"):  # 16 bits per pixel, as I;16 or widened to I
+        band = Image.fromarray((np.asarray(band).clip(0, 65535) // 257).astype(np.uint8))
+    if band.has_transparency_data:
+        band = band.convert("RGBA")
+        if convert:
+            opaque = convert(band)
+            opaque.putalpha(band.getchannel("A"))
+            band = opaque
+        band = Image.alpha_composite(Image.new("RGBA", band.size, "white"), band).convert("RGB")
+    elif convert:
+        return convert(band)
+    return band if band.mode == "RGB" else band.convert("RGB")
 
 
 def exif_transpose(image: Image.Image) -> Image.Transpose | None:
@@ -179,9 +177,9 @@ def _from_array(array: npt.NDArray[Any]) -> Uint8Array:
     if array.size and array.ndim == 2:
         return np.repeat(array[:, :, None], 3, axis=2)
     if array.size and array.ndim == 3 and array.shape[2] == 3:
-        return array
+        return np.array(array, order="C", subok=False)  # the caller may go on to write to the one that was given
     if array.size and array.ndim == 3 and array.shape[2] == 4:
-        return _to_rgb(Image.fromarray(array))
+        return _to_rgb(Image.fromarray(array), "the given array")
     raise ImageError(f"an array must be (H, W, 3), (H, W, 4) or (H, W) and not empty, got shape {array.shape}")
 
 
@@ -192,4 +190,4 @@ def _from_chw(array: npt.NDArray[Any]) -> Uint8Array:
         if not (array.min() >= 0 and array.max() <= 1):
             raise ImageError("a float tensor must lie in 0..1; give 0..255 as uint8")
         array = np.rint(array * 255).astype(np.uint8)
-    return _from_array(np.ascontiguousarray(np.broadcast_to(array, (3, *array.shape[1:])).transpose(1, 2, 0)))
+    return _from_array(np.broadcast_to(array, (3, *array.shape[1:])).transpose(1, 2, 0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from carseg.errors import OptionError
+from carseg.images import pixel_limit
 
 _SMALLEST_TILE = 32
 
@@ -21,10 +22,12 @@ class Options:
     tile: int | None = None
     threshold: float | None = None
     return_probabilities: bool = False
+    max_pixels: int | None = None
 
     def __post_init__(self) -> None:
         check_channels(self.channels)
         check_threshold(self.threshold)
+        pixel_limit(self.max_pixels)
         if self.tile is not None and self.tile < _SMALLEST_TILE:
             raise OptionError(f"tile must be at least {_SMALLEST_TILE} pixels, got {self.tile}")
 

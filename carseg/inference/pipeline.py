@@ -137,6 +137,7 @@ class Pipeline:
             self.labels,
             image.rgb,
             source=image.source,
+            root=image.root,
             model=self.name,
             scores=dict(enumerate((total / count).tolist())),
             probabilities=to_probabilities(logits, upsampling) if return_probabilities else None,

@@ -5,15 +5,15 @@ Everything but the mask and the image is worked out when it is first asked for. 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from io import BytesIO
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -22,8 +22,9 @@ from carseg._arrays import Float16Array, Uint8Array
 from carseg._files import replacing
 from carseg.cars import composite, cut_out, foreground_alpha
 from carseg.data import coco_document
-from carseg.errors import MissingExtraError, OptionError, OutputError
-from carseg.images import decode, draw
+from carseg.errors import MissingExtraError, OptionError, OutputError, excerpt
+from carseg.images import decode, draw, is_data_uri
+from carseg.inference.file_names import claim_stem
 from carseg.inference.parts import Parts, find_parts
 from carseg.labels import Color, LabelSet
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 # The ending of each kind of file, after its stem.
 OUTPUT_SUFFIXES = {"mask": ".mask.png", "overlay": ".overlay.png", "cutout": ".cutout.png", "json": ".json"}
 
+_serials = itertools.count(1)  # tell results apart that have no name
 _PREVIEW = 1200  # longest side in pixels of what a notebook shows
 
 
@@ -43,8 +45,10 @@ class Result:
         mask: uint8 (H, W), label ids at the image's own size; 255 where the network was too unsure and the label set
             has no background.
         labels: what the ids mean.
-        image: RGB uint8 (H, W, 3), upright.
-        source: the path or address the image came from, "" where it came from memory.
+        image: RGB uint8 (H, W, 3), upright; it may be drawn on.
+        source: the path or address the image came from, or the name that it was given; "" where it came from memory
+            without one.
+        root: the given folder that it was found in, "" where there was none.
         model: name of the network.
         scores: mean probability of each label id that is present.
     """
@@ -56,6 +60,7 @@ class Result:
         image: Uint8Array,
         *,
         source: str = "",
+        root: str = "",
         model: str = "",
         scores: Mapping[int, float] | None = None,
         probabilities: Float16Array | None = None,
@@ -72,9 +77,11 @@ class Result:
         self.labels = labels
         self.image = image
         self.source = source
+        self.root = root
         self.model = model
         self.scores = dict(scores or {})
         self._probabilities = probabilities
+        self._serial = next(_serials)
 
     @property
     def height(self) -> int:
@@ -123,8 +130,8 @@ class Result:
         """Return the foreground of the label set (RGBA): all but the background, of a road scene the cars.
 
         Args:
-            background: what to put behind it: a colour ((r, g, b) or "white", "#1e90ff"), or an image, which is scaled
-                and cropped to cover. Transparent by default.
+            background: what to put behind it: a colour ((r, g, b) or "white", "#1e90ff"), or an image (PIL, array, data
+                URI), which is scaled and cropped to cover. Transparent by default.
             feather: how soft the border is, in pixels: it fades inwards, so that no rim of the old background shows;
                 what is thinner fades away.
 
@@ -139,25 +146,28 @@ class Result:
 
     def _backdrop(self, background: Color | str | Image.Image | Uint8Array) -> Uint8Array:
         size = self.width, self.height
-        if isinstance(background, (np.ndarray, Image.Image)):
+        if isinstance(background, (np.ndarray, Image.Image)) or is_data_uri(background):
             return np.asarray(ImageOps.fit(Image.fromarray(decode(background).rgb), size))
         try:
             return np.asarray(Image.new("RGB", size, background))
         except (TypeError, ValueError) as error:
-            raise OptionError(f"{background!r} is no colour: use (r, g, b), a name or '#rrggbb'") from error
+            raise OptionError(
+                f"{excerpt(repr(background))} is no colour: use (r, g, b), a name or '#rrggbb'"
+            ) from error
 
     def save(
         self, directory: str | os.PathLike[str], kinds: Iterable[str] = ("mask", "overlay"), stem: str | None = None
     ) -> dict[str, Path]:
         """Write ``STEM.mask.png``, ``STEM.overlay.png``, ``STEM.cutout.png`` or ``STEM.json``.
 
-        Older files are replaced, those of another image of the same stem too. The mask is an index image: its pixels
-        are the label ids, its palette the colours of the classes.
+        Older files are replaced. Two results of a process do not replace one another: a name that another image's
+        result has got here is told apart by a digest of the path, or a number where the image came from memory. The
+        mask is an index image: its pixels are the label ids, its palette the colours of the classes.
 
         Args:
             directory: made when missing.
             kinds: any of "mask", "overlay", "cutout", "json".
-            stem: by default that of the source, or "picture".
+            stem: taken as it is, whatever it replaces; by default that of the source, or "picture".
 
         Returns:
             The path of each kind.
@@ -175,7 +185,7 @@ class Result:
             "cutout": lambda file: _write_png(self.cutout(), file),
             "json": lambda file: file.write(self.to_json().encode("utf-8", "backslashreplace") + b"\n"),
         }
-        stem = stem or _stem(self.source)
+        stem = claim_stem(directory, stem or None, self.source, self._serial)
         paths = {kind: path_of(directory, stem, kind) for kind in kinds}
         for kind, path in paths.items():
             _write(path, writers[kind])
@@ -196,9 +206,9 @@ class Result:
         """Return ``to_dict`` as one line of JSON."""
         return json.dumps(self.to_dict(polygons=polygons), ensure_ascii=False)
 
-    def to_coco(self, *, polygons: bool = False) -> dict[str, Any]:
-        """Return a COCO document of this image; ``carseg.data.coco_document`` makes one of many."""
-        return coco_document([self], polygons=polygons)
+    def to_coco(self, *, polygons: bool = False, root: str | os.PathLike[str] | None = None) -> dict[str, Any]:
+        """Return a COCO document of this image; ``carseg.data.coco_document``, which makes one of many, says more."""
+        return coco_document([self], polygons=polygons, root=root)
 
     def to_supervision(self) -> supervision.Detections:
         """Return the parts as detections of the package supervision: boxes, masks, class ids, scores and names.
@@ -236,12 +246,6 @@ class Result:
         file = BytesIO()
         _write_png(image, file)
         return file.getvalue()
-
-
-def _stem(source: str) -> str:
-    """Return the name of a file, or the last piece of an address, without its last extension."""
-    path = unquote(urlsplit(source).path) if "://" in source else source
-    return PurePath(path).stem or "picture"
 
 
 def _write_png(image: Image.Image, file: IO[bytes]) -> None:

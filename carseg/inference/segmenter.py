@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Literal, Self, overload
 
 from carseg.errors import CarsegError, OptionError
@@ -93,12 +94,14 @@ class Segmenter(Pipeline):
         tile: int | None = None,
         threshold: float | None = None,
         return_probabilities: bool = False,
+        source: str = "",
+        max_pixels: int | None = None,
     ) -> Result:
         """Segment one image.
 
         Args:
-            image: a path, URL, bytes, file object, PIL image, numpy array (H, W, 3) uint8 or torch tensor (3, H, W),
-                uint8 or float in 0..1; see ``carseg.images.decode``.
+            image: a path, URL, data URI, bytes, file object, PIL image, numpy array (H, W, 3) uint8 or torch tensor
+                (3, H, W), uint8 or float in 0..1; see ``carseg.images.decode``.
             channels: "rgb", or "bgr" for a numpy array as OpenCV makes it; nothing else can be "bgr".
             tile: cut the image into overlapping windows of so many pixels a side and show the network one after
                 another, each as it would see a whole image: for small things in large images.
@@ -106,6 +109,9 @@ class Segmenter(Pipeline):
                 class).
             return_probabilities: keep ``Result.probabilities``; they take 2 bytes per class and pixel, for 19 classes
                 and 12 megapixels 460 MB.
+            source: the result's name, after which its files are called; by default the path or address.
+            max_pixels: an image whose header states more pixels is refused; by default ``CARSEG_MAX_PIXELS``, else 179
+                million.
 
         Returns:
             The result; its mask has the image's own size, upright.
@@ -115,10 +121,12 @@ class Segmenter(Pipeline):
             OptionError: ``tile`` or ``threshold`` is out of range, or ``channels`` is "bgr" and the image no array.
             ClosedError: the network was closed.
         """
-        options = Options(channels, tile, threshold, return_probabilities)
+        options = Options(channels, tile, threshold, return_probabilities, max_pixels)
+        loaded = load_image(image, channels=channels, name=source, max_pixels=max_pixels)
+        loaded = replace(loaded, source=source or loaded.source)
         if options.tile is not None:
-            return segment_tiles(self, load_image(image, channels=channels), options.tile, options)
-        [result] = segment_batch(self, [self.preprocess(image, channels=channels)], options)
+            return segment_tiles(self, loaded, options.tile, options)
+        [result] = segment_batch(self, [self.preprocess(loaded)], options)
         return result
 
     __call__ = predict
@@ -133,6 +141,7 @@ class Segmenter(Pipeline):
         tile: int | None = None,
         threshold: float | None = None,
         return_probabilities: bool = False,
+        max_pixels: int | None = None,
         on_error: Literal["raise"] = "raise",
     ) -> Iterator[Result]: ...
 
@@ -146,6 +155,7 @@ class Segmenter(Pipeline):
         tile: int | None = None,
         threshold: float | None = None,
         return_probabilities: bool = False,
+        max_pixels: int | None = None,
         on_error: str,
     ) -> Iterator[Result | CarsegError]: ...
 
@@ -158,18 +168,21 @@ class Segmenter(Pipeline):
         tile: int | None = None,
         threshold: float | None = None,
         return_probabilities: bool = False,
+        max_pixels: int | None = None,
         on_error: str = "raise",
     ) -> Iterator[Result] | Iterator[Result | CarsegError]:
         """Segment many images lazily, in order; memory does not grow with their number.
 
         Args:
             sources: a folder (with its sub-folders), a glob pattern, or an iterable of what ``predict`` takes. It is
-                read a few images ahead: an array must not be written to again once it has been handed over.
+                read a few images ahead: an array must not be written to again once it has been handed over. Images from
+                memory are called picture-1, picture-2 and so on, by their place.
             batch_size: images that go through the network together; None takes what suits the device.
             channels: as for ``predict``.
             tile: as for ``predict``.
             threshold: as for ``predict``.
             return_probabilities: as for ``predict``.
+            max_pixels: as for ``predict``.
             on_error: "raise", or "yield" to get the exception, whose ``source`` is the image, in the result's place.
 
         Raises:
@@ -180,6 +193,7 @@ class Segmenter(Pipeline):
             raise OptionError(f"on_error must be 'raise' or 'yield', got {on_error!r}")
         if batch_size is not None and batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, got {batch_size}")
-        options = Options(channels, tile, threshold, return_probabilities)
+        options = Options(channels, tile, threshold, return_probabilities, max_pixels)
+        root = str(sources) if isinstance(sources, (str, os.PathLike)) and os.path.isdir(sources) else ""
         size = batch_size or self.runtime.batch_size
-        return segment_all(self, find_images(sources), size, options, on_error=on_error)
+        return segment_all(self, find_images(sources), size, options, on_error=on_error, root=root)

@@ -11,24 +11,26 @@ from typing import Any
 import numpy as np
 
 from carseg._files import iter_files
-from carseg.errors import ImageNotFoundError, OptionError
+from carseg.errors import ImageNotFoundError, OptionError, excerpt
 from carseg.hub import read_url
-from carseg.images import SUFFIXES, LoadedImage, decode
+from carseg.images import SUFFIXES, LoadedImage, decode, is_data_uri
 from carseg.inference.options import check_channels
 from carseg.inference.result import OUTPUT_SUFFIXES
 
 _RESULTS = tuple(OUTPUT_SUFFIXES.values())
 
 
-def load_image(source: Any, *, channels: str = "rgb") -> LoadedImage:
+def load_image(source: Any, *, channels: str = "rgb", name: str = "", max_pixels: int | None = None) -> LoadedImage:
     """Return one image, from an ``http(s)`` address or from whatever ``carseg.images.decode`` takes.
 
     Args:
         source: the image; one that is loaded already comes back as it is.
         channels: "rgb" or "bgr", the order of a numpy array's channels.
+        name: what an image that has no path and no address is called.
+        max_pixels: as for ``carseg.images.decode``.
 
     Raises:
-        ImageError: it cannot be read.
+        ImageError: it cannot be read, or has too many pixels.
         HubError: the address cannot be fetched.
         OptionError: no such order of channels, or it is "bgr", and the image is no array.
     """
@@ -38,8 +40,8 @@ def load_image(source: Any, *, channels: str = "rgb") -> LoadedImage:
     if isinstance(source, LoadedImage):
         return source
     if isinstance(source, str) and source.startswith(("http://", "https://")):
-        return decode(read_url(source), name=source)
-    return decode(source)
+        return decode(read_url(source), name=source, max_pixels=max_pixels)
+    return decode(source, name=name, max_pixels=max_pixels)
 
 
 def _from_bgr(source: Any) -> Any:
@@ -62,22 +64,24 @@ def find_images(sources: Any) -> Iterable[Any]:
     Raises:
         ImageNotFoundError: there is no such file or folder, or no image in it.
     """
+    if is_data_uri(sources):
+        return [sources]
     if isinstance(sources, (str, os.PathLike)):
-        path = Path(sources)
-        if path.is_dir():
+        path, shown = Path(sources), excerpt(str(sources))
+        if os.path.isdir(path):  # unlike Path's, it is false for a text that is too long for a name
             found = sorted(_below(path))
             if not found:
                 kinds = " ".join(sorted(SUFFIXES))
                 raise ImageNotFoundError(f"{path}: the folder holds no images ({kinds}), or only results")
             return found
-        if path.exists() or "://" in str(sources):
+        if os.path.exists(path) or "://" in str(sources):
             return [sources]
         if not glob.has_magic(str(sources)):
-            raise ImageNotFoundError(f"{sources}: no such file or folder")
+            raise ImageNotFoundError(f"{shown}: no such file or folder")
         matches = [match for match in glob.glob(str(sources), recursive=True) if not match.endswith(_RESULTS)]
         matches = sorted(match for match in matches if not os.path.isdir(match))
         if not matches:
-            raise ImageNotFoundError(f"{sources}: the pattern matches no file, or only results")
+            raise ImageNotFoundError(f"{shown}: the pattern matches no file, or only results")
         return matches
     content = isinstance(sources, (bytes, bytearray, memoryview, LoadedImage))
     alone = content or hasattr(sources, "read") or hasattr(sources, "getexif")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from carseg.errors import CarsegError
 from carseg.images import LoadedImage
+from carseg.inference.file_names import numbered
 from carseg.inference.options import Options
 from carseg.inference.pipeline import Pipeline, segment_batch
 from carseg.inference.prefetch import prefetch
@@ -18,23 +19,24 @@ from carseg.inference.tiles import segment_tiles
 
 
 def segment_all(
-    pipeline: Pipeline, sources: Iterable[Any], batch_size: int, options: Options, *, on_error: str
+    pipeline: Pipeline, sources: Iterable[Any], batch_size: int, options: Options, *, on_error: str, root: str
 ) -> Iterator[Result | CarsegError]:
-    """Yield the result of each source, in order; see ``Segmenter.stream``."""
+    """Yield the result of each source, in order, from the folder ``root`` if any; see ``Segmenter.stream``."""
 
-    def read(source: Any) -> Prepared | LoadedImage | CarsegError | _Stopped:
+    def read(item: tuple[int, Any]) -> Prepared | LoadedImage | CarsegError | _Stopped:
+        number, source = item
         if isinstance(source, _Stopped):
             return source
         try:
-            if options.tile is None:
-                return pipeline.preprocess(source, channels=options.channels)
-            return load_image(source, channels=options.channels)  # its windows are preprocessed one by one
+            image = load_image(source, channels=options.channels, name=numbered(number), max_pixels=options.max_pixels)
+            image = replace(image, source=image.source or numbered(number), root=root or image.root)
+            return image if options.tile is not None else pipeline.preprocess(image)  # tiles are preprocessed each
         except CarsegError as error:
             error.source = source
             return error
 
     batch: list[Prepared] = []
-    for item in prefetch(read, _to_the_end(sources), batch_size + 2):
+    for item in prefetch(read, enumerate(_to_the_end(sources), start=1), batch_size + 2):
         if batch and not (isinstance(item, Prepared) and len(batch) < batch_size and item.x.shape == batch[0].x.shape):
             yield from segment_batch(pipeline, batch, options)
             batch = []

@@ -57,6 +57,7 @@ def segment_tiles(pipeline: Pipeline, image: LoadedImage, side: int, options: Op
         pipeline.labels,
         image.rgb,
         source=image.source,
+        root=image.root,
         model=pipeline.name,
         scores=dict(enumerate((total / count).tolist())),
         probabilities=probabilities,

@@ -1,3 +1,4 @@
+import base64
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import carseg
 model = carseg.load("fpn-mobilenetv2-carparts")
 
 model.predict("img.jpg")  # a path; http:// and https:// addresses work too
-model.predict(Path("img.jpg").read_bytes())  # the bytes of an image file
+content = Path("img.jpg").read_bytes()  # the bytes of an image file
+model.predict(content, source="upload.jpg")  # its name, after which results are called
+model.predict("data:image/jpeg;base64," + base64.b64encode(content).decode())
 with open("img.jpg", "rb") as file:
     model.predict(file)
 image = Image.open("img.jpg")

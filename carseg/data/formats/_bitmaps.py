@@ -8,10 +8,10 @@ import zlib
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from carseg.data.formats._documents import brief
-from carseg.errors import DataError
+from carseg.errors import DataError, ImageError
+from carseg.images import open_image
 
 _OVERHEAD = 1 << 16  # bytes of a PNG besides its pixels
 
@@ -37,7 +37,7 @@ def read_bits(text: Any, field: str, height: int, width: int, *, compressed: boo
             data = stream.decompress(data, 8 * height * width + _OVERHEAD)
             if not stream.eof:
                 raise DataError(f"{field} with a zlib stream that is cut off, or longer than any mask of the image")
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
+        with open_image(io.BytesIO(data), name=field, max_pixels=height * width) as image:
             if image.width > width or image.height > height:
                 size = f"{image.width}x{image.height}"
                 raise DataError(f"{field} of {size} pixels, more than the image's {width}x{height}")
@@ -45,9 +45,10 @@ def read_bits(text: Any, field: str, height: int, width: int, *, compressed: boo
             return np.asarray(channel) > 0
     except DataError:
         raise
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise DataError(f"{field} of more pixels than the image's {width}x{height}") from None
-    except (OSError, ValueError, SyntaxError, EOFError, zlib.error) as error:
+    except ImageError:
+        size = f"{width}x{height}"
+        raise DataError(f"{field} that is no PNG as base64, or one of more pixels than the image's {size}") from None
+    except (ValueError, zlib.error) as error:
         raise DataError(f"{field} that is no PNG as base64 ({error})") from None
 
 

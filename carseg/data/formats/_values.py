@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from carseg.errors import DataError
+from carseg.errors import DataError, ImageError, ImageNotFoundError
+from carseg.images import open_image
 from carseg.labels import Color
 
 
@@ -64,19 +64,17 @@ def read_pixels(path: Path, *, rgb: bool = False) -> np.ndarray:
         DataError: missing, broken, lossy, or no integers.
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             if image.format == "JPEG":
                 raise DataError(f"the label {path} is a JPEG, which blurs class values; save labels as PNG")
             mode = "RGB" if rgb or image.mode in ("RGBA", "CMYK") else "L" if image.mode in ("1", "LA") else image.mode
             pixels = np.asarray(image.convert(mode) if mode != image.mode else image)
             if image.mode == "1":
                 pixels = pixels // 255
-    except FileNotFoundError:
+    except ImageNotFoundError:
         raise DataError(f"there is no label {path}") from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"the label {path} is empty, broken or no image ({error})") from None
+    except ImageError as error:
+        raise DataError(f"the label {error}") from None
     if pixels.dtype.kind not in "iu":
         raise DataError(f"the label {path} holds {pixels.dtype} numbers, not class values")
     return pixels
@@ -85,9 +83,9 @@ def read_pixels(path: Path, *, rgb: bool = False) -> np.ndarray:
 def palette_of(path: Path) -> tuple[int, ...]:
     """Return red, green, blue of index 0, 1, ... of a label image; () where it has no palette or cannot be read."""
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             return tuple(image.getpalette("RGB") or ()) if image.mode == "P" else ()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except ImageError:
         return ()  # ``read_pixels`` reports what is wrong
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -12,13 +14,15 @@ from carseg.data.formats._base import SPLIT_ORDER, SPLITS, Found, Item, files_in
 from carseg.data.formats._coco_fields import list_of, read_annotations, read_categories, read_images
 from carseg.data.formats._coco_label import CocoLabel
 from carseg.data.formats._documents import brief, read_json
+from carseg.data.formats._file_names import relative_name
 from carseg.data.formats.masks import IMAGE_FOLDERS
-from carseg.errors import DataError, OptionError
+from carseg.errors import CarsegError, DataError, OptionError
 from carseg.labels import LabelSet
 from carseg.masks import polygons as outlines
 
 NAME = "coco"
 LAYOUT = "a *.json with 'images', 'annotations', 'categories', or annotations/*.json"
+_log = logging.getLogger("carseg")
 _ASIDE = frozenset(("keypoints", "captions", "panoptic"))  # words in names of files that hold other annotations
 
 
@@ -190,6 +194,7 @@ class SegmentedImage(Protocol):
     """The fields of a result that ``coco_document`` reads; see ``carseg.Result``."""
 
     source: str
+    root: str
     labels: LabelSet
 
     @property
@@ -200,30 +205,42 @@ class SegmentedImage(Protocol):
     def parts(self) -> Sequence[SegmentedPart]: ...
 
 
-def coco_document(results: Iterable[SegmentedImage], *, polygons: bool = False) -> dict[str, Any]:
+def coco_document(
+    results: Iterable[SegmentedImage | CarsegError],
+    *,
+    polygons: bool = False,
+    root: str | os.PathLike[str] | None = None,
+) -> dict[str, Any]:
     """Return one COCO document of many results of one label set: images, categories, one annotation per part.
 
     A category's id is the label id plus one, since many tools take 0 for "nothing". Areas come from the run lengths.
 
     Args:
-        results: such as ``Segmenter.stream`` gives; one is held at a time.
+        results: such as ``Segmenter.stream`` gives; one is held at a time. The errors among those of
+            ``stream(on_error="yield")`` are left out, and logged.
         polygons: segmentations as polygons, with a hole joined to its outline by a cut, instead of run lengths.
+        root: the folder that each ``file_name`` is relative to; by default that given to ``stream``, so that readers
+            find the images below it. Addresses, and names of images from memory, stay as they are.
 
     Raises:
-        OptionError: results of different label sets.
+        OptionError: results of different label sets, or an image that is not below ``root``.
     """
     labels: LabelSet | None = None
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     categories: list[dict[str, Any]] = []
-    for number, result in enumerate(results, 1):
+    for result in results:
+        if isinstance(result, CarsegError):
+            _log.warning(f"left out of the COCO document: {result}")
+            continue
+        number = len(images) + 1
         if labels is None:
             labels = result.labels
             names = {label: name for label, name in enumerate(labels.classes) if label != labels.background}
             categories = [{"id": label + 1, "name": names[label], "supercategory": labels.name} for label in names]
         elif labels != result.labels:
             raise OptionError(f"one COCO document cannot hold both {labels.name} and {result.labels.name}")
-        name = result.source or f"picture-{number}"
+        name = relative_name(result.source, result.root if root is None else root) or f"picture-{number}"
         images.append({"id": number, "file_name": name, "width": result.width, "height": result.height})
         for part in result.parts:
             annotation = {

@@ -102,9 +102,10 @@ class EmbeddedImage:
 
     def read(self) -> np.ndarray:
         try:
-            return decode(base64.b64decode(read_json(self.path)["imageData"])).rgb
+            content = base64.b64decode(read_json(self.path)["imageData"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ImageError(f"{self.path} holds no image in imageData: {error}") from None
+        return decode(content, name=f"the image in {self.path}").rgb
 
 
 def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:

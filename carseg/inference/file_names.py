@@ -1,0 +1,62 @@
+"""Names of the files of results: two results of a process never share one, unless the caller names both alike."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import threading
+from pathlib import PurePath
+from urllib.parse import unquote, urlsplit
+
+_log = logging.getLogger("carseg")
+_UNNAMED = "picture"
+_NAMELESS = re.compile(rf"|{_UNNAMED}-\d+")
+_owners: dict[int, int] = {}  # of a place, folder and stem, to the result that has it; hashes, since there may be many
+_lock = threading.Lock()  # results are saved on several threads
+
+
+def numbered(number: int) -> str:
+    """Return the name of the image that comes at a place, counted from 1, among those of a stream."""
+    return f"{_UNNAMED}-{number}"
+
+
+def claim_stem(directory: str | os.PathLike[str], stem: str | None, source: str, serial: int) -> str:
+    """Return what the names of a result's files begin with; no other result has it in the folder.
+
+    Args:
+        directory: the folder.
+        stem: the caller's own, which is taken as it is; None for that of the source, with a digest of the source where
+            another image's result has it, or with the serial number where the image has no name of its own.
+        source: the path, address or name of the image; results of one source are those of one image. "" and what
+            ``numbered`` returns are no names.
+        serial: the number of the result, by which it is known where its image has no name.
+    """
+    folder = os.path.abspath(directory)
+    nameless = _NAMELESS.fullmatch(source)
+    owner = hash((serial,) if nameless else source if "://" in source else os.path.abspath(source))
+    with _lock:
+        if stem is not None:
+            _owners[_place(folder, stem)] = owner
+            return stem
+        wanted = stem = stem_of(source)
+        while _owners.setdefault(_place(folder, stem), owner) != owner:
+            stem = f"{stem}-{serial if nameless else _digest(source)}"
+    if stem != wanted:
+        _log.info(f"{wanted} is the name of another result in {directory}: this one is saved as {stem}")
+    return stem
+
+
+def stem_of(source: str) -> str:
+    """Return the name of a file, or the last piece of an address, without its last extension."""
+    path = unquote(urlsplit(source).path) if "://" in source else source
+    return PurePath(path).stem or _UNNAMED
+
+
+def _digest(source: str) -> str:
+    return hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def _place(folder: str, stem: str) -> int:
+    return hash((folder, stem.casefold()))  # names that differ by their case alone are one file on macOS
