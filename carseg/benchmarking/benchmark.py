@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from carseg._env import timing_variables
-from carseg._files import replacing
+from carseg._files import replacing, to_json
 from carseg._version import __version__
 from carseg.benchmarking.page import write_benchmark_page
 from carseg.benchmarking.rows import KEYS, Row, read_rows
@@ -220,7 +220,7 @@ def _saved(folder: Path) -> dict[str, Row]:
 def _save(folder: Path, rows: list[Row]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / RESULTS) as partial:
-        partial.write_text("".join(json.dumps(row, allow_nan=False) + "\n" for row in rows), "utf-8")
+        partial.write_text("".join(to_json(row) + "\n" for row in rows), "utf-8")
 
 
 def _measure(job: dict[str, Any], report: BenchmarkProgress | None) -> tuple[dict[str, Any], str | None]:

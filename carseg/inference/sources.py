@@ -12,7 +12,7 @@ import numpy as np
 
 from carseg._files import iter_files
 from carseg.errors import ImageNotFoundError, OptionError
-from carseg.hub import read_url
+from carseg.hub import read_url, web_address
 from carseg.images import SUFFIXES, LoadedImage, decode
 from carseg.inference.result import OUTPUT_SUFFIXES
 
@@ -33,8 +33,8 @@ def load_image(source: Any, *, channels: str = "rgb") -> LoadedImage:
     """
     if channels == "bgr":
         source = _from_bgr(source)
-    if isinstance(source, str) and source.startswith(("http://", "https://")):
-        return decode(read_url(source), name=source)
+    if address := web_address(source):
+        return decode(read_url(address), name=address)
     return decode(source)
 
 
