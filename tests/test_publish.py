@@ -256,6 +256,24 @@ class TestHuggingFace:
         assert facts["model-index"][0]["results"][0]["metrics"] == [{"type": "mean_iou", "value": 0.98}]
         assert all(f"[{name}]({name})" in text for name in NAMES)
 
+    def test_what_a_killed_upload_left_is_cleared_up(
+        self, manifest: Path, uploaded: dict[str, bytes], tmp_path: Path
+    ) -> None:
+        for name in ("me--cars", ".me--cars-new"):
+            (tmp_path / "cache/upload" / name / "old-unet").mkdir(parents=True)
+            (tmp_path / "cache/upload" / name / "old-unet/model.safetensors").write_bytes(b"half")
+        publish("hf://me/cars", manifest=manifest)
+        assert not any(name.startswith("old-unet") for name in uploaded)
+        assert list((tmp_path / "cache/upload").iterdir()) == []
+
+    def test_no_name_of_a_repository_leads_out_of_the_cache(
+        self, manifest: Path, uploaded: dict[str, bytes], tmp_path: Path
+    ) -> None:
+        before = tree(manifest.parent)
+        publish("hf://../..", manifest=tmp_path / "checkout/weights_manifest.json")
+        assert tree(manifest.parent).keys() == before.keys()
+        assert (tmp_path / "cache").is_dir()
+
     def test_refused_upload_changes_nothing(
         self, manifest: Path, uploaded: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
     ) -> None:

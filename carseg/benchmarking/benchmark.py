@@ -27,7 +27,7 @@ from carseg._files import replacing, to_json
 from carseg._version import __version__
 from carseg.benchmarking.page import write_benchmark_page
 from carseg.benchmarking.rows import KEYS, Row, read_rows
-from carseg.errors import CarsegError, OptionError
+from carseg.errors import CarsegError, OptionError, printable, without_secrets
 from carseg.hub import full_name, load_manifest, resolve
 from carseg.runtimes import check_runtime, cpu
 
@@ -254,5 +254,5 @@ def _ending(code: int, output: Any) -> str | None:
     if code == -9:  # SIGKILL, by a name that Windows lacks
         return "its process was killed, most likely because the machine ran out of memory"
     output.seek(0)
-    last = [line.strip() for line in output if line.strip()][-1:]
+    last = [printable(without_secrets(line.strip())) for line in output if line.strip()][-1:]
     return f"its process ended with status {code}: {last[0] if last else 'it said nothing'}"

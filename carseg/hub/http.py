@@ -305,10 +305,9 @@ def _retry_after(header: str) -> float:
     if header.strip().isdecimal():
         return float(header)
     try:
-        date = parsedate_to_datetime(header)
-    except (TypeError, ValueError):  # the first: as of some versions of Python
+        return max(parsedate_to_datetime(header).timestamp() - time.time(), 0.0)
+    except (TypeError, ValueError, OverflowError):  # no date, as some versions of Python say it, or one far off
         return 0.0
-    return max(date.timestamp() - time.time(), 0.0)
 
 
 def _empty(sink: BinaryIO) -> None:

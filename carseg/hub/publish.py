@@ -93,7 +93,8 @@ def publish(
     if address and address != without_secrets(address):
         raise OptionError(f"address {address}: the manifest is public, so it must have no password, query or fragment")
     if repository := _REPOSITORY.fullmatch(destination):
-        folder = cache_dir() / "upload" / repository[1]  # always the same, so that what a killed run left is found
+        # Always the same, so that what a killed run left is found; a plain name, so that it leads nowhere else.
+        folder = cache_dir() / "upload" / repository[1].replace("/", "--")
         try:
             shutil.rmtree(folder, ignore_errors=True)
             mirror(folder, progress=progress)
