@@ -1,13 +1,16 @@
-"""Files and folders: written as a whole or not at all, and listed."""
+"""Files and folders: written as a whole or not at all, and listed; the JSON in them."""
 
 from __future__ import annotations
 
+import json
+import math
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -60,3 +63,19 @@ def iter_files(folder: Path, onerror: Callable[[OSError], object]) -> Iterator[P
     for place, inner, names in os.walk(folder, onerror=onerror):
         inner[:] = [name for name in inner if not name.startswith(".")]
         yield from (Path(place, name) for name in names if not name.startswith("."))
+
+
+def to_json(value: Any, *, indent: int | None = None, ensure_ascii: bool = True) -> str:
+    """Return JSON as its standard has it: null in place of NaN and infinity, which other programs refuse to read."""
+    try:
+        return json.dumps(value, indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, (list, tuple)) else value

@@ -1,13 +1,45 @@
 """Exceptions that carseg raises on purpose. Each also subclasses the builtin that a caller would catch.
 
-A message is one sentence that names the thing, the reason and the fix; the command line prints it as it is.
+A message is one sentence that names the thing, the reason and the fix; the command line prints it as it is. Passwords
+and queries of addresses are left out of it, and what would control a terminal is escaped.
 """
 
 from __future__ import annotations
 
 import difflib
 import importlib.util
+import re
 from collections.abc import Iterable
+
+_ADDRESS = re.compile(
+    r"(\b[a-z][a-z0-9+.-]{0,15}://)"
+    r"([^\s/?#]*@|[^\s/?#]*:(?!\d*(?:[/?#\s]|$))\S*@)?"  # name and password, even one with an unescaped slash
+    r"([^\s?#]*)"
+    r"([?#]\S*?)?(?=[\])}>:;,.'\"]*(?:\s|$))",  # what stands behind the address belongs to the sentence
+    re.IGNORECASE,
+)
+
+
+def without_secrets(text: str) -> str:
+    """Return the text with ``***`` in place of names with passwords, queries and fragments in its addresses."""
+
+    def public(found: re.Match[str]) -> str:
+        scheme, user, place, query = found.groups(default="")
+        return f"{scheme}{'***@' if user else ''}{place}{f'{query[0]}***' if query else ''}"
+
+    return _ADDRESS.sub(public, text)
+
+
+def printable(text: str) -> str:
+    """Return the text in one line, with what would confuse a terminal (controls, broken file names) as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+_ITEM = "\n  "  # begins a line in the list that some messages end with
+
+
+def _safe(text: str) -> str:
+    return _ITEM.join(map(printable, without_secrets(text).split(_ITEM)))
 
 
 class CarsegError(Exception):
@@ -18,6 +50,9 @@ class CarsegError(Exception):
     """
 
     source: object = None
+
+    def __init__(self, *args: object) -> None:
+        super().__init__(*(_safe(arg) if isinstance(arg, str) else arg for arg in args))
 
     def __str__(self) -> str:  # KeyError would print the message with quotes around it
         return " ".join(str(part) for part in self.args)

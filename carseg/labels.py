@@ -53,6 +53,8 @@ class LabelSet:
             raise OptionError(f"label set {self.name!r} names a class twice")
         if len(self.colors) != count:
             raise OptionError(f"label set {self.name!r} has {count} classes but {len(self.colors)} colours")
+        if not all(0 <= component <= 255 for color in self.colors for component in color):
+            raise OptionError(f"label set {self.name!r} has a colour outside 0..255")
         ids = self.foreground if self.background is None else (*self.foreground, self.background)
         if not all(0 <= i < count for i in ids):
             raise OptionError(f"label set {self.name!r} speaks of a label id outside 0..{count - 1}")

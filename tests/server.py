@@ -18,14 +18,20 @@ class Server:
     Attributes:
         files: what there is.
         faults: for a path what is to go wrong, one item per GET, then it goes well: a status to answer; "cut": half of
-            the content under the header of all of it; "hang": half, then silence; "slow": in small pieces; "whole": a
-            range is ignored.
+            the content under the header of all of it; "hang": half, then silence; "slow": in small pieces; "drip": byte
+            by byte; "crumb": one byte, then it breaks off; "whole": a range is ignored; "changed": as "cut", and from
+            then on the content is another of the same size; "stale": a range is answered whatever it is a part of;
+            "shifted": a range is answered with another; "dawdle": the head comes byte by byte.
+        headers: for a path, headers that its answers have besides.
+        moved: for a path, the address that it redirects to.
         log: (method, path, first byte asked for) of each request.
     """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.faults: dict[str, list[int | str]] = {}
+        self.headers: dict[str, dict[str, str]] = {}
+        self.moved: dict[str, str] = {}
         self.log: list[tuple[str, str, int]] = []
         self.closing = threading.Event()
         outer = self
@@ -82,15 +88,26 @@ class _Handler(BaseHTTPRequestHandler):
         faults = state.faults.get(path, []) if method == "GET" else []
         fault = faults.pop(0) if faults else None
         content = state.files.get(path)
+        if fault == "dawdle":
+            self._send(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 10_000, "drip")
+            return
+        if path in state.moved:
+            self._head(302, 0, {"Location": state.moved[path]})
+            return
         if isinstance(fault, int) or content is None:
             self._head(fault if isinstance(fault, int) else 404, 0, {"X-Error-Code": "EntryNotFound"})
             return
-        ranged = start > 0 and fault != "whole"
+        etag = f'"{hashlib.sha256(content).hexdigest()}"'
+        etag = state.headers.get(path, {}).get("ETag", etag)
+        same = self.headers.get("If-Range", etag) == etag or fault in ("stale", "shifted")
+        ranged = start > 0 and fault != "whole" and same
+        if fault == "shifted":
+            start -= 1
         if ranged and start >= len(content):
             self._head(416, 0, {"Content-Range": f"bytes */{len(content)}"})
             return
         body = content[start:] if ranged else content
-        headers = {"ETag": f'"{hashlib.sha256(content).hexdigest()}"', "Accept-Ranges": "bytes"}
+        headers = {"ETag": etag, "Accept-Ranges": "bytes"}
         if resolved := re.match(r"/[^/]+/[^/]+/resolve/([0-9a-f]{40})/", path):
             headers["X-Repo-Commit"] = resolved[1]
         if ranged:
@@ -98,16 +115,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(206 if ranged else 200, len(body), headers)
         if method == "GET":
             self._send(body, fault)
+        if fault == "changed":
+            state.files[path] = content[::-1]
 
     def _head(self, status: int, length: int, headers: dict[str, str]) -> None:
         self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(length)}.items():
+        besides = self.server_state.headers.get(self.path, {})
+        for name, value in {**headers, "Content-Length": str(length), **besides}.items():
             self.send_header(name, value)
         self.end_headers()
 
     def _send(self, body: bytes, fault: int | str | None) -> None:
         try:
-            if fault in ("cut", "hang"):
+            if fault in ("cut", "hang", "changed"):
                 self.wfile.write(body[: len(body) // 2])
                 self.wfile.flush()
                 if fault == "hang":
@@ -118,6 +138,14 @@ class _Handler(BaseHTTPRequestHandler):
                 for begin in range(0, len(body), step):
                     self.wfile.write(body[begin : begin + step])
                     self.server_state.closing.wait(0.05)
+            elif fault == "crumb":
+                self.wfile.write(body[:1])
+                self.close_connection = True
+            elif fault == "drip":
+                for byte in body:
+                    self.wfile.write(bytes([byte]))
+                    if self.server_state.closing.wait(0.02):
+                        break
             else:
                 self.wfile.write(body)
         except ConnectionError:  # the client has gone

@@ -209,6 +209,19 @@ def test_int8_without_a_fitting_scale(path: Path, state: dict[str, Tensor], mess
     assert str(caught.value) == f"{path}: {message}"
 
 
+@pytest.mark.parametrize("storage", ["float32", "float16", "int8"])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_nan_and_infinity_are_refused_by_the_name_of_the_tensor(
+    model: Tiny, path: Path, storage: str, value: float
+) -> None:
+    state = encode(model, storage)
+    key = "conv.weight.int8_scale" if storage == "int8" else "conv.weight"
+    state[key].view(-1)[-1] = value
+    safetensors.torch.save_file(state, path)
+    with pytest.raises(WeightsError, match=rf"{path}: tensor 'conv.weight' holds NaN or infinity"):
+        load_into(model, path)
+
+
 def test_other_classes_get_a_new_head(model: Tiny) -> None:
     other = Tiny(num_classes=5)
     fresh = other.head.weight.clone()

@@ -181,6 +181,64 @@ def test_numbers_that_make_no_sense_are_named(path: str, value: Any, message: st
     assert message in str(caught.value)
 
 
+LOST = {"miou_lost": 0, "miou_lost_seven_bits": 0}
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("input.size", [10**6, 320], "input.size: must be at most 4096"),
+        ("input.multiple", 10**6, "input.multiple: must be at most 4096"),
+        ("input.mean.0", 10**400, "input.mean.0: must be a number"),
+        ("bytes", 10**18, "bytes: must be at most"),
+        ("parameters", 10**400, "parameters: must be a whole number of at most 64 bits"),
+        ("licence", "x" * 10**5, "licence: must have at most 4000 characters"),
+        ("data", [example()["data"][0]] * 10**4, "data: must have at most 2000 values"),
+        (
+            "int8",
+            {"ranges": {str(i): [0, 1] for i in range(10**4)}, **LOST},
+            "int8.ranges: must have at most 2000 values",
+        ),
+        ("runtimes", {"x" * 10**5: {}}, "must have at most 4000 characters"),
+        ("x" * 10**5, 1, "no such field"),
+        ("labels.classes", [f"c{i}" for i in range(1000)], "1000 classes; 1 to 255"),
+        ("labels.colors", [[0, 0, 10**6], [0, 0, 0]], "a colour outside 0..255"),
+    ],
+)
+def test_hostile_values_are_refused_in_a_short_sentence(path: str, value: Any, message: str):
+    if path.startswith("labels."):
+        labels = {"name": "x", "classes": ["a", "b"], "colors": [[0, 0, 0]] * 2, "background": 0, "foreground": [1]}
+        path, value = "labels", labels | {path.removeprefix("labels."): value}
+    with pytest.raises(ManifestError) as caught:
+        ModelInfo.from_dict("unet-carvana", changed(path, value))
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[" * 10**5, "nested too deeply"),
+        ('{"name": ' + "[" * 500 + "]" * 500 + "}", "nested at most 8 deep"),
+        ('{"name": ["x"]}', "name: must be text, got ['x']"),
+        ('{"name": "x", "data": ' + '{"a":' * 500 + "1" + "}" * 501, "nested at most 8 deep"),
+        (json.dumps({"name": "x", "data": [[0] * 1000] * 100}), "at most 10000 values"),
+        (" " * (1 << 20) + "{}", "it has more than 1048576 bytes"),
+        ('{"name": "x", "bytes": ' + "9" * 10**4 + "}", "cannot be read"),
+        ('{"name": "x", "bytes": NaN}', "missing"),
+        ("\x00", "cannot be read"),
+    ],
+)
+def test_a_hostile_config_is_refused_in_a_short_sentence(tmp_path: Path, content: str, message: str):
+    path = tmp_path / "config.json"
+    path.write_text(content)
+    with pytest.raises(ManifestError) as caught:
+        read_config(path)
+    assert str(path) in str(caught.value)
+    assert message in str(caught.value)
+    assert len(str(caught.value)) < 1000
+
+
 def test_other_weights_come_with_no_package():
     info = dataclasses.replace(ModelInfo.from_dict("x", example()), embedded=True)
     assert not info.unmeasured().embedded

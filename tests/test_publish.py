@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -119,6 +121,95 @@ def test_assets_of_a_release_and_down_again(manifest: Path, tmp_path: Path, serv
     assert Path(message.strip()).read_bytes() == CONTENT, errors
 
 
+def tree(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("address", [None, "https://example.org/v1/{asset}"])
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("step", range(9))
+def test_a_hub_appears_whole_or_not_at_all(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str | None, there: bool, step: int
+) -> None:
+    """Renaming is made to fail, the first time, the second time and so on."""
+    site = tmp_path / "out/site"
+    if there:
+        publish(str(site), manifest=manifest)
+        (site / "notes.txt").write_text("mine")
+        (site / "my-unet/model.safetensors").write_bytes(b"broken")
+    before, rename, replace, count = tree(tmp_path / "out"), Path.rename, Path.replace, iter(range(1000))
+
+    def failing(do: Any) -> Any:
+        def move(self: Path, target: Path) -> Path:
+            if next(count) == step:
+                raise OSError(28, "No space left on device")
+            return do(self, target)
+
+        return move
+
+    monkeypatch.setattr(Path, "rename", failing(rename))
+    monkeypatch.setattr(Path, "replace", failing(replace))
+    with suppress(OSError):
+        publish(str(site), address=address, manifest=manifest)
+        return  # there are fewer steps
+    monkeypatch.undo()
+    after = tree(tmp_path / "out")
+    assert after == before or {"site/SHA256SUMS", "site/README.md"} <= after.keys()
+    assert [path.name for path in (tmp_path / "out").iterdir()] in ([], ["site"])
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_the_same_command_clears_up_after_one_that_was_killed(manifest: Path, tmp_path: Path, there: bool) -> None:
+    site = tmp_path / "site"
+    if there:
+        mirror(site)
+        (site / ".0123456789abcdef.part").write_bytes(b"half")
+    (tmp_path / ".site-new/my-unet").mkdir(parents=True)
+    (tmp_path / ".site-new/my-unet/model.safetensors").write_bytes(b"half")
+    mirror(site)
+    mirror(tmp_path / "other")
+    assert tree(site) == tree(tmp_path / "other")
+    assert not (tmp_path / ".site-new").exists()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP")
+@pytest.mark.parametrize("kind", ["SIGHUP", "SIGTERM"])
+def test_a_closed_terminal_leaves_nothing(manifest: Path, tmp_path: Path, kind: str) -> None:
+    code = (
+        "import os, shutil, signal, sys; from carseg.cli import entry; copy = shutil.copyfile\n"
+        f"def hang_up(*paths): copy(*paths); os.kill(os.getpid(), signal.{kind}); signal.pause()\n"
+        f"shutil.copyfile = hang_up; sys.argv[1:] = ['hub', 'mirror', {str(tmp_path / 'out/site')!r}, 'my-unet', "
+        f"'--hub', {str(manifest.parent / 'weights')!r}]; entry()"
+    )
+    process = start(code)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_sums_are_those_of_the_hubs_files(manifest: Path, tmp_path: Path) -> None:
+    mirror(tmp_path / "hub")
+    for name in ("my-unet/.DS_Store", "my-unet/notes.txt", "my-unet/README.md~", "photo.jpg"):
+        (tmp_path / "hub" / name).write_text("mine")
+    mirror(tmp_path / "hub", ["your-unet"])
+    lines = (tmp_path / "hub/SHA256SUMS").read_text().splitlines()
+    names = {"README.md", "config.json", "model.safetensors"}
+    assert {line.split("  ")[1] for line in lines} == {f"{model}/{name}" for model in NAMES for name in names}
+    assert (tmp_path / "hub/my-unet/notes.txt").read_text() == "mine"
+
+
+def test_a_folder_that_cannot_be_replaced_is_refused(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError, match="choose a folder in it"):
+        mirror(".")
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(OptionError, match="is a file"):
+        mirror("file")
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 class TestHuggingFace:
     @pytest.fixture
     def uploaded(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, bytes]:
@@ -164,6 +255,24 @@ class TestHuggingFace:
         assert [model["name"] for model in facts["model-index"]] == list(NAMES)
         assert facts["model-index"][0]["results"][0]["metrics"] == [{"type": "mean_iou", "value": 0.98}]
         assert all(f"[{name}]({name})" in text for name in NAMES)
+
+    def test_what_a_killed_upload_left_is_cleared_up(
+        self, manifest: Path, uploaded: dict[str, bytes], tmp_path: Path
+    ) -> None:
+        for name in ("me--cars", ".me--cars-new"):
+            (tmp_path / "cache/upload" / name / "old-unet").mkdir(parents=True)
+            (tmp_path / "cache/upload" / name / "old-unet/model.safetensors").write_bytes(b"half")
+        publish("hf://me/cars", manifest=manifest)
+        assert not any(name.startswith("old-unet") for name in uploaded)
+        assert list((tmp_path / "cache/upload").iterdir()) == []
+
+    def test_no_name_of_a_repository_leads_out_of_the_cache(
+        self, manifest: Path, uploaded: dict[str, bytes], tmp_path: Path
+    ) -> None:
+        before = tree(manifest.parent)
+        publish("hf://../..", manifest=tmp_path / "checkout/weights_manifest.json")
+        assert tree(manifest.parent).keys() == before.keys()
+        assert (tmp_path / "cache").is_dir()
 
     def test_refused_upload_changes_nothing(
         self, manifest: Path, uploaded: dict[str, bytes], monkeypatch: pytest.MonkeyPatch

@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from carseg._env import timing_variables
-from carseg._files import replacing
+from carseg._files import replacing, to_json
 from carseg._version import __version__
 from carseg.benchmarking.page import write_benchmark_page
 from carseg.benchmarking.rows import KEYS, Row, read_rows
-from carseg.errors import CarsegError, OptionError
+from carseg.errors import CarsegError, OptionError, printable, without_secrets
 from carseg.hub import full_name, load_manifest, resolve
 from carseg.runtimes import check_runtime, cpu
 
@@ -229,7 +229,7 @@ def _saved(folder: Path) -> dict[str, Row]:
 def _save(folder: Path, rows: list[Row]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with replacing(folder / RESULTS) as partial:
-        partial.write_text("".join(json.dumps(row, allow_nan=False) + "\n" for row in rows), "utf-8")
+        partial.write_text("".join(to_json(row) + "\n" for row in rows), "utf-8")
 
 
 def _measure(job: dict[str, Any], report: BenchmarkProgress | None) -> tuple[dict[str, Any], str | None]:
@@ -263,5 +263,5 @@ def _ending(code: int, output: Any) -> str | None:
     if code == -9:  # SIGKILL, by a name that Windows lacks
         return "its process was killed, most likely because the machine ran out of memory"
     output.seek(0)
-    last = [line.strip() for line in output if line.strip()][-1:]
+    last = [printable(without_secrets(line.strip())) for line in output if line.strip()][-1:]
     return f"its process ended with status {code}: {last[0] if last else 'it said nothing'}"

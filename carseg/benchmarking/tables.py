@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import functools
 import io
-import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from carseg._files import to_json
 from carseg.benchmarking.rows import KEYS, Row, runs_on
-from carseg.errors import unknown_name
+from carseg.errors import printable, unknown_name
 from carseg.figures import FIGURES, Figure
+from carseg.hub import escape_markdown
 
+_FORMULA = re.compile(r" *[-=+@\uff0d\uff1d\uff0b\uff20]")  # what spreadsheets compute, also in full width
 ROW_FORMATS = ("table", "json", "csv", "md")
 Column = tuple[str, Callable[[Row], str]]  # head, and the text of a row's cell, "" where there is nothing to say
 
@@ -91,14 +94,14 @@ def _miou(row: Row) -> str:
 
 def _format(rows: Sequence[Row], form: str, keys: Iterable[str], shown: list[Column]) -> str:
     if form == "json":
-        return "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+        return "".join(to_json(row) + "\n" for row in rows)
     if form == "csv":
         return _csv(rows, list(keys))
     cells = [[head for head, _ in shown], *([text(row).replace("\n", " ") for _, text in shown] for row in rows)]
     if form == "table":
         return _table(cells)
     if form == "md":
-        lines = (" | ".join(cell.replace("|", "\\|") for cell in line) for line in cells)
+        lines = (" | ".join(map(escape_markdown, line)) for line in cells)
         head, *body = (f"| {line} |" for line in lines)
         return "\n".join([head, "|" + " --- |" * len(shown), *body]) + "\n"
     raise unknown_name("format", form, ROW_FORMATS)
@@ -122,5 +125,15 @@ def _csv(rows: Sequence[Row], keys: list[str]) -> str:
     writer.writerow(keys)
     for row in rows:
         values = (row[key] for key in keys)
-        writer.writerow(json.dumps(value) if isinstance(value, (dict, list)) else value for value in values)
+        writer.writerow(map(_csv_cell, values))
     return text.getvalue()
+
+
+def _csv_cell(value: Any) -> Any:
+    """Return what CSV holds for a value: lists and objects as JSON, text so that no spreadsheet computes it."""
+    if isinstance(value, (dict, list)):
+        return to_json(value)
+    if isinstance(value, str):
+        text = printable(value)
+        return f"'{text}" if _FORMULA.match(text) else text
+    return value

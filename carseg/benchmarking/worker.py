@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from carseg._files import to_json
 from carseg.benchmarking.rows import QUALITY
 from carseg.errors import CarsegError
 from carseg.images import draw, encode_jpeg, synthetic_images
@@ -137,7 +138,7 @@ class _Worker:
             sheet.save(folder / f"worst-{number}.jpg", quality=85)
             listed.append({"name": sample.name, "miou": miou, "file": f"worst-{number}.jpg"})
         details = {"classes": classes, "scores": scores, "worst": listed}
-        (folder / "scores.json").write_text(json.dumps(details, allow_nan=False) + "\n", "utf-8")
+        (folder / "scores.json").write_text(to_json(details) + "\n", "utf-8")
 
     def _figures(self, **figures: Any) -> None:
         plain = {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in figures.items()}
@@ -151,5 +152,5 @@ class _Worker:
 
 
 def _send(channel: TextIO, **message: Any) -> None:
-    channel.write(json.dumps(message, allow_nan=False) + "\n")
+    channel.write(to_json(message) + "\n")
     channel.flush()

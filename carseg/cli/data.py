@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from carseg._files import to_json
 from carseg.cli.options import DataFormatOption, Format, FormatOption, LabelsOption, MapOption
 from carseg.cli.terminal import ProgressBar, echo, err, table
 
@@ -67,7 +67,7 @@ def check(
             line_width=line_width,
             progress=bar.count,
         )
-    echo(json.dumps(findings.to_dict()) if format is Format.json else "\n".join(_report(findings)))
+    echo(to_json(findings.to_dict()) if format is Format.json else "\n".join(_report(findings)))
     raise typer.Exit(int(not findings.ok))
 
 

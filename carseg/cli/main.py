@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from contextlib import suppress
 from typing import Any, NoReturn, TextIO
 
@@ -25,10 +26,20 @@ _FINISH_SECONDS = 10.0  # so long a file that is being written may still take
 def entry() -> NoReturn:
     """Run the process ``carseg``. It ends as it is: to take torch apart costs Python most of a second.
 
-    It may be asked to end, as ``docker stop`` and batch systems do: nothing half-written stays then either.
+    It may be asked to end, as ``docker stop``, batch systems and closed terminals do: nothing half-written stays then
+    either.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    status = main()
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup lets it go on
+            signal.signal(number, signal.default_int_handler)
+    try:
+        status = main()
+    except Exception:
+        from carseg.cli.terminal import err
+
+        err(traceback.format_exc().rstrip())  # as Python would show it, but as safe as any other message
+        status = 1
     if status == _INTERRUPTED:
         _let_threads_finish()
     for stream in (sys.stdout, sys.stderr):

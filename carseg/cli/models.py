@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
 
+from carseg._files import to_json
 from carseg.cli.options import Format, FormatOption, HubOption, resolve_with_progress
 from carseg.cli.terminal import echo, err, fail, table
-from carseg.errors import HubError, UnknownNameError, WeightsError
+from carseg.errors import HubError, UnknownNameError, WeightsError, printable
 from carseg.figures import FIGURES
 from carseg.hub import RECOMMENDED, ModelInfo, list_models
 from carseg.hub import info as find
@@ -98,7 +98,7 @@ def verify(names: Names = None, hub: HubOption = None) -> None:
 
 
 def _json(model: ModelInfo) -> str:
-    return json.dumps({"name": model.name, **model.to_dict()})
+    return to_json({"name": model.name, **model.to_dict()})
 
 
 def _row(model: ModelInfo, short: str) -> tuple[str, ...]:
@@ -141,4 +141,4 @@ def _description(model: ModelInfo) -> list[str]:
         lines.append(f"{'equal labels':<14}  {runtime}: {message}")
     if model.int8 is not None:
         lines.append(f"{'int8':<14}  {model.int8}")
-    return lines
+    return [printable(line) for line in lines]

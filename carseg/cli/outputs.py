@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from carseg.errors import ImageNotFoundError, OptionError, excerpt
+from carseg.hub import web_address
 from carseg.images import is_data_uri
 from carseg.inference import find_images, path_of
 
@@ -95,14 +96,15 @@ def _is_own(document: Path) -> bool:
 def _expand(given: str, out: Path) -> list[Job]:
     if is_data_uri(given):
         return [Job(given, Path(), PurePosixPath(), "picture")]
-    if given.startswith(("http://", "https://")):
+    if address := web_address(given):
         try:
-            address = urlsplit(given)
-        except ValueError as error:
-            raise ImageNotFoundError(f"{excerpt(given)}: not an address ({error})") from None
-        place = PurePosixPath(unquote(address.path))
+            parts = urlsplit(address)
+        except ValueError:  # its text may have the password
+            raise ImageNotFoundError(f"{excerpt(address)}: not an address") from None
+        place = PurePosixPath(unquote(parts.path))
         name = re.sub(r"[^\w.-]+", "_", place.name or "picture")
-        return [Job(given, Path(f"{address.netloc}{place.parent}"), PurePosixPath(), name)]
+        host = parts.netloc.rpartition("@")[2]
+        return [Job(address, Path(f"{host}{place.parent}"), PurePosixPath(), name)]
     if not given:
         raise ImageNotFoundError("an empty text is no image")
     path = Path(os.path.expanduser(given))  # unlike Path's, it leaves a file alone whose name begins with ~

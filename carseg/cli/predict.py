@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from carseg._files import to_json
 from carseg.cli.options import (
     DeviceOption,
     Format,
@@ -23,8 +23,8 @@ from carseg.cli.options import (
     WeightsOption,
     resolve_with_progress,
 )
-from carseg.cli.terminal import ProgressBar, echo, err, fail, printable, short, table
-from carseg.errors import CarsegError, OutputError
+from carseg.cli.terminal import ProgressBar, echo, err, fail, short, table
+from carseg.errors import CarsegError, OutputError, printable
 from carseg.hub import DEFAULT_MODEL
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _print(documents: Iterator[Document | CarsegError], count: int, format: Form
                 fail(document)
                 failed += 1
             else:
-                echo(json.dumps(document) if format is Format.json else _parts_table(document))
+                echo(to_json(document) if format is Format.json else _parts_table(document))
             bar.count(done, count)
     return failed
 
@@ -156,7 +156,8 @@ def _parts_table(document: Document) -> str:
     title = f"{printable(document['source'])}  {document['width']} x {document['height']}"
     rows = []
     for part in sorted(document["parts"], key=lambda part: -part["area_px"]):
-        figures = f"{part['area_fraction']:.1%}", str(part["area_px"]), f"{part['score']:.2f}"
+        score = "" if part["score"] is None else f"{part['score']:.2f}"
+        figures = f"{part['area_fraction']:.1%}", str(part["area_px"]), score
         rows.append((part["name"], *figures, *map(str, part["bbox"])))
     if not rows:
         return f"{title}\nnothing found\n"

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from carseg.errors import printable, without_secrets
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
@@ -19,13 +21,13 @@ def echo(text: str) -> None:
     """Print data on stdout."""
     on_screen = sys.stdout.isatty()
     with ProgressBar.out_of_the_way(on_screen):
-        print(text, flush=on_screen)
+        print(_lines(text), flush=on_screen)
 
 
 def err(text: str) -> None:
     """Print a message on stderr."""
     with ProgressBar.out_of_the_way():
-        print(printable(text), file=sys.stderr, flush=True)
+        print(_lines(without_secrets(text)), file=sys.stderr, flush=True)
 
 
 def fail(text: object) -> None:
@@ -38,9 +40,9 @@ def warn(message: Warning | str, *_: Any) -> None:
     err(f"carseg: warning: {message}")
 
 
-def printable(text: str) -> str:
-    """Return the text with what would confuse a terminal (control characters, broken file names) as escapes."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+def _lines(text: str) -> str:
+    """Return the text, whose lines are meant as such, with every other control character as an escape."""
+    return "\n".join(map(printable, text.split("\n")))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], align: str) -> str:

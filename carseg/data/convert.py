@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from carseg._files import replacing
+from carseg._files import replacing, to_json
 from carseg.data.dataset import Dataset, Sample
 from carseg.data.formats._class_files import JSON_FILE
 from carseg.errors import DataError, OptionError
@@ -81,7 +81,7 @@ def convert(
         if any(note["category_id"] > len(categories) for note in notes):
             categories.append({"id": len(categories) + 1, "name": "ignore"})
         document = {"images": images, "annotations": notes, "categories": categories}
-        _write(folder / "annotations.json", json.dumps(document).encode())
+        _write(folder / "annotations.json", to_json(document).encode())
     return dataset
 
 
@@ -148,7 +148,7 @@ def _write_labels(path: Path, labels: LabelSet) -> None:
     }
     if path.exists() and json.loads(path.read_text("utf-8")) != document:
         raise DataError(f"{path} is there already and names other classes; convert into a new folder")
-    _write(path, json.dumps(document, indent=1).encode())
+    _write(path, to_json(document, indent=1).encode())
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+from carseg._files import to_json
 from carseg.hub import ModelInfo
 
 _BACKGROUND = "_background_"  # X-AnyLabeling's name of the class that gets no polygon
@@ -24,5 +23,5 @@ def anylabeling_config(info: ModelInfo, model: str) -> str:
         "mean": info.input.mean,
         "std": info.input.std,
     }
-    lines = [f"{key}: {json.dumps(value)}" for key, value in settings.items()]
-    return "\n".join([*lines, "classes:", *(f"  - {json.dumps(name)}" for name in classes), ""])
+    lines = [f"{key}: {to_json(value)}" for key, value in settings.items()]
+    return "\n".join([*lines, "classes:", *(f"  - {to_json(name)}" for name in classes), ""])

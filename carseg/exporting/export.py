@@ -6,7 +6,6 @@ with torch float32 before it got its name.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from carseg._arrays import Float32Array, Uint8Array
+from carseg._files import to_json
 from carseg._version import __version__
 from carseg.errors import OptionError, require_extra
 from carseg.exporting.acceptance import compare, comparison_images, decoded, published_agreement, reference
@@ -140,9 +140,9 @@ def facts(info: ModelInfo) -> dict[str, str]:
     return {
         "name": info.name,
         "architecture": info.architecture,
-        "input": json.dumps(rule),
+        "input": to_json(rule),
         "output": "logits; upsample bilinearly to the image's size (align_corners false), then argmax",
-        "labels": json.dumps({**described, "background": labels.background}),
+        "labels": to_json({**described, "background": labels.background}),
         "licence": info.licence,
         "commercial_use": info.commercial_use,
         "weights_sha256": info.sha256,
@@ -194,7 +194,7 @@ def _write_program(resolved: ResolvedWeights, precision: str, model: bytes, stem
     from carseg.runtimes import read_network, to_program
 
     file = stem.with_name(f"{stem.name}.pt2")
-    extra = {"carseg.json": json.dumps(facts(resolved.info))}
+    extra = {"carseg.json": to_json(facts(resolved.info))}
     torch.export.save(to_program(read_network(resolved)), str(file), extra_files=extra)
     module = torch.export.load(str(file)).module()
 

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 from carseg._lazy import lazy_names
 from carseg.hub._schema import Record, from_plain, to_plain
 from carseg.hub.cache import cache_dir, cached, read_cached, write_cached
-from carseg.hub.card import model_card
+from carseg.hub.card import escape_markdown, model_card
 from carseg.hub.catalog import DEFAULT_MODEL, info, list_models
 from carseg.hub.create import create_model
 from carseg.hub.http import read_url
 from carseg.hub.licence import licence_notice
 from carseg.hub.manifest import CONFIG, ROOT, Manifest, load_manifest, read_config, write_config
 from carseg.hub.model_info import DataSource, InputSpec, Int8, Metric, ModelInfo, Provenance, Range
+from carseg.hub.origins import web_address
 from carseg.hub.publish import mirror, publish
 from carseg.hub.recommended import RECOMMENDED, Recommendation, full_name
 from carseg.hub.resolve import ResolvedWeights, copies, find_info, resolve
@@ -50,6 +51,7 @@ __all__ = [
     "copies",
     "copy_encoder",
     "create_model",
+    "escape_markdown",
     "find_info",
     "from_plain",
     "full_name",
@@ -73,6 +75,7 @@ __all__ = [
     "save_model",
     "to_plain",
     "verify",
+    "web_address",
     "write_cached",
     "write_config",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+import reprlib
 import types
 from collections.abc import Callable
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
@@ -17,6 +18,10 @@ from carseg.errors import ManifestError
 
 _kinds: Callable[[Any], dict[str, Any]] = functools.cache(get_type_hints)
 _WORDS = {int: "a whole number", str: "text", bool: "true or false"}
+_MOST = 2000  # values that a list or an object may have
+_LONGEST = 4000  # characters that a text may have
+_repr = reprlib.Repr()
+_repr.maxstring = _repr.maxother = _repr.maxlong = 80
 
 
 class Record:
@@ -47,6 +52,11 @@ def require(condition: bool, where: str, reason: str) -> None:
         raise ManifestError(f"{where}: {reason}")
 
 
+def shown(value: Any) -> str:
+    """Return a value as an error shows it: as in Python, shortened where it is long or deep."""
+    return _repr.repr(value)
+
+
 def from_plain(cls: type[Any], data: Any) -> Any:
     """Return an instance of the dataclass ``cls`` from a JSON object.
 
@@ -54,12 +64,12 @@ def from_plain(cls: type[Any], data: Any) -> Any:
         ManifestError: a field is missing, unknown, of the wrong type or out of range; the message begins with its path.
     """
     if not isinstance(data, dict):
-        raise ManifestError(f"must be an object, got {data!r}")
+        raise ManifestError(f"must be an object, got {shown(data)}")
     if issubclass(cls, Record):
         data = cls.fields_of(data)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     for name in data:
-        require(name in fields, name, f"no such field; known: {', '.join(fields)}")
+        require(name in fields, name[:80], f"no such field; known: {', '.join(fields)}")
     for name, field in fields.items():
         require(name in data or _default(field) is not dataclasses.MISSING, name, "missing")
     kinds = _kinds(cls)
@@ -87,28 +97,58 @@ def convert(kind: Any, value: Any, where: str) -> Any:
     Raises:
         ManifestError: the value has another type; the message begins with ``where``.
     """
-    origin, arguments = get_origin(kind), get_args(kind)
+    origin, arguments, is_object = _form(kind)
     if origin is Literal:
-        require(value in arguments, where, f"must be one of {', '.join(arguments)}, got {value!r}")
+        _expect(value in arguments, where, f"one of {', '.join(arguments)}", value)
         return value
     if origin in (Union, types.UnionType):  # always "X | None"
         return None if value is None else convert(arguments[0], value, where)
     if origin is tuple:
-        require(isinstance(value, (tuple, list)), where, f"must be a list, got {value!r}")
+        _expect(isinstance(value, (tuple, list)), where, "a list", value)
+        _require_few(len(value), where)
         kinds = arguments[:1] * len(value) if arguments[-1] is Ellipsis else arguments
-        require(len(kinds) == len(value), where, f"must have {len(kinds)} values, got {value!r}")
+        if len(kinds) != len(value):
+            raise ManifestError(f"{where}: must have {len(kinds)} values, got {shown(value)}")
         return tuple(convert(k, v, f"{where}.{i}") for i, (k, v) in enumerate(zip(kinds, value, strict=True)))
     if origin is dict:
-        require(isinstance(value, dict), where, f"must be an object, got {value!r}")
+        _expect(isinstance(value, dict), where, "an object", value)
+        _require_few(len(value), where)
+        for key in value:
+            convert(str, key, f"a name in {where}")
         return {key: convert(arguments[1], v, f"{where}.{key}") for key, v in value.items()}
-    if dataclasses.is_dataclass(kind):
+    if is_object:
         return value if type(value) is kind else _nested(kind, value, where)
     if kind is float:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        require(number, where, f"must be a number, got {value!r}")
+        _expect(_is_number(value), where, "a number", value)
         return float(value)
-    require(type(value) is kind, where, f"must be {_WORDS[kind]}, got {value!r}")
+    _expect(type(value) is kind, where, _WORDS[kind], value)
+    if kind is str:
+        require(len(value) <= _LONGEST, where, f"must have at most {_LONGEST} characters")
+    elif kind is int:
+        require(abs(value) < 1 << 63, where, "must be a whole number of at most 64 bits")
     return value
+
+
+@functools.cache
+def _form(kind: Any) -> tuple[Any, tuple[Any, ...], bool]:
+    """Return what an annotation is made of, and whether it is a dataclass; to find that out takes its time."""
+    return get_origin(kind), get_args(kind), dataclasses.is_dataclass(kind)
+
+
+def _expect(condition: bool, where: str, kind: str, value: Any) -> None:
+    if not condition:  # only then, as to show a value takes its time too
+        raise ManifestError(f"{where}: must be {kind}, got {shown(value)}")
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number that is no float
+        return False
+
+
+def _require_few(count: int, where: str) -> None:
+    require(count <= _MOST, where, f"must have at most {_MOST} values")
 
 
 def _nested(kind: Any, value: Any, where: str) -> Any:

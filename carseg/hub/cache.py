@@ -6,9 +6,13 @@ cannot be written costs time, no more.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import logging
+import secrets
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +23,9 @@ from carseg.errors import CarsegError, HubError
 from carseg.hub.model_info import ModelInfo
 
 _DIGEST = 32  # bytes of a sha256
+_NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)  # as file systems say it
+
+_log = logging.getLogger("carseg")
 
 
 def cache_dir() -> Path:
@@ -28,17 +35,23 @@ def cache_dir() -> Path:
 
 @contextmanager
 def writing_cache(kind: str, key: str) -> Iterator[Path]:
-    """Yield a file to download to, for one process at a time; a failed download leaves it for the next to resume."""
-    from filelock import FileLock
+    """Yield a file to download to, for one process at a time; a failed download leaves it for the next to resume.
 
+    Where the file system has no locks it is a file of this process alone, which nobody resumes.
+
+    Raises:
+        HubError: the cache cannot be written; nothing half-written is left.
+    """
     part = cache_dir() / kind / f"{key}.part"
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(part.with_suffix(".lock")):
+        with _locked(part.with_suffix(".lock")) as locked:
+            if not locked:
+                part = part.with_name(f"{key}-{secrets.token_hex(4)}.part")
             try:
                 yield part
             finally:
-                if part.exists() and not part.stat().st_size:
+                if part.exists() and not (locked and part.stat().st_size):
                     part.unlink()
     except CarsegError:
         raise
@@ -50,6 +63,31 @@ def writing_cache(kind: str, key: str) -> Iterator[Path]:
             f"the cache {cache_dir()} cannot be written ({error.strerror or error}): free some space, or set "
             "CARSEG_CACHE to another folder"
         ) from None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[bool]:
+    """Wait until no other process has the lock, saying so, and hold it; yield whether this file system has locks."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path)
+    try:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # filelock's, where it locks by the mere existence of a file
+                lock.acquire(timeout=0)
+        except Timeout:
+            _log.warning("another process is downloading the same file; waiting until it is done")
+            lock.acquire()
+    except (OSError, NotImplementedError) as error:  # the second: of filelock's older versions
+        if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+            raise
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
 
 
 def cached(info: ModelInfo, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:

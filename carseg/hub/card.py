@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
+from carseg._files import to_json
+from carseg.errors import printable
 from carseg.figures import FIGURES, Estimate
 from carseg.hub.model_info import Metric, ModelInfo
+
+
+def escape_markdown(text: str) -> str:
+    """Return text for one line of Markdown or a cell of a table: nothing in it is a link, HTML or another column."""
+    text = re.sub(r"([\\`*|\[\]])", r"\\\1", printable(" ".join(text.split())))
+    return text.replace("<", "&lt;").replace(">", "&gt;")
 
 
 def model_card(info: ModelInfo, notes: str = "") -> str:
@@ -19,13 +27,13 @@ def model_card(info: ModelInfo, notes: str = "") -> str:
             fails.
     """
     sources = "".join(
-        f"| {source.name} | {source.split} | {source.images} | {source.role} | {source.licence} |\n"
-        for source in info.data
+        _row(source.name, source.split, str(source.images), source.role, source.licence) for source in info.data
     )
+    architecture, classes = escape_markdown(info.architecture), escape_markdown(", ".join(info.labels.classes))
     return f"""{_front_matter(info)}
 # {info.name}
 
-{info.architecture} for the {len(info.labels)} classes of `{info.labels.name}`: {", ".join(info.labels.classes)}.
+{architecture} for the {len(info.labels)} classes of {_code(info.labels.name)}: {classes}.
 
 ```python
 import carseg
@@ -37,12 +45,7 @@ result = carseg.load("{info.name}").predict("img.jpg")
 |---|---|
 | parameters | {info.parameters / 1e6:.2f} million |
 | file | {info.bytes / 1e6:.1f} MB, {info.storage}, sha256 `{info.sha256}` |
-{_int8(info)}| input | {info.input.size[1]}x{info.input.size[0]} pixels (the whole image, {_resize(info)}) |
-| licence | {info.licence} |
-| commercial use | {info.commercial_use} |
-| architecture | {info.paper or "see the recipe"} |
-| made by | {info.made_by or "not stated"}, with {info.recipe or "no recipe"} |
-
+{_facts(info)}
 ## Data that shaped it
 
 | data set | split | images | role | licence |
@@ -57,8 +60,8 @@ result = carseg.load("{info.name}").predict("img.jpg")
 def hub_card(infos: Sequence[ModelInfo]) -> str:
     """Return the card at the top of a hub, Markdown: its models and their licences."""
     rows = "".join(
-        f"| [{info.name}]({info.name}) | {info.architecture} | {info.labels.name} | {info.bytes / 1e6:.1f} MB "
-        f"| {info.licence} | {info.commercial_use} |\n"
+        f"| [{info.name}]({info.name}) "
+        + _row(info.architecture, info.labels.name, f"{info.bytes / 1e6:.1f} MB", info.licence, info.commercial_use)
         for info in infos
     )
     return f"""{_front_matter(*infos)}
@@ -72,9 +75,28 @@ their data demands.
 {rows}"""
 
 
-def _int8(info: ModelInfo) -> str:
-    """Return the row about int8 in the table of facts, "" for weights without it."""
-    return f"| computed in int8 | {info.int8} |\n" if info.int8 else ""
+def _facts(info: ModelInfo) -> str:
+    """Return the rows of the table of facts that hold words."""
+    height, width = info.input.size
+    facts = {"computed in int8": str(info.int8)} if info.int8 else {}
+    facts |= {
+        "input": f"{width}x{height} pixels (the whole image, {_resize(info)})",
+        "licence": info.licence,
+        "commercial use": info.commercial_use,
+        "architecture": info.paper or "see the recipe",
+        "made by": f"{info.made_by or 'not stated'}, with {info.recipe or 'no recipe'}",
+    }
+    return "".join(_row(name, value) for name, value in facts.items())
+
+
+def _row(*cells: str) -> str:
+    """Return a line of a table."""
+    return f"| {' | '.join(map(escape_markdown, cells))} |\n"
+
+
+def _code(text: str) -> str:
+    """Return a name between backticks, where nothing can be escaped; one that would have to be, without."""
+    return f"`{text}`" if re.fullmatch(r"[\w.+-]+", text) else escape_markdown(text)
 
 
 def _resize(info: ModelInfo) -> str:
@@ -83,12 +105,13 @@ def _resize(info: ModelInfo) -> str:
 
 def _figures(metric: Metric) -> str:
     rows = "".join(
-        f"| {FIGURES[key].title} | {estimate.percent} | {estimate.percent_interval} |\n"
+        _row(FIGURES[key].title, estimate.percent, estimate.percent_interval)
         for key, estimate in metric.figures.items()
         if FIGURES[key].in_rows
     )
-    classes = "".join(f"| {name} | {_percent(iou)} |\n" for name, iou in metric.per_class.items())
-    return f"""{metric.dataset} {metric.split}, {metric.images} images; {metric.protocol}.
+    classes = "".join(_row(name, _percent(iou)) for name, iou in metric.per_class.items())
+    subject, protocol = escape_markdown(f"{metric.dataset} {metric.split}"), escape_markdown(metric.protocol)
+    return f"""{subject}, {metric.images} images; {protocol}.
 
 | | | 95 % interval |
 |---|---|---|
@@ -114,7 +137,7 @@ def _front_matter(*infos: ModelInfo) -> str:
         "datasets": sorted({source.name for info in infos for source in info.data}),
         "model-index": [{"name": info.name, "results": [_result(m) for m in info.metrics]} for info in infos],
     }
-    return "---\n" + "".join(f"{key}: {json.dumps(value)}\n" for key, value in facts.items()) + "---\n"
+    return "---\n" + "".join(f"{key}: {to_json(value)}\n" for key, value in facts.items()) + "---\n"
 
 
 def _result(metric: Metric) -> dict[str, Any]:

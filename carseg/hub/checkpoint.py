@@ -78,7 +78,8 @@ def decode(state: Mapping[str, Tensor]) -> State:
     """Return the inverse of ``encode``: every floating tensor as float32.
 
     Raises:
-        WeightsError: an int8 tensor has no scale, or a scale has no tensor of a shape that it fits.
+        WeightsError: an int8 tensor has no scale, a scale has no tensor of a shape that it fits, or a value is NaN or
+            infinite.
     """
     decoded: State = {}
     for key, value in state.items():
@@ -94,6 +95,9 @@ def decode(state: Mapping[str, Tensor]) -> State:
             decoded[key] = value * scale
         else:
             decoded[key] = value.float() if value.is_floating_point() else value
+    for key, value in decoded.items():
+        if value.is_floating_point() and not value.isfinite().all():
+            raise WeightsError(f"tensor {key!r} holds NaN or infinity: get the file again, or train anew")
     return decoded
 
 
@@ -128,7 +132,7 @@ def read_state(path: Path) -> State:
     """Return the state dict in a weights file, float32.
 
     Raises:
-        WeightsError: the file is missing, not a safetensors file, truncated, or a pickle.
+        WeightsError: the file is missing, not a safetensors file, truncated, or a pickle, or holds NaN or infinity.
     """
     refuse_pickle(path)
     try:

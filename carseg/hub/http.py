@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import errno
 import io
+import queue
+import re
 import shutil
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from carseg._env import is_offline
 from carseg.errors import HubError, OfflineError, excerpt
-from carseg.hub.origins import HUGGING_FACE, file_address
+from carseg.hub.origins import HUGGING_FACE, file_address, web_address
+
+if TYPE_CHECKING:
+    import requests
 
 DownloadProgress = Callable[[int, int], None]  # (bytes done, bytes in all)
 
 _DELAYS = (0.3, 1.0, 3.0)  # seconds before each retry of a download that makes no progress
+_LONGEST_WAIT = 60.0  # seconds that a server may ask to wait before a retry
 _TIMEOUT = (10.0, 30.0)  # seconds to connect, and between two pieces of an answer
-_CHUNK = 1 << 13  # bytes; small, because a chunk that breaks off is lost
+_ANSWER = 60.0  # seconds until the body of an answer begins, redirections included
+_SLOWEST = 1000  # bytes per second; a download that is slower would hardly end
+_PATIENCE = 60.0  # seconds that it may be slower
+_CHUNK = 1 << 16  # bytes that are read at once, if so many have come
 _LARGEST = 1 << 28  # bytes that a file of unknown size may have
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 
@@ -32,16 +42,23 @@ class MissingFileError(UnavailableError):
 
 
 class _InterruptedError(Exception):
-    """A download broke off; a retry may succeed."""
+    """A download broke off; a retry may succeed, after ``wait`` seconds at the earliest."""
+
+    def __init__(self, reason: str, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait = wait
 
 
 def read_url(url: str) -> bytes:
     """Return the bytes at an ``http(s)`` address.
 
+    A server may ask to wait up to a minute before a retry. Less than 1 kB a second for a minute is given up.
+
     Raises:
         OfflineError: sockets are forbidden.
         HubError: the address cannot be fetched, or has more than 256 MB.
     """
+    url = web_address(url) or url
     if is_offline():
         raise OfflineError(f"{excerpt(url)} cannot be fetched: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
     try:
@@ -57,19 +74,29 @@ def _read(url: str) -> bytes:
         UnavailableError: it cannot be fetched.
     """
     content = io.BytesIO()
-    _pull(url, content, None, None)
+    _Download(url, content, limit=_LARGEST).finish()
     return content.getvalue()
 
 
-def fetch(hub: str, file: str, part: Path, size: int | None = None, progress: DownloadProgress | None = None) -> None:
+def fetch(
+    hub: str,
+    file: str,
+    part: Path,
+    size: int | None = None,
+    progress: DownloadProgress | None = None,
+    *,
+    limit: int = _LARGEST,
+) -> None:
     """Complete the file ``part`` with what a hub has as ``file``.
 
     Args:
         hub: an ``http(s)://`` address or ``hf://ORG/REPO@COMMIT``.
         file: path of the file in the hub.
-        part: where to write; resumed where an earlier try ended, even one at another hub: the caller checks the digest.
+        part: where to write. With a ``size`` it is resumed where an earlier try ended, even one at another hub: the
+            caller checks the digest. Without, it must not be there.
         size: bytes of the whole file, where that is known.
         progress: called with (bytes done, bytes in all); huggingface_hub draws a bar of its own instead.
+        limit: bytes that a file of unknown size may have.
 
     Raises:
         UnavailableError: the hub does not give the file, not even after retries.
@@ -79,7 +106,7 @@ def fetch(hub: str, file: str, part: Path, size: int | None = None, progress: Do
         _from_hugging_face(hugging_face[1], hugging_face[2], file, part, quiet=progress is None)
     else:
         with part.open("ab") as sink:
-            _pull(file_address(hub, file), sink, size, progress)
+            _Download(file_address(hub, file), sink, size=size, limit=limit, progress=progress).finish()
 
 
 def _from_hugging_face(repository: str, commit: str, file: str, part: Path, *, quiet: bool) -> None:
@@ -106,56 +133,181 @@ def _from_hugging_face(repository: str, commit: str, file: str, part: Path, *, q
     shutil.rmtree(part.with_suffix(".hf"))
 
 
-def _pull(url: str, sink: BinaryIO, size: int | None, progress: DownloadProgress | None) -> None:
-    """Append what the sink lacks of the content at an address, with retries as long as they may help."""
-    failures, furthest = 0, sink.tell()
-    while True:
+class _Download:
+    """Download of one address, resumed where it breaks off.
+
+    With a known size the caller checks a digest, so that it does not matter whose bytes are resumed. Without, they are
+    resumed only where the server vouches, by the same strong ETag (RFC 9110), that they are those of the same content.
+
+    Args:
+        url: the address.
+        sink: what it lacks of the content is appended to it.
+        size: bytes of the content, where that is known.
+        limit: bytes that the content may have where its size is not known.
+        progress: called with (bytes done, bytes in all) where the size is known.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        sink: BinaryIO,
+        *,
+        limit: int,
+        size: int | None = None,
+        progress: DownloadProgress | None = None,
+    ) -> None:
+        self.url, self.sink, self.size, self.limit, self.progress = url, sink, size, size or limit, progress
+        self._etag = ""
+
+    def finish(self) -> None:
+        """Complete the content, with retries as long as they may help.
+
+        Raises:
+            UnavailableError: the address does not give it.
+        """
+        failures, furthest = 0, self.sink.tell()
+        while True:
+            began = time.monotonic()
+            try:
+                return self._go_on()
+            except _InterruptedError as error:
+                gained = self.sink.tell() - furthest
+                if gained > 0:
+                    furthest += gained
+                    failures = 0 if gained >= _SLOWEST * (time.monotonic() - began) else failures
+                if failures == len(_DELAYS):
+                    raise UnavailableError(str(error)) from None
+                if error.wait > _LONGEST_WAIT:
+                    raise UnavailableError(f"{error}, and asks to come back in {error.wait:.0f} s") from None
+                time.sleep(max(_DELAYS[failures], error.wait))
+                failures += 1
+
+    def _go_on(self) -> None:
+        import requests
+        import urllib3
+
+        if self.sink.tell() and self.sink.tell() == self.size:
+            return
         try:
-            return _stream(url, sink, size, progress)
-        except _InterruptedError as error:
-            if sink.tell() > furthest:
-                failures, furthest = 0, sink.tell()
-            if failures == len(_DELAYS):
-                raise UnavailableError(str(error)) from None
-            time.sleep(_DELAYS[failures])
-            failures += 1
+            with _get(self.url, self._asked()) as answer:
+                whole = self._begin(answer)
+                pace = _Pace()
+                while piece := answer.raw.read1(_CHUNK, decode_content=True):
+                    self._take(piece)
+                    pace.add(len(piece))
+        except (requests.Timeout, urllib3.exceptions.TimeoutError):
+            raise _InterruptedError("no answer in time") from None
+        except (requests.exceptions.SSLError, urllib3.exceptions.SSLError):
+            raise _InterruptedError("no secure connection: its certificate is not accepted") from None
+        except (requests.ConnectionError, urllib3.exceptions.ProtocolError):
+            raise _InterruptedError("the connection failed") from None
+        except requests.TooManyRedirects:
+            raise UnavailableError("it leads from address to address without end") from None
+        except requests.exceptions.InvalidSchema:
+            raise UnavailableError("it leads to an address that is not http(s)") from None
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+            # Its text may have the address, with a password, in any form.
+            raise UnavailableError(f"{type(error).__name__}: the address or the answer is not valid") from None
+        if whole and self.sink.tell() < whole:
+            raise _InterruptedError(f"it broke off after {self.sink.tell()} of {whole} bytes")
+
+    def _asked(self) -> dict[str, str]:
+        """Return the headers that ask for what the sink lacks."""
+        headers = {"Accept-Encoding": "identity"}
+        if not self.size and not self._etag:
+            _empty(self.sink)
+        if start := self.sink.tell():
+            headers["Range"] = f"bytes={start}-"
+            if not self.size:
+                headers["If-Range"] = self._etag
+        return headers
+
+    def _begin(self, answer: requests.Response) -> int | None:
+        """Prepare the sink for the body of an answer and return the bytes of the whole content, None if not known."""
+        status, start = answer.status_code, self.sink.tell()
+        # 200: the answer is the whole file, not the range; 416: the sink is longer than the file.
+        if status in (200, 416):
+            _empty(self.sink)
+        if status in (408, 416, 429) or status >= 500:
+            raise _InterruptedError(f"{status} {answer.reason}", _retry_after(answer.headers.get("Retry-After", "")))
+        if status not in (200, 206):
+            kind = MissingFileError if status in (404, 410) else UnavailableError
+            raise kind(f"{status} {answer.reason}")
+        etag = answer.headers.get("ETag", "")
+        size = self.size
+        if status == 206:
+            piece = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("Content-Range", ""))
+            changed = start > 0 and not self.size and etag != self._etag
+            if piece is None or int(piece[1]) != start or changed:
+                _empty(self.sink)
+                raise _InterruptedError("it answers with another part of the file, or of another file")
+            size = size or (None if piece[2] == "*" else int(piece[2]))
+        elif "Content-Encoding" not in answer.headers and answer.headers.get("Content-Length", "").isdecimal():
+            size = size or int(answer.headers["Content-Length"])
+        # A weak one does not vouch for every byte, and ranges count the encoded ones.
+        self._etag = etag if etag.startswith('"') and "Content-Encoding" not in answer.headers else ""
+        return size
+
+    def _take(self, piece: bytes) -> None:
+        self.sink.write(piece)
+        if self.sink.tell() > self.limit:
+            _empty(self.sink)
+            raise UnavailableError("what it has under this name is too large")
+        if self.progress and self.size:
+            self.progress(self.sink.tell(), self.size)
 
 
-def _stream(url: str, sink: BinaryIO, size: int | None, progress: DownloadProgress | None) -> None:
+def _get(url: str, headers: dict[str, str]) -> requests.Response:
+    """Return an answer whose body is still to be read.
+
+    No timeout of ``requests`` ends a head that comes byte by byte, so a thread waits for it, and is left behind.
+    """
     import requests
-    import urllib3
 
-    start = sink.tell()
-    if start and start == size:
-        return
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+    outcome: queue.SimpleQueue[requests.Response | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            outcome.put(requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT))
+        except Exception as error:
+            outcome.put(error)
+
+    threading.Thread(target=ask, daemon=True).start()
     try:
-        with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
-            # 200: the answer is the whole file, not the range; 416: the sink is longer than the file.
-            if answer.status_code in (200, 416):
-                _empty(sink)
-            if answer.status_code in (408, 416, 429) or answer.status_code >= 500:
-                raise _InterruptedError(f"{answer.status_code} {answer.reason}")
-            if not answer.ok:
-                kind = MissingFileError if answer.status_code in (404, 410) else UnavailableError
-                raise kind(f"{answer.status_code} {answer.reason}")
-            for chunk in answer.iter_content(_CHUNK):
-                sink.write(chunk)
-                if sink.tell() > (size or _LARGEST):
-                    _empty(sink)
-                    raise UnavailableError("what it has under this name is too large")
-                if progress and size:
-                    progress(sink.tell(), size)
-    except requests.Timeout:
+        answer = outcome.get(timeout=_ANSWER)
+    except queue.Empty:
         raise _InterruptedError("no answer in time") from None
-    except requests.exceptions.SSLError:
-        raise _InterruptedError("no secure connection: its certificate is not accepted") from None
-    except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
-        raise _InterruptedError("the connection failed") from None
-    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
-        raise UnavailableError(f"{type(error).__name__} {error}") from None  # the last two: the address is invalid
-    if size and sink.tell() < size:
-        raise _InterruptedError(f"it broke off after {sink.tell()} of {size} bytes")
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
+class _Pace:
+    """Watch over an answer that might become so slow that it never ends."""
+
+    def __init__(self) -> None:
+        self._began, self._bytes = time.monotonic(), 0
+
+    def add(self, count: int) -> None:
+        """Count bytes that have come; raise UnavailableError where they were too few for too long."""
+        self._bytes += count
+        spent = time.monotonic() - self._began
+        if spent >= _PATIENCE:
+            if self._bytes < _SLOWEST * spent:
+                raise UnavailableError(f"it is too slow: {self._bytes} bytes came in {spent:.0f} s")
+            self._began, self._bytes = time.monotonic(), 0
+
+
+def _retry_after(header: str) -> float:
+    """Return the seconds that a ``Retry-After`` asks to wait, given as such or as a date; 0 for anything else."""
+    from email.utils import parsedate_to_datetime  # imports much, and is hardly ever needed
+
+    if header.strip().isdecimal():
+        return float(header)
+    try:
+        return max(parsedate_to_datetime(header).timestamp() - time.time(), 0.0)
+    except (TypeError, ValueError, OverflowError):  # no date, as some versions of Python say it, or one far off
+        return 0.0
 
 
 def _empty(sink: BinaryIO) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from carseg.errors import printable
 from carseg.hub.cache import cache_dir
 from carseg.hub.model_info import ModelInfo
 
@@ -16,7 +17,7 @@ def licence_notice(info: ModelInfo) -> str | None:
     if info.commercial_use == "yes" or not _is_first_time(info):
         return None
     verdict = "are not for commercial use" if info.commercial_use == "no" else "may not be for commercial use"
-    return f"the weights {info.name} {verdict} ({info.licence}); see `carseg info {info.name}`"
+    return printable(f"the weights {info.name} {verdict} ({info.licence}); see `carseg info {info.name}`")
 
 
 def _is_first_time(info: ModelInfo) -> bool:

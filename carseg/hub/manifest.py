@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import functools
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from carseg._files import replacing
+from carseg._files import replacing, to_json
 from carseg.errors import ManifestError
-from carseg.hub._schema import Record, from_plain, require
+from carseg.hub._schema import Record, from_plain, require, shown
 from carseg.hub.model_info import ModelInfo
 
 SCHEMA = 1
 CONFIG = "config.json"
+LARGEST_CONFIG = 1 << 20  # bytes; the largest of this project has 52 kB,
+_MOST_VALUES = 10_000  # 1857 values,
+_DEEPEST = 8  # and is nested 4 deep
+_LARGEST_MANIFEST = 1 << 24  # bytes
 _PACKAGE = Path(__file__).parents[1]
 # The folder of weights_manifest.json and weights/: the package in a wheel, the top level in a checkout.
 ROOT = _PACKAGE if (_PACKAGE / "weights_manifest.json").exists() else _PACKAGE.parent
@@ -64,7 +69,7 @@ def _own_manifest() -> Manifest:
 
 
 def _read_manifest(path: Path) -> Manifest:
-    data = _read_json(path)
+    data = _read_json(path, _LARGEST_MANIFEST)
     try:
         require(isinstance(data, dict) and isinstance(data.get("models"), dict), "models", "must be an object")
         models = {name: ModelInfo.from_dict(name, fields) for name, fields in data["models"].items()}
@@ -85,11 +90,12 @@ def read_config(path: Path) -> ModelInfo:
     Raises:
         ManifestError: the file cannot be read or is not valid.
     """
-    data = _read_json(path)
-    name = data.pop("name", None) if isinstance(data, dict) else None
+    data = _read_json(path, LARGEST_CONFIG)
     try:
+        _refuse_large(data)
+        name = data.pop("name", None) if isinstance(data, dict) else None
         if not isinstance(name, str):
-            raise ManifestError(f"name: must be text, got {name!r}")
+            raise ManifestError(f"name: must be text, got {shown(name)}")
         return ModelInfo.from_dict(name, data)
     except ManifestError as error:
         raise ManifestError(f"{path}: {error}") from None
@@ -100,13 +106,35 @@ def write_config(path: Path, info: ModelInfo) -> None:
     _write_json(path, {"name": info.name, **info.to_dict()})
 
 
-def _read_json(path: Path) -> Any:
+def _read_json(path: Path, limit: int) -> Any:
+    """Return the JSON in a file, which may be anybody's: it is read in no time or refused."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+        require(len(content) <= limit, f"{path} cannot be read", f"it has more than {limit} bytes")
+        return json.loads(content.decode("utf-8"))
+    except ManifestError:
+        raise
     except (OSError, ValueError) as error:
         raise ManifestError(f"{path} cannot be read: {error}") from None
+    except RecursionError:
+        raise ManifestError(f"{path} cannot be read: it is nested too deeply") from None
+
+
+def _refuse_large(data: Any) -> None:
+    """Raise ManifestError for JSON that takes its time to look through."""
+    level, count = [data], 1
+    for _ in range(_DEEPEST):
+        level = [inner for value in level for inner in _values(value)]
+        count += len(level)
+        require(count <= _MOST_VALUES, "the file", f"must have at most {_MOST_VALUES} values")
+    require(not level, "the file", f"must be nested at most {_DEEPEST} deep")
+
+
+def _values(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _write_json(path: Path, data: dict[str, Any]) -> None:
     with replacing(path) as partial:
-        partial.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        partial.write_text(to_json(data, indent=2, ensure_ascii=False) + "\n", "utf-8")

@@ -13,10 +13,12 @@ from typing import Any, Literal
 
 from carseg.errors import ManifestError, OptionError
 from carseg.figures import QUALITY, Estimate, Figures, flat
-from carseg.hub._schema import Record, convert, from_plain, require, to_plain
+from carseg.hub._schema import Record, convert, from_plain, require, shown, to_plain
 from carseg.labels import LABEL_SETS, LabelSet
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")  # a name becomes a folder and a part of addresses
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")  # a name becomes a folder and a part of addresses
+_LARGEST_SIDE = 1 << 12  # pixels; anybody's config.json is read, and must not take all memory
+_LARGEST_FILE = 1 << 33  # bytes
 
 
 def is_name(name: str) -> bool:
@@ -49,7 +51,9 @@ class InputSpec(Record):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(min(self.size) >= 1, "size", f"must be at least 1, got {self.size}")
+        require(max(self.size) <= _LARGEST_SIDE, "size", f"must be at most {_LARGEST_SIDE}, got {self.size}")
         require(self.multiple >= 1, "multiple", f"must be at least 1, got {self.multiple}")
+        require(self.multiple <= _LARGEST_SIDE, "multiple", f"must be at most {_LARGEST_SIDE}, got {self.multiple}")
         require(min(self.std) > 0, "std", f"must be above 0, got {self.std}")
 
 
@@ -197,7 +201,7 @@ class Provenance(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(is_name(self.name), "name", "may have letters, digits, '.', '_' and '-'")
+        require(is_name(self.name), "name", "may have letters, digits, '.', '_' and '-', at most 200")
         require(bool(self.licence), "licence", "must say something")
 
 
@@ -236,15 +240,16 @@ class ModelInfo(Provenance):
     def __post_init__(self) -> None:
         super().__post_init__()
         safe = _NAME.fullmatch(self.file) is not None and self.file.endswith(".safetensors")
-        require(safe, "file", f"must be a plain name that ends in .safetensors, got {self.file!r}")
+        require(safe, "file", f"must be a plain name that ends in .safetensors, got {shown(self.file)}")
         hexadecimal = re.fullmatch("[0-9a-f]{64}", self.sha256) is not None
-        require(hexadecimal, "sha256", f"must be 64 lower-case hexadecimal digits, got {self.sha256!r}")
+        require(hexadecimal, "sha256", f"must be 64 lower-case hexadecimal digits, got {shown(self.sha256)}")
         require(self.bytes >= 1, "bytes", f"must be at least 1, got {self.bytes}")
+        require(self.bytes <= _LARGEST_FILE, "bytes", f"must be at most {_LARGEST_FILE}, got {self.bytes}")
         require(self.parameters >= 1, "parameters", f"must be at least 1, got {self.parameters}")
         for i, metric in enumerate(self.metrics):
             known = {*self.labels.classes, *metric.merged.values()}
             strange = (metric.per_class.keys() | metric.per_class_dice.keys()) - known
-            require(not strange, f"metrics.{i}", f"classes that {self.labels.name!r} lacks: {sorted(strange)}")
+            require(not strange, f"metrics.{i}", f"classes that {self.labels.name!r} lacks: {shown(sorted(strange))}")
 
     @property
     def metric(self) -> Metric | None:
@@ -268,14 +273,14 @@ class ModelInfo(Provenance):
             ManifestError: a field is missing, unknown, of the wrong type or out of range; the message says which.
         """
         try:
-            require(isinstance(data, dict), "entry", f"must be an object, got {data!r}")
+            require(isinstance(data, dict), "entry", f"must be an object, got {shown(data)}")
             labels = data.get("labels")
             if isinstance(labels, str):
-                require(labels in LABEL_SETS, "labels", f"no label set {labels!r}; known: {', '.join(LABEL_SETS)}")
+                require(labels in LABEL_SETS, "labels", f"no label set {shown(labels)}; known: {', '.join(LABEL_SETS)}")
                 data = {**data, "labels": LABEL_SETS[labels]}
             return from_plain(cls, {**data, "name": name})
         except (ManifestError, OptionError) as error:
-            raise ManifestError(f"model {name!r}: {error}") from None
+            raise ManifestError(f"model {shown(name)}: {error}") from None
 
     def arranged(self, plain: dict[str, Any]) -> dict[str, Any]:
         return {name: plain[name] for name in _FIRST} | plain

@@ -32,6 +32,13 @@ _FORGES = {
 _ANY_FORGE = (_GITLAB, _GITEA, _PLAIN)
 
 
+def web_address(text: object) -> str | None:
+    """Return an ``http(s)`` address as it may be asked for, white space encoded; None for anything else."""
+    if not isinstance(text, str) or not re.match("https?://", text, re.IGNORECASE):
+        return None
+    return re.sub(r"\s", lambda found: quote(found[0]), text.strip())
+
+
 def parse_origin(hub: str) -> Origin:
     """Return a folder (also ``file://``) as a Path, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT`` as a str.
 
@@ -42,8 +49,8 @@ def parse_origin(hub: str) -> Origin:
         if not HUGGING_FACE.fullmatch(hub):
             raise OptionError(f"hub {hub}: must be hf://ORG/REPO@COMMIT with the 40 hexadecimal digits of a commit")
         return hub
-    if hub.startswith(("http://", "https://")):
-        return hub.rstrip("/")
+    if address := web_address(hub):
+        return address.rstrip("/")
     if hub.startswith("file://"):
         return _path(hub)
     return Path(os.path.expanduser(hub))

@@ -6,24 +6,26 @@ import dataclasses
 import os
 import re
 import shutil
-import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from carseg._env import is_offline
-from carseg._files import replacing
-from carseg.errors import HubError, ManifestError, OfflineError, OptionError
+from carseg._files import replacing, replacing_folder
+from carseg.errors import HubError, ManifestError, OfflineError, OptionError, without_secrets
+from carseg.hub.cache import cache_dir
 from carseg.hub.card import hub_card, model_card
 from carseg.hub.http import DownloadProgress
 from carseg.hub.manifest import CONFIG, ROOT, load_manifest, read_config, write_config
 from carseg.hub.model_info import ModelInfo
 from carseg.hub.origins import ASSET, asset_name
-from carseg.hub.resolve import resolve
+from carseg.hub.resolve import ResolvedWeights, resolve
 from carseg.hub.verify import hash_file
 
 MANIFEST = ROOT / "weights_manifest.json"
 SUMS = "SHA256SUMS"
+CARD = "README.md"
+_LEFT_BEHIND = f".{'?' * 16}.part"  # names of files that were being written when a process was killed
 _REPOSITORY = re.compile(r"hf://([\w.-]+/[\w.-]+)")
 
 
@@ -36,10 +38,11 @@ def mirror(
 ) -> list[Path]:
     """Write a hub to a folder, for ``hub=`` and ``CARSEG_HUB`` where there is no network, or to be served over http.
 
-    Beside the models it holds a file SHA256SUMS of all their files, which ``sha256sum -c`` reads.
+    The folder is replaced as a whole, or stays as it is. Beside the models it holds a file SHA256SUMS of all their
+    files, which ``sha256sum -c`` reads.
 
     Args:
-        folder: where to write; files that are right already stay.
+        folder: where to write; models of earlier calls and whatever else is in it stay.
         names: models of the manifest or of ``hub``; by default all of the manifest.
         hub: as for ``resolve``.
         progress: as for ``resolve``.
@@ -49,31 +52,14 @@ def mirror(
 
     Raises:
         UnknownNameError, HubError: as ``resolve``.
-        OptionError: the folder is no hub but has a README.md, which would be overwritten.
-        OSError: the folder cannot be written; no file in it is half-written.
+        OptionError: the folder is no hub but has a README.md, which would be overwritten, or it cannot be replaced:
+            it is a file, the working folder or the top of a disk.
+        OSError: the folder, or the one it lies in, cannot be written.
     """
-    folder = Path(folder)
-    if (folder / "README.md").exists() and not (folder / SUMS).exists():
-        raise OptionError(f"{folder} has a README.md, and is no hub: choose an empty folder")
+    target = _replaceable(folder)
     models = [resolve(name, hub=hub, progress=progress) for name in names or load_manifest().models]
-    written = []
-    for resolved in models:
-        target = folder / resolved.info.name / resolved.info.file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if not target.exists() or hash_file(target) != resolved.info.sha256:
-            with replacing(target) as partial:
-                shutil.copyfile(resolved.path, partial)
-        write_config(target.parent / CONFIG, resolved.info)
-        _write(target.parent / "README.md", _card(resolved.info))
-        written.append(target)
-    infos: dict[Path, ModelInfo] = {}
-    for config in sorted(folder.glob(f"*/{CONFIG}")):  # also models of earlier calls
-        with suppress(ManifestError):  # another program's config.json
-            infos[config] = read_config(config)
-    files = sorted(path for config in infos for path in config.parent.iterdir() if path.is_file())
-    _write(folder / SUMS, "".join(f"{hash_file(path)}  {path.relative_to(folder).as_posix()}\n" for path in files))
-    _write(folder / "README.md", hub_card(list(infos.values())))
-    return written
+    _write_hub(target, models)
+    return [Path(folder, resolved.info.name, resolved.info.file) for resolved in models]
 
 
 def publish(
@@ -84,6 +70,8 @@ def publish(
     progress: DownloadProgress | None = None,
 ) -> str | None:
     """Upload all models of the manifest to a hub and write its address into the manifest.
+
+    A folder is replaced as a whole, or stays as it is, as by ``mirror``.
 
     Args:
         destination: a folder, or ``hf://ORG/REPO``, which needs the write token of ``hf auth login`` or ``HF_TOKEN``.
@@ -96,22 +84,30 @@ def publish(
         The address that was written, with the commit for the Hugging Face Hub; None for a folder without ``address``.
 
     Raises:
-        OptionError: ``destination`` is an address of another kind, or ``address`` is not ``http(s)://`` or given beside
-            ``hf://``, which has its own.
+        OptionError: ``destination`` is an address of another kind, or ``address`` is not ``http(s)://``, has a password
+            or a query, which all users would see, or is given beside ``hf://``, which has its own.
         HubError: the upload failed.
     """
     if address and (destination.startswith("hf://") or not address.startswith(("http://", "https://"))):
         raise OptionError(f"address {address}: must be https://... (or http://), of a folder")
+    if address and address != without_secrets(address):
+        raise OptionError(f"address {address}: the manifest is public, so it must have no password, query or fragment")
     if repository := _REPOSITORY.fullmatch(destination):
-        with tempfile.TemporaryDirectory() as folder:
+        # Always the same, so that what a killed run left is found; a plain name, so that it leads nowhere else.
+        folder = cache_dir() / "upload" / repository[1].replace("/", "--")
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
             mirror(folder, progress=progress)
-            address = f"{destination}@{_upload(Path(folder), repository[1])}"
+            address = f"{destination}@{_upload(folder, repository[1])}"
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
     elif "://" in destination:
         raise OptionError(f"cannot publish to {destination}: give a folder or hf://ORG/REPO")
+    elif address and ASSET in address:
+        target = _replaceable(destination)
+        _write_hub(target, [resolve(name, progress=progress) for name in load_manifest().models], asset_name)
     else:
         mirror(destination, progress=progress)
-        if address and ASSET in address:
-            _flatten(Path(destination))
     if address:
         old = load_manifest(manifest)
         others = [hub for hub in old.hubs if hub.split("@")[0] != address.split("@")[0]]
@@ -119,14 +115,54 @@ def publish(
     return address
 
 
-def _flatten(folder: Path) -> None:
-    """Move the files of a hub out of their folders, under the names of ``asset_name``."""
-    sums = [line.split("  ", 1) for line in (folder / SUMS).read_text("utf-8").splitlines()]
-    for _, file in sums:
-        (folder / file).replace(folder / asset_name(file))
-    for name in {file.split("/")[0] for _, file in sums}:
-        (folder / name).rmdir()
-    _write(folder / SUMS, "".join(f"{digest}  {asset_name(file)}\n" for digest, file in sums))
+def _replaceable(folder: str | os.PathLike[str]) -> Path:
+    """Return the real path of a folder that may become a hub, and be replaced as a whole; raise OptionError if not."""
+    path = Path(os.path.realpath(folder))
+    if path.exists() and not path.is_dir():
+        raise OptionError(f"{folder} is a file: choose a folder")
+    if path in (Path.cwd(), *Path.cwd().parents) or path.is_mount():
+        raise OptionError(
+            f"{folder} cannot be replaced as a whole, as it holds the working folder or is the top of a disk: choose a "
+            "folder in it"
+        )
+    if (path / CARD).exists() and not (path / SUMS).exists():
+        raise OptionError(f"{folder} has a {CARD}, and is no hub: choose an empty folder")
+    return path
+
+
+def _write_hub(folder: Path, models: Sequence[ResolvedWeights], place: Callable[[str], str] = str) -> None:
+    """Replace a folder by a hub: what it has, and these models; ``place`` gives the path of NAME/FILE in it."""
+    with replacing_folder(folder) as partial:
+        if folder.exists():
+            rest = shutil.ignore_patterns(_LEFT_BEHIND)
+            shutil.copytree(folder, partial, symlinks=True, ignore=rest, copy_function=_link, dirs_exist_ok=True)
+        for resolved in models:
+            info = resolved.info
+            file, config, card = (partial / place(f"{info.name}/{name}") for name in (info.file, CONFIG, CARD))
+            file.parent.mkdir(exist_ok=True)
+            if not file.exists() or hash_file(file) != info.sha256:
+                with replacing(file) as new:
+                    shutil.copyfile(resolved.path, new)
+            write_config(config, info)
+            _write(card, _card(info))
+        infos, files = [], []
+        for path in sorted(partial.glob(place(f"*/{CONFIG}"))):  # also models of earlier calls
+            with suppress(ManifestError):  # another program's config.json
+                info = read_config(path)
+                names = [place(f"{info.name}/{name}") for name in sorted((info.file, CONFIG, CARD))]
+                if (partial / place(f"{info.name}/{info.file}")).is_file():
+                    infos.append(info)
+                    files += [name for name in names if (partial / name).is_file()]
+        _write(partial / SUMS, "".join(f"{hash_file(partial / name)}  {name}\n" for name in files))
+        _write(partial / CARD, hub_card(infos))
+
+
+def _link(source: str, target: str) -> None:
+    """Put the same file in another place: files are replaced here, never changed."""
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copy2(source, target)
 
 
 def _upload(folder: Path, repository: str) -> str:
@@ -148,7 +184,7 @@ def _upload(folder: Path, repository: str) -> str:
 
 def _card(info: ModelInfo) -> str:
     """Return the model card of ``weights/``, which has notes, for the manifest's own weights, else a new one."""
-    own = ROOT / "weights" / info.name / "README.md"
+    own = ROOT / "weights" / info.name / CARD
     return (
         own.read_text("utf-8") if own.exists() and info == load_manifest().models.get(info.name) else model_card(info)
     )

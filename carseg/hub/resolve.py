@@ -31,7 +31,7 @@ from carseg.errors import (
 )
 from carseg.hub.cache import cache_dir, writing_cache
 from carseg.hub.http import DownloadProgress, MissingFileError, UnavailableError, fetch
-from carseg.hub.manifest import CONFIG, ROOT, find_config, load_manifest, read_config
+from carseg.hub.manifest import CONFIG, LARGEST_CONFIG, ROOT, find_config, load_manifest, read_config
 from carseg.hub.model_info import ModelInfo, is_name
 from carseg.hub.origins import HUGGING_FACE, Origin, installed_from, parse_origin
 from carseg.hub.recommended import full_name
@@ -227,23 +227,26 @@ def _info_of_hub(name: str, hub: Origin | None) -> ModelInfo:
 def _config_of_hub(name: str, address: str) -> Path:
     """Return a cached copy of a model's ``config.json`` at an address.
 
-    At a commit it is downloaded once; elsewhere it may change, so the copy is used only where a download fails.
+    At a commit it is downloaded once; elsewhere it may change, so the copy is used only where a download fails or
+    cannot be kept, as in a filled cache that is read-only.
     """
     path = cache_dir() / "configs" / f"{hashlib.sha256(f'{address}/{name}'.encode()).hexdigest()}.json"
     if path.exists() and (is_offline() or HUGGING_FACE.fullmatch(address)):
         return path
     if is_offline():
         raise OfflineError(f"{address} cannot be asked for {name!r}: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
-    with writing_cache("configs", path.stem) as part:
-        part.unlink(missing_ok=True)
-        try:
-            fetch(address, f"{name}/{CONFIG}", part)
-            read_config(part)  # raises where the answer is no config.json
-        except MissingFileError:
-            raise UnknownNameError(f"no model {name!r} at {address}, nor in the manifest") from None
-        except (UnavailableError, ManifestError) as error:
-            if not path.exists():
+    try:
+        with writing_cache("configs", path.stem) as part:
+            part.unlink(missing_ok=True)
+            try:
+                fetch(address, f"{name}/{CONFIG}", part, limit=LARGEST_CONFIG)
+                read_config(part)  # raises where the answer is no config.json
+            except MissingFileError:
+                raise UnknownNameError(f"no model {name!r} at {address}, nor in the manifest") from None
+            except (UnavailableError, ManifestError) as error:
                 raise HubError(f"{address} cannot be asked for {name!r}: {error}") from None
-        else:
             part.replace(path)
+    except HubError:
+        if not path.exists():
+            raise
     return path

@@ -6,7 +6,7 @@ Everything but the mask and the image is worked out when it is first asked for. 
 from __future__ import annotations
 
 import itertools
-import json
+import math
 import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping
@@ -19,10 +19,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from carseg._arrays import Float16Array, Uint8Array
-from carseg._files import replacing
+from carseg._files import replacing, to_json
 from carseg.cars import composite, cut_out, foreground_alpha
 from carseg.data import coco_document
-from carseg.errors import MissingExtraError, OptionError, OutputError, excerpt
+from carseg.errors import MissingExtraError, OptionError, OutputError, excerpt, without_secrets
 from carseg.images import decode, draw, is_data_uri
 from carseg.inference.file_names import claim_stem
 from carseg.inference.parts import Parts, find_parts
@@ -76,10 +76,10 @@ class Result:
         self.mask = mask
         self.labels = labels
         self.image = image
-        self.source = source
+        self.source = without_secrets(source)
         self.root = root
         self.model = model
-        self.scores = dict(scores or {})
+        self.scores = {label: score for label, score in (scores or {}).items() if math.isfinite(score)}
         self._probabilities = probabilities
         self._serial = next(_serials)
 
@@ -204,7 +204,7 @@ class Result:
 
     def to_json(self, *, polygons: bool = False) -> str:
         """Return ``to_dict`` as one line of JSON."""
-        return json.dumps(self.to_dict(polygons=polygons), ensure_ascii=False)
+        return to_json(self.to_dict(polygons=polygons), ensure_ascii=False)
 
     def to_coco(self, *, polygons: bool = False, root: str | os.PathLike[str] | None = None) -> dict[str, Any]:
         """Return a COCO document of this image; ``carseg.data.coco_document``, which makes one of many, says more."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from carseg._files import iter_files
 from carseg.errors import ImageNotFoundError, OptionError, excerpt
-from carseg.hub import read_url
+from carseg.hub import read_url, web_address
 from carseg.images import SUFFIXES, LoadedImage, decode, is_data_uri
 from carseg.inference.options import check_channels
 from carseg.inference.result import OUTPUT_SUFFIXES
@@ -39,8 +39,8 @@ def load_image(source: Any, *, channels: str = "rgb", name: str = "", max_pixels
         source = _from_bgr(source)
     if isinstance(source, LoadedImage):
         return source
-    if isinstance(source, str) and source.startswith(("http://", "https://")):
-        return decode(read_url(source), name=source, max_pixels=max_pixels)
+    if address := web_address(source):
+        return decode(read_url(address), name=address, max_pixels=max_pixels)
     return decode(source, name=name, max_pixels=max_pixels)
 
 

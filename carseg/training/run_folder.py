@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from carseg._env import rank
-from carseg._files import replacing
+from carseg._files import replacing, to_json
 from carseg.errors import CarsegError, OptionError, TrainingError
 from carseg.hub import Record, from_plain
 from carseg.training.config import TrainingConfig
@@ -53,7 +53,7 @@ class RunStart(Record):
     def write(self, run: Path) -> None:
         """Write the file that ``read_start`` reads."""
         with replacing(run / START) as partial:
-            partial.write_text(json.dumps(asdict(self), indent=2) + "\n", "utf-8")
+            partial.write_text(to_json(asdict(self), indent=2) + "\n", "utf-8")
 
 
 def read_start(run: Path) -> RunStart | None:
