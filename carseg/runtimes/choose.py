@@ -99,7 +99,9 @@ def choose(info: ModelInfo, name: str, device: str, precision: str) -> tuple[str
             if name in ("auto", fast) and precision in ("auto", kind) and _suits(info, fast, kind):
                 return fast, kind
     if precision == "int8" and name in ("auto", "torch"):
-        raise OptionError("int8 runs through OpenVINO or ONNX Runtime, not through torch")
+        raise OptionError(
+            "int8 runs through OpenVINO or ONNX Runtime on a CPU, not through torch; leave runtime and device out"
+        )
     return ("torch" if name == "auto" else name), ("float32" if precision == "auto" else precision)
 
 
