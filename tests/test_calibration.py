@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,12 @@ from carseg import OptionError
 from carseg.cli.main import main
 from carseg.errors import OutputError
 from carseg.hub.manifest import write_config
+from carseg.hub.model_info import Int8
 from carseg.hub.resolve import resolve
 from carseg.runtimes import installed, read_calibration
 
 from color_hub import photo, write_model
+from modules import module
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -73,9 +77,8 @@ def shades() -> Image.Image:
 
 
 def mask(runtime: str, name: str = "blocks", **options: Any) -> bytes:
-    return (
-        carseg.load(name, runtime=runtime, device="cpu", precision="int8", **options).predict(shades()).mask.tobytes()
-    )
+    model = carseg.load(name, runtime=runtime, device="cpu", precision="int8", **options)
+    return model.predict(shades()).mask.tobytes()
 
 
 def test_the_file_states_what_it_is_for(hub: Path) -> None:
@@ -92,14 +95,7 @@ def test_an_export_changes_nothing_that_load_computes_afterwards(
 ) -> None:
     ranges = read_calibration(calibrated(hub), resolve("blocks").info).ranges
     info = write_model(tmp_path / "hub", "stated")
-    published = tmp_path / "hub" / "stated" / "config.json"
-    write_config(
-        published,
-        carseg.hub.ModelInfo.from_dict(
-            "stated",
-            info.to_dict() | {"int8": {"ranges": narrow(ranges), "miou_lost": 0.0, "miou_lost_seven_bits": 0.0}},
-        ),
-    )
+    write_config(tmp_path / "hub" / "stated" / "config.json", replace(info, int8=Int8(narrow(ranges), 0.0, 0.0)))
     monkeypatch.setenv("CARSEG_HUB", str(tmp_path / "hub"))
     monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "cache"))
     before = mask(runtime, "stated")
@@ -217,9 +213,20 @@ def test_commands_write_and_take_it(hub: Path, capsys: pytest.CaptureFixture[str
     assert "belongs to other weights" in capsys.readouterr().err
 
 
-def test_a_benchmark_measures_with_it(hub: Path) -> None:
-    options = {"runtime": RUNTIMES[0], "precision": "int8", "device": "cpu", "seconds": 0.01}
-    [row] = carseg.benchmarking.benchmark("blocks", calibration=calibrated(hub), **options)
-    assert row["error"] is None or "nearest-color" in row["error"]
+def test_a_benchmark_measures_with_it(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs: list[dict[str, Any]] = []
+
+    def measure(job: dict[str, Any], report: None) -> tuple[dict[str, Any], None]:
+        jobs.append(job)
+        return {}, None
+
+    monkeypatch.setattr(module("benchmarking.benchmark"), "_measure", measure)
+    options = {"runtime": RUNTIMES[0], "precision": "int8", "device": "cpu"}
+    file = calibrated(hub)
+    rows = carseg.benchmarking.benchmark("blocks", calibration=file, **options)
+    worker = module("benchmarking.worker")._Worker(jobs[0] | {"began": 0.0}, io.StringIO())
+    assert worker._start().runtime.precision == "int8"
+    rows += carseg.benchmarking.benchmark("blocks", calibration=changed(file, images=4), **options)
+    assert rows[0]["environment"]["key"] != rows[1]["environment"]["key"]  # the rows of other ranges are not taken
     with pytest.raises(OptionError, match=r"nowhere\.json cannot be read"):
         carseg.benchmarking.benchmark("blocks", calibration="nowhere.json", **options)
