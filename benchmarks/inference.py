@@ -57,10 +57,10 @@ def main(
         files = _images(Path(scratch), images, count)
         for name in models or list_models():
             place = _with_weights(name, Path(scratch), hub)
-            if int8:
-                _calibrate(name, place, files)
+            calibration = _calibrate(name, place, files, Path(scratch)) if int8 else None
             for size in sizes or [0]:
                 job = {"name": name, "hub": place, "size": size, "threads": threads, "files": files}
+                job["calibration"] = calibration
                 _row(job, ways, rounds)
 
 
@@ -112,16 +112,18 @@ def _ways(int8: bool) -> list[str]:
     return ways + [f"{runtime} int8" for runtime in fast if int8]
 
 
-def _calibrate(name: str, place: str | None, files: list[str]) -> None:
-    """Store ranges for int8 unless the network has them."""
-    from carseg.exporting import calibrate
+def _calibrate(name: str, place: str | None, files: list[str], scratch: Path) -> str | None:
+    """Return a file of ranges for int8; None where they were published with the network."""
     from carseg.hub import resolve
     from carseg.images import decode
-    from carseg.runtimes import put_int8_ranges
+    from carseg.inference import Preprocessor
+    from carseg.runtimes import calibrate
 
     resolved = resolve(name, hub=place)
-    if resolved.info.int8 is None:
-        put_int8_ranges(resolved.info, calibrate(resolved, (decode(file).rgb for file in files)))
+    if resolved.info.int8 is not None:
+        return None
+    inputs = map(Preprocessor(resolved.info.input), (decode(file).rgb for file in files))
+    return str(calibrate(resolved, inputs).save(scratch / f"{name}.json"))
 
 
 def _row(job: Job, ways: list[str], rounds: int) -> None:
@@ -182,7 +184,9 @@ def _predictor(job: Job) -> Callable[[bytes], np.ndarray]:
         predict = plain_predict(resolved)
         return lambda content: predict(io.BytesIO(content))
     runtime, precision = job["way"].split()
-    segmenter = Segmenter(resolved.info, start_runtime(resolved, runtime, "cpu", precision, job["threads"]))
+    calibration = job["calibration"] if precision == "int8" else None
+    started = start_runtime(resolved, runtime, "cpu", precision, job["threads"], calibration)
+    segmenter = Segmenter(resolved.info, started)
     return lambda content: segmenter.predict(content).mask
 
 

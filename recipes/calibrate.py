@@ -22,11 +22,11 @@ from carseg.data import Dataset, subsample
 from carseg.data import load as open_data
 from carseg.errors import require_extra
 from carseg.evaluation import evaluate
-from carseg.exporting import agreement, calibrate, reference
+from carseg.exporting import agreement, reference
 from carseg.hub import Int8, ResolvedWeights, resolve
 from carseg.images import Uint8Array
-from carseg.inference import Segmenter
-from carseg.runtimes import FASTEST, OnnxRuntime, keep_memory, onnx_model, runs_here, start_runtime
+from carseg.inference import Preprocessor, Segmenter
+from carseg.runtimes import FASTEST, OnnxRuntime, calibrate, keep_memory, onnx_model, runs_here, start_runtime
 from recipes import recipe as recipes
 from recipes.entering import WEIGHTS, describe, enter
 from recipes.measure import FEW
@@ -98,11 +98,12 @@ def measure_int8(resolved: ResolvedWeights, train: Dataset, test: Dataset, clip_
     """
     from carseg.runtimes import INPUT_PLACE, quantize
 
-    seen = calibrate(resolved, (sample.load_image() for sample in subsample(train, CALIBRATING)))
+    images = (sample.load_image() for sample in subsample(train, CALIBRATING))
+    seen = calibrate(resolved, map(Preprocessor(resolved.info.input), images)).ranges
     # Black and white are not rare in the input.
     fractions = {place: 1.0 if place == INPUT_PLACE else clip_fraction for place in seen}
     ranges = {place: (fractions[place] * low, fractions[place] * high) for place, (low, high) in seen.items()}
-    model = onnx_model(resolved, "float32", "onnx")
+    model = onnx_model(resolved, "float32", "onnx", load=bytes)
     quantized = [quantize(model, ranges, seven_bits=fewer) for fewer in (False, True)]
     started = [OnnxRuntime(model, "float32"), *(OnnxRuntime(content, "int8", exact=True) for content in quantized)]
     exact, *found = (evaluate(Segmenter(resolved.info, runtime), test, boundary=False).miou for runtime in started)

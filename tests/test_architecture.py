@@ -184,6 +184,11 @@ def test_sockets_and_the_cache_are_the_hub_s():
     assert cached == ["carseg.hub.cache"]
 
 
+def test_nobody_s_module_is_replaced():
+    replaced = re.compile(r"sys\.modules(\[[^\]]+\] *=[^=]|\.(setdefault|update|pop)\()|del sys\.modules")
+    assert [module for module, path in modules().items() if replaced.search(path.read_text("utf-8"))] == []
+
+
 def test_environment_variables_are_read_in_one_file():
     readers = {
         module

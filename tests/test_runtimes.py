@@ -139,25 +139,6 @@ def test_a_command_shows_what_is_logged():
     assert process.communicate()[1] == "carseg: told\n"
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[:-5], lambda b: b"", lambda b: b[:40] + b"?" + b[41:]])
-def test_what_is_damaged_in_the_cache_is_made_anew(damage, folder: Path):
-    needs("openvino")
-    carseg.load("blocks", runtime="openvino")
-    cached = {path: path.read_bytes() for path in (folder / "cache" / "compiled").iterdir()}
-    for path, content in cached.items():
-        path.write_bytes(damage(content))
-    carseg.load("blocks", runtime="openvino").predict(blocks())
-    repaired = {path for path, content in cached.items() if path.read_bytes() != damage(content)}
-    assert len(repaired) == 2  # the ONNX file, and what was compiled of it for this size
-
-
-def test_a_cache_that_cannot_be_written_only_costs_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    needs("onnx")
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "file"))
-    assert carseg.load("blocks", runtime="onnx").predict(blocks()).parts
-
-
 @pytest.mark.parametrize(
     ("name", "left", "last"),
     [

@@ -58,6 +58,7 @@ def benchmark(
     device: str = "auto",
     runtime: str = "auto",
     precision: str = "auto",
+    calibration: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     seconds: float = 10.0,
     out: str | os.PathLike[str] | None = None,
@@ -73,7 +74,7 @@ def benchmark(
         split: part of the data; None takes "test", else "val", else the only one.
         mapping: class name to new name, as for ``carseg.data.load``.
         merge: class name to new name, counted as one class in the figures only, see ``carseg.evaluation.Evaluation``.
-        hub: as for ``carseg.load``, like ``device``, ``runtime``, ``precision`` and ``threads``.
+        hub: as for ``carseg.load``, like ``device``, ``runtime``, ``precision``, ``calibration`` and ``threads``.
         seconds: how long each measurement of time takes, at least; there are a few.
         out: a folder for ``results.jsonl`` (one row per line), ``report.html`` and images.
         resume: take rows that ``out`` already has for the same weights, data, settings and machine.
@@ -83,17 +84,17 @@ def benchmark(
         One row per model, in the order given.
 
     Raises:
-        OptionError: there is no model, ``seconds`` or ``threads`` is not positive, or ``data_format``, ``split``,
-            ``mapping`` or ``merge`` lack data.
+        OptionError: there is no model, ``seconds`` or ``threads`` is not positive, ``data_format``, ``split``,
+            ``mapping`` or ``merge`` lack data, or ``calibration`` is no file or not for int8.
         UnknownNameError: there is no such runtime or precision.
         DataError: the data cannot be opened.
     """
     if not seconds > 0:
         raise OptionError(f"seconds must be above 0, got {seconds}")
     names = _names(models)
-    check_runtime(runtime, precision, threads)
+    check_runtime(runtime, precision, threads, calibration)
     settings = {"device": device, "runtime": runtime, "precision": precision, "threads": threads, "seconds": seconds}
-    settings |= {"hub": None if hub is None else os.fspath(hub)}
+    settings |= {"hub": None if hub is None else os.fspath(hub), **_calibrated(calibration)}
     chosen, fingerprint = _chosen(data, data_format, split, mapping, merge)
     return _rows(names, settings | chosen, fingerprint, None if out is None else Path(out), resume, report)
 
@@ -195,6 +196,17 @@ def _chosen(
     chosen: dict[str, Any] = {"data": str(absolute(data)), "data_format": data_format, "split": split}
     chosen |= {"mapping": dict(mapping or {}), "merge": dict(merge or {})}
     return chosen, _fingerprint(parts)
+
+
+def _calibrated(file: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """Return what the worker has to know about a calibration, and a digest of it, with which rows are found again."""
+    if file is None:
+        return {"calibration": None}
+    try:
+        digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    except OSError as error:
+        raise OptionError(f"calibration {file} cannot be read ({error.strerror or error})") from None
+    return {"calibration": os.path.abspath(file), "calibration_sha256": digest}
 
 
 def _fingerprint(parts: dict[str, Found]) -> str:

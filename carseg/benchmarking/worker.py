@@ -68,7 +68,7 @@ class _Worker:
 
     def _start(self) -> Segmenter:
         """Load the model and predict once; the time runs from before this process was started."""
-        options = {key: self.job[key] for key in ("hub", "device", "runtime", "precision", "threads")}
+        options = {key: self.job[key] for key in ("hub", "device", "runtime", "precision", "calibration", "threads")}
         segmenter = load(self.job["model"], **options)
         loaded = time.time()
         [image] = synthetic_images(1)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from carseg.cli.options import (
+    CalibrationOption,
     DataFormatOption,
     DeviceOption,
     HubOption,
@@ -77,6 +78,7 @@ def benchmark(
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
+    calibration: CalibrationOption = None,
     threads: ThreadsOption = None,
 ) -> None:
     """Measure models: quality, time, memory, size.
@@ -99,13 +101,14 @@ def benchmark(
             resolve_with_progress(name, hub=hub)
     mapping, merged = parse_mapping(map or ()), parse_mapping(merge or ())
     settings: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
-    settings |= {"hub": hub, "seconds": seconds, "out": out, "resume": resume, "data_format": data_format}
+    settings |= {"calibration": calibration, "hub": hub, "seconds": seconds, "out": out, "resume": resume}
+    chosen: dict[str, Any] = {"data_format": data_format, "split": split, "mapping": mapping, "merge": merged}
     with ProgressBar("measuring") as bar:
 
         def report(model: str, stage: str, done: int, total: int) -> None:
             bar.show(done / max(total, 1), f"{model}: {stage}")
 
-        rows = measure(names, data, split=split, mapping=mapping, merge=merged, report=report, **settings)
+        rows = measure(names, data, report=report, **chosen, **settings)
     _print(rows, earlier, compare, format)
     if out:
         err(f"carseg: rows and report.html are in {out}")

@@ -32,6 +32,12 @@ def export(
     calib: Annotated[
         str | None, typer.Option(metavar="DIR", help="Images to calibrate int8 with; else as published.")
     ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            dir_okay=False, metavar="FILE", help="The calibration of int8: written with --calib, else taken from here."
+        ),
+    ] = None,
     data: Annotated[
         Path | None, typer.Option(exists=True, help="Labelled images that int8 may lose half a point of mIoU on.")
     ] = None,
@@ -63,6 +69,7 @@ def export(
         precision=precision,
         images=images,
         calib=calib,
+        calibration=calibration,
         data=labelled,
         weights=weights,
         hub=hub,

@@ -39,6 +39,12 @@ FormatOption = Annotated[Format, typer.Option("--format", "-f", help="table, or 
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps.")]
 RuntimeOption = Annotated[str, typer.Option(help="auto, torch, openvino, onnx.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16, int8.")]
+CalibrationOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--calibration", dir_okay=False, metavar="FILE", help="Run int8 with it; `carseg export --calib` writes one."
+    ),
+]
 ThreadsOption = Annotated[int | None, typer.Option(help="CPU threads.")]
 MapOption = Annotated[
     list[str] | None,

@@ -13,6 +13,7 @@ import typer
 
 from carseg._files import to_json
 from carseg.cli.options import (
+    CalibrationOption,
     DeviceOption,
     Format,
     FormatOption,
@@ -61,6 +62,7 @@ def predict(
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
+    calibration: CalibrationOption = None,
     threads: ThreadsOption = None,
     tile: _Tile = None,
     threshold: _Threshold = None,
@@ -86,9 +88,8 @@ def predict(
         err(f"carseg: results of earlier runs in {out} are replaced (files: {replaced})")
     prepare()
     resolve_with_progress(model, weights, hub)
-    segmenter = load(
-        model, weights=weights, hub=hub, device=device, runtime=runtime, precision=precision, threads=threads
-    )
+    how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
+    segmenter = load(model, weights=weights, hub=hub, device=device, runtime=runtime, **how)
     results = segmenter.stream(
         (job.source for job in jobs),
         batch_size=batch_size,

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from carseg.exporting.acceptance import agreement, reference
-from carseg.exporting.export import Exported, calibrate, export
+from carseg.exporting.export import Exported, export
 
-__all__ = ["Exported", "agreement", "calibrate", "export", "reference"]
+__all__ = ["Exported", "agreement", "export", "reference"]

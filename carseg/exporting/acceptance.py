@@ -12,7 +12,7 @@ from carseg.errors import ExportError, ImageError
 from carseg.evaluation import evaluate
 from carseg.hub import ModelInfo
 from carseg.inference import Segmenter, find_images, load_image
-from carseg.runtimes import AGREEMENT, cpu, int8_ranges
+from carseg.runtimes import AGREEMENT, cpu
 
 if TYPE_CHECKING:
     from carseg.data import Dataset
@@ -67,12 +67,12 @@ def decoded(images: list[Any]) -> Iterator[Uint8Array]:
 
 
 def published_agreement(info: ModelInfo) -> tuple[str, float, int] | None:
-    """Return the published cost of int8 as ``compare`` would; None where it was calibrated otherwise.
+    """Return the published cost of int8 as ``compare`` would; None where none was published.
 
     Raises:
         ExportError: it costs too much on this processor.
     """
-    if info.int8 is None or not info.metrics or int8_ranges(info) != info.int8.ranges:
+    if info.int8 is None or not info.metrics:
         return None
     lost = info.int8.miou_lost if cpu.native_int8() else info.int8.miou_lost_seven_bits
     if lost > INT8_LOSS:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from carseg._arrays import Float32Array, Uint8Array
+from carseg._arrays import Float32Array
 from carseg._files import to_json
 from carseg._version import __version__
 from carseg.errors import OptionError, require_extra
 from carseg.exporting.acceptance import compare, comparison_images, decoded, published_agreement, reference
 from carseg.exporting.anylabeling import anylabeling_config
-from carseg.hub import ModelInfo, Range, resolve, to_plain
+from carseg.hub import ModelInfo, resolve, to_plain
 from carseg.inference import Preprocessor, Segmenter
-from carseg.runtimes import Runtime, int8_model, onnx_model, put_int8_ranges
+from carseg.runtimes import Calibration, Runtime, calibrate, int8_ranges, onnx_model
 
 if TYPE_CHECKING:
     from carseg.data import Dataset
@@ -38,7 +38,7 @@ class Exported:
     """The files that ``export`` made, and how they compare with torch float32.
 
     Attributes:
-        files: the model first.
+        files: the model first; last the calibration, where one was made and a file named for it.
         figure: what was compared: "agreement" (share of equal labels) or "mIoU lost".
         value: the figure's value, 0..1.
         images: number of images it was measured on.
@@ -60,6 +60,7 @@ def export(
     precision: str = "float32",
     images: str | os.PathLike[str] | None = None,
     calib: str | os.PathLike[str] | None = None,
+    calibration: str | os.PathLike[str] | None = None,
     data: Dataset | None = None,
     weights: str | os.PathLike[str] | None = None,
     hub: str | os.PathLike[str] | None = None,
@@ -75,38 +76,36 @@ def export(
         images: a folder or pattern of images on which at least 99.9 % of the labels have to agree with torch
             float32 (99 % for int8); None: those of ``calib``, else generated ones, but for int8 as it was published,
             whose loss of mIoU was measured then.
-        calib: a folder or pattern of images to calibrate int8 with; None takes the ranges stored with the weights.
-            From then on ``carseg.load(name, precision="int8")`` runs with the ranges of these images.
+        calib: a folder or pattern of images to calibrate int8 with; None takes the ranges in ``calibration``, else
+            those published with the weights.
+        calibration: the JSON file of the ranges, as ``carseg.load`` takes it: written with ``calib``, else read.
         data: labelled images; int8 then may lose half a point of mIoU on them, whatever the agreement.
 
     Raises:
         ExportError: the labels differ too much; nothing is written.
-        OptionError: no such format, or not in this precision; int8 of weights without ranges, without ``calib``.
+        OptionError: no such format, or not in this precision; int8 of weights without ranges, without ``calib`` or
+            ``calibration``; a ``calibration`` of other weights.
         ImageError: none of the images can be read.
         DataError: ``data`` has other classes than the network, no labels, or images that cannot be used.
         MissingExtraError: a package that the format needs is not installed.
     """
-    _check(format, precision)
-    if data is not None and precision != "int8":
-        raise OptionError(f"data is for int8; {precision} is compared on images")
+    _check(format, precision, data, calibration)
     resolved = resolve(name, weights=weights, hub=hub)
-    published = precision == "int8" and not (images or calib) and data is None
+    published = precision == "int8" and not (images or calib or calibration) and data is None
     stated = published_agreement(resolved.info) if published else None
     compared = [] if stated else comparison_images(images or calib)
     with _scratch(Path(out)) as folder:
-        ranges = None
-        if precision == "int8" and calib is not None:
-            ranges = calibrate(resolved, decoded(comparison_images(calib)))
-        model = b""
+        made, ranges, model = None, None, b""
+        if precision == "int8":
+            made = None if calib is None else _calibrate(resolved, calib)
+            ranges = made.ranges if made else int8_ranges(resolved.info, calibration)
         if format != "torch-export":
-            model = int8_model(resolved, ranges, format) if ranges else onnx_model(resolved, precision, format)
+            model = onnx_model(resolved, precision, format, ranges, load=bytes)
         files, runtime = _WRITERS[format](resolved, precision, model, folder / resolved.info.name)
         candidate = Segmenter(resolved.info, runtime)
         result = stated or compare(reference(resolved), candidate, precision, compared, data)
-        if ranges is not None:
-            with suppress(OSError):  # a cache that cannot be written
-                put_int8_ranges(resolved.info, ranges)
-        moved = tuple(file.replace(Path(out, file.name)) for file in files)
+        written = [made.save(calibration)] if made and calibration is not None else []
+        moved = (*(file.replace(Path(out, file.name)) for file in files), *written)
     return Exported(moved, *result, generated=result[0] == "agreement" and not (images or calib))
 
 
@@ -124,12 +123,8 @@ def _scratch(out: Path) -> Iterator[Path]:
                 out.rmdir()
 
 
-def calibrate(resolved: ResolvedWeights, images: Iterable[Uint8Array]) -> dict[str, Range]:
-    """Return the ranges of a network's activations on images, RGB uint8 (H, W, 3), for int8."""
-    from carseg.runtimes import observe
-
-    preprocessor = Preprocessor(resolved.info.input)
-    return observe(onnx_model(resolved, "float32", "onnx"), (preprocessor(rgb)[None] for rgb in images))
+def _calibrate(resolved: ResolvedWeights, calib: str | os.PathLike[str]) -> Calibration:
+    return calibrate(resolved, map(Preprocessor(resolved.info.input), decoded(comparison_images(calib))))
 
 
 def facts(info: ModelInfo) -> dict[str, str]:
@@ -150,11 +145,15 @@ def facts(info: ModelInfo) -> dict[str, str]:
     }
 
 
-def _check(format: str, precision: str) -> None:
+def _check(format: str, precision: str, data: Dataset | None, calibration: str | os.PathLike[str] | None) -> None:
     if format not in PRECISIONS:
         raise OptionError(f"no format {format!r}; known: {', '.join(PRECISIONS)}")
     if precision not in PRECISIONS[format]:
         raise OptionError(f"{format} cannot be exported as {precision}; it can as {', '.join(PRECISIONS[format])}")
+    if data is not None and precision != "int8":
+        raise OptionError(f"data is for int8; {precision} is compared on images")
+    if calibration is not None and precision != "int8":
+        raise OptionError(f"a calibration is for int8, not for precision {precision}: say int8, or leave it out")
     needed = {"onnx": ["onnxruntime"], "openvino": ["openvino"], "torch-export": []}[format]
     for package in [*needed, *(["onnxruntime"] if precision == "int8" else [])]:
         require_extra(package, format, f"exporting to {format}")  # formats that need one are called like their extra

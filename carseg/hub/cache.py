@@ -1,7 +1,7 @@
-"""Cache of downloads and of what is made from weights once, such as compiled networks and ranges of activations.
+"""Cache of downloads and of what is made from weights once, such as compiled networks.
 
-A cached file is the sha256 of its content and then the content: a truncated or damaged one is made anew. A cache that
-cannot be written costs time, no more.
+A file made from weights begins with a sha256 of what it was made from and of its content: one that is truncated,
+damaged, or another's is made anew, as is one that cannot be loaded. A cache that cannot be written costs time, no more.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from carseg._env import cache_folder
 from carseg._files import replacing
@@ -25,6 +26,7 @@ from carseg.hub.model_info import ModelInfo
 _DIGEST = 32  # bytes of a sha256
 _NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL)  # as file systems say it
 
+_Loaded = TypeVar("_Loaded")
 _log = logging.getLogger("carseg")
 
 
@@ -90,38 +92,47 @@ def _locked(path: Path) -> Iterator[bool]:
         lock.release()
 
 
-def cached(info: ModelInfo, key: tuple[str, ...], make: Callable[[], bytes]) -> bytes:
-    """Return what ``make`` returns, or returned earlier for these weights and this key, in this or another process."""
-    content = read_cached(info, key)
-    if content is None:
-        content = make()
-        with suppress(OSError):
-            write_cached(info, key, content)
-    return content
+def cached(
+    info: ModelInfo, key: tuple[str, ...], make: Callable[[], bytes], load: Callable[[bytes], _Loaded]
+) -> _Loaded:
+    """Return ``load`` of what ``make`` returns, or returned earlier for the same in this or another process.
 
-
-def read_cached(info: ModelInfo, key: tuple[str, ...]) -> bytes | None:
-    """Return what is cached for these weights and this key; None where nothing is, or it is damaged."""
+    Args:
+        info: the weights that it is made from.
+        key: all else that it depends on.
+        make: returns the content to be cached.
+        load: returns what the content stands for. Where it cannot do so with cached content, that is made anew.
+    """
+    identity = json.dumps([info.sha256, info.architecture, *key]).encode()
+    path = cache_dir() / "compiled" / f"{info.sha256[:24]}-{hashlib.sha256(identity).hexdigest()[:24]}"
+    content = _read(path, identity)
+    if content is not None:
+        try:
+            return load(content)
+        except CarsegError:  # about something else than the content
+            raise
+        except Exception as error:  # libraries raise what they like
+            _log.debug("%s in the cache cannot be loaded (%s): it is made anew", path, error)
+    content = make()
     with suppress(OSError):
-        stored = _cached_path(info, key).read_bytes()
-        digest, content = stored[:_DIGEST], stored[_DIGEST:]
-        if hashlib.sha256(content).digest() == digest:
-            return content
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as partial:
+            partial.write_bytes(_digest(identity, content) + content)
+    return load(content)
+
+
+def _read(path: Path, identity: bytes) -> bytes | None:
+    """Return the content of a cached file; None where there is none, it is damaged, or was made from something else."""
+    try:
+        stored = path.read_bytes()
+    except OSError:
+        return None
+    content = stored[_DIGEST:]
+    if stored[:_DIGEST] == _digest(identity, content):
+        return content
+    _log.debug("%s in the cache is damaged or was made from something else: it is made anew", path)
     return None
 
 
-def write_cached(info: ModelInfo, key: tuple[str, ...], content: bytes) -> None:
-    """Cache the content that ``cached`` and ``read_cached`` return for these weights and this key from now on.
-
-    Raises:
-        OSError: the cache cannot be written.
-    """
-    path = _cached_path(info, key)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        partial.write_bytes(hashlib.sha256(content).digest() + content)
-
-
-def _cached_path(info: ModelInfo, key: tuple[str, ...]) -> Path:
-    text = json.dumps([info.architecture, *key])
-    return cache_dir() / "compiled" / f"{info.sha256[:24]}-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+def _digest(identity: bytes, content: bytes) -> bytes:
+    return hashlib.sha256(hashlib.sha256(identity).digest() + content).digest()

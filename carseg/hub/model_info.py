@@ -165,8 +165,13 @@ class Int8(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for place, (low, high) in self.ranges.items():
-            require(low <= high, f"ranges.{place}", f"must be (low, high), got {(low, high)}")
+        require_ranges(self.ranges)
+
+
+def require_ranges(ranges: dict[str, Range]) -> None:
+    """Raise ManifestError about the field ``ranges`` unless each is (low, high)."""
+    for place, (low, high) in ranges.items():
+        require(low <= high, f"ranges.{place}", f"must be (low, high), got {(low, high)}")
 
 
 @dataclass(frozen=True)

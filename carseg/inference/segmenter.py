@@ -29,6 +29,7 @@ def load(
     device: str = "auto",
     runtime: str = "auto",
     precision: str = "auto",
+    calibration: str | os.PathLike[str] | None = None,
     threads: int | None = None,
 ) -> Segmenter:
     """Return a trained network by name, downloaded if it has to be.
@@ -42,18 +43,21 @@ def load(
         runtime: auto, torch, openvino, onnx.
         precision: auto, float32, bfloat16 (the last convolution, and the first stage of FCN, DeepLabv3 and
             DeepLabv3+, stay in float32), int8.
+        calibration: a file that ``carseg.export(calib=, calibration=)`` wrote for these weights: int8 takes the ranges
+            of activations from it; None: those published with the weights.
         threads: CPU threads of the network; torch's number is process-wide, so it changes for the caller too.
 
     Raises:
         UnknownNameError: no such model.
         HubError: its weights cannot be had.
         WeightsError: its weights are corrupt, or made for another network.
-        OptionError: no such device, runtime or precision.
+        OptionError: no such device, runtime or precision; a calibration of other weights; int8 without one, of weights
+            that were published without.
     """
     resolved = resolve(name, weights=weights, hub=hub)
     if notice := licence_notice(resolved.info):
         _log.warning(notice)
-    return Segmenter(resolved.info, start_runtime(resolved, runtime, device, precision, threads))
+    return Segmenter(resolved.info, start_runtime(resolved, runtime, device, precision, threads, calibration))
 
 
 class Segmenter(Pipeline):

@@ -5,33 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from carseg._lazy import lazy_names
-from carseg.runtimes import cpu
-from carseg.runtimes.artifacts import int8_model, int8_ranges, onnx_model, put_int8_ranges
+from carseg.runtimes.artifacts import onnx_model
+from carseg.runtimes.calibration import Calibration, calibrate, int8_ranges, read_calibration
 from carseg.runtimes.choose import AGREEMENT, FASTEST, Runtime, check_runtime, installed, runs_here, start_runtime
 from carseg.runtimes.memory import keep_memory
 from carseg.runtimes.onnx import OnnxRuntime
 from carseg.runtimes.openvino import from_model, library, read
+from carseg.runtimes.processor import cpu
 from carseg.runtimes.quantize import INPUT_PLACE, observe, quantize
 
 if TYPE_CHECKING:
     from carseg.runtimes.convert import to_program
     from carseg.runtimes.fuse import fuse_conv_bn
-    from carseg.runtimes.split import split_for_amx
+    from carseg.runtimes.processor import prepare_for_processor
     from carseg.runtimes.torch import TorchRuntime, native_bfloat16, pick_device, read_network
 
 __all__ = [
     "AGREEMENT",
     "FASTEST",
     "INPUT_PLACE",
+    "Calibration",
     "OnnxRuntime",
     "Runtime",
     "TorchRuntime",
+    "calibrate",
     "check_runtime",
     "cpu",
     "from_model",
     "fuse_conv_bn",
     "installed",
-    "int8_model",
     "int8_ranges",
     "keep_memory",
     "library",
@@ -39,12 +41,12 @@ __all__ = [
     "observe",
     "onnx_model",
     "pick_device",
-    "put_int8_ranges",
+    "prepare_for_processor",
     "quantize",
     "read",
+    "read_calibration",
     "read_network",
     "runs_here",
-    "split_for_amx",
     "start_runtime",
     "to_program",
 ]
@@ -55,7 +57,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "carseg.runtimes.convert": ("to_program",),
         "carseg.runtimes.fuse": ("fuse_conv_bn",),
-        "carseg.runtimes.split": ("split_for_amx",),
+        "carseg.runtimes.processor": ("prepare_for_processor",),
         "carseg.runtimes.torch": ("TorchRuntime", "native_bfloat16", "pick_device", "read_network"),
     },
 )

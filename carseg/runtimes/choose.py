@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 from typing import TYPE_CHECKING, Protocol
 
 from carseg._arrays import Float32Array
 from carseg.errors import OptionError, unknown_name
-from carseg.runtimes import cpu
+from carseg.runtimes.calibration import int8_ranges
+from carseg.runtimes.processor import cpu
 
 if TYPE_CHECKING:
     from carseg.hub import ModelInfo, ResolvedWeights
@@ -46,12 +48,14 @@ class Runtime(Protocol):
         ...
 
 
-def check_runtime(name: str, precision: str, threads: int | None) -> None:
+def check_runtime(
+    name: str, precision: str, threads: int | None, calibration: str | os.PathLike[str] | None = None
+) -> None:
     """Raise unless the arguments, which are those of ``carseg.load``, are valid for some runtime.
 
     Raises:
         UnknownNameError: there is no such runtime or precision.
-        OptionError: fewer than one thread.
+        OptionError: fewer than one thread, or a calibration of something else than int8.
     """
     if precision not in PRECISIONS:
         raise unknown_name("precision", precision, PRECISIONS)
@@ -59,14 +63,24 @@ def check_runtime(name: str, precision: str, threads: int | None) -> None:
         raise OptionError(f"threads must be at least 1, got {threads}")
     if name != "auto" and name not in NAMES:
         raise unknown_name("runtime", name, ("auto", *NAMES))
+    if calibration is not None and precision != "int8":
+        raise OptionError(f"a calibration is for int8, not for precision {precision}: say int8, or leave it out")
 
 
-def start_runtime(resolved: ResolvedWeights, name: str, device: str, precision: str, threads: int | None) -> Runtime:
+def start_runtime(
+    resolved: ResolvedWeights,
+    name: str,
+    device: str,
+    precision: str,
+    threads: int | None,
+    calibration: str | os.PathLike[str] | None = None,
+) -> Runtime:
     """Return the network of resolved weights, ready to run; the other arguments are those of ``carseg.load``."""
-    check_runtime(name, precision, threads)
+    check_runtime(name, precision, threads, calibration)
     name, precision = choose(resolved.info, name, device, precision)
     home = importlib.import_module(f"carseg.runtimes.{name}")
-    runtime: Runtime = home.start(resolved, device, precision, threads)
+    ranges = (int8_ranges(resolved.info, calibration),) if precision == "int8" else ()
+    runtime: Runtime = home.start(resolved, device, precision, threads, *ranges)
     return runtime
 
 
@@ -74,6 +88,9 @@ def choose(info: ModelInfo, name: str, device: str, precision: str) -> tuple[str
     """Return runtime and precision; "auto" is the fastest that is installed and agrees with torch float32.
 
     The agreement was measured when the weights were published (``ModelInfo.runtimes``). int8 is chosen only on request.
+
+    Raises:
+        OptionError: int8 through torch, or on another device than the CPU.
     """
     if (name, precision) == ("auto", "int8") and device in ("auto", "cpu"):  # no other device runs int8
         return ("openvino" if installed("openvino") or not installed("onnx") else "onnx"), precision
@@ -81,6 +98,10 @@ def choose(info: ModelInfo, name: str, device: str, precision: str) -> tuple[str
         for fast, kind in FASTEST:
             if name in ("auto", fast) and precision in ("auto", kind) and _suits(info, fast, kind):
                 return fast, kind
+    if precision == "int8" and name in ("auto", "torch"):
+        raise OptionError(
+            "int8 runs through OpenVINO or ONNX Runtime on a CPU, not through torch; leave runtime and device out"
+        )
     return ("torch" if name == "auto" else name), ("float32" if precision == "auto" else precision)
 
 

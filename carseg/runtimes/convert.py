@@ -9,10 +9,8 @@ import torch
 from torch.export import Dim, ExportedProgram
 
 from carseg.architectures import Network
-from carseg.runtimes.float32_ends import FLOAT32_UNTIL
 from carseg.runtimes.fuse import fuse_conv_bn
-from carseg.runtimes.rounding import exact_modules, round_weights
-from carseg.runtimes.split import split_for_amx
+from carseg.runtimes.processor import FLOAT32_UNTIL, prepare_for_processor
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -32,9 +30,8 @@ def to_program(network: Network, *, bfloat16: bool = False) -> ExportedProgram:
     """
     network.eval()
     last = fuse_conv_bn(network)
-    if bfloat16:
-        round_weights(network, but=exact_modules(network, last))
-        split_for_amx(network, torch.device("cpu"), torch.bfloat16)
+    precision = torch.bfloat16 if bfloat16 else torch.float32
+    prepare_for_processor(network, torch.device("cpu"), precision, last=last)
     free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns about its own internals

@@ -9,17 +9,23 @@ from carseg.errors import OptionError, require_extra
 from carseg.runtimes.artifacts import onnx_model
 
 if TYPE_CHECKING:
-    from carseg.hub import ResolvedWeights
+    from carseg.hub import Range, ResolvedWeights
 
 
-def start(resolved: ResolvedWeights, device: str, precision: str, threads: int | None) -> OnnxRuntime:
+def start(
+    resolved: ResolvedWeights,
+    device: str,
+    precision: str,
+    threads: int | None,
+    ranges: dict[str, Range] | None = None,
+) -> OnnxRuntime:
     """Return the ONNX runtime of resolved weights; for ``carseg.runtimes.start_runtime``."""
     require_extra("onnxruntime", "onnx", "runtime 'onnx'")
     if device not in ("auto", "cpu"):
         raise OptionError(f"runtime 'onnx' runs on the CPU, not on {device}; leave the device out, or use torch")
     if precision == "bfloat16":
         raise OptionError("ONNX Runtime computes in float32 or int8 on a CPU; bfloat16 is for openvino and torch")
-    return OnnxRuntime(onnx_model(resolved, precision, "onnx"), precision, threads)
+    return onnx_model(resolved, precision, "onnx", ranges, load=lambda file: OnnxRuntime(file, precision, threads))
 
 
 class OnnxRuntime:

@@ -15,17 +15,23 @@ from carseg._arrays import Float32Array
 from carseg._env import environment_variable
 from carseg.errors import OptionError, require_extra
 from carseg.hub import cached
-from carseg.runtimes import cpu
 from carseg.runtimes.artifacts import onnx_key, onnx_model
+from carseg.runtimes.processor import cpu
 
 if TYPE_CHECKING:
-    from carseg.hub import ResolvedWeights
+    from carseg.hub import Range, ResolvedWeights
 
 Size = tuple[int, int]
 Compile = Callable[[Size | None], Any]
 
 
-def start(resolved: ResolvedWeights, device: str, precision: str, threads: int | None) -> OpenVinoRuntime:
+def start(
+    resolved: ResolvedWeights,
+    device: str,
+    precision: str,
+    threads: int | None,
+    ranges: dict[str, Range] | None = None,
+) -> OpenVinoRuntime:
     """Return the OpenVINO runtime of resolved weights; for ``carseg.runtimes.start_runtime``."""
     require_extra("openvino", "openvino", "runtime 'openvino'")
     if device not in ("auto", "cpu"):
@@ -36,14 +42,14 @@ def start(resolved: ResolvedWeights, device: str, precision: str, threads: int |
 
     def compiled(size: Size | None) -> Any:
         def build() -> bytes:
-            model = read(core, onnx_model(resolved, precision, "openvino"), precision)
+            model = onnx_model(resolved, precision, "openvino", ranges, load=lambda file: read(core, file, precision))
             blob = io.BytesIO()
             _compile(core, model, size, options).export_model(blob)
             return blob.getvalue()
 
         versions = openvino.get_version(), cpu.fingerprint()
-        key = ("openvino", *versions, *onnx_key(resolved.info, precision), json.dumps(options), str(size))
-        return core.import_model(cached(resolved.info, key, build), "CPU", options)
+        key = ("openvino", *versions, *onnx_key(precision, ranges), json.dumps(options), str(size))
+        return cached(resolved.info, key, build, lambda blob: core.import_model(blob, "CPU", options))
 
     spec = resolved.info.input
     # A network compiled for one size is a quarter faster; images resized with their aspect come in many sizes.
@@ -76,9 +82,9 @@ def read(core: Any, content: bytes, precision: str) -> Any:
     model = core.read_model(content)
     if precision != "bfloat16":
         return model
-    from carseg.runtimes.float32_ends import mark  # imported only where a network is compiled
+    from carseg.runtimes.processor import mark_float32_ends  # imported only where a network is compiled
 
-    return mark(library(), core, model)
+    return mark_float32_ends(library(), core, model)
 
 
 def from_model(model: Any, precision: str, threads: int | None = None) -> OpenVinoRuntime:

@@ -19,6 +19,7 @@ import numpy as np
 from carseg._arrays import Float32Array
 from carseg.errors import OptionError
 from carseg.hub import Range
+from carseg.runtimes.processor import leave_a_bit_unused
 
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _ACTIVATIONS = ("Clip", "Relu")
@@ -76,8 +77,7 @@ def quantize(model: bytes, ranges: Mapping[str, Range], *, seven_bits: bool = Fa
     if missing:
         raise OptionError(f"the int8 ranges are not those of this network, which lacks {', '.join(missing)}")
     if seven_bits:
-        # Twice the range uses half of the codes; they begin at the lowest value or at 0, which is always included.
-        ranges = {place: (min(low, 0.0), 2 * high - min(low, 0.0)) for place, (low, high) in ranges.items()}
+        ranges = leave_a_bit_unused(ranges)
     quantized = _quantized(loaded, ranges, seven_bits)
     _round_weights(quantized, loaded)
     content: bytes = quantized.SerializeToString()

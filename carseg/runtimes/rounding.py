@@ -14,8 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from carseg.architectures import Network
-
 _RUN = 32  # weights that pass errors on to one another; runs are computed side by side
 
 
@@ -34,12 +32,6 @@ def pass_on(weight: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
         values.copy_(rounding(wanted))
         error = wanted - values
     return runs.movedim(0, 2).flatten(1)[:, : flat.shape[1]].reshape(weight.shape)
-
-
-def exact_modules(network: Network, last: nn.Module) -> set[nn.Module]:
-    """Return the modules that stay float32 where a network computes in bfloat16: first stage and last convolution."""
-    parts = (*map(network.get_submodule, network.first_stage), last)
-    return {module for part in parts for module in part.modules()}
 
 
 @torch.no_grad()

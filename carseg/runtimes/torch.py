@@ -10,10 +10,8 @@ from torch import nn
 from carseg._arrays import Float32Array
 from carseg.errors import OptionError
 from carseg.hub import create_model, load_into
-from carseg.runtimes import cpu
 from carseg.runtimes.fuse import fuse_conv_bn
-from carseg.runtimes.rounding import exact_modules, round_weights
-from carseg.runtimes.split import split_for_amx
+from carseg.runtimes.processor import cpu, prepare_for_processor
 
 if TYPE_CHECKING:
     from carseg.architectures import Network
@@ -21,17 +19,15 @@ if TYPE_CHECKING:
 
 
 def start(resolved: ResolvedWeights, device: str, precision: str, threads: int | None) -> TorchRuntime:
-    """Return the torch runtime of resolved weights; for ``carseg.runtimes.start_runtime``."""
-    if precision == "int8":
-        raise OptionError("int8 runs through OpenVINO or ONNX Runtime, not through torch")
+    """Return the torch runtime of resolved weights in "float32" or "bfloat16"; for ``start_runtime``."""
     if threads is not None:
         torch.set_num_threads(threads)
     chosen = pick_device(device)
     network = read_network(resolved)
     last = fuse_conv_bn(network)
     if precision == "bfloat16":
-        _lower(network, last)
-        split_for_amx(network, chosen, torch.bfloat16)
+        exact = prepare_for_processor(network, chosen, torch.bfloat16, last=last)
+        _lower(network, exact, last)
     return TorchRuntime(network, chosen, precision)
 
 
@@ -65,13 +61,8 @@ class TorchRuntime:
         return self.network(x).float().cpu().contiguous().numpy()
 
 
-def _lower(network: Network, last: nn.Module) -> None:
-    """Make a network compute in bfloat16, except its first stage, its last convolution and unfused batch norms.
-
-    The last convolution computes the logits, which with bfloat16's 8 bits would often be equal for two classes.
-    """
-    exact = exact_modules(network, last)
-    round_weights(network, but=exact)
+def _lower(network: Network, exact: set[nn.Module], last: nn.Module) -> None:
+    """Make a network compute in bfloat16, except what is in ``exact`` and unfused batch norms."""
     for module in network.modules():
         if module not in exact and not isinstance(module, nn.BatchNorm2d):
             for value in (*module.parameters(recurse=False), *module.buffers(recurse=False)):

@@ -17,7 +17,7 @@ from carseg.errors import OptionError
 from carseg.hub import resolve
 from carseg.inference import normalize_batch
 from carseg.labels import LabelSet, plain_name
-from carseg.runtimes import fuse_conv_bn, read_network, split_for_amx
+from carseg.runtimes import fuse_conv_bn, prepare_for_processor, read_network
 
 # How much larger at most. On images that it was trained on fpn-mobilenetv2-carparts has a mIoU of 0.52 at 128x128, of
 # 0.86 on the same ones enlarged to 256x256, and of 0.90 at its own 352x352, which would cost twice as much again.
@@ -55,7 +55,7 @@ class Teacher:
         self.spec = resolved.info.input
         network = read_network(resolved)
         fuse_conv_bn(network)
-        split_for_amx(network, device, precision)
+        prepare_for_processor(network, device, precision)
         self.network = network.to(device).to(memory_format=torch.channels_last).requires_grad_(False)
 
     def __call__(self, images: Tensor) -> Tensor:

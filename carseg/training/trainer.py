@@ -30,7 +30,7 @@ from carseg.errors import DataError, OptionError, TrainingError
 from carseg.evaluation import Scores, evaluate_network, to_metric
 from carseg.hub import Provenance, save_model
 from carseg.inference import normalize_batch
-from carseg.runtimes import pick_device, split_for_amx
+from carseg.runtimes import pick_device, prepare_for_processor
 from carseg.training import batches, optim
 from carseg.training.config import TrainingConfig
 from carseg.training.distillation import Teacher
@@ -78,7 +78,7 @@ class Trainer:
         self.device = self.group.device
         self.precision = training_precision(config.precision, self.device)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
-        split_for_amx(self.network, self.device, self.precision)
+        prepare_for_processor(self.network, self.device, self.precision)
         optim.freeze(self.network, config.freeze)
         self.model: nn.Module = self.group.wrap(self.network)
         self.average = optim.MovingAverage(self.network, config.ema)

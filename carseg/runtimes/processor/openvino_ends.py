@@ -21,7 +21,7 @@ _NO_LAYERS = ("Const", "Parameter", "Result")
 _WITH_WEIGHTS = ("Convolution", "ConvolutionBackpropData", "GroupConvolution", "MatMul")
 
 
-def mark(openvino: Any, core: Any, model: Any) -> Any:
+def mark_float32_ends(openvino: Any, core: Any, model: Any) -> Any:
     """Return a copy of a model whose first stage and last convolution are marked to compute in float32.
 
     Args:
