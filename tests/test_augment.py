@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from carseg.data.augment import CHANGES, Augment, parse_augmentation
 from carseg.errors import OptionError, UnknownNameError
@@ -76,9 +77,21 @@ def test_paste_puts_what_is_no_background_before_another_image() -> None:
     assert ((changed[:16, 0, 0, 0] == 120) == (labels[:16, 0, 0] == 255)).all()  # with what is unknown about it
 
 
-def test_paste_needs_a_background() -> None:
+def test_backdrop_changes_the_background_alone() -> None:
+    images, masks = scene(48)
+    changed, labels = Augment("backdrop", CARPARTS)(images, masks, SIZE, seeded(4))
+    assert torch.equal(labels, masks.long())
+    inside = F.avg_pool2d((masks == LEFT).float(), 3, 1, 1) == 1  # but for the rim
+    assert torch.equal(changed.movedim(1, -1)[inside], images.float().movedim(1, -1)[inside])
+    outside = (changed[:, :, 0, 0] != images[:, :, 0, 0]).any(1)
+    assert 8 < outside.sum() < 24  # a third
+    assert changed.min() >= 0 and changed.max() <= 255
+
+
+@pytest.mark.parametrize("mix", ["paste", "backdrop"])
+def test_mixing_needs_a_background(mix: str) -> None:
     with pytest.raises(OptionError, match="background"):
-        Augment("paste", CAMVID)
+        Augment(f"flip+{mix}", CAMVID)
 
 
 def test_the_seed_decides() -> None:

@@ -17,7 +17,7 @@ from carseg.errors import OptionError, unknown_name
 from carseg.labels import IGNORE, LabelSet
 
 CHANGES = ("flip", "crop", "perspective", "affine", "jitter")  # of one image by itself: what "all" means
-MIXES = ("paste",)  # of several images
+MIXES = ("paste", "backdrop")  # of what an image shows with something else
 
 
 def parse_augmentation(name: str) -> frozenset[str]:
@@ -44,14 +44,15 @@ class Augment:
 
     Raises:
         UnknownNameError: there is no such augmentation.
-        OptionError: "paste" for classes without a background.
+        OptionError: "paste" or "backdrop" for classes without a background.
     """
 
     def __init__(self, name: str, labels: LabelSet) -> None:
         self.changes = parse_augmentation(name)
         self.background = labels.background
-        if "paste" in self.changes and self.background is None:
-            raise OptionError(f"augmentation 'paste' needs a background, which {labels.name!r} has not")
+        if self.changes & set(MIXES) and self.background is None:
+            mix = min(self.changes & set(MIXES))
+            raise OptionError(f"augmentation {mix!r} needs a background, which {labels.name!r} has not")
         self.zooms = bool(self.changes & {"crop", "affine"})  # so that images larger than the output are worth having
         self._flipped = torch.arange(256, dtype=torch.uint8)
         self._flipped[: len(labels)] = torch.tensor(labels.flipped, dtype=torch.uint8)
@@ -78,6 +79,8 @@ class Augment:
         pixels = images.float()
         if "paste" in self.changes:
             pixels, masks = _paste(pixels, masks, self.background, generator)
+        if "backdrop" in self.changes:
+            pixels = _backdrop(pixels, masks, self.background, generator)
         if self.changes & {"flip", "crop", "perspective", "affine"} or tuple(images.shape[-2:]) != size:
             grid = _grid(warp, size)
             edge = 1 - 1 / torch.tensor([images.shape[-1], images.shape[-2]], device=device)
@@ -132,8 +135,37 @@ def _paste(images: Tensor, masks: Tensor, background: int | None, generator: Gen
     other = (torch.arange(count) + torch.randint(1, max(count, 2), (), generator=generator)) % count
     chosen = torch.rand(count, generator=generator) < 0.5
     gone = (masks == background) & chosen.to(masks.device)[:, None, None]
-    alpha = F.avg_pool2d(gone[:, None].float(), 3, 1, 1, count_include_pad=False)  # a soft rim, as lenses make it
-    return torch.lerp(images, images[other], alpha), masks[other].where(gone, masks)
+    return _replace(images, images[other], gone), masks[other].where(gone, masks)
+
+
+def _backdrop(images: Tensor, masks: Tensor, background: int | None, generator: Generator) -> Tensor:
+    """Return images of which a third has a generated background: ground and wall of two colours, even or rough.
+
+    Images of one place teach that place's look with the object; what is behind an object should not matter.
+    """
+    count, _, height, width = images.shape
+
+    def uniform(low: float, high: float, *shape: int) -> Tensor:
+        return torch.rand(count, *shape, generator=generator) * (high - low) + low
+
+    rows = torch.arange(height)[None, None, :, None] / height
+    ground = ((rows - uniform(0.3, 0.9, 1, 1, 1)) / uniform(0.005, 0.4, 1, 1, 1)).sigmoid()
+    wall, floor = (uniform(0, 255, 1, 1, 1) + uniform(-30, 30, 3, 1, 1) for _ in range(2))  # hardly coloured
+    scene = torch.lerp(wall, floor, ground)
+    roughness = uniform(0, 50, 1, 1, 1) * (torch.rand(count, 1, 1, 1, generator=generator) < 0.7)
+    for cells in (3, 12, 48):
+        noise = torch.randn(count, 1, cells, cells, generator=generator)
+        noise = noise + 0.3 * torch.randn(count, 3, cells, cells, generator=generator)
+        scene = scene + roughness * F.interpolate(noise, (height, width), mode="bilinear", align_corners=False)
+    chosen = torch.rand(count, generator=generator) < 1 / 3
+    gone = (masks == background) & chosen.to(masks.device)[:, None, None]
+    return _replace(images, scene.clamp(0, 255).to(images.device), gone)
+
+
+def _replace(images: Tensor, others: Tensor, gone: Tensor) -> Tensor:
+    """Return images with others where ``gone``, bool (N, H, W), says so, with a soft rim, as lenses make it."""
+    alpha = F.avg_pool2d(gone[:, None].float(), 3, 1, 1, count_include_pad=False)
+    return torch.lerp(images, others, alpha)
 
 
 def _grid(warp: Tensor, size: tuple[int, int]) -> Tensor:

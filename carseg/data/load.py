@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,9 @@ from carseg.data.soft_edges import soft_values
 from carseg.errors import DataError
 from carseg.labels import IGNORE, LabelSet
 
+_log = logging.getLogger("carseg")
+_WHOLE = 10_000  # labels up to which all are read for the values they hold, where nothing names the classes
+_SAMPLE = 1_000  # of more, so many
 _UNNAMED = "class_"  # followed by its value: the name of a class without one
 
 
@@ -195,7 +199,13 @@ def _unnamed_values(folder: Path, records: list[Item]) -> Values:
     Raises:
         DataError: values that are no classes, or may be none.
     """
-    stored = masks.scan_values(records)
+    many = len(records) > _WHOLE
+    stored = masks.scan_values(records, limit=_SAMPLE if many else None)
+    if many:
+        _log.warning(
+            f"{folder} names no classes: they are the values in {_SAMPLE} of its {len(records)} labels, evenly spread; "
+            "write labels.json to be sure"
+        )
     seen = stored - {IGNORE} or {0}
     low, high = min(seen), max(seen)
     if low < 0 or high > IGNORE:

@@ -45,7 +45,7 @@ class TrainingConfig(Record):
     augment: str = _setting(
         "flip+affine+jitter",
         "none, all, or several of flip, crop, perspective, affine (scale, rotate, shift), jitter (colour), paste "
-        '(another image as background) joined by "+".',
+        '(another image as background), backdrop (a generated one) joined by "+".',
     )
     freeze: tuple[str, ...] = _setting((), 'Parts that stay as they are: "encoder", "bn".')
     encoder: str | None = _setting(

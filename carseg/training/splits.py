@@ -78,11 +78,13 @@ def open_splits(
 
 
 def _say_what_lacks(train: Dataset, val: Dataset | None) -> None:
-    """Log, in the process that writes to the terminal, which classes the labels lack; of many, ``WHOLE`` are read."""
+    """Log, in the process that writes to the terminal, which classes the labels lack; of many images some are read."""
     if rank() != 0:
         return
-    some = f", as far as {WHOLE} of the images tell" if max(len(train), len(val or ())) > WHOLE else ""
-    for sentence in class_warnings(subsample(train, WHOLE), None if val is None else subsample(val, WHOLE)):
+    some, read = "", [train] if val is None else [train, val]
+    if any(len(dataset) > WHOLE for dataset in read):
+        some, read = f", as far as {SAMPLE} of the images tell", [subsample(dataset, SAMPLE) for dataset in read]
+    for sentence in class_warnings(*read):
         _log.warning("%s%s", sentence, some)
 
 
