@@ -140,5 +140,7 @@ def _report(findings: Findings) -> Iterator[str]:
             [(p.kind, "/".join(filter(None, (p.split, p.name))), p.text) for p in findings.problems],
             "<<<",
         )
+    elif findings.warnings or findings.unpaired:
+        yield "every image and label can be read; see what is said above"
     else:
         yield "no problems"
