@@ -176,7 +176,8 @@ def test_the_same_command_clears_up_after_one_that_was_killed(manifest: Path, tm
 @pytest.mark.parametrize("kind", ["SIGHUP", "SIGTERM"])
 def test_a_closed_terminal_leaves_nothing(manifest: Path, tmp_path: Path, kind: str) -> None:
     code = (
-        "import os, shutil, signal, sys; from carseg.cli import entry; copy = shutil.copyfile\n"
+        f"import os, shutil, signal, sys; signal.signal(signal.{kind}, signal.SIG_DFL)\n"  # nohup ignores SIGHUP
+        "from carseg.cli import entry; copy = shutil.copyfile\n"
         f"def hang_up(*paths): copy(*paths); os.kill(os.getpid(), signal.{kind}); signal.pause()\n"
         f"shutil.copyfile = hang_up; sys.argv[1:] = ['hub', 'mirror', {str(tmp_path / 'out/site')!r}, 'my-unet', "
         f"'--hub', {str(manifest.parent / 'weights')!r}]; entry()"
