@@ -85,6 +85,27 @@ def test_without_torchs_threads_it_answers(runtime: str, threads: int, package: 
     assert said == [f"{work} (64, 96)" for work in ("never_used", "loaded_after", "unpickled_after", "used")]
 
 
+def test_who_gives_a_pool_the_model_hears_of_it() -> None:
+    code = f"""
+import multiprocessing, sys
+sys.path.insert(0, {str(TESTS)!r})
+import carseg
+from color_hub import blocks
+
+def predict(model):
+    return model.predict(blocks()).mask
+
+model = carseg.load("blocks", runtime="torch", precision="float32", device="cpu", threads=2)
+with multiprocessing.get_context("fork").Pool(1) as pool:
+    try:
+        pool.apply_async(predict, (model,)).get(timeout=30)
+    except carseg.CarsegError as error:
+        print(type(error).__name__)
+"""
+    output, errors = start(code).communicate(timeout=90)
+    assert output == "ForkError\n", errors
+
+
 def test_workers_of_a_data_loader_answer() -> None:
     code = f"""
 import sys

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hub_server import TOKEN, HubServer, Repository
 from huggingface_hub import constants
 from test_pickle import mask_of, replace_weights
@@ -93,6 +94,13 @@ def test_a_pickle_has_the_commit(hub: HubServer, monkeypatch: pytest.MonkeyPatch
     push("run", "hf://me/cars")
     use_another_machine(monkeypatch)
     assert np.array_equal(mask_of(pickle.loads(content)), mask_of(model))
+
+
+def test_it_is_a_model_wherever_one_is_asked_for(hub: HubServer) -> None:
+    push("run", "hf://me/cars")
+    assert carseg.create_model("nearest-color", weights="hf://me/cars")(torch.zeros(1, 3, 8, 8))[0].shape[1] == 4
+    made = carseg.export("hf://me/cars", "out", format="torch-export")
+    assert made.files[0].exists()
 
 
 @pytest.mark.parametrize("source", ["run", "run/best", "run/best/model.safetensors"])

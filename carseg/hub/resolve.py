@@ -110,11 +110,9 @@ def resolve(
         name, weights = "", name
     if weights is not None:
         return replace(_from_files(name, Path(weights)), request=Request(name, os.path.abspath(weights)))
-    info, given = find_info(name, hub), _given_hub(hub)
     if name.startswith(REPOSITORY):
-        address = pinned(name)
-        path = obtain(info, name, [cached_file(info)], [(address, info.file)], progress)
-        return ResolvedWeights(info, path, Request(address))
+        return _from_repository(name, progress)
+    info, given = find_info(name, hub), _given_hub(hub)
     places = [place for place in (given, *_further_places()) if isinstance(place, str)]
     sources = [(place, f"{info.name}/{info.file}") for place in places]
     path = obtain(info, name, _candidates(info, given), sources, progress)
@@ -197,6 +195,13 @@ def _from_files(name: str, path: Path) -> ResolvedWeights:
     if name not in known:
         raise unknown_name("model", name, known)
     return ResolvedWeights(replace(known[name].unmeasured(), sha256=hash_file(path), bytes=path.stat().st_size), path)
+
+
+def _from_repository(name: str, progress: DownloadProgress | None) -> ResolvedWeights:
+    address = pinned(name)
+    info = read_config(_config_of_hub("", address))
+    path = obtain(info, name, [cached_file(info)], [(address, info.file)], progress)
+    return ResolvedWeights(info, path, Request(address))
 
 
 def _given_hub(hub: str | os.PathLike[str] | None) -> Origin | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, cast
 
 from carseg._arrays import Float32Array
+from carseg.errors import ForkError
 from carseg.hub import resolve_again
 
 if TYPE_CHECKING:
@@ -83,5 +84,25 @@ class Restartable:
         return _start_again, (replace(self.settings, threads=self.threads),)
 
 
+class _Refusing(Restartable):
+    """Runtime that says in every call why it could not be started.
+
+    An error in a pickle itself ends a process of a pool, whose user would wait for ever.
+    """
+
+    batch_size = 1
+
+    def __init__(self, settings: Settings, reason: str) -> None:
+        self.settings, self.reason = settings, reason
+        self.name, self.precision, self.device = settings.name, settings.precision, settings.device
+
+    def __call__(self, batch: Float32Array) -> Float32Array:
+        raise ForkError(self.reason)
+
+
 def _start_again(settings: Settings) -> Runtime:
-    return replace(settings, resolved=resolve_again(settings.resolved)).start()
+    here = replace(settings, resolved=resolve_again(settings.resolved))
+    try:
+        return here.start()
+    except ForkError as error:
+        return _Refusing(here, str(error))
