@@ -39,9 +39,7 @@ class Form(StrEnum):
 
 _Models = Annotated[
     list[str] | None,
-    typer.Option(
-        "--model", "-m", metavar="NAME", help="A model, the folder of a fine-tuned one, or hf://ORG/REPO. Repeat."
-    ),
+    typer.Option("--model", "-m", metavar="NAME", help="A model, a fine-tuned one's folder, or hf://ORG/REPO. Repeat."),
 ]
 _Everything = Annotated[bool, typer.Option("--all", help="Every model.")]
 _Data = Annotated[Path | None, typer.Option(exists=True, help="Labelled images, in any known format.")]

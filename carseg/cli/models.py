@@ -39,9 +39,7 @@ def models(
 
 
 def info(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="A model, the folder of a fine-tuned one, or hf://ORG/REPO.")
-    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model, a fine-tuned one's folder, or hf://ORG/REPO.")],
     hub: HubOption = None,
     format: FormatOption = Format.table,
 ) -> None:

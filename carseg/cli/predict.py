@@ -50,7 +50,7 @@ _Threshold = Annotated[float | None, typer.Option(help="Pixels less sure than th
 def predict(
     inputs: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files, folders, patterns, URLs, data URIs.")],
     model: Annotated[
-        str, typer.Option("--model", "-m", help="A model, the folder of a fine-tuned one, or hf://ORG/REPO.")
+        str, typer.Option("--model", "-m", help="A model, a fine-tuned one's folder, or hf://ORG/REPO.")
     ] = DEFAULT_MODEL,
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Where results go.")] = Path("carseg-out"),
     save: Annotated[

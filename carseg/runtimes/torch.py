@@ -34,10 +34,10 @@ if hasattr(os, "register_at_fork"):  # Windows has no fork
 
 def start(resolved: ResolvedWeights, device: str, precision: str, threads: int | None) -> TorchRuntime:
     """Return the torch runtime of resolved weights in "float32" or "bfloat16"; for ``start_runtime``."""
+    chosen = pick_device(device)
+    _refuse_lost(chosen, threads)
     if threads is not None:
         torch.set_num_threads(threads)
-    chosen = pick_device(device)
-    _refuse_lost(chosen)
     network = read_network(resolved)
     last = fuse_conv_bn(network)
     if precision == "bfloat16":
@@ -89,10 +89,10 @@ class TorchRuntime(Restartable):
         return self.network(x).float().cpu().contiguous().numpy()
 
 
-def _refuse_lost(device: torch.device) -> None:
+def _refuse_lost(device: torch.device, threads: int | None = None) -> None:
     """Raise ForkError where this process lacks what torch needs to compute on a device; one thread needs no others."""
-    if device.type in _lost and (device.type != "cpu" or torch.get_num_threads() > 1):
-        one = ", or call torch.set_num_threads(1) in it first" if device.type == "cpu" else ""
+    if device.type in _lost and (device.type != "cpu" or (threads or torch.get_num_threads()) > 1):
+        one = ", or let it use one thread (threads=1, torch.set_num_threads(1))" if device.type == "cpu" else ""
         raise ForkError(
             f"torch cannot compute on {device} in process {os.getpid()}, which was forked from one that had loaded a "
             f"network: start the process by spawn or forkserver and load or unpickle the network in it{one}"
