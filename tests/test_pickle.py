@@ -17,10 +17,10 @@ import torch
 
 import carseg
 from carseg import ClosedError, Segmenter, WeightsError
-from carseg.hub import CONFIG, create_model, read_config, resolve, save_model
+from carseg.hub import resolve
 from carseg.runtimes import TorchRuntime, calibrate
 
-from color_hub import SIDE, blocks, write_model
+from color_hub import SIDE, blocks, mask_of, replace_weights, write_model
 from modules import module
 
 RUNTIMES = {"torch": "torch", "openvino": "openvino", "onnx": "onnxruntime"}
@@ -42,10 +42,6 @@ def environment(hub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("CARSEG_CACHE", str(hub / "cache"))
 
 
-def mask_of(model: Segmenter) -> np.ndarray:
-    return model.predict(blocks()).mask
-
-
 def settings_of(model: Segmenter) -> tuple[Any, ...]:
     runtime = model.runtime
     return type(model), model.info, model.labels, runtime.name, runtime.precision, runtime.device, runtime.threads
@@ -60,14 +56,6 @@ def in_another_process(content: bytes, folder: Path, variables: dict[str, str]) 
             del os.environ[name]
     model = pickle.loads(content)
     return *settings_of(model), mask_of(model)
-
-
-def replace_weights(folder: Path) -> None:
-    """Put other weights under the same name."""
-    network = create_model("nearest-color", weights=folder)
-    with torch.no_grad():
-        network.head.bias.add_(1)
-    save_model(folder, network, read_config(folder / CONFIG))
 
 
 @pytest.fixture

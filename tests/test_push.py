@@ -10,9 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hub_server import TOKEN, HubServer, Repository
 from huggingface_hub import constants
-from test_pickle import mask_of, replace_weights
 
 import carseg
 from carseg import HubError, OfflineError, OptionError, UnknownNameError, WeightsError
@@ -20,7 +18,8 @@ from carseg.cli.main import main
 from carseg.hub import mirror, push, resolve
 from carseg.hub.hugging_face import reason
 
-from color_hub import blocks, write_model
+from color_hub import blocks, mask_of, replace_weights, write_model
+from hub_server import TOKEN, HubServer, Repository
 
 FILES = {"README.md", "config.json", "model.safetensors"}
 
