@@ -63,6 +63,7 @@ class Result:
         root: str = "",
         model: str = "",
         scores: Mapping[int, float] | None = None,
+        certainty: Float16Array | None = None,
         probabilities: Float16Array | None = None,
     ) -> None:
         if mask.dtype != np.uint8 or mask.ndim != 2:
@@ -80,6 +81,7 @@ class Result:
         self.root = root
         self.model = model
         self.scores = {label: score for label, score in (scores or {}).items() if math.isfinite(score)}
+        self._certainty = certainty
         self._probabilities = probabilities
         self._serial = next(_serials)
 
@@ -113,7 +115,7 @@ class Result:
     @cached_property
     def parts(self) -> Parts:
         """Every class that is present, but the background, by label id; ``parts["wheel"]`` is that of a class."""
-        return find_parts(self.mask, self.labels, self.scores)
+        return find_parts(self.mask, self.labels, self.scores, self._certainty)
 
     def overlay(self, *, alpha: float = 0.5, legend: bool = True) -> Image.Image:
         """Return the image (RGB) with its parts tinted and outlined, and a legend of them below it.

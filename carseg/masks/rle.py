@@ -55,8 +55,10 @@ def encode(mask: NDArray[Any]) -> Rle:
 
 
 def encode_runs(starts: Positions, ends: Positions, size: tuple[int, int]) -> Rle:
-    """Return the encoding of runs of set pixels, sorted and not adjacent, in a mask of ``size`` (height, width)."""
+    """Return the encoding of runs of set pixels, sorted, in a mask of ``size`` (height, width)."""
     pixels = size[0] * size[1]
+    apart = starts[1:] != ends[:-1]  # adjacent runs are written as one
+    starts, ends = starts[np.append(True, apart)[: starts.size]], ends[np.append(apart, True)[: ends.size]]
     edges = np.stack([starts, ends], axis=1).ravel()
     if edges.size == 0 or edges[-1] != pixels:
         edges = np.append(edges, pixels)
