@@ -76,18 +76,17 @@ def find_pieces(
     classes_of = np.zeros(count, ids.dtype)
     classes_of[numbers] = ids
     by_piece = np.argsort(numbers, kind="stable")
-    bounds = np.searchsorted(numbers[by_piece], np.arange(count + 1))
+    encodings = rle.encode_groups(starts[by_piece], ends[by_piece], numbers[by_piece], count, size)
     found: dict[int, list[Piece]] = {label: [] for label in classes}
     for number in np.argsort(-areas, kind="stable").tolist():
         if (label := int(classes_of[number])) in found:
-            its = by_piece[bounds[number] : bounds[number + 1]]
             found[label].append(
                 Piece(
                     area_px=int(areas[number]),
                     area_fraction=int(areas[number]) / (size[0] * size[1]),
                     bbox=tuple(boxes[number]),
                     score=scores[number],
-                    rle=rle.encode_runs(starts[its], ends[its], size),
+                    rle=encodings[number],
                 )
             )
     return {label: tuple(pieces) for label, pieces in found.items()}
