@@ -149,7 +149,7 @@ def test_what_is_left_is_no_crumb_and_the_rest_is_untouched(seed: int, backgroun
                     pieces(found, other)[1].max() for other in set(around.tolist())
                 )
             continue
-        assert (areas >= min_area * areas.max(initial=0)).all()
+        assert (areas / areas.max(initial=1) >= min_area).all()
         numbers, areas = pieces(raw, label)
         assert (found[np.isin(numbers, np.flatnonzero(areas == areas.max(initial=0)) + 1)] == label).all()
     assert np.array_equal(cleaned(raw, coarse, 0, background=background), raw)

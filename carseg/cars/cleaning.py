@@ -47,7 +47,7 @@ def clean(
     starts, ends, labels = components.split_columns(*rle.label_runs(mask), height)
     lengths = ends - starts
     at_edge = (starts < height) | (starts >= mask.size - height) | (starts % height == 0) | (ends % height == 0)
-    which, pieces = _Regions(labels, lengths, at_edge, components.touching(starts, ends, height)).joined()
+    which, pieces = _Patches(labels, lengths, at_edge, components.touching(starts, ends, height)).joined()
     while True:
         crumbs, candidates = pieces.around(pieces.small(min_area, nothing))
         here = np.flatnonzero(np.isin(which, crumbs))
@@ -68,7 +68,7 @@ def clean(
 
 
 @dataclass(frozen=True)
-class _Regions:
+class _Patches:
     """Runs, or the pieces that they form.
 
     Attributes:
@@ -83,7 +83,7 @@ class _Regions:
     at_edge: NDArray[np.bool_]
     pairs: tuple[rle.Positions, rle.Positions]
 
-    def joined(self) -> tuple[rle.Positions, _Regions]:
+    def joined(self) -> tuple[rle.Positions, _Patches]:
         """Return the piece that each belongs to, and the pieces: what touches and is of one class is joined."""
         piece = components.connect(self.pairs, self.labels)
         labels = np.zeros(piece.max() + 1, np.uint8)
@@ -91,11 +91,11 @@ class _Regions:
         left, right = (piece[side] for side in self.pairs)
         apart = left != right
         areas = np.bincount(piece, self.areas).astype(np.int64)
-        return piece, _Regions(labels, areas, np.bincount(piece, self.at_edge) > 0, (left[apart], right[apart]))
+        return piece, _Patches(labels, areas, np.bincount(piece, self.at_edge) > 0, (left[apart], right[apart]))
 
     @cached_property
     def neighbours(self) -> tuple[rle.Positions, rle.Positions]:
-        """Its pairs, each both ways."""
+        """The pairs, each both ways."""
         left, right = self.pairs
         return np.concatenate([left, right]), np.concatenate([right, left])
 
@@ -105,11 +105,11 @@ class _Regions:
         np.maximum.at(largest, self.labels, self.areas)
         of_class = largest[self.labels]
         hole = (self.labels == nothing) & ~self.at_edge
-        compared = np.where(self.labels != nothing, of_class, np.where(hole, np.inf, 0))
+        compared = np.where(self.labels != nothing, of_class, np.where(hole, np.inf, self.areas))
         piece, other = self.neighbours
         of_holes = hole[piece]
         np.minimum.at(compared, piece[of_holes], of_class[other[of_holes]])
-        return self.areas < min_area * compared
+        return self.areas / compared < min_area
 
     def around(self, small: NDArray[np.bool_]) -> tuple[rle.Positions, rle.Positions]:
         """Return the small pieces, and beside each the classes of larger ones that touch it, each once."""
