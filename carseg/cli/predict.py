@@ -45,6 +45,13 @@ _MaxPixels = Annotated[
     typer.Option(min=1, help="Refuse larger images; default 179 million. Also CARSEG_MAX_PIXELS.", show_default=False),
 ]
 _Threshold = Annotated[float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")]
+_MinArea = Annotated[
+    float | None,
+    typer.Option(
+        help="Clean away pieces below this share of their class's largest, 0..1; 0: none. Default: by label set.",
+        show_default=False,
+    ),
+]
 
 
 def predict(
@@ -66,6 +73,7 @@ def predict(
     threads: ThreadsOption = None,
     tile: _Tile = None,
     threshold: _Threshold = None,
+    min_area: _MinArea = None,
     batch_size: Annotated[int | None, typer.Option(help="Images that are computed together.")] = None,
     max_pixels: _MaxPixels = None,
 ) -> None:
@@ -95,6 +103,7 @@ def predict(
         batch_size=batch_size,
         tile=tile,
         threshold=threshold,
+        min_area=min_area,
         max_pixels=max_pixels,
         on_error="yield",
     )

@@ -2,6 +2,9 @@ import carseg
 
 model = carseg.load("fpn-mobilenetv2-carparts")
 
+# The mask as the network made it, with all its crumbs and holes.
+model.predict("img.jpg", min_area=0)
+
 # Pixels whose class has a probability below 0.6 become background.
 model.predict("img.jpg", threshold=0.6)
 
