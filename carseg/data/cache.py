@@ -46,7 +46,7 @@ def build_cache(samples: Sequence[Sample], size: tuple[int, int], folder: Path, 
         outdated = list(folder.glob(f"{kind}-*-*.npy"))
         if any(path.name.endswith("-masks.npy") for path in outdated):
             warnings.warn(f"images or labels have changed since {folder} was made: it is made anew", stacklevel=2)
-        for path in outdated:
+        for path in (*outdated, *folder.glob(f".{kind}-*-*.npy")):  # the second: left by a process that was killed
             path.unlink()
         partial = [path.with_name(f".{path.name}") for path in (images_path, masks_path)]
         try:

@@ -261,7 +261,7 @@ def path_of(directory: str | os.PathLike[str], stem: str, kind: str) -> Path:
 def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as partial, partial.open("xb") as file:
+        with replacing(path) as partial, partial.open("wb") as file:
             write(file)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have, as an address may give it
         reason = getattr(error, "strerror", None) or error
