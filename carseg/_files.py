@@ -22,7 +22,7 @@ from carseg.errors import OptionError
 if sys.platform != "win32":
     import fcntl
 
-_PARTIAL = f".{'?' * 16}.part"  # pattern of the names that ``replacing`` writes to
+_PARTIAL = ".{}.part"  # names that ``replacing`` writes to; 16 hexadecimal digits stand in the middle
 
 
 @contextmanager
@@ -38,6 +38,13 @@ def replacing(path: Path) -> Iterator[Path]:
             raise
 
 
+def discard_partial(path: Path) -> None:
+    """Remove what a process left that was killed as it wrote ``path``, where ``path`` is not to be written again."""
+    if os.path.lexists(_own_partial(path)):
+        with suppress(OSError), _partial(path) as partial:
+            partial.unlink(missing_ok=True)
+
+
 @contextmanager
 def _partial(path: Path) -> Iterator[Path]:
     """Yield a path beside ``path`` that no other writer has, of fixed length, so that it is valid where ``path`` is.
@@ -45,14 +52,17 @@ def _partial(path: Path) -> Iterator[Path]:
     It is always the same one, so that what a killed process left is written over, unless another process or thread is
     writing there now. Whether one is, a lock tells, which ends with its process. Windows has no such locks.
     """
-    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()
-    partial = path.with_name(f".{name[:16]}.part")
+    partial = _own_partial(path)
     lock = _lock(partial)
     try:
-        yield path.with_name(f".{secrets.token_hex(8)}.part") if lock is None else partial
+        yield path.with_name(_PARTIAL.format(secrets.token_hex(8))) if lock is None else partial
     finally:
         if lock is not None:
             os.close(lock)
+
+
+def _own_partial(path: Path) -> Path:
+    return path.with_name(_PARTIAL.format(hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]))
 
 
 def _lock(path: Path) -> int | None:
@@ -79,12 +89,6 @@ def _lock(path: Path) -> int | None:
     return None
 
 
-def discard_partial(path: Path) -> None:
-    """Remove what a process left that was killed as it wrote ``path``, where ``path`` is not to be written again."""
-    with suppress(OSError), _partial(path) as partial:
-        partial.unlink(missing_ok=True)
-
-
 @contextmanager
 def replacing_folder(path: Path, *, keep: bool = False) -> Iterator[Path]:
     """Yield a folder beside ``path`` to fill: replaces ``path`` if the block succeeds, removed if it fails.
@@ -98,7 +102,7 @@ def replacing_folder(path: Path, *, keep: bool = False) -> Iterator[Path]:
     try:
         partial.mkdir(parents=True)
         if keep and path.exists():
-            rest = shutil.ignore_patterns(_PARTIAL)
+            rest = shutil.ignore_patterns(_PARTIAL.format("?" * 16))
             shutil.copytree(path, partial, symlinks=True, ignore=rest, copy_function=_link, dirs_exist_ok=True)
         yield partial
         if path.exists():
