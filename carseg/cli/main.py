@@ -89,6 +89,15 @@ def main(argv: list[str] | None = None) -> int:
             raise
         fail(error)
         return 2 if isinstance(error, _WRONG_USAGE) else 1
+    except (MemoryError, RuntimeError) as error:
+        from carseg.images import lacks_memory
+
+        if "--debug" in arguments or not lacks_memory(error):
+            raise
+        fail(
+            f"there is not enough memory ({excerpt(str(error)) or 'of this process'}): free some, or take less at once"
+        )
+        return 1
     if status == _INTERRUPTED:
         err("carseg: interrupted")
     return status

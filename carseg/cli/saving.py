@@ -12,7 +12,8 @@ from typing import Any
 from carseg._files import discard_partial
 from carseg.cli.outputs import Job
 from carseg.cli.terminal import ProgressBar
-from carseg.errors import CarsegError, OutputError
+from carseg.errors import CarsegError, ImageError, OutputError, excerpt
+from carseg.images import enough_memory
 from carseg.inference import Result, is_saved, path_of, prefetch
 
 Document = dict[str, Any]
@@ -38,7 +39,7 @@ class Saving:
 
     def without_saved(self, jobs: list[Job]) -> list[Job]:
         """Return the jobs but those of which all files are there, whole, and made of the same image alike."""
-        todo = []
+        todo: list[Job] = []
         with ProgressBar("looking at results") as bar:
             for number, (job, done) in enumerate(zip(jobs, prefetch(self._is_saved, jobs, _AHEAD), strict=True), 1):
                 (self._saved if done else todo).append(job)
@@ -78,10 +79,14 @@ class Saving:
         if isinstance(result, CarsegError):
             return result
         try:
-            files = result.save(self.out / job.folder, self.kinds, job.stem, made_from=made_from)
+            with enough_memory(excerpt(job.source)):
+                files = result.save(self.out / job.folder, self.kinds, job.stem, made_from=made_from)
+                found = result.to_dict()
+        except ImageError as error:
+            return error
         except OutputError as error:
             if error.errno in _HOPELESS or not os.access(self.out, os.W_OK):  # else one folder below it is closed
                 raise
             return error
         self._saved.append(job)
-        return {**result.to_dict(), "files": {kind: str(path) for kind, path in files.items()}}
+        return {**found, "files": {kind: str(path) for kind, path in files.items()}}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from carseg.errors import CarsegError
-from carseg.images import LoadedImage
+from carseg.errors import CarsegError, ImageError
+from carseg.images import LoadedImage, enough_memory
 from carseg.inference.file_names import numbered
 from carseg.inference.options import Options
 from carseg.inference.pipeline import Pipeline, segment_batch
@@ -23,36 +24,62 @@ def segment_all(
 ) -> Iterator[Result | CarsegError]:
     """Yield the result of each source, in order, from the folder ``root`` if any; see ``Segmenter.stream``."""
 
-    def read(item: tuple[int, Any]) -> Prepared | LoadedImage | CarsegError | _Stopped:
+    def read(item: tuple[int, Any]) -> tuple[Any, Prepared | LoadedImage | CarsegError | _Stopped]:
         number, source = item
         if isinstance(source, _Stopped):
-            return source
+            return source, source
         try:
             image = load_image(source, channels=options.channels, name=numbered(number), max_pixels=options.max_pixels)
             image = replace(image, source=image.source or numbered(number), root=root or image.root)
-            return image if options.tile is not None else pipeline.preprocess(image)  # tiles are preprocessed each
+            with enough_memory(image.source):  # tiles are preprocessed each
+                return source, image if options.tile is not None else pipeline.preprocess(image)
         except CarsegError as error:
-            error.source = source
-            return error
+            return source, error
 
-    batch: list[Prepared] = []
-    for item in prefetch(read, enumerate(_to_the_end(sources), start=1), batch_size + 2):
-        if batch and not (isinstance(item, Prepared) and len(batch) < batch_size and item.x.shape == batch[0].x.shape):
-            yield from segment_batch(pipeline, batch, options)
+    def failed(error: CarsegError, source: Any) -> CarsegError:
+        error.source = source
+        if on_error != "yield":
+            raise error
+        return error
+
+    def segmented(batch: list[tuple[Any, Prepared]]) -> Iterator[Result | CarsegError]:
+        """Yield the results of a batch; its images go through the network one by one where all do not fit at once."""
+        done = 0
+        try:
+            with enough_memory(batch[0][1].image.source):
+                for result in segment_batch(pipeline, [prepared for _, prepared in batch], options):
+                    yield result
+                    done += 1
+        except ImageError as error:
+            if len(batch) == 1:
+                yield failed(error, batch[0][0])
+            else:
+                yield from itertools.chain.from_iterable(segmented([one]) for one in batch[done:])
+
+    def tiled(source: Any, image: LoadedImage, side: int) -> Result | CarsegError:
+        try:
+            with enough_memory(image.source):
+                return segment_tiles(pipeline, image, side, options)
+        except ImageError as error:
+            return failed(error, source)
+
+    batch: list[tuple[Any, Prepared]] = []
+    for source, item in prefetch(read, enumerate(_to_the_end(sources), start=1), batch_size + 2):
+        joins = isinstance(item, Prepared) and len(batch) < batch_size
+        if batch and not (joins and item.x.shape == batch[0][1].x.shape):
+            yield from segmented(batch)
             batch = []
         match item:
             case Prepared():
-                batch.append(item)
+                batch.append((source, item))
             case LoadedImage() if options.tile is not None:
-                yield segment_tiles(pipeline, item, options.tile, options)
+                yield tiled(source, item, options.tile)
             case _Stopped():
                 raise item.error
-            case CarsegError() if on_error == "yield":
-                yield item
             case CarsegError():
-                raise item
+                yield failed(item, source)
     if batch:
-        yield from segment_batch(pipeline, batch, options)
+        yield from segmented(batch)
 
 
 @dataclass(frozen=True)
