@@ -94,9 +94,7 @@ def main(argv: list[str] | None = None) -> int:
 
         if "--debug" in arguments or not lacks_memory(error):
             raise
-        fail(
-            f"there is not enough memory ({excerpt(str(error)) or 'of this process'}): free some, or take less at once"
-        )
+        fail("there is not enough memory: free some, or take less at once")
         return 1
     if status == _INTERRUPTED:
         err("carseg: interrupted")
