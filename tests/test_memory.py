@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import carseg
 from carseg.errors import ImageError
+from carseg.hub.manifest import ROOT
 from carseg.inference.pipeline import Pipeline
 
 from color_hub import photo
@@ -116,3 +121,25 @@ def test_elsewhere_it_ends_the_command_with_a_sentence(monkeypatch, capsys):
     assert predict("a.png") == 1
     err = capsys.readouterr().err
     assert err.count("\n") == 1 and "there is not enough memory" in err
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no limit of the address space elsewhere")
+@pytest.mark.parametrize("megabytes", [300, 600, 900])
+def test_under_a_limit_of_the_system_the_small_images_are_done(monkeypatch, megabytes):
+    """A hundred megapixels take 300 MB to be decoded, and once more as an array."""
+    for name in ("a", "z"):
+        photo(Path(f"in/{name}.png"))
+    Image.new("RGB", (10_000, 10_000), "red").save("in/huge.png", compress_level=1)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join((str(Path(__file__).parent), str(ROOT))))
+    program = (
+        "import resource, color_hub, carseg; carseg.load('blocks', runtime='torch').predict('in/a.png')\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, (used + {megabytes} * 2**20,) * 2)\n"
+        "from carseg.cli import entry; entry()"
+    )
+    command = [sys.executable, "-c", program, "predict", "in", "--model", "blocks", "--save", "mask", "--threads", "1"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 1, ended.stderr
+    assert ended.stderr.count("carseg: error: in/huge.png: there is not enough memory for it") == 1, ended.stderr
+    assert "Traceback" not in ended.stderr and "2 of 3 done" in ended.stderr
+    assert written() == ["a.mask.png", "z.mask.png"]
