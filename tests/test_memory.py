@@ -19,7 +19,7 @@ from carseg.inference.pipeline import Pipeline
 
 from color_hub import photo
 from modules import module
-from predicting import predict, written
+from predicting import predict, read, written
 
 pytestmark = pytest.mark.usefixtures("blocks_hub")
 
@@ -124,8 +124,8 @@ def test_elsewhere_it_ends_the_command_with_a_sentence(monkeypatch, capsys):
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no limit of the address space elsewhere")
-@pytest.mark.parametrize("megabytes", [300, 600, 900])
-def test_under_a_limit_of_the_system_the_small_images_are_done(monkeypatch, megabytes):
+@pytest.mark.parametrize("megabytes", [60, 500])
+def test_under_a_limit_of_the_system_it_ends_with_sentences(monkeypatch, megabytes):
     """A hundred megapixels take 300 MB to be decoded, and once more as an array."""
     for name in ("a", "z"):
         photo(Path(f"in/{name}.png"))
@@ -139,7 +139,10 @@ def test_under_a_limit_of_the_system_the_small_images_are_done(monkeypatch, mega
     )
     command = [sys.executable, "-c", program, "predict", "in", "--model", "blocks", "--save", "mask", "--threads", "1"]
     ended = subprocess.run(command, capture_output=True, text=True)
-    assert ended.returncode == 1, ended.stderr
-    assert ended.stderr.count("carseg: error: in/huge.png: there is not enough memory for it") == 1, ended.stderr
-    assert "Traceback" not in ended.stderr and "2 of 3 done" in ended.stderr
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr, ended.stderr
+    assert "carseg: error: " in ended.stderr and "there is not enough memory" in ended.stderr
+    for name in written() if Path("carseg-out").exists() else ():  # an image that was small may have been unlucky
+        assert read(f"carseg-out/{name}").shape == (64, 96)
+    Path("in/huge.png").unlink()
+    assert predict("in", "--save", "mask", "--skip-existing", "--runtime", "torch") == 0
     assert written() == ["a.mask.png", "z.mask.png"]
