@@ -22,7 +22,7 @@ from carseg.cli import process
 from carseg.cli.main import main as carseg_main
 
 from faults.commands import COMMANDS, Command, arguments, serving, write_inputs
-from faults.operations import KILL
+from faults.operations import HANG_UP, KILL
 from faults.trial import Bench, Broken, faults
 from modules import module
 
@@ -61,7 +61,7 @@ def _try(name: str, work: Path, inputs: Path, address: str, *, short: bool) -> i
     numbers = list(range(1, len(bench.steps) + 1)) if name in EXHAUSTIVE else bench.sites()
     planned = list(faults(numbers))
     if name not in EXHAUSTIVE:
-        planned = [fault for fault in planned if fault.error in (errno.ENOSPC, KILL) and not fault.lasting]
+        planned = [fault for fault in planned if fault.error in (errno.ENOSPC, KILL, HANG_UP) and not fault.lasting]
     if short:
         some = 2 if name in SLOW else 10
         planned = [planned[(i * len(planned) // some + i) % len(planned)] for i in range(some)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import errno
 import functools
 import io
 import os
@@ -17,7 +18,9 @@ from typing import Any
 
 import carseg
 
-KILL = 0  # in place of the number of an error: the process ends
+# In place of the number of an error: the process ends, or is asked to end, as by a terminal that is closed.
+KILL, HANG_UP = 0, -1
+_ENDS = {KILL: "kill", HANG_UP: "hang-up"}
 PACKAGE = str(Path(carseg.__file__).parent)
 # Operations that need room on the disk, which a full one refuses from then on.
 NEEDS_ROOM = {"write", "mkdir", "link"}
@@ -30,7 +33,7 @@ class Fault:
 
     Attributes:
         at: the number of the operation, counted from 1.
-        error: the number of the error that it raises, or ``KILL``.
+        error: the number of the error that it raises, or ``KILL`` or ``HANG_UP``.
         lasting: whether all operations fail from then on; with a full disk those that need room.
     """
 
@@ -39,7 +42,7 @@ class Fault:
     lasting: bool = False
 
     def __str__(self) -> str:
-        what = "kill" if self.error == KILL else os.strerror(self.error)
+        what = _ENDS.get(self.error) or os.strerror(self.error)
         return f"{what} at operation {self.at}{' and ever after' if self.lasting else ''}"
 
 
@@ -90,10 +93,13 @@ class Operations:
         fault = self._fault
         if fault is None or number < fault.at:
             return
-        if number > fault.at and not (fault.lasting and (fault.error != 28 or kind in NEEDS_ROOM)):
+        if number > fault.at and not (fault.lasting and (fault.error != errno.ENOSPC or kind in NEEDS_ROOM)):
             return
         if fault.error == KILL:
             os.kill(os.getpid(), signal.SIGKILL)
+        if fault.error == HANG_UP:
+            os.kill(os.getpid(), signal.SIGHUP)
+            return
         raise OSError(fault.error, os.strerror(fault.error), str(path))
 
     def _is_inside(self, path: Any) -> bool:

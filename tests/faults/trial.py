@@ -18,9 +18,10 @@ from typing import NamedTuple
 from carseg.cli import entry
 
 from faults.commands import Command, Tree, arguments
-from faults.operations import CLEARS_UP, KILL, Fault, Operations
+from faults.operations import CLEARS_UP, HANG_UP, KILL, Fault, Operations
 
-ERRORS = (errno.ENOSPC, errno.EIO, errno.EMFILE, KILL)
+ERRORS = (errno.ENOSPC, errno.EIO, errno.EMFILE, KILL, HANG_UP)
+_INTERRUPTED = 130
 _SECONDS = 120  # a command that takes longer hangs
 
 
@@ -213,9 +214,12 @@ def _hidden(name: str) -> bool:
 
 def _check_ending(ended: Ended, fault: Fault) -> None:
     _demand("Traceback" not in ended.err and "Traceback" not in ended.out, f"a traceback: {ended.err}")
+    if fault.error == HANG_UP and ended.status == _INTERRUPTED:
+        _demand("carseg: interrupted" in ended.err, f"it does not say that it was interrupted: {ended.err!r}")
+        return
     _demand(ended.status in (0, 1), f"it ended with status {ended.status}: {ended.err}")
     errors = [line for line in ended.err.splitlines() if line.startswith("carseg: error: ")]
-    if ended.status == 0:
+    if ended.status == 0 or fault.error == HANG_UP:
         _demand(not errors, f"it ended well and says {errors}")
     else:
         _demand(
