@@ -58,9 +58,7 @@ def _predicted(tree: Tree) -> Tree:
     """Return results without what they were made from, which they lack where the image could not be read for it."""
     same = dict(tree)
     for name, content in tree.items():
-        with contextlib.suppress(
-            OSError, ValueError, SyntaxError
-        ):  # not whole: it stays as it is, and is like no other
+        with contextlib.suppress(OSError, ValueError, SyntaxError):  # not whole: it stays as it is, like no other
             if name.endswith(".json"):
                 same[name] = json.dumps({**json.loads(content), "made_from": ""}).encode()
             if name.endswith(".png") and content.endswith(_PNG_ENDS):

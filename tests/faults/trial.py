@@ -142,6 +142,7 @@ class Bench:
             CARSEG_HUB=str(self.inputs / "hub"), CARSEG_CACHE=str(folder / "cache"), TMPDIR=str(folder / "tmp")
         )
         tempfile.tempdir = None
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where this process was started by nohup
         self.command.prepare(self.inputs)
         operations = Operations([folder, self.inputs], os.open(log, os.O_WRONLY | os.O_CREAT), fault)
         for name, function, place in self.command.writers:
