@@ -86,10 +86,10 @@ class Bench:
         self.steps, self.whole = ended.steps, tree(first)
 
     def sites(self) -> list[int]:
-        """Return the number of the first operation of each kind from each line."""
-        first: dict[tuple[str, str], int] = {}
+        """Return the number of the first operation of each kind from each line; one line may rename several files."""
+        first: dict[tuple[str, str, str], int] = {}
         for number, step in enumerate(self.steps, 1):
-            first.setdefault((step.kind, step.site), number)
+            first.setdefault((step.kind, step.site, step.path if step.kind == "rename" else ""), number)
         return list(first.values())
 
     def trial(self, fault: Fault) -> bool:
