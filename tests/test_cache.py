@@ -13,7 +13,7 @@ import pytest
 from carseg.data.cache import build_cache
 from carseg.data.dataset import Sample
 from carseg.data.load import load as open_data
-from carseg.errors import ImageError
+from carseg.errors import DataError, ImageError
 
 from drawn_data import index_folder
 
@@ -110,3 +110,19 @@ def test_a_full_disk_is_an_error_before_anything_is_read(
     with pytest.raises(OSError, match="No space left"):
         build_cache(samples, (12, 20), tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_file_that_cannot_be_read_is_named_and_no_cache_is_made(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples, opened = open_data(data), Path.open
+
+    def failing(path: Path, *arguments: object, **keywords: object) -> object:
+        if path.name == "image2.png":
+            raise OSError(5, "Input/output error")
+        return opened(path, *arguments, **keywords)
+
+    monkeypatch.setattr(Path, "open", failing)
+    with pytest.raises(DataError, match=r"image2\.png cannot be read: Input/output error"):
+        build_cache(samples, (12, 20), tmp_path / "cache")
+    assert not (tmp_path / "cache").exists()

@@ -106,3 +106,34 @@ def test_nothing_is_overwritten_and_formats_are_checked(tmp_path: Path) -> None:
         carseg.data.convert(dataset, tmp_path / "out", "coco")
     with pytest.raises(OptionError, match="'jpg'"):
         carseg.data.convert(dataset, tmp_path / "other", "jpg")
+
+
+def test_all_splits_appear_together_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for split in ("train", "val"):
+        index_folder(tmp_path / "in" / split, ["a", "b"])
+    splits = carseg.data.load_splits(tmp_path / "in", labels="bdd").values()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+
+    def stop(done: int, total: int) -> None:
+        assert total == 4
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carseg.data.convert_splits(splits, tmp_path / "out", progress=stop)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "out"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["notes.txt"]
+    carseg.data.convert_splits(splits, tmp_path / "out")
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+    assert {split: len(data) for split, data in carseg.data.load_splits(tmp_path / "out").items()} == {
+        "train": 2,
+        "val": 2,
+    }
+
+
+def test_a_folder_that_cannot_be_replaced_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    index_folder(tmp_path / "in", ["a"])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OptionError, match="choose a folder in it"):
+        carseg.data.convert(carseg.data.load("in"), ".")

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from carseg._files import to_json
+from carseg._files import replacing_folder, to_json
 from carseg.benchmarking.rows import QUALITY
 from carseg.errors import CarsegError
 from carseg.images import draw, encode_jpeg, synthetic_images
@@ -128,17 +128,17 @@ class _Worker:
         self, segmenter: Segmenter, folder: Path, scores: dict[str, Any], classes: tuple[str, ...], worst: list[Any]
     ) -> None:
         """Write ``scores.json`` with every figure, and the images of the lowest mIoU beside prediction and truth."""
-        folder.mkdir(parents=True, exist_ok=True)
-        listed = []
-        for number, (sample, miou) in enumerate(worst, start=1):
-            rgb, truth = sample.load()
-            masks = {"prediction": segmenter.predict(rgb, min_area=0).mask, "truth": truth}
-            sheet = draw.side_by_side(rgb, masks, segmenter.labels)
-            sheet.thumbnail((_OVERLAY_WIDTH, _OVERLAY_WIDTH))
-            sheet.save(folder / f"worst-{number}.jpg", quality=85)
-            listed.append({"name": sample.name, "miou": miou, "file": f"worst-{number}.jpg"})
-        details = {"classes": classes, "scores": scores, "worst": listed}
-        (folder / "scores.json").write_text(to_json(details) + "\n", "utf-8")
+        with replacing_folder(folder) as partial:
+            listed = []
+            for number, (sample, miou) in enumerate(worst, start=1):
+                rgb, truth = sample.load()
+                masks = {"prediction": segmenter.predict(rgb, min_area=0).mask, "truth": truth}
+                sheet = draw.side_by_side(rgb, masks, segmenter.labels)
+                sheet.thumbnail((_OVERLAY_WIDTH, _OVERLAY_WIDTH))
+                sheet.save(partial / f"worst-{number}.jpg", quality=85)
+                listed.append({"name": sample.name, "miou": miou, "file": f"worst-{number}.jpg"})
+            details = {"classes": classes, "scores": scores, "worst": listed}
+            (partial / "scores.json").write_text(to_json(details) + "\n", "utf-8")
 
     def _figures(self, **figures: Any) -> None:
         plain = {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in figures.items()}

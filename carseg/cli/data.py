@@ -82,10 +82,9 @@ def convert(
     line_width: LineWidthOption = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be read.")] = False,
 ) -> None:
-    """Write labelled images in another format."""
+    """Write labelled images in another format: all of them, or nothing."""
     from carseg.cli.process import prepare
-    from carseg.data import convert as write
-    from carseg.data import load_splits, parse_mapping
+    from carseg.data import convert_splits, load_splits, parse_mapping
 
     prepare()
     splits = load_splits(
@@ -96,12 +95,12 @@ def convert(
         background_images=background_images,
         line_width=line_width,
     )
-    for split, dataset in splits.items():
-        with ProgressBar(f"writing {split}".strip()) as bar:
-            written = write(dataset, out, to.value, skip_bad=skip_bad, progress=bar.count)
-        for name, reason in written.broken.items():
+    with ProgressBar("writing") as bar:
+        written = convert_splits(splits.values(), out, to.value, skip_bad=skip_bad, progress=bar.count)
+    for dataset in written:
+        for name, reason in dataset.broken.items():
             err(f"carseg: left out {name}: {reason}")
-        echo(f"{out / split}: {len(written)} images, {len(written.labels)} classes")
+        echo(f"{out / dataset.split}: {len(dataset)} images, {len(dataset.labels)} classes")
 
 
 def _report(findings: Findings) -> Iterator[str]:

@@ -87,11 +87,25 @@ def main(argv: list[str] | None = None) -> int:
     except (CarsegError, OSError) as error:
         if "--debug" in arguments:
             raise
-        fail(error)
+        fail(_sentence(error))
         return 2 if isinstance(error, _WRONG_USAGE) else 1
+    except (MemoryError, RuntimeError) as error:
+        from carseg.images import lacks_memory
+
+        if "--debug" in arguments or not lacks_memory(error):
+            raise
+        fail("there is not enough memory: free some, or take less at once")
+        return 1
     if status == _INTERRUPTED:
         err("carseg: interrupted")
     return status
+
+
+def _sentence(error: CarsegError | OSError) -> str:
+    """Return an error as one sentence: the thing, the reason, the fix."""
+    if isinstance(error, CarsegError) or not (error.strerror and error.filename):
+        return str(error)
+    return f"{error.filename}: {error.strerror}; mend that and run the same command again"
 
 
 def _run(arguments: list[str]) -> int:

@@ -64,11 +64,8 @@ def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[ImageNotFoun
     return _separate(list(jobs.values())), list(missing.values())
 
 
-def refuse_overwriting(jobs: list[Job], out: Path, kinds: Iterable[str]) -> int:
+def refuse_overwriting(jobs: list[Job], out: Path, kinds: Iterable[str]) -> None:
     """Refuse to replace what the user gave, or what is called like a result and was not written by carseg.
-
-    Returns:
-        How many files of earlier runs will be replaced.
 
     Raises:
         OptionError: a result would have the place of an input, or of such a file.
@@ -81,14 +78,13 @@ def refuse_overwriting(jobs: list[Job], out: Path, kinds: Iterable[str]) -> int:
             raise OptionError(f"{target} is one of the images, and would be overwritten: choose another --out")
         if kind == "json" and not _is_own(target):
             raise OptionError(f"{target} is there and is none of carseg's results: choose another --out")
-    return len(there)
 
 
 def _is_own(document: Path) -> bool:
-    """Return whether a file begins like the JSON that ``Result.save`` writes."""
+    """Return whether a file begins like the JSON that ``Result.save`` writes, be it cut off or empty."""
     try:
         with document.open("rb") as file:
-            return file.read(len(_OWN)) == _OWN
+            return _OWN.startswith(file.read(len(_OWN)))
     except OSError:  # it cannot be read, and writing says why
         return True
 

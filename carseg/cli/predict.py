@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import os
+import functools
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,24 +24,25 @@ from carseg.cli.options import (
     resolve_with_progress,
 )
 from carseg.cli.terminal import ProgressBar, echo, err, fail, short, table
-from carseg.errors import CarsegError, OutputError, printable
+from carseg.errors import CarsegError, excerpt, printable
 from carseg.hub import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from carseg.cli.outputs import Job
-    from carseg.inference import Result
-
-Document = dict[str, Any]
+    from carseg.cli.saving import Document, Saving
 
 _COLUMNS = ("part", "share", "pixels", "score", "x", "y", "width", "height")
-_AHEAD = 4  # results that wait to be written; more would only take memory
-# With these no further file could be written either.
-_HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 _Tile = Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")]
 _MaxPixels = Annotated[
     int | None,
     typer.Option(min=1, help="Refuse larger images; default 179 million. Also CARSEG_MAX_PIXELS.", show_default=False),
+]
+_SkipExisting = Annotated[
+    bool,
+    typer.Option(
+        "--skip-existing",
+        help="Leave out images whose files are all in --out, whole, and made of the same image by the same model.",
+    ),
 ]
 _Threshold = Annotated[float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")]
 _MinArea = Annotated[
@@ -76,40 +76,42 @@ def predict(
     min_area: _MinArea = None,
     batch_size: Annotated[int | None, typer.Option(help="Images that are computed together.")] = None,
     max_pixels: _MaxPixels = None,
+    skip_existing: _SkipExisting = False,
 ) -> None:
     """Segment images.
 
     Prints the parts of each image and writes IMAGE.mask.png (label ids, with a palette) and IMAGE.overlay.png
-    below --out, where the tree below a given folder is mirrored.
+    below --out, where the tree below a given folder is mirrored. A run that was killed goes on with --skip-existing.
     """
     from carseg.cli.outputs import plan, refuse_overwriting
     from carseg.cli.process import prepare
-    from carseg.inference import load
+    from carseg.cli.saving import Saving
+    from carseg.inference import load, origin_of
 
     kinds = _kinds(save)
+    if skip_existing and not kinds:
+        raise typer.BadParameter("--skip-existing goes by the files of --save, which names none")
     jobs, missing = plan(inputs, out)
     for error in missing:
         fail(error)
     if not jobs:
         raise typer.Exit(2)
-    if replaced := refuse_overwriting(jobs, out, kinds):
-        err(f"carseg: results of earlier runs in {out} are replaced (files: {replaced})")
+    refuse_overwriting(jobs, out, kinds)
     prepare()
     resolve_with_progress(model, weights, hub)
     how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
     segmenter = load(model, weights=weights, hub=hub, device=device, runtime=runtime, **how)
-    results = segmenter.stream(
-        (job.source for job in jobs),
-        batch_size=batch_size,
-        tile=tile,
-        threshold=threshold,
-        min_area=min_area,
-        max_pixels=max_pixels,
-        on_error="yield",
-    )
+    settings: dict[str, Any] = {"tile": tile, "threshold": threshold, "min_area": min_area}
+    alike = {"precision": segmenter.runtime.precision, "calibration": calibration, **settings}
+    saving = Saving(out, kinds, functools.partial(origin_of, info=segmenter.info, **alike))
+    todo = saving.without_saved(jobs) if skip_existing else jobs
+    _say_what_is_there(len(jobs) - len(todo), saving.existing(todo), out)
     began = time.monotonic()
-    failed = len(missing) + _print(_written(jobs, results, out, kinds), len(jobs), format)
-    total = len(jobs) + len(missing)
+    results = segmenter.stream(
+        saving.sources(todo), batch_size=batch_size, max_pixels=max_pixels, on_error="yield", **settings
+    )
+    failed = len(missing) + _print(saving.write(results), len(todo), format) + _deleted(saving)
+    total = len(todo) + len(missing)
     message = f"carseg: {total - failed} of {total} done in {short(time.monotonic() - began)} with {segmenter.name}"
     err(f"{message}; results are in {out}" if kinds and failed < total else message)
     raise typer.Exit(int(failed > 0))
@@ -126,6 +128,24 @@ def _kinds(save: str) -> list[str]:
     return kinds
 
 
+def _say_what_is_there(skipped: int, replaced: int, out: Path) -> None:
+    if skipped:
+        err(f"carseg: {skipped} images have their files in {out} and are left out")
+    if replaced:
+        err(f"carseg: results of earlier runs in {out} are replaced (files: {replaced})")
+
+
+def _deleted(saving: Saving) -> int:
+    """Return how many images have lost their files since, and say so."""
+    gone = saving.deleted()
+    if gone:
+        fail(
+            f"results were deleted from {saving.out} while the command ran (images: {len(gone)}; "
+            f"{excerpt(gone[0].source)} for one): run it again with --skip-existing"
+        )
+    return len(gone)
+
+
 def _print(documents: Iterator[Document | CarsegError], count: int, format: Format) -> int:
     """Print what was found in each image, or why nothing was; return how many failed."""
     failed = 0
@@ -138,27 +158,6 @@ def _print(documents: Iterator[Document | CarsegError], count: int, format: Form
                 echo(to_json(document) if format is Format.json else _parts_table(document))
             bar.count(done, count)
     return failed
-
-
-def _written(
-    jobs: list[Job], results: Iterator[Result | CarsegError], out: Path, kinds: list[str]
-) -> Iterator[Document | CarsegError]:
-    """Save results on threads beside the network; yield in order what was found in each image, or why nothing was."""
-    from carseg.inference import prefetch
-
-    def write(pair: tuple[Job, Result | CarsegError]) -> Document | CarsegError:
-        job, result = pair
-        if isinstance(result, CarsegError):
-            return result
-        try:
-            files = result.save(out / job.folder, kinds, job.stem)
-        except OutputError as error:
-            if error.errno in _HOPELESS or not os.access(out, os.W_OK):  # else one folder below it is closed
-                raise
-            return error
-        return {**result.to_dict(), "files": {kind: str(path) for kind, path in files.items()}}
-
-    return prefetch(write, zip(jobs, results, strict=True), _AHEAD)
 
 
 def _parts_table(document: Document) -> str:

@@ -9,7 +9,7 @@ from carseg.data.cache import build_cache, cache_bytes, load_resized
 from carseg.data.check import Findings, Problem, SplitFindings, check
 from carseg.data.classes import parse_mapping
 from carseg.data.concat import concat, remap_classes, subsample
-from carseg.data.convert import convert
+from carseg.data.convert import convert, convert_splits
 from carseg.data.coverage import class_warnings
 from carseg.data.dataset import Dataset, Label, Sample
 from carseg.data.formats._base import Found, absolute
@@ -40,6 +40,7 @@ __all__ = [
     "coco_document",
     "concat",
     "convert",
+    "convert_splits",
     "fingerprint",
     "hold_out_runs",
     "load",

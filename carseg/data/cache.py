@@ -18,6 +18,7 @@ from PIL import Image
 
 from carseg._arrays import Uint8Array
 from carseg.data.dataset import Sample
+from carseg.errors import DataError
 from carseg.images import resize
 
 
@@ -46,7 +47,7 @@ def build_cache(samples: Sequence[Sample], size: tuple[int, int], folder: Path, 
         outdated = list(folder.glob(f"{kind}-*-*.npy"))
         if any(path.name.endswith("-masks.npy") for path in outdated):
             warnings.warn(f"images or labels have changed since {folder} was made: it is made anew", stacklevel=2)
-        for path in outdated:
+        for path in (*outdated, *folder.glob(f".{kind}-*-*.npy")):  # the second: left by a process that was killed
             path.unlink()
         partial = [path.with_name(f".{path.name}") for path in (images_path, masks_path)]
         try:
@@ -113,8 +114,10 @@ def _digest_file(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
-    except OSError:
-        return b""  # loading the sample will say what is wrong
+    except FileNotFoundError:
+        return b""  # loading the sample will say what is missing
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from None
 
 
 def _fill(samples: Sequence[Sample], size: tuple[int, int], images_path: Path, masks_path: Path, workers: int) -> None:

@@ -12,14 +12,14 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from carseg._files import replacing, to_json
+from carseg._files import replaceable, replacing, replacing_folder, to_json
 from carseg.data.dataset import Dataset, Sample
 from carseg.data.formats._class_files import JSON_FILE
 from carseg.errors import DataError, OptionError
@@ -38,6 +38,8 @@ def convert(
 ) -> Dataset:
     """Write a data set in another format; several splits go to the same ``out``, one call each.
 
+    It appears as a whole or not at all.
+
     Args:
         dataset: what to write; every sample is verified first.
         out: the folder; the split's part of it must not exist yet.
@@ -50,19 +52,47 @@ def convert(
         The data set that was written: the samples given, without those that were left out.
 
     Raises:
-        OptionError: no such format.
+        OptionError: no such format, or ``out`` is a file, holds the working folder or is the top of a disk.
         DataError: samples cannot be used, or ``out`` holds this split already or another label set.
+        OSError: ``out`` cannot be written; it is as it was before.
     """
+    [written] = convert_splits([dataset], out, format, skip_bad=skip_bad, progress=progress)
+    return written
+
+
+def convert_splits(
+    splits: Iterable[Dataset],
+    out: str | os.PathLike[str],
+    format: str = "png",
+    *,
+    skip_bad: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Dataset]:
+    """Write several splits of a data set together, all or none of them; see ``convert``."""
     if format not in ("png", "coco"):
         raise OptionError(f"can convert to 'png' and 'coco', not {format!r}")
-    root = Path(out)
-    folder = root / dataset.split if dataset.split else root
-    if (folder / "images").exists():
-        raise DataError(f"{folder} holds images already; convert into a new folder")
-    dataset = dataset.verified(skip_bad=skip_bad)
-    _refuse_names([sample.name for sample in dataset])
-    root.mkdir(parents=True, exist_ok=True)
-    _write_labels(root / JSON_FILE, dataset.labels)
+    root = replaceable(out)
+    splits = list(splits)
+    for dataset in splits:
+        if (root / dataset.split / "images").exists():
+            raise DataError(f"{Path(out, dataset.split)} holds images already; convert into a new folder")
+    splits = [dataset.verified(skip_bad=skip_bad) for dataset in splits]
+    for dataset in splits:
+        _refuse_names([sample.name for sample in dataset])
+        _refuse_labels(Path(out, JSON_FILE), dataset.labels)
+    total, before = sum(map(len, splits)), 0
+    with replacing_folder(root, keep=True) as partial:
+        for dataset in splits:
+            _write(partial / JSON_FILE, to_json(_described(dataset.labels), indent=1).encode())
+            for done in _write_split(partial / dataset.split, dataset, format):
+                if progress is not None:
+                    progress(before + done, total)
+            before += len(dataset)
+    return splits
+
+
+def _write_split(folder: Path, dataset: Dataset, format: str) -> Iterator[int]:
+    """Write a split; yield the number of its samples that were written so far."""
     images: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []
     for done, sample in enumerate(dataset, start=1):
@@ -74,15 +104,13 @@ def convert(
             file = image.relative_to(folder / "images").as_posix()
             images.append({"id": done, "file_name": file, "height": mask.shape[0], "width": mask.shape[1]})
             notes += _annotations(mask, dataset.labels, done, len(notes) + 1)
-        if progress is not None:
-            progress(done, len(dataset))
+        yield done
     if format == "coco":
         categories = [{"id": i + 1, "name": name} for i, name in enumerate(dataset.labels.classes)]
         if any(note["category_id"] > len(categories) for note in notes):
             categories.append({"id": len(categories) + 1, "name": "ignore"})
         document = {"images": images, "annotations": notes, "categories": categories}
         _write(folder / "annotations.json", to_json(document).encode())
-    return dataset
 
 
 def _refuse_names(names: list[str]) -> None:
@@ -138,17 +166,20 @@ def _write_png(path: Path, drawn: Image.Image) -> None:
         drawn.save(partial, format="PNG")
 
 
-def _write_labels(path: Path, labels: LabelSet) -> None:
-    document = {
+def _refuse_labels(path: Path, labels: LabelSet) -> None:
+    """Raise DataError where a folder names other classes already."""
+    if path.exists() and json.loads(path.read_text("utf-8")) != _described(labels):
+        raise DataError(f"{path} is there already and names other classes; convert into a new folder")
+
+
+def _described(labels: LabelSet) -> dict[str, Any]:
+    return {
         "name": labels.name,
         "classes": list(labels.classes),
         "colors": [list(color) for color in labels.colors],
         "background": labels.background,
         "foreground": list(labels.foreground),
     }
-    if path.exists() and json.loads(path.read_text("utf-8")) != document:
-        raise DataError(f"{path} is there already and names other classes; convert into a new folder")
-    _write(path, to_json(document, indent=1).encode())
 
 
 def _write(path: Path, content: bytes) -> None:

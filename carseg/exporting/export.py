@@ -7,7 +7,6 @@ with torch float32 before it got its name.
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from carseg._arrays import Float32Array
-from carseg._files import to_json
+from carseg._files import placing, scratch_folder, to_json
 from carseg._version import __version__
 from carseg.errors import OptionError, require_extra
 from carseg.exporting.acceptance import compare, comparison_images, decoded, published_agreement, reference
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from carseg.data import Dataset
     from carseg.hub import ResolvedWeights
 
+_SUFFIXES = {"onnx": ".onnx", "openvino": ".xml", "torch-export": ".pt2"}  # of the main file
 PRECISIONS = {"onnx": ("float32", "int8"), "openvino": ("float32", "bfloat16", "int8"), "torch-export": ("float32",)}
 
 
@@ -67,6 +67,8 @@ def export(
 ) -> Exported:
     """Write a network as a file for another program, if it gives the same labels there.
 
+    Files that belong together are written together or not at all: where the first is, so are the others.
+
     Args:
         name: as for ``carseg.load``, like ``weights`` and ``hub``.
         out: folder for NAME.onnx with NAME.yaml (for X-AnyLabeling), NAME.xml with NAME.bin, or NAME.pt2.
@@ -88,13 +90,14 @@ def export(
         ImageError: none of the images can be read.
         DataError: ``data`` has other classes than the network, no labels, or images that cannot be used.
         MissingExtraError: a package that the format needs is not installed.
+        OSError: ``out`` cannot be written; what was there before is as it was.
     """
     _check(format, precision, data, calibration)
     resolved = resolve(name, weights=weights, hub=hub)
     published = precision == "int8" and not (images or calib or calibration) and data is None
     stated = published_agreement(resolved.info) if published else None
     compared = [] if stated else comparison_images(images or calib)
-    with _scratch(Path(out)) as folder:
+    with _scratch(Path(out), resolved.info.name + _SUFFIXES[format]) as folder:
         made, ranges, model = None, None, b""
         if precision == "int8":
             made = None if calib is None else _calibrate(resolved, calib)
@@ -104,19 +107,19 @@ def export(
         files, runtime = _WRITERS[format](resolved, precision, model, folder / resolved.info.name)
         candidate = Segmenter(resolved.info, runtime)
         result = stated or compare(reference(resolved), candidate, precision, compared, data)
-        written = [made.save(calibration)] if made and calibration is not None else []
-        moved = (*(file.replace(Path(out, file.name)) for file in files), *written)
-    return Exported(moved, *result, generated=result[0] == "agreement" and not (images or calib))
+        with placing(files, Path(out)) as placed:
+            written = [made.save(calibration)] if made and calibration is not None else []
+    return Exported((*placed, *written), *result, generated=result[0] == "agreement" and not (images or calib))
 
 
 @contextmanager
-def _scratch(out: Path) -> Iterator[Path]:
+def _scratch(out: Path, main: str) -> Iterator[Path]:
     """Give a folder inside ``out``, which goes with it if it had to be made and nothing was moved there."""
     made = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(prefix=".export-", dir=out) as folder:
-            yield Path(folder)
+        with scratch_folder(out / main) as folder:
+            yield folder
     finally:
         if made:
             with suppress(OSError):  # not empty: the export went well

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from carseg._files import replacing, replacing_folder
+from carseg._files import replaceable, replacing, replacing_folder
 from carseg.errors import ManifestError, OptionError, without_secrets
 from carseg.hub.cache import cache_dir
 from carseg.hub.card import hub_card, model_card
@@ -25,7 +25,6 @@ from carseg.hub.verify import hash_file
 MANIFEST = ROOT / "weights_manifest.json"
 SUMS = "SHA256SUMS"
 CARD = "README.md"
-_LEFT_BEHIND = f".{'?' * 16}.part"  # names of files that were being written when a process was killed
 _REPOSITORY = re.compile(r"hf://([\w.-]+/[\w.-]+)")
 
 
@@ -56,7 +55,7 @@ def mirror(
             it is a file, the working folder or the top of a disk.
         OSError: the folder, or the one it lies in, cannot be written.
     """
-    target = _replaceable(folder)
+    target = _hub_folder(folder)
     models = [resolve(name, hub=hub, progress=progress) for name in names or load_manifest().models]
     _write_hub(target, models)
     return [Path(folder, resolved.info.name, resolved.info.file) for resolved in models]
@@ -104,7 +103,7 @@ def publish(
     elif "://" in destination:
         raise OptionError(f"cannot publish to {destination}: give a folder or hf://ORG/REPO")
     elif address and ASSET in address:
-        target = _replaceable(destination)
+        target = _hub_folder(destination)
         _write_hub(target, [resolve(name, progress=progress) for name in load_manifest().models], asset_name)
     else:
         mirror(destination, progress=progress)
@@ -115,16 +114,9 @@ def publish(
     return address
 
 
-def _replaceable(folder: str | os.PathLike[str]) -> Path:
+def _hub_folder(folder: str | os.PathLike[str]) -> Path:
     """Return the real path of a folder that may become a hub, and be replaced as a whole; raise OptionError if not."""
-    path = Path(os.path.realpath(folder))
-    if path.exists() and not path.is_dir():
-        raise OptionError(f"{folder} is a file: choose a folder")
-    if path in (Path.cwd(), *Path.cwd().parents) or path.is_mount():
-        raise OptionError(
-            f"{folder} cannot be replaced as a whole, as it holds the working folder or is the top of a disk: choose a "
-            "folder in it"
-        )
+    path = replaceable(folder)
     if (path / CARD).exists() and not (path / SUMS).exists():
         raise OptionError(f"{folder} has a {CARD}, and is no hub: choose an empty folder")
     return path
@@ -132,10 +124,7 @@ def _replaceable(folder: str | os.PathLike[str]) -> Path:
 
 def _write_hub(folder: Path, models: Sequence[ResolvedWeights], place: Callable[[str], str] = str) -> None:
     """Replace a folder by a hub: what it has, and these models; ``place`` gives the path of NAME/FILE in it."""
-    with replacing_folder(folder) as partial:
-        if folder.exists():
-            rest = shutil.ignore_patterns(_LEFT_BEHIND)
-            shutil.copytree(folder, partial, symlinks=True, ignore=rest, copy_function=_link, dirs_exist_ok=True)
+    with replacing_folder(folder, keep=True) as partial:
         for resolved in models:
             info = resolved.info
             file, config, card = (partial / place(f"{info.name}/{name}") for name in (info.file, CONFIG, CARD))
@@ -155,14 +144,6 @@ def _write_hub(folder: Path, models: Sequence[ResolvedWeights], place: Callable[
                     files += [name for name in names if (partial / name).is_file()]
         _write(partial / SUMS, "".join(f"{hash_file(partial / name)}  {name}\n" for name in files))
         _write(partial / CARD, hub_card(infos))
-
-
-def _link(source: str, target: str) -> None:
-    """Put the same file in another place: files are replaced here, never changed."""
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without links
-        shutil.copy2(source, target)
 
 
 def _card(info: ModelInfo) -> str:

@@ -7,7 +7,7 @@ from carseg.images import draw
 from carseg.images.data_uri import is_data_uri
 from carseg.images.decode import LoadedImage, decode, exif_transpose
 from carseg.images.draw import index_image
-from carseg.images.opening import SUFFIXES, open_image, pixel_limit
+from carseg.images.opening import SUFFIXES, enough_memory, lacks_memory, open_image, pixel_limit
 from carseg.images.resize import resize
 from carseg.images.synthetic import encode_jpeg, synthetic_images
 
@@ -19,9 +19,11 @@ __all__ = [
     "decode",
     "draw",
     "encode_jpeg",
+    "enough_memory",
     "exif_transpose",
     "index_image",
     "is_data_uri",
+    "lacks_memory",
     "open_image",
     "pixel_limit",
     "resize",

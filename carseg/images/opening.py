@@ -9,6 +9,7 @@ import errno
 import importlib.util
 import io
 import os
+import re
 import stat
 import struct
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ _SUFFIXES = "jpg jpeg jfif mpo png webp bmp tif tiff gif ppm pgm jp2 avif heic h
 SUFFIXES = frozenset(f".{name}" for name in _SUFFIXES.split())
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")  # JPEG opens MPO too
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")  # brands, behind b"ftyp"
+_MEMORY = re.compile(r"out of memory|(not enough|allocate) memory|bad_alloc|start new thread", re.IGNORECASE)
+_NO_MEMORY = "there is not enough memory for it; free some, or refuse large images with max_pixels (--max-pixels)"
 _NO_HANDLES = (errno.EMFILE, errno.ENFILE)
 _raised_from: dict[int | None, int | None] = {}  # Pillow's limit as it is raised here, to the one that it had before
 
@@ -78,6 +81,27 @@ def reading(name: str) -> Iterator[None]:
         raise ImageNotFoundError(f"{name}: no such file") from None
     except Exception as error:  # a broken file: OSError, SyntaxError, struct.error, whatever the decoder raises
         raise ImageError(f"{name}: {_reason(error)}") from None
+
+
+@contextmanager
+def enough_memory(name: str) -> Iterator[None]:
+    """Raise an error that names the image where there is no memory for what a block does with it.
+
+    Raises:
+        ImageError: there is none, as Python, numpy or the library that runs the network says it.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, CarsegError) or not lacks_memory(error):
+            raise
+        raise ImageError(f"{name}: {_NO_MEMORY}") from None
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether it is a lack of memory that an error is about, in the words of any library."""
+    number = error.errno if isinstance(error, OSError) else None
+    return isinstance(error, MemoryError) or number == errno.ENOMEM or bool(_MEMORY.search(str(error)))
 
 
 def pixel_limit(max_pixels: int | None = None) -> int | None:
@@ -179,8 +203,8 @@ def _open_heif(file: Any, prefix: bytes) -> Image.Image | None:
 def _reason(error: Exception) -> str:
     """Return why an image could not be read; only what is the file's own fault is called broken."""
     number = error.errno if isinstance(error, OSError) else None
-    if isinstance(error, MemoryError) or number == errno.ENOMEM or "out of memory" in str(error):
-        return "there is not enough memory to decode it; free some, or refuse large images with max_pixels"
+    if lacks_memory(error):
+        return _NO_MEMORY
     if number in _NO_HANDLES:
         return f"cannot be read ({os.strerror(number)}); close some, or allow more (ulimit -n)"
     if number is not None:

@@ -7,6 +7,7 @@ from carseg.inference.pipeline import Pipeline
 from carseg.inference.prefetch import prefetch
 from carseg.inference.preprocess import Prepared, Preprocessor, normalize_batch
 from carseg.inference.result import OUTPUT_SUFFIXES, Result, path_of
+from carseg.inference.saved import is_saved, origin_of
 from carseg.inference.segmenter import Segmenter, load
 from carseg.inference.sources import find_images, load_image
 
@@ -20,9 +21,11 @@ __all__ = [
     "Result",
     "Segmenter",
     "find_images",
+    "is_saved",
     "load",
     "load_image",
     "normalize_batch",
+    "origin_of",
     "path_of",
     "prefetch",
 ]

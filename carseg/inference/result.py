@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from carseg._arrays import Float16Array, Uint8Array
 from carseg._files import replacing, to_json
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 # The ending of each kind of file, after its stem.
 OUTPUT_SUFFIXES = {"mask": ".mask.png", "overlay": ".overlay.png", "cutout": ".cutout.png", "json": ".json"}
+MADE_FROM = "made_from"  # key in a JSON, and text in a PNG: see ``Result.save``
 
 _serials = itertools.count(1)  # tell results apart that have no name
 _PREVIEW = 1200  # longest side in pixels of what a notebook shows
@@ -158,7 +160,12 @@ class Result:
             ) from error
 
     def save(
-        self, directory: str | os.PathLike[str], kinds: Iterable[str] = ("mask", "overlay"), stem: str | None = None
+        self,
+        directory: str | os.PathLike[str],
+        kinds: Iterable[str] = ("mask", "overlay"),
+        stem: str | None = None,
+        *,
+        made_from: str = "",
     ) -> dict[str, Path]:
         """Write ``STEM.mask.png``, ``STEM.overlay.png``, ``STEM.cutout.png`` or ``STEM.json``.
 
@@ -170,6 +177,7 @@ class Result:
             directory: made when missing.
             kinds: any of "mask", "overlay", "cutout", "json".
             stem: taken as it is, whatever it replaces; by default that of the source, or "picture".
+            made_from: a line that the files carry, in ASCII, by which ``carseg.inference.is_saved`` finds them again.
 
         Returns:
             The path of each kind.
@@ -182,16 +190,20 @@ class Result:
         if unknown := [kind for kind in kinds if kind not in OUTPUT_SUFFIXES]:
             raise OptionError(f"cannot save {unknown[0]!r}; known: {', '.join(OUTPUT_SUFFIXES)}")
         writers: dict[str, Callable[[IO[bytes]], object]] = {
-            "mask": lambda file: _write_png(draw.index_image(self.mask, self.labels), file),
-            "overlay": lambda file: _write_png(self.overlay(), file),
-            "cutout": lambda file: _write_png(self.cutout(), file),
-            "json": lambda file: file.write(self.to_json().encode("utf-8", "backslashreplace") + b"\n"),
+            "mask": lambda file: _write_png(draw.index_image(self.mask, self.labels), file, made_from),
+            "overlay": lambda file: _write_png(self.overlay(), file, made_from),
+            "cutout": lambda file: _write_png(self.cutout(), file, made_from),
+            "json": lambda file: file.write(self._document(made_from)),
         }
         stem = claim_stem(directory, stem or None, self.source, self._serial)
         paths = {kind: path_of(directory, stem, kind) for kind in kinds}
         for kind, path in paths.items():
             _write(path, writers[kind])
         return paths
+
+    def _document(self, made_from: str) -> bytes:
+        document = self.to_dict() | ({MADE_FROM: made_from} if made_from else {})
+        return to_json(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
         """Return what is known of the image, ready for JSON: source, model, labels, width, height, parts."""
@@ -250,9 +262,12 @@ class Result:
         return file.getvalue()
 
 
-def _write_png(image: Image.Image, file: IO[bytes]) -> None:
+def _write_png(image: Image.Image, file: IO[bytes], made_from: str = "") -> None:
+    texts = PngInfo()
+    if made_from:
+        texts.add_text(MADE_FROM, made_from)
     # A fifth of the time of PIL's own setting, and for photographs no larger.
-    image.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
+    image.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=texts)
 
 
 def path_of(directory: str | os.PathLike[str], stem: str, kind: str) -> Path:
@@ -263,7 +278,7 @@ def path_of(directory: str | os.PathLike[str], stem: str, kind: str) -> Path:
 def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as partial, partial.open("xb") as file:
+        with replacing(path) as partial, partial.open("wb") as file:
             write(file)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have, as an address may give it
         reason = getattr(error, "strerror", None) or error

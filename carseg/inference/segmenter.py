@@ -10,6 +10,7 @@ from typing import Any, Literal, Self, overload
 
 from carseg.errors import CarsegError, OptionError
 from carseg.hub import ModelInfo, licence_notice, resolve
+from carseg.images import enough_memory
 from carseg.inference.options import Options
 from carseg.inference.pipeline import Pipeline, segment_batch
 from carseg.inference.result import Result
@@ -131,7 +132,7 @@ class Segmenter(Pipeline):
             The result; its mask has the image's own size, upright.
 
         Raises:
-            ImageError: the image cannot be read.
+            ImageError: the image cannot be read, or there is not enough memory for it.
             OptionError: ``tile``, ``threshold`` or ``min_area`` is out of range, or ``channels`` is "bgr" and the image
                 no array.
             ClosedError: the network was closed.
@@ -140,10 +141,11 @@ class Segmenter(Pipeline):
         options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area)
         loaded = load_image(image, channels=channels, name=source, max_pixels=max_pixels)
         loaded = replace(loaded, source=source or loaded.source)
-        if options.tile is not None:
-            return segment_tiles(self, loaded, options.tile, options)
-        [result] = segment_batch(self, [self.preprocess(loaded)], options)
-        return result
+        with enough_memory(loaded.source or "the given image"):
+            if options.tile is not None:
+                return segment_tiles(self, loaded, options.tile, options)
+            [result] = segment_batch(self, [self.preprocess(loaded)], options)
+            return result
 
     __call__ = predict
 

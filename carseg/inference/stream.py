@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from carseg.errors import CarsegError
-from carseg.images import LoadedImage
+from carseg.errors import CarsegError, ImageError
+from carseg.images import LoadedImage, enough_memory
 from carseg.inference.file_names import numbered
 from carseg.inference.options import Options
 from carseg.inference.pipeline import Pipeline, segment_batch
@@ -22,37 +23,24 @@ def segment_all(
     pipeline: Pipeline, sources: Iterable[Any], batch_size: int, options: Options, *, on_error: str, root: str
 ) -> Iterator[Result | CarsegError]:
     """Yield the result of each source, in order, from the folder ``root`` if any; see ``Segmenter.stream``."""
-
-    def read(item: tuple[int, Any]) -> Prepared | LoadedImage | CarsegError | _Stopped:
-        number, source = item
-        if isinstance(source, _Stopped):
-            return source
-        try:
-            image = load_image(source, channels=options.channels, name=numbered(number), max_pixels=options.max_pixels)
-            image = replace(image, source=image.source or numbered(number), root=root or image.root)
-            return image if options.tile is not None else pipeline.preprocess(image)  # tiles are preprocessed each
-        except CarsegError as error:
-            error.source = source
-            return error
-
-    batch: list[Prepared] = []
-    for item in prefetch(read, enumerate(_to_the_end(sources), start=1), batch_size + 2):
-        if batch and not (isinstance(item, Prepared) and len(batch) < batch_size and item.x.shape == batch[0].x.shape):
-            yield from segment_batch(pipeline, batch, options)
+    stream = _Stream(pipeline, options, on_error, root)
+    batch: list[tuple[Any, Prepared]] = []
+    for source, item in prefetch(stream.read, enumerate(_to_the_end(sources), start=1), batch_size + 2):
+        joins = isinstance(item, Prepared) and len(batch) < batch_size
+        if batch and not (joins and item.x.shape == batch[0][1].x.shape):
+            yield from stream.segment(batch)
             batch = []
         match item:
             case Prepared():
-                batch.append(item)
+                batch.append((source, item))
             case LoadedImage() if options.tile is not None:
-                yield segment_tiles(pipeline, item, options.tile, options)
+                yield stream.segment_tiles(source, item, options.tile)
             case _Stopped():
                 raise item.error
-            case CarsegError() if on_error == "yield":
-                yield item
             case CarsegError():
-                raise item
+                yield stream.failed(source, item)
     if batch:
-        yield from segment_batch(pipeline, batch, options)
+        yield from stream.segment(batch)
 
 
 @dataclass(frozen=True)
@@ -60,6 +48,58 @@ class _Stopped:
     """The exception of the caller's iterable, in the place of the images that never came."""
 
     error: Exception
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """What happens to an image of a stream; the fields are arguments of ``segment_all``."""
+
+    pipeline: Pipeline
+    options: Options
+    on_error: str
+    root: str
+
+    def read(self, item: tuple[int, Any]) -> tuple[Any, Prepared | LoadedImage | CarsegError | _Stopped]:
+        """Return a source, given with its number, and what was read of it; tiles are preprocessed each."""
+        (number, source), options = item, self.options
+        if isinstance(source, _Stopped):
+            return source, source
+        try:
+            image = load_image(source, channels=options.channels, name=numbered(number), max_pixels=options.max_pixels)
+            image = replace(image, source=image.source or numbered(number), root=self.root or image.root)
+            with enough_memory(image.source):
+                return source, image if options.tile is not None else self.pipeline.preprocess(image)
+        except CarsegError as error:
+            return source, error
+
+    def failed(self, source: Any, error: CarsegError) -> CarsegError:
+        """Return the error of a source to be yielded, or raise it."""
+        error.source = source
+        if self.on_error != "yield":
+            raise error
+        return error
+
+    def segment(self, batch: list[tuple[Any, Prepared]]) -> Iterator[Result | CarsegError]:
+        """Yield the results of a batch; its images go through the network one by one where all do not fit at once."""
+        done = 0
+        try:
+            with enough_memory(batch[0][1].image.source):
+                for result in segment_batch(self.pipeline, [prepared for _, prepared in batch], self.options):
+                    yield result
+                    done += 1
+        except ImageError as error:
+            if len(batch) == 1:
+                yield self.failed(batch[0][0], error)
+            else:
+                yield from itertools.chain.from_iterable(self.segment([one]) for one in batch[done:])
+
+    def segment_tiles(self, source: Any, image: LoadedImage, side: int) -> Result | CarsegError:
+        """Return the result of an image that is seen window by window."""
+        try:
+            with enough_memory(image.source):
+                return segment_tiles(self.pipeline, image, side, self.options)
+        except ImageError as error:
+            return self.failed(source, error)
 
 
 def _to_the_end(sources: Iterable[Any]) -> Iterator[Any]:

@@ -1,0 +1,88 @@
+"""Files of results that are on the disk already: whether they are whole, and were made of the same image alike.
+
+A file says what it was made from: a PNG in a text called ``made_from``, a JSON in its last key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from PIL.PngImagePlugin import PngImageFile
+
+from carseg._files import to_json
+from carseg.hub import ModelInfo
+from carseg.images import is_data_uri
+from carseg.inference.result import MADE_FROM, path_of
+
+
+def origin_of(
+    image: str | os.PathLike[str],
+    info: ModelInfo,
+    *,
+    precision: str,
+    calibration: str | os.PathLike[str] | None = None,
+    tile: int | None = None,
+    threshold: float | None = None,
+    min_area: float | None = None,
+) -> str:
+    """Return what is the same only for files made of the same image alike, for ``Result.save`` and ``is_saved``.
+
+    Args:
+        image: the path of the image, of which the content counts; of an address or a data URI it is the text.
+        info: the weights, of which the sha256 and the name count.
+        precision: in which the network computes, as ``segmenter.runtime.precision`` names it.
+        calibration: as for ``carseg.load``; its content counts.
+        tile: as for ``predict``, like ``threshold`` and ``min_area``.
+
+    Returns:
+        64 hexadecimal digits, or "" where the image or the calibration cannot be read.
+    """
+    try:
+        content = str(image).encode("utf-8", "surrogateescape") if _is_text(image) else None
+        seen = hashlib.sha256(content).hexdigest() if content is not None else _digest(image)
+        ranges = None if calibration is None else _digest(calibration)
+    except (OSError, ValueError):  # ValueError: a name that no file can have
+        return ""
+    facts = {"image": seen, "weights": info.sha256, "model": info.name, "precision": precision, "calibration": ranges}
+    min_area = info.labels.min_area if min_area is None else min_area
+    settings = {"tile": tile, "threshold": threshold, "min_area": min_area}
+    return hashlib.sha256(to_json(facts | settings).encode()).hexdigest()
+
+
+def is_saved(directory: str | os.PathLike[str], stem: str, kinds: Iterable[str], made_from: str) -> bool:
+    """Return whether the files that ``Result.save`` would write are there, whole, and say the same ``made_from``.
+
+    Args:
+        directory: as for ``Result.save``, like ``stem`` and ``kinds``.
+        made_from: what ``origin_of`` returns; "" is no file's.
+    """
+    return bool(made_from) and all(_made_from(path_of(directory, stem, kind)) == made_from for kind in kinds)
+
+
+def _is_text(image: str | os.PathLike[str]) -> bool:
+    return is_data_uri(image) or "://" in str(image)
+
+
+def _digest(path: str | os.PathLike[str]) -> str:
+    if not os.path.isfile(path):  # a pipe would be waited for
+        raise OSError(f"{path} is no file")
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _made_from(path: Path) -> Any:
+    """Return what a file says, None where it is not there or not whole."""
+    try:
+        if path.suffix == ".json":
+            return json.loads(path.read_bytes()).get(MADE_FROM)
+        with PngImageFile(path) as image:
+            said = image.info.get(MADE_FROM)
+            image.verify()  # the checksums, to the end of the file
+            return said
+    except Exception:  # whatever a file that is damaged, or another's, makes the readers raise
+        return None
