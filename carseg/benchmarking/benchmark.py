@@ -27,7 +27,7 @@ from carseg._env import timing_variables
 from carseg._files import replacing, to_json
 from carseg._version import __version__
 from carseg.benchmarking.page import write_benchmark_page
-from carseg.benchmarking.rows import KEYS, Row, read_rows
+from carseg.benchmarking.rows import KEYS, SCHEMA, Row, read_rows
 from carseg.errors import CarsegError, OptionError, printable, without_secrets
 from carseg.hub import full_name, load_manifest, resolve
 from carseg.runtimes import check_runtime, cpu
@@ -133,7 +133,8 @@ def _rows(
 
 def _unmeasured(name: str, job: dict[str, Any]) -> Row:
     """Return a model's row as it is before anything is measured; its error, if the weights cannot be had."""
-    row = dict.fromkeys(KEYS) | {"model": name} | {key: job[key] for key in ("device", "runtime", "precision")}
+    row = dict.fromkeys(KEYS) | {"model": name, "schema": SCHEMA}
+    row |= {key: job[key] for key in ("device", "runtime", "precision")}
     try:
         info = resolve(name, hub=job["hub"]).info
     except CarsegError as error:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from carseg._files import to_json
+from carseg.benchmarking.page import SCORES
 from carseg.benchmarking.rows import QUALITY
 from carseg.errors import CarsegError
 from carseg.images import draw, encode_jpeg, synthetic_images
@@ -138,7 +139,7 @@ class _Worker:
             sheet.save(folder / f"worst-{number}.jpg", quality=85)
             listed.append({"name": sample.name, "miou": miou, "file": f"worst-{number}.jpg"})
         details = {"classes": classes, "scores": scores, "worst": listed}
-        (folder / "scores.json").write_text(to_json(details) + "\n", "utf-8")
+        (folder / SCORES).write_text(to_json(details) + "\n", "utf-8")
 
     def _figures(self, **figures: Any) -> None:
         plain = {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in figures.items()}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from carseg._lazy import lazy_names
-from carseg.hub._schema import Record, from_plain, require, to_plain
+from carseg.hub._schema import Record, convert, from_plain, require, to_plain
 from carseg.hub.cache import cache_dir, cached
 from carseg.hub.card import escape_markdown, model_card
 from carseg.hub.catalog import DEFAULT_MODEL, info, list_models
@@ -49,6 +49,7 @@ __all__ = [
     "ResolvedWeights",
     "cache_dir",
     "cached",
+    "convert",
     "copies",
     "copy_encoder",
     "create_model",
