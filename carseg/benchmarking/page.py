@@ -27,7 +27,7 @@ def write_benchmark_page(rows: Sequence[Row], path: Path, *, details: Path) -> N
         details: the folder beside ``results.jsonl`` that holds confusion matrices and worst images by the rows' keys.
     """
     scored = [row for row in rows if row["miou"] is not None]
-    timed = [row for row in scored if row["ms_p50"] is not None]
+    timed = [row for row in scored if row["ms_p50"]]
     body = [_table(rows)]
     if timed:
         body.append(f"<h2>Quality against time</h2>{_scatter(timed)}")

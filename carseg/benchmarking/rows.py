@@ -38,10 +38,12 @@ SIZE = tuple(figure.key for figure in _MEASURED if figure.kind == "size")
 SETTING = ("runtime", "precision", "device", "threads")
 SPEED = tuple(figure.key for figure in _MEASURED if figure.kind == "speed")
 KEYS = (*IDENTITY, *QUALITY, *SIZE, *SETTING, "batch", *SPEED, "weights_sha256", "environment", "error", "schema")
-SCHEMA = 1
+SCHEMA = 1  # docs/schemas/row.schema.json and difference.schema.json describe the JSON
 
 COMPARED = tuple(f.key for f in _MEASURED if f.better and not f.is_part)
 LIMITED = tuple(f.key for f in _MEASURED if f.kind == "quality" or f.better == "higher")
+
+_LARGEST = 1e12  # that a time, a rate or a size may be: plots of it end
 
 Row = dict[str, Any]
 
@@ -83,6 +85,12 @@ def _check(row: Any) -> None:
         raise ValueError(f"schema: must be {SCHEMA}, got {row['schema']!r:.80}")
     for key, kind in _KINDS.items():
         convert(kind, row[key], key)
+    if row["miou"] is not None and None in (row["miou_ci"], row["per_class"]):
+        raise ValueError("miou: must come with miou_ci and per_class")
+    for figure in _MEASURED:
+        most = 1.0 if figure.kind == "quality" else _LARGEST
+        if not 0 <= (row[figure.key] or 0.0) <= most:
+            raise ValueError(f"{figure.key}: must lie in 0..{most:g}, got {row[figure.key]}")
     if not isinstance(row["error"], str | None):
         raise ValueError("error: must be text")
     folder = row["environment"].get("key") if isinstance(row["environment"], dict) else None
@@ -97,10 +105,10 @@ def compare_rows(rows: Iterable[Row], other_rows: Iterable[Row]) -> list[dict[st
     compare then.
 
     Returns:
-        One dict per figure that both have: ``model dataset split figure value other difference interval against``.
-        ``interval`` is the 95 % interval of the difference, None for figures whose own interval is not in the row. It
-        treats the two sides as independent (Zou and Donner 2008, MOVER), so on the same images it is wider than need
-        be. ``against`` is what the other row ran on.
+        One dict per figure that both have: ``model dataset split figure value other difference interval against
+        schema``. ``interval`` is the 95 % interval of the difference, None for figures whose own interval is not in the
+        row. It treats the two sides as independent (Zou and Donner 2008, MOVER), so on the same images it is wider than
+        need be. ``against`` is what the other row ran on.
     """
     others = list(other_rows)
     differences = []
@@ -119,7 +127,7 @@ def compare_rows(rows: Iterable[Row], other_rows: Iterable[Row]) -> list[dict[st
                 interval = [value - before - down, value - before + up]
             subject = dict(zip(("model", "dataset", "split"), _subject(row), strict=True))
             figures = {"value": value, "other": before, "difference": value - before, "interval": interval}
-            differences.append(subject | {"figure": figure} | figures | {"against": runs_on(other)})
+            differences.append(subject | {"figure": figure} | figures | {"against": runs_on(other), "schema": SCHEMA})
     return differences
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from carseg._files import to_json
 from carseg.benchmarking.page import SCORES
-from carseg.benchmarking.rows import QUALITY
+from carseg.benchmarking.rows import QUALITY, SCHEMA
 from carseg.errors import CarsegError
 from carseg.images import draw, encode_jpeg, synthetic_images
 from carseg.inference import Segmenter, load
@@ -138,7 +138,7 @@ class _Worker:
             sheet.thumbnail((_OVERLAY_WIDTH, _OVERLAY_WIDTH))
             sheet.save(folder / f"worst-{number}.jpg", quality=85)
             listed.append({"name": sample.name, "miou": miou, "file": f"worst-{number}.jpg"})
-        details = {"classes": classes, "scores": scores, "worst": listed}
+        details = {"schema": SCHEMA, "classes": classes, "scores": scores, "worst": listed}
         (folder / SCORES).write_text(to_json(details) + "\n", "utf-8")
 
     def _figures(self, **figures: Any) -> None:

@@ -18,7 +18,17 @@ from carseg.hub.create import create_model
 from carseg.hub.http import read_url
 from carseg.hub.licence import licence_notice
 from carseg.hub.manifest import CONFIG, ROOT, Manifest, load_manifest, read_config, write_config
-from carseg.hub.model_info import DataSource, InputSpec, Int8, Metric, ModelInfo, Provenance, Range, require_ranges
+from carseg.hub.model_info import (
+    MODEL_SCHEMA,
+    DataSource,
+    InputSpec,
+    Int8,
+    Metric,
+    ModelInfo,
+    Provenance,
+    Range,
+    require_ranges,
+)
 from carseg.hub.origins import web_address
 from carseg.hub.publish import mirror, publish
 from carseg.hub.push import push
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIG",
     "DEFAULT_MODEL",
+    "MODEL_SCHEMA",
     "RECOMMENDED",
     "ROOT",
     "DataSource",

@@ -2,8 +2,9 @@
 
     {"schema": 1, "hubs": [HUB, ...], "models": {NAME: {the fields of ModelInfo, without its name}, ...}}
 
-A hub's ``config.json`` has the fields of one model and its name. A field that is missing, unknown, of the wrong type or
-out of range is a ManifestError that names the model, the field and the reason.
+A hub's ``config.json`` has the fields of one model and its name, and may have the ``schema`` of such a document. A
+field that is missing, unknown, of the wrong type or out of range is a ManifestError that names the model, the field and
+the reason.
 """
 
 from __future__ import annotations

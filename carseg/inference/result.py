@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 # The ending of each kind of file, after its stem.
 OUTPUT_SUFFIXES = {"mask": ".mask.png", "overlay": ".overlay.png", "cutout": ".cutout.png", "json": ".json"}
 
+SCHEMA = 1  # version of the JSON; docs/schemas/result.schema.json describes it
 _serials = itertools.count(1)  # tell results apart that have no name
 _PREVIEW = 1200  # longest side in pixels of what a notebook shows
 
@@ -194,9 +195,10 @@ class Result:
         return paths
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
-        """Return what is known of the image, ready for JSON: source, model, labels, width, height, parts."""
+        """Return what is known of the image, ready for JSON: source, schema, model, labels, width, height, parts."""
         return {
             "source": self.source,
+            "schema": SCHEMA,
             "model": self.model,
             "labels": self.labels.name,
             "width": self.width,

@@ -17,6 +17,7 @@ from carseg.data.formats._base import (
     files_in,
     filled_lines,
     images_below,
+    may_exist,
     subfolder,
 )
 from carseg.data.formats._class_files import Values
@@ -47,6 +48,8 @@ class Description:
         stated = self.entries.get("masks_dir")
         if stated is not None and not isinstance(stated, str):
             raise DataError(f"{self.path} has masks_dir = {brief(stated)}, not a folder")
+        if stated and not may_exist(self.folder / stated):
+            raise DataError(f"{self.path} has masks_dir = {brief(stated)}, which no folder is called")
         return stated or None
 
     def names(self) -> Values:
