@@ -13,6 +13,13 @@ def _laughing(levels: int) -> str:
     return "\n".join(["masks_dir: masks", "l0: &l0 [a, b]", *lines, f"names: *l{levels - 1}"])
 
 
+def _of_one_hash(count: int) -> str:
+    """Return a COCO file whose ids Python gives one hash, so that every look-up goes through all of them."""
+    ids = [number * ((1 << 61) - 1) for number in range(1, count + 1)]
+    images = [{"id": each, "file_name": f"{each % 997}.png", "height": 9, "width": 9} for each in ids]
+    return json.dumps({"images": images, "annotations": [], "categories": [{"id": 1, "name": "door"}]})
+
+
 TEXTS: dict[str, bytes] = {
     name: text if isinstance(text, bytes) else text.encode()
     for name, text in {
@@ -33,6 +40,7 @@ TEXTS: dict[str, bytes] = {
         "a number in sixties": "a: 1" + ":1" * 500_000,
         "many entries": "- a\n" * 250_000,
         "many anchors": "".join(f"a{i}: &a{i} x\n" for i in range(40_000)),
+        "ids of one hash": _of_one_hash(30_000),
         "an entity that laughs": _laughing(9),
         "an entity in itself": "masks_dir: masks\nnames: &n [*n]\n",
         "a tag": "names: !!python/object/apply:os.getcwd []\n",
