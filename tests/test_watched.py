@@ -60,11 +60,12 @@ def test_no_command_opens_a_socket_or_calls_ghostscript(places: dict[str, str]) 
         "data convert": [data, "--skip-bad", "--out", f"{out}/c"],
         "hub mirror": [f"{out}/m", "doors", *hub],
         "hub publish": [f"{out}/h", "--address", "no address"],
+        "hub push": [f"{places['hub']}/doors", "no repository"],
     }
     assert {*commands} == all_commands()
     arguments = [[*name.split(), *rest] for name, rest in commands.items()]
     statuses, sockets, called = watched(Path(places["watch"]), arguments, CARSEG_CACHE=places["cache"])
-    failed = {"predict": 1, "benchmark": 1, "data check": 1, "hub publish": 2}  # a lying file is named
+    failed = {"predict": 1, "benchmark": 1, "data check": 1, "hub publish": 2, "hub push": 2}  # a lying file is named
     assert dict(zip(commands, statuses, strict=True)) == {name: failed.get(name, 0) for name in commands}
     assert sockets == ""
     assert not called
@@ -85,6 +86,8 @@ def test_offline_no_command_opens_one_even_if_it_is_asked_to(places: dict[str, s
         ["export", "other", *hub, "--out", out],
         ["hub", "mirror", f"{out}/m", "other", *hub],
         ["hub", "publish", "hf://org/repo"],
+        ["hub", "push", f"{places['hub']}/doors", "hf://org/repo"],
+        ["info", "hf://org/repo"],
     ]
     statuses, sockets, _ = watched(Path(places["watch"]), commands, CARSEG_CACHE=places["cache"], CARSEG_OFFLINE="1")
     assert all(status in (1, 2) for status in statuses), statuses
