@@ -1,4 +1,4 @@
-"""Files and folders: written as a whole or not at all, and listed; the JSON in them.
+"""Files and folders: written as a whole or not at all, and listed; the JSON in them, which may be anybody's.
 
 What a process that was killed left is removed, or put back, by the next one that writes to the same place.
 """
@@ -23,6 +23,7 @@ if sys.platform != "win32":
     import fcntl
 
 _PARTIAL = ".{}.part"  # names that ``replacing`` writes to; 16 hexadecimal digits stand in the middle
+_NO_MEMORY = "there is not enough memory for what it holds"
 
 
 @contextmanager
@@ -210,6 +211,42 @@ def iter_files(folder: Path, onerror: Callable[[OSError], object]) -> Iterator[P
     for place, inner, names in os.walk(folder, onerror=onerror):
         inner[:] = [name for name in inner if not name.startswith(".")]
         yield from (Path(place, name) for name in names if not name.startswith("."))
+
+
+def read_json(path: Path, *, limit: int | None = None) -> Any:
+    """Return the content of a JSON file; ``NaN`` and ``Infinity`` in it are floats, as Python writes them.
+
+    Args:
+        path: the file.
+        limit: bytes that it may have.
+
+    Raises:
+        ValueError: why it cannot be read, in words that go on after its name: missing, too large, no JSON, too deep.
+    """
+    try:
+        with path.open("rb") as file:
+            content = file.read(-1 if limit is None else limit + 1)
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from None
+    except MemoryError:
+        raise ValueError(_NO_MEMORY) from None
+    if limit is not None and len(content) > limit:
+        raise ValueError(f"it has more than {limit} bytes")
+    return parse_json(content)
+
+
+def parse_json(content: str | bytes) -> Any:
+    """Return what a JSON text stands for.
+
+    Raises:
+        ValueError: it is no JSON, is nested too deeply, or does not fit into the memory.
+    """
+    try:
+        return json.loads(content)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except MemoryError:
+        raise ValueError(_NO_MEMORY) from None
 
 
 def to_json(value: Any, *, indent: int | None = None, ensure_ascii: bool = True) -> str:

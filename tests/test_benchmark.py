@@ -23,6 +23,7 @@ from carseg.hub.create import create_model
 from benchmark_hub import ARCHITECTURE, LABELS, QUICK, write_hub
 from drawn_data import index_folder
 from modules import module
+from schemas import validate
 
 jaccard_score = pytest.importorskip("sklearn.metrics").jaccard_score
 
@@ -54,6 +55,8 @@ def rows(hub, data, out):
 def test_one_row_per_model_whatever_happens_to_it(rows):
     assert [row["model"] for row in rows] == ["doors", "damaged", "dors"]
     assert all(tuple(row) == KEYS for row in rows)
+    for row in rows:
+        validate("row", row)
     sound, damaged, unknown = rows
     assert sound["error"] is None
     assert "sha256" in damaged["error"]
@@ -201,6 +204,7 @@ def test_the_page_is_whole_and_needs_nothing_else(rows, out, data):
 def test_details_hold_every_figure(rows, out):
     folder = out / "details" / rows[0]["environment"]["key"]
     details = json.loads((folder / "scores.json").read_text())
+    validate("scores", details)
     assert details["scores"]["miou"] == rows[0]["miou"]
     assert np.sum(details["scores"]["confusion"]) == 5 * 48 * 64
     mious = [image["miou"] for image in details["worst"]]

@@ -1,6 +1,6 @@
 """Label files that are broken, or were written to do harm: each is refused in one sentence, and quickly.
 
-Every case runs in the process of the tests: one that would fill the memory, or would not end, shows.
+``hostile.py`` has the files that are none of any format; here an error has to name what is wrong in one.
 """
 
 from __future__ import annotations
@@ -95,8 +95,6 @@ def test_a_field_of_coco_that_makes_no_sense_is_named(tmp_path: Path, kind: str,
 @pytest.mark.parametrize(
     "text",
     [
-        "[" * 100_000,
-        '{"images": ' * 100_000,
         '{"images": [' + LONG + '], "annotations": [], "categories": []}',
         '{"images": 1, "annotations": [], "categories": []}',
         '{"images": [null], "annotations": [], "categories": []}',
@@ -104,8 +102,6 @@ def test_a_field_of_coco_that_makes_no_sense_is_named(tmp_path: Path, kind: str,
         '{"images": [], "annotations": [], "categories": [' + "[" * 900 + "]" * 900 + "]}",
         '{"images": [], "annotations": [], "categories": {"1": "door"}}',
         '{"images": [{"id": 1, "file_name": "a.png"}]',
-        "\x00\x01",
-        "",
     ],
 )
 def test_coco_files_that_are_none_are_named(tmp_path: Path, text: str) -> None:
@@ -117,15 +113,9 @@ def test_coco_files_that_are_none_are_named(tmp_path: Path, text: str) -> None:
     assert len(str(error.value)) < 1000
 
 
-def laughing(levels: int) -> str:
-    lines = [f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 10)}]" for i in range(1, levels)]
-    return "\n".join(["masks_dir: masks", "l0: &l0 [a, b]", *lines, f"names: *l{levels - 1}"])
-
-
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("labels.json", "[" * 100_000),
         ("labels.json", '{"' + LONG + '": "door"}'),
         ("labels.json", f'{{"classes": ["background", "door"], "background": {HUGE}}}'),
         ("labels.json", '{"classes": ["background", "door"], "colors": [[0, 0, 0], [1e400, 0, 0]]}'),
@@ -133,7 +123,6 @@ def laughing(levels: int) -> str:
         ("labels.json", '["background", ' + "[" * 900 + "]" * 900 + "]"),
         ("labels.json", "3"),
         ("_classes.csv", f"value,name\n{LONG},door\n"),
-        ("data.yaml", laughing(9)),
         ("data.yaml", "masks_dir: masks\nnames: &n [*n]\n"),
         ("data.yaml", "masks_dir: masks\nnames: " + "[" * 5000),
         ("data.yaml", f"masks_dir: masks\nnames: {{{LONG}: door}}\n"),

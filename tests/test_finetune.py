@@ -29,6 +29,7 @@ from carseg.training.trainer import Trainer
 from drawn_data import index_folder
 from entries import info_of
 from modules import module
+from schemas import validate
 
 NETWORK = "lraspp-mobilenetv2"
 QUICK = TrainingConfig(epochs=1, batch_size=4, size=(32, 32), augment="none", val_fraction=0.25, precision="float32")
@@ -319,5 +320,6 @@ def test_pasting_needs_two_images_at_a_time() -> None:
 def test_what_a_run_was_started_with_is_written_down(data: Path, tmp_path: Path) -> None:
     finetune(NETWORK, data, tmp_path / "run", config=QUICK, mapping={"left_door": "door", "right_door": "door"})
     started = json.loads((tmp_path / "run" / "run.json").read_text())
+    validate("run", started)
     assert [started[key] for key in ("classes", "train", "val")] == [["ground", "door"], 9, 3]
     assert started["config"]["size"] == [32, 32]

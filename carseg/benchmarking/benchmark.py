@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,8 +28,8 @@ from carseg._env import timing_variables
 from carseg._files import replacing, to_json
 from carseg._version import __version__
 from carseg.benchmarking.page import write_benchmark_page
-from carseg.benchmarking.rows import KEYS, Row, read_rows
-from carseg.errors import CarsegError, OptionError, printable, without_secrets
+from carseg.benchmarking.rows import KEYS, SCHEMA, Row, read_rows
+from carseg.errors import CarsegError, DataError, OptionError, printable, without_secrets
 from carseg.hub import full_name, load_manifest, resolve
 from carseg.runtimes import check_runtime, cpu
 
@@ -133,7 +134,8 @@ def _rows(
 
 def _unmeasured(name: str, job: dict[str, Any]) -> Row:
     """Return a model's row as it is before anything is measured; its error, if the weights cannot be had."""
-    row = dict.fromkeys(KEYS) | {"model": name} | {key: job[key] for key in ("device", "runtime", "precision")}
+    row = dict.fromkeys(KEYS) | {"model": name, "schema": SCHEMA}
+    row |= {key: job[key] for key in ("device", "runtime", "precision")}
     try:
         info = resolve(name, hub=job["hub"]).info
     except CarsegError as error:
@@ -235,7 +237,16 @@ def _files(record: Any) -> Iterator[Path]:
 def _saved(folder: Path) -> dict[str, Row]:
     """Return the rows that a folder already has, by their key."""
     rows = read_rows(folder / RESULTS) if (folder / RESULTS).exists() else []
-    return {row["environment"]["key"]: row for row in rows}
+    saved = {}
+    for number, row in enumerate(rows, start=1):
+        key = (row["environment"] or {}).get("key")
+        if not (isinstance(key, str) and re.fullmatch("[0-9a-f]{16}", key)):  # it names a folder too
+            raise DataError(
+                f"{folder / RESULTS} is not of carseg's own: row {number} has no environment with a key of 16 "
+                "hexadecimal digits; choose another folder"
+            )
+        saved[key] = row
+    return saved
 
 
 def _save(folder: Path, rows: list[Row]) -> None:

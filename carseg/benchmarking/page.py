@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
+from carseg._files import read_json
 from carseg.benchmarking.rows import Row
 from carseg.benchmarking.tables import columns
+from carseg.errors import DataError
+from carseg.hub import convert
+from carseg.labels import IGNORE
 from carseg.reporting import Point, bars, facts, figure, svg, text, write_page, xy_plot
+
+SCORES = "scores.json"  # what is known of a model beside its row, in the folder of its details
 
 
 def write_benchmark_page(rows: Sequence[Row], path: Path, *, details: Path) -> None:
@@ -22,7 +27,7 @@ def write_benchmark_page(rows: Sequence[Row], path: Path, *, details: Path) -> N
         details: the folder beside ``results.jsonl`` that holds confusion matrices and worst images by the rows' keys.
     """
     scored = [row for row in rows if row["miou"] is not None]
-    timed = [row for row in scored if row["ms_p50"] is not None]
+    timed = [row for row in scored if row["ms_p50"]]
     body = [_table(rows)]
     if timed:
         body.append(f"<h2>Quality against time</h2>{_scatter(timed)}")
@@ -32,7 +37,7 @@ def write_benchmark_page(rows: Sequence[Row], path: Path, *, details: Path) -> N
         body.append(bars({row["model"]: row["per_class"] for row in group}))
     for row in scored:
         folder = details / row["environment"]["key"]
-        if (folder / "scores.json").exists():
+        if (folder / SCORES).exists():
             body.append(_details(row["model"], folder))
     if rows:
         body.append(f"<h2>Environment</h2>{facts(rows[0]['environment'])}")
@@ -67,16 +72,30 @@ def _caption(row: Row) -> str:
 
 def _details(model: str, folder: Path) -> str:
     """Return the section of one model: its confusion matrix and worst images."""
-    known = json.loads((folder / "scores.json").read_text("utf-8"))
-    figures = []
-    for worst in known["worst"]:
-        caption = f"{worst['name']}, mIoU {worst['miou']:.3f}"
-        figures.append(figure((folder / worst["file"]).read_bytes(), "image, prediction and truth", caption))
-    matrix = _confusion(known["classes"], known["scores"]["confusion"])
+    path = folder / SCORES
+    try:
+        known = read_json(path)
+        classes = convert(tuple[str, ...], known["classes"], "classes")
+        counts = convert(tuple[tuple[int, ...], ...], known["scores"]["confusion"], "scores.confusion")
+        if not (len(counts) == len(classes) <= IGNORE and {len(row) for row in counts} == {len(classes) + 1}):
+            raise ValueError("its confusion matrix has not one row for each class")
+        matrix = _confusion(classes, counts)
+        figures = [_worst(folder, worst) for worst in known["worst"]]
+    except (ValueError, LookupError, TypeError, OSError) as error:
+        raise DataError(f"{path} is damaged ({error}): delete {folder} to have the page without it") from None
     return (
         f"<h2>{escape(model)}</h2><p>Where the pixels of each class (row) went, in percent:</p>{matrix}"
         f"<details><summary>The worst images</summary>{''.join(figures)}</details>"
     )
+
+
+def _worst(folder: Path, worst: Any) -> str:
+    """Return an image that ``scores.json`` lists, which lies beside it."""
+    name, file = (convert(str, worst[key], f"worst {key}") for key in ("name", "file"))
+    if Path(file).name != file:
+        raise ValueError(f"{file} is not in this folder")
+    caption = f"{name}, mIoU {convert(float, worst['miou'], 'worst miou'):.3f}"
+    return figure((folder / file).read_bytes(), "image, prediction and truth", caption)
 
 
 def _confusion(classes: Sequence[str], counts: Sequence[Sequence[int]]) -> str:

@@ -12,21 +12,23 @@
 - ``peak_mem_mb``: the most memory that the process took.
 - ``weights_sha256``, ``environment``: which file, on what machine and with which versions.
 - ``error``: why something could not be measured, which is None then.
+- ``schema``: version of this list; rows without it are of the first.
 
 MB are 1e6 bytes.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from carseg._files import parse_json
 from carseg.errors import DataError, OptionError, unknown_name
 from carseg.figures import FIGURES
+from carseg.hub import convert
 
 IDENTITY = ("model", "dataset", "split", "images")
 _MEASURED = [figure for figure in FIGURES.values() if figure.in_rows]
@@ -34,12 +36,22 @@ QUALITY = ("miou", "miou_ci", *(f.key for f in _MEASURED if f.kind == "quality" 
 SIZE = tuple(figure.key for figure in _MEASURED if figure.kind == "size")
 SETTING = ("runtime", "precision", "device", "threads")
 SPEED = tuple(figure.key for figure in _MEASURED if figure.kind == "speed")
-KEYS = (*IDENTITY, *QUALITY, *SIZE, *SETTING, "batch", *SPEED, "weights_sha256", "environment", "error")
+KEYS = (*IDENTITY, *QUALITY, *SIZE, *SETTING, "batch", *SPEED, "weights_sha256", "environment", "error", "schema")
+SCHEMA = 1  # docs/schemas/row.schema.json and difference.schema.json describe the JSON
 
 COMPARED = tuple(f.key for f in _MEASURED if f.better and not f.is_part)
 LIMITED = tuple(f.key for f in _MEASURED if f.kind == "quality" or f.better == "higher")
 
+_LARGEST = 1e12  # that a time, a rate or a size may be: plots of it end
+
 Row = dict[str, Any]
+
+_KINDS: dict[str, Any] = (
+    dict.fromkeys(("dataset", "split", "runtime", "precision", "device", "weights_sha256"), str | None)
+    | dict.fromkeys(("images", "threads", "batch"), int | None)
+    | dict.fromkeys((figure.key for figure in _MEASURED), float | None)
+    | {"model": str, "miou_ci": tuple[float, float] | None, "per_class": dict[str, float | None] | None}
+)
 
 
 def read_rows(path: str | os.PathLike[str]) -> list[Row]:
@@ -50,14 +62,38 @@ def read_rows(path: str | os.PathLike[str]) -> list[Row]:
     """
     try:
         text = Path(path).read_text("utf-8").strip()
-        rows = json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}") from None
-    for row in rows:
-        missing = [key for key in KEYS if not isinstance(row, dict) or key not in row]
-        if missing:
-            raise DataError(f"{path} holds no benchmark rows: the key {missing[0]!r} is missing")
+        lines = filter(None, map(str.strip, text.split("\n")))
+        rows: list[Row] = parse_json(text) if text.startswith("[") else list(map(parse_json, lines))
+    except (OSError, ValueError, MemoryError) as error:
+        raise DataError(f"{path} cannot be read: {error or 'there is not enough memory for it'}") from None
+    for number, row in enumerate(rows, start=1):
+        try:
+            _check(row)
+            row["schema"] = SCHEMA  # the first ones had none
+        except ValueError as error:
+            raise DataError(f"{path} holds no benchmark rows: of row {number}, {error}") from None
     return rows
+
+
+def _check(row: Any) -> None:
+    """Raise ValueError unless a value is a row, as far as anything here and in the tables relies on it."""
+    missing = [key for key in KEYS if not isinstance(row, dict) or (key not in row and key != "schema")]
+    if missing:
+        raise ValueError(f"the key {missing[0]!r} is missing")
+    if row.get("schema") not in (None, SCHEMA):
+        raise ValueError(f"schema: must be {SCHEMA}, got {row['schema']!r:.80}")
+    for key, kind in _KINDS.items():
+        convert(kind, row[key], key)
+    if row["miou"] is not None and None in (row["miou_ci"], row["per_class"]):
+        raise ValueError("miou: must come with miou_ci and per_class")
+    for figure in _MEASURED:
+        most = 1.0 if figure.kind == "quality" else _LARGEST
+        if not 0 <= (row[figure.key] or 0.0) <= most:
+            raise ValueError(f"{figure.key}: must lie in 0..{most:g}, got {row[figure.key]}")
+    if not isinstance(row["error"], str | None):
+        raise ValueError("error: must be text")
+    if not isinstance(row["environment"], dict | None):
+        raise ValueError("environment: must be an object")
 
 
 def compare_rows(rows: Iterable[Row], other_rows: Iterable[Row]) -> list[dict[str, Any]]:
@@ -67,10 +103,10 @@ def compare_rows(rows: Iterable[Row], other_rows: Iterable[Row]) -> list[dict[st
     compare then.
 
     Returns:
-        One dict per figure that both have: ``model dataset split figure value other difference interval against``.
-        ``interval`` is the 95 % interval of the difference, None for figures whose own interval is not in the row. It
-        treats the two sides as independent (Zou and Donner 2008, MOVER), so on the same images it is wider than need
-        be. ``against`` is what the other row ran on.
+        One dict per figure that both have: ``model dataset split figure value other difference interval against
+        schema``. ``interval`` is the 95 % interval of the difference, None for figures whose own interval is not in the
+        row. It treats the two sides as independent (Zou and Donner 2008, MOVER), so on the same images it is wider than
+        need be. ``against`` is what the other row ran on.
     """
     others = list(other_rows)
     differences = []
@@ -89,7 +125,7 @@ def compare_rows(rows: Iterable[Row], other_rows: Iterable[Row]) -> list[dict[st
                 interval = [value - before - down, value - before + up]
             subject = dict(zip(("model", "dataset", "split"), _subject(row), strict=True))
             figures = {"value": value, "other": before, "difference": value - before, "interval": interval}
-            differences.append(subject | {"figure": figure} | figures | {"against": runs_on(other)})
+            differences.append(subject | {"figure": figure} | figures | {"against": runs_on(other), "schema": SCHEMA})
     return differences
 
 

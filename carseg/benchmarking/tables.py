@@ -49,7 +49,7 @@ def format_differences(differences: Sequence[dict[str, Any]], form: str = "table
     Raises:
         UnknownNameError: no such format.
     """
-    keys = ("model", "dataset", "split", "figure", "value", "other", "difference", "interval", "against")
+    keys = ("model", "dataset", "split", "figure", "value", "other", "difference", "interval", "against", "schema")
     shown: list[Column] = [
         ("model", lambda row: row["model"]),
         ("split", lambda row: row["split"] or ""),

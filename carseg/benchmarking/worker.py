@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from carseg._files import replacing_folder, to_json
-from carseg.benchmarking.rows import QUALITY
+from carseg.benchmarking.page import SCORES
+from carseg.benchmarking.rows import QUALITY, SCHEMA
 from carseg.errors import CarsegError
 from carseg.images import draw, encode_jpeg, synthetic_images
 from carseg.inference import Segmenter, load
@@ -137,8 +138,8 @@ class _Worker:
                 sheet.thumbnail((_OVERLAY_WIDTH, _OVERLAY_WIDTH))
                 sheet.save(partial / f"worst-{number}.jpg", quality=85)
                 listed.append({"name": sample.name, "miou": miou, "file": f"worst-{number}.jpg"})
-            details = {"classes": classes, "scores": scores, "worst": listed}
-            (partial / "scores.json").write_text(to_json(details) + "\n", "utf-8")
+            details = {"schema": SCHEMA, "classes": classes, "scores": scores, "worst": listed}
+            (partial / SCORES).write_text(to_json(details) + "\n", "utf-8")
 
     def _figures(self, **figures: Any) -> None:
         plain = {key: None if isinstance(v, float) and math.isnan(v) else v for key, v in figures.items()}

@@ -11,7 +11,7 @@ from carseg.cli.options import Format, FormatOption, HubOption, resolve_with_pro
 from carseg.cli.terminal import echo, err, fail, table
 from carseg.errors import HubError, UnknownNameError, WeightsError, printable
 from carseg.figures import FIGURES
-from carseg.hub import RECOMMENDED, ModelInfo, list_models
+from carseg.hub import MODEL_SCHEMA, RECOMMENDED, ModelInfo, list_models
 from carseg.hub import info as find
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names of models.")]
@@ -98,7 +98,7 @@ def verify(names: Names = None, hub: HubOption = None) -> None:
 
 
 def _json(model: ModelInfo) -> str:
-    return to_json({"name": model.name, **model.to_dict()})
+    return to_json({"schema": MODEL_SCHEMA, "name": model.name, **model.to_dict()})
 
 
 def _row(model: ModelInfo, short: str) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 _BAR_WIDTH = 24
-_WIDE = 10_000  # columns where nothing folds: in files and pipes
 
 
 def echo(text: str) -> None:
@@ -51,18 +50,37 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], align: str) -> s
     Args:
         align: "<" or ">" for each column.
     """
+    cells = [tuple(header), *(tuple(map(printable, row)) for row in rows)]
+    return _folded(cells, align) if sys.stdout.isatty() else _aligned(cells, align)
+
+
+def _aligned(cells: list[tuple[str, ...]], align: str) -> str:
+    """Return columns in lines as long as they are, for files and pipes."""
+    from rich.cells import cell_len  # letters of East Asia take two columns
+
+    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for line in cells:
+        padded = []
+        for cell, width, side in zip(line, widths, align, strict=True):
+            space = " " * (width - cell_len(cell))
+            padded.append(space + cell if side == ">" else cell + space)
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join(lines)
+
+
+def _folded(cells: list[tuple[str, ...]], align: str) -> str:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="")
-    for name, side in zip(header, align, strict=True):
+    for name, side in zip(cells[0], align, strict=True):
         grid.add_column(Text(name), justify="right" if side == ">" else "left", overflow="fold")
-    for row in rows:
-        grid.add_row(*(Text(printable(cell)) for cell in row))
+    for line in cells[1:]:
+        grid.add_row(*map(Text, line))
     text = io.StringIO()
-    width = None if sys.stdout.isatty() else _WIDE
-    Console(file=text, width=width, color_system=None).print(grid)
+    Console(file=text, color_system=None).print(grid)
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
 
 

@@ -18,6 +18,8 @@ from carseg.errors import CarsegError, MissingExtraError
 from carseg.images import exif_transpose, open_image
 from carseg.labels import IGNORE, LabelSet
 
+SCHEMA = 1  # version of the JSON; docs/schemas/findings.schema.json describes it
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -97,6 +99,7 @@ class Findings:
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as a dict ready for JSON."""
         return {
+            "schema": SCHEMA,
             **asdict(self),
             "labels": {"name": self.labels.name, "classes": list(self.labels.classes)},
             "ok": self.ok,

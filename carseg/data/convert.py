@@ -8,7 +8,6 @@ OUT/labels.json                the label set
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections import Counter
@@ -22,6 +21,7 @@ from PIL import Image
 from carseg._files import replaceable, replacing, replacing_folder, to_json
 from carseg.data.dataset import Dataset, Sample
 from carseg.data.formats._class_files import JSON_FILE
+from carseg.data.formats._documents import read_json
 from carseg.errors import DataError, OptionError
 from carseg.images import exif_transpose, index_image, open_image
 from carseg.labels import IGNORE, LabelSet
@@ -168,7 +168,7 @@ def _write_png(path: Path, drawn: Image.Image) -> None:
 
 def _refuse_labels(path: Path, labels: LabelSet) -> None:
     """Raise DataError where a folder names other classes already."""
-    if path.exists() and json.loads(path.read_text("utf-8")) != _described(labels):
+    if path.exists() and read_json(path) != _described(labels):
         raise DataError(f"{path} is there already and names other classes; convert into a new folder")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from carseg._lazy import lazy_names
-from carseg.hub._schema import Record, from_plain, require, to_plain
+from carseg.hub._schema import Record, convert, from_plain, require, to_plain
 from carseg.hub.cache import cache_dir, cached
 from carseg.hub.card import escape_markdown, model_card
 from carseg.hub.catalog import DEFAULT_MODEL, info, list_models
@@ -18,7 +18,17 @@ from carseg.hub.create import create_model
 from carseg.hub.http import read_url
 from carseg.hub.licence import licence_notice
 from carseg.hub.manifest import CONFIG, ROOT, Manifest, load_manifest, read_config, write_config
-from carseg.hub.model_info import DataSource, InputSpec, Int8, Metric, ModelInfo, Provenance, Range, require_ranges
+from carseg.hub.model_info import (
+    MODEL_SCHEMA,
+    DataSource,
+    InputSpec,
+    Int8,
+    Metric,
+    ModelInfo,
+    Provenance,
+    Range,
+    require_ranges,
+)
 from carseg.hub.origins import web_address
 from carseg.hub.publish import mirror, publish
 from carseg.hub.push import push
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIG",
     "DEFAULT_MODEL",
+    "MODEL_SCHEMA",
     "RECOMMENDED",
     "ROOT",
     "DataSource",
@@ -49,6 +60,7 @@ __all__ = [
     "ResolvedWeights",
     "cache_dir",
     "cached",
+    "convert",
     "copies",
     "copy_encoder",
     "create_model",

@@ -20,12 +20,11 @@ from typing import Any
 import numpy as np
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from carseg._files import replacing
 from carseg.architectures import Network, State, find_builder
-from carseg.errors import OptionError, WeightsError
+from carseg.errors import OptionError, WeightsError, excerpt
 from carseg.hub.model_info import ModelInfo
 from carseg.hub.verify import refuse_pickle
 from carseg.labels import LabelSet, plain_name
@@ -85,19 +84,19 @@ def decode(state: Mapping[str, Tensor]) -> State:
     for key, value in state.items():
         if key.endswith(_SCALE):
             if key.removesuffix(_SCALE) not in state:
-                raise WeightsError(f"scale {key!r} has no tensor")
+                raise WeightsError(f"scale {excerpt(key)!r} has no tensor")
         elif value.dtype == torch.int8:
             scale = state.get(key + _SCALE)
             if scale is None:
-                raise WeightsError(f"int8 tensor {key!r} has no scale")
+                raise WeightsError(f"int8 tensor {excerpt(key)!r} has no scale")
             if scale.ndim != value.ndim or any(s not in (1, n) for s, n in zip(scale.shape, value.shape, strict=True)):
-                raise WeightsError(f"scale {key + _SCALE!r} does not fit its tensor")
+                raise WeightsError(f"scale {excerpt(key + _SCALE)!r} does not fit its tensor")
             decoded[key] = value * scale
         else:
             decoded[key] = value.float() if value.is_floating_point() else value
     for key, value in decoded.items():
         if value.is_floating_point() and not value.isfinite().all():
-            raise WeightsError(f"tensor {key!r} holds NaN or infinity: get the file again, or train anew")
+            raise WeightsError(f"tensor {excerpt(key)!r} holds NaN or infinity: get the file again, or train anew")
     return decoded
 
 
@@ -139,10 +138,11 @@ def read_state(path: Path) -> State:
         return decode(safetensors.torch.load_file(path))
     except FileNotFoundError:
         raise WeightsError(f"{path}: no such file") from None
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path} is not a whole safetensors file ({error}); download or copy it again") from None
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from None
+    except Exception as error:  # SafetensorError, OSError, and what a header of other types than usual leads to
+        reason = excerpt(str(error)) or type(error).__name__
+        raise WeightsError(f"{path} is not a whole safetensors file ({reason}); download or copy it again") from None
 
 
 def load_into(model: Network, path: Path) -> None:
@@ -209,6 +209,7 @@ def _check_fit(own: State, state: Mapping[str, Tensor], source: str | Path, *, b
         ("lacks", [key for key in own if key not in state and key not in but]),
         ("has, but should not,", [key for key in state if key not in own]),
         ("has in another shape", wrong_shape),
+        ("has as numbers of another kind", [key for key in state if key in own and _is_other_kind(key, state, own)]),
     )
     reasons = [f"{verb} {_some(names)}" for verb, names in problems if names]
     if reasons:
@@ -230,13 +231,17 @@ def _misfits(key: str, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -
     return key in own and own[key].shape != state[key].shape
 
 
+def _is_other_kind(key: str, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> bool:
+    return own[key].is_floating_point() != state[key].is_floating_point()
+
+
 def _shapes(key: str, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
     return f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
 
 
 def _some(names: list[str]) -> str:
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+    return ", ".join(map(excerpt, names[:3])) + more
 
 
 def rename_classes(state: State, network: Network, info: ModelInfo, labels: LabelSet) -> list[str]:

@@ -2,20 +2,20 @@
 
     {"schema": 1, "hubs": [HUB, ...], "models": {NAME: {the fields of ModelInfo, without its name}, ...}}
 
-A hub's ``config.json`` has the fields of one model and its name. A field that is missing, unknown, of the wrong type or
-out of range is a ManifestError that names the model, the field and the reason.
+A hub's ``config.json`` has the fields of one model and its name, and may have the ``schema`` of such a document. A
+field that is missing, unknown, of the wrong type or out of range is a ManifestError that names the model, the field and
+the reason.
 """
 
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from carseg._files import replacing, to_json
+from carseg._files import read_json, replacing, to_json
 from carseg.errors import ManifestError
 from carseg.hub._schema import Record, from_plain, require, shown
 from carseg.hub.model_info import ModelInfo
@@ -109,16 +109,9 @@ def write_config(path: Path, info: ModelInfo) -> None:
 def _read_json(path: Path, limit: int) -> Any:
     """Return the JSON in a file, which may be anybody's: it is read in no time or refused."""
     try:
-        with path.open("rb") as file:
-            content = file.read(limit + 1)
-        require(len(content) <= limit, f"{path} cannot be read", f"it has more than {limit} bytes")
-        return json.loads(content.decode("utf-8"))
-    except ManifestError:
-        raise
-    except (OSError, ValueError) as error:
+        return read_json(path, limit=limit)
+    except ValueError as error:
         raise ManifestError(f"{path} cannot be read: {error}") from None
-    except RecursionError:
-        raise ManifestError(f"{path} cannot be read: it is nested too deeply") from None
 
 
 def _refuse_large(data: Any) -> None:

@@ -16,6 +16,7 @@ from carseg.figures import QUALITY, Estimate, Figures, flat
 from carseg.hub._schema import Record, convert, from_plain, require, shown, to_plain
 from carseg.labels import LABEL_SETS, LabelSet
 
+MODEL_SCHEMA = 1  # version of the JSON of one model; docs/schemas/model.schema.json describes it
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")  # a name becomes a folder and a part of addresses
 _LARGEST_SIDE = 1 << 12  # pixels; anybody's config.json is read, and must not take all memory
 _LARGEST_FILE = 1 << 33  # bytes
@@ -272,17 +273,19 @@ class ModelInfo(Provenance):
 
     @classmethod
     def from_dict(cls, name: str, data: Any) -> ModelInfo:
-        """Return the ModelInfo in a JSON object that has the fields above but for the name.
+        """Return the ModelInfo in a JSON object that has the fields above but for the name, and perhaps ``schema``.
 
         Raises:
             ManifestError: a field is missing, unknown, of the wrong type or out of range; the message says which.
         """
         try:
             require(isinstance(data, dict), "entry", f"must be an object, got {shown(data)}")
-            labels = data.get("labels")
+            data = dict(data)
+            schema, labels = data.pop("schema", MODEL_SCHEMA), data.get("labels")
+            require(schema == MODEL_SCHEMA, "schema", f"must be {MODEL_SCHEMA}, got {shown(schema)}")
             if isinstance(labels, str):
                 require(labels in LABEL_SETS, "labels", f"no label set {shown(labels)}; known: {', '.join(LABEL_SETS)}")
-                data = {**data, "labels": LABEL_SETS[labels]}
+                data["labels"] = LABEL_SETS[labels]
             return from_plain(cls, {**data, "name": name})
         except (ManifestError, OptionError) as error:
             raise ManifestError(f"model {shown(name)}: {error}") from None

@@ -6,13 +6,13 @@ The weights lie in the repository, so the forge's addresses of raw files lead to
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from carseg._files import parse_json
 from carseg.errors import OptionError
 
 Origin = Path | str  # a folder, or the address of another hub
@@ -80,8 +80,9 @@ def installed_from(distribution: str = "carseg") -> list[Origin]:
 
     try:
         text = metadata.distribution(distribution).read_text("direct_url.json")
-        return origins_of(json.loads(text)) if text else []
-    except (metadata.PackageNotFoundError, ValueError, KeyError):  # not installed, or a record that cannot be read
+        return origins_of(parse_json(text)) if text else []
+    # Not installed, or a record that cannot be read.
+    except (metadata.PackageNotFoundError, ValueError, KeyError, TypeError, AttributeError):
         return []
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 OUTPUT_SUFFIXES = {"mask": ".mask.png", "overlay": ".overlay.png", "cutout": ".cutout.png", "json": ".json"}
 MADE_FROM = "made_from"  # key in a JSON, and text in a PNG: see ``Result.save``
 
+SCHEMA = 1  # version of the JSON; docs/schemas/result.schema.json describes it
 _serials = itertools.count(1)  # tell results apart that have no name
 _PREVIEW = 1200  # longest side in pixels of what a notebook shows
 
@@ -206,9 +207,10 @@ class Result:
         return to_json(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
-        """Return what is known of the image, ready for JSON: source, model, labels, width, height, parts."""
+        """Return what is known of the image, ready for JSON: source, schema, model, labels, width, height, parts."""
         return {
             "source": self.source,
+            "schema": SCHEMA,
             "model": self.model,
             "labels": self.labels.name,
             "width": self.width,

@@ -20,13 +20,12 @@ summary { cursor: pointer; font-weight: 600 } dt { font-weight: 600 }
 
 
 def write_page(path: Path, title: str, body: Iterable[str]) -> None:
-    """Write a page of HTML parts under a heading."""
+    """Write a page of HTML parts under a heading; what is no text in UTF-8, as in names of files, as escapes."""
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
     content = f"<h1>{escape(title)}</h1>{''.join(body)}"
     with replacing(path) as partial:
-        partial.write_text(
-            f'<!doctype html><html lang="en"><head>{head}</head><body>{content}</body></html>\n', "utf-8"
-        )
+        page = f'<!doctype html><html lang="en"><head>{head}</head><body>{content}</body></html>\n'
+        partial.write_text(page, "utf-8", "backslashreplace")
 
 
 def figure(jpeg: bytes, alt: str, caption: str) -> str:

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from carseg._arrays import Float32Array
-from carseg._files import replacing
+from carseg._files import read_json, replacing
 from carseg.errors import ManifestError, OptionError, OutputError
 from carseg.hub import ModelInfo, Range, Record, ResolvedWeights, from_plain, require, require_ranges, to_plain
 from carseg.runtimes.artifacts import onnx_model
 
 SCHEMA = 1
+_LARGEST = 1 << 20  # bytes
 _METHOD = "lowest and highest value of each image, averaged over the images"
 
 
@@ -95,14 +96,11 @@ def read_calibration(path: str | os.PathLike[str], info: ModelInfo) -> Calibrati
     """
     remedy = f"`carseg export {info.name} --precision int8 --calib DIR --calibration FILE` makes one"
     try:
-        data = json.loads(Path(path).read_text("utf-8"))
-        calibration: Calibration = from_plain(Calibration, data)
-    except OSError as error:
-        raise OptionError(f"calibration {path} cannot be read ({error.strerror or error}); {remedy}") from None
+        calibration: Calibration = from_plain(Calibration, read_json(Path(path), limit=_LARGEST))
     except ManifestError as error:
         raise OptionError(f"calibration {path}: {error}; {remedy}") from None
-    except (ValueError, RecursionError):
-        raise OptionError(f"calibration {path} is no JSON file; {remedy}") from None
+    except ValueError as error:
+        raise OptionError(f"calibration {path} cannot be read ({error}); {remedy}") from None
     if calibration.weights_sha256 != info.sha256:
         raise OptionError(
             f"calibration {path} belongs to other weights (sha256 {calibration.weights_sha256[:12]}...) than those of "

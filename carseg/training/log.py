@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
 from carseg._files import replacing
-from carseg.errors import TrainingError
+from carseg.errors import TrainingError, excerpt
 
 COLUMNS = ("step", "epoch", "seconds", "lr", "loss", "val_miou", "val_pixel_acc", "images_per_s", "data_share")
 LogRow = dict[str, float | None]  # the columns; None for what was not measured
@@ -47,13 +48,22 @@ def read_log(folder: Path) -> list[LogRow]:
     """Return the rows in a run folder, none where nothing was logged yet.
 
     Raises:
-        TrainingError: its ``log.csv`` is that of something else.
+        TrainingError: its ``log.csv`` is that of something else, or damaged.
     """
     path = folder / "log.csv"
     if not path.exists():
         return []
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return [{name: float(row[name]) if row[name] else None for name in COLUMNS} for row in csv.DictReader(file)]
-    except (KeyError, ValueError, csv.Error) as error:
-        raise TrainingError(f"{path} is not the log of a training: {error!r}") from None
+            return [{name: _number(name, row[name]) for name in COLUMNS} for row in csv.DictReader(file)]
+    except KeyError as error:
+        raise TrainingError(f"{path} is not the log of a training: it has no column {error}") from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise TrainingError(f"{path} is not the log of a training: {error}") from None
+
+
+def _number(name: str, text: str | None) -> float | None:
+    value = float(text) if text else math.nan
+    if not (math.isfinite(value) or name.startswith("val_")):  # there may have been nothing to validate on
+        raise ValueError(f"{name} is {excerpt(text or 'missing')}")
+    return value if math.isfinite(value) else None

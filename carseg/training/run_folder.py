@@ -6,7 +6,6 @@ state.pt    everything needed to go on, see ``carseg.training.state``; it is the
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,13 +13,15 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from carseg._env import rank
-from carseg._files import replacing, to_json
+from carseg._files import read_json, replacing, to_json
 from carseg.errors import CarsegError, OptionError, TrainingError
-from carseg.hub import Record, from_plain
+from carseg.hub import Record, from_plain, require
 from carseg.training.config import TrainingConfig
 
 START = "run.json"
 STATE = "state.pt"
+SCHEMA = 1
+_LARGEST_START = 1 << 20  # bytes
 MAY_CHANGE = ("device", "workers", "cache", "tensorboard")  # settings that do not change what a resumed run learns
 
 
@@ -38,6 +39,7 @@ class RunStart(Record):
         val: number of images that choose the best state.
         new_tensors: tensors that began, at least in part, with random weights.
         data_format: format that the data was read in, "auto" where none was named.
+        schema: version of the file's format.
     """
 
     model: str
@@ -49,6 +51,11 @@ class RunStart(Record):
     val: int
     new_tensors: tuple[str, ...] = ()
     data_format: str = "auto"
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.schema == SCHEMA, "schema", f"must be {SCHEMA}, got {self.schema}")
 
     def write(self, run: Path) -> None:
         """Write the file that ``read_start`` reads."""
@@ -68,7 +75,7 @@ def read_start(run: Path) -> RunStart | None:
     if not path.exists():
         return None
     try:
-        start: RunStart = from_plain(RunStart, json.loads(path.read_text("utf-8")))
+        start: RunStart = from_plain(RunStart, read_json(path, limit=_LARGEST_START))
         return start
     except ValueError as error:
         raise TrainingError(f"{path} is damaged ({error}): start another run from what {run} holds") from None

@@ -9,13 +9,12 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
 from carseg._files import replacing
-from carseg.errors import TrainingError
+from carseg.errors import TrainingError, excerpt
 from carseg.training.run_folder import STATE
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -73,6 +72,8 @@ def read_state(run: Path, device: torch.device) -> dict[str, Any] | None:
         if hashlib.sha256(content[:-_DIGEST_BYTES]).digest() != content[-_DIGEST_BYTES:]:
             raise TrainingError(f"{path} is damaged, or not the state of a training: {again}")
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
-        raise TrainingError(f"{path} cannot be read ({error}): {again}") from None
+    except TrainingError:
+        raise
+    except Exception as error:  # whatever unpickling raises
+        raise TrainingError(f"{path} cannot be read ({excerpt(str(error))}): {again}") from None
     return state

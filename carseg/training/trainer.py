@@ -26,7 +26,7 @@ from torch import Generator, Tensor, nn
 from carseg._files import repair_folder
 from carseg.architectures import Network
 from carseg.data import Augment, Dataset
-from carseg.errors import DataError, OptionError, TrainingError
+from carseg.errors import DataError, OptionError, TrainingError, excerpt
 from carseg.evaluation import Scores, evaluate_network, to_metric
 from carseg.hub import Provenance, save_model
 from carseg.inference import normalize_batch
@@ -296,10 +296,9 @@ class Trainer:
                 self.state = TrainerState(**saved["progress"])
                 for name, part in self._parts().items():
                     part.load_state_dict(saved[name])
-            except (KeyError, TypeError, ValueError, RuntimeError) as error:
-                reason = str(error).splitlines()[0]
+            except Exception as error:  # torch raises what it likes about a state of other things
                 raise TrainingError(
-                    f"the state in {self.folder} is that of another training ({reason}): start another run"
+                    f"the state in {self.folder} is that of another training ({excerpt(str(error))}): start another run"
                 ) from None
         if self.group.is_main_process:
             self.log.rewind(self.state.step)

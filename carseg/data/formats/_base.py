@@ -110,6 +110,17 @@ def exists(path: Path) -> bool:
         return False
 
 
+def may_exist(path: Path) -> bool:
+    """Return whether a file or folder could have this path: no zero in it, nor a name that is too long."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def files_in(folder: Path, *endings: str) -> list[Path]:
     """Return the visible files of a folder itself, sorted.
 

@@ -62,7 +62,7 @@ class CocoLabel:
         try:
             mask = blank(height, width, self.empty)
         except DataError as error:
-            raise DataError(f"{self.name} {error}") from None
+            raise DataError(f"{self.name} {error} (height and width in {self.file})") from None
 
         def area(shape: CocoShape) -> float:
             return float(self._covered(shape, height, width).sum()) if shape.area is None else shape.area

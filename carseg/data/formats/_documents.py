@@ -6,17 +6,20 @@ is a ``DataError`` that names it.
 
 from __future__ import annotations
 
-import json
+import functools
 import math
 import reprlib
 from collections.abc import Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
+from carseg._files import read_json as read_plain_json
 from carseg.errors import DataError
 
-_MOST_YAML_BYTES = 1 << 20  # the parser takes seconds for each
-_MOST_YAML_NODES = 100_000  # with each alias written out
+MOST_YAML_BYTES = 1 << 20  # the parser takes a second for each
+MOST_YAML_NODES = 20_000  # with each alias written out; it takes half a second for these
+_LONGEST_NUMBER = 400  # characters; 1:1:1..., which counts in sixties, takes time by the square of its length
+_WHOLE_BITS = 64  # beyond which numbers of equal hash could be written down, to make every look-up a long search
 _shortened = reprlib.Repr()
 _shortened.maxstring = _shortened.maxother = _shortened.maxlong = 60
 
@@ -25,13 +28,11 @@ def read_json(path: Path) -> Any:
     """Return the content of a JSON file; ``NaN`` and ``Infinity`` in it are floats, as Python writes them.
 
     Raises:
-        DataError: it cannot be read, is no JSON, or is nested too deeply.
+        DataError: it cannot be read, is no JSON, is nested too deeply, or does not fit into the memory.
     """
     try:
-        return json.loads(path.read_bytes())
-    except RecursionError:
-        raise DataError(f"{path} is no valid JSON file: it is nested too deeply") from None
-    except (OSError, ValueError) as error:
+        return read_plain_json(path)
+    except ValueError as error:
         raise DataError(f"{path} is no valid JSON file: {error}") from None
 
 
@@ -44,18 +45,43 @@ def read_yaml(path: Path) -> Any:
     import yaml  # type: ignore[import-untyped]  # comes with timm and huggingface-hub
 
     try:
-        if path.stat().st_size > _MOST_YAML_BYTES:
-            raise ValueError(f"it has more than {_MOST_YAML_BYTES} bytes")
-        text = path.read_text("utf-8-sig")
-        node = yaml.compose(text, yaml.SafeLoader)
-        if node is not None and _written_out(node, {}) > _MOST_YAML_NODES:
+        if path.stat().st_size > MOST_YAML_BYTES:
+            raise ValueError(f"it has more than {MOST_YAML_BYTES} bytes")
+        loader = _bounded_loader()(path.read_text("utf-8-sig"))
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _written_out(node, {}) > MOST_YAML_NODES:
             raise ValueError("it names parts of itself so often that it would fill the memory")
-        return yaml.safe_load(text)
+        return loader.construct_document(node)
     except RecursionError:
         raise DataError(f"{path} is no valid YAML file: it is nested too deeply, or within itself") from None
     # Beside YAMLError, what the parser lets through: of numbers, dates and tags that are none.
     except (OSError, yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, OverflowError) as error:
         raise DataError(f"{path} is no valid YAML file: {' '.join(str(error).split())}") from None
+
+
+@functools.cache
+def _bounded_loader() -> Any:
+    """Return the class that reads YAML of plain values, and stops where there is too much of it."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        composed = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.composed += 1
+            if self.composed > MOST_YAML_NODES:
+                raise ValueError(f"it has more than {MOST_YAML_NODES} values")
+            return super().compose_node(parent, index)
+
+        def compose_scalar_node(self, anchor: Any) -> Any:
+            node = super().compose_scalar_node(anchor)
+            if node.tag.endswith((":int", ":float")) and len(node.value) > _LONGEST_NUMBER:
+                raise ValueError(f"it has a number of {len(node.value)} characters")
+            return node
+
+    return Loader
 
 
 def _written_out(node: Any, known: dict[int, int]) -> int:
@@ -103,6 +129,8 @@ def identifier(value: Any) -> Hashable:
     Raises:
         ValueError: it is neither a number nor a text.
     """
+    if isinstance(value, int) and value.bit_length() > _WHOLE_BITS:
+        return str(value)
     if isinstance(value, (int, float, str)) and value == value:
         return value
     raise ValueError(f"{brief(value)} is neither a number nor a text")

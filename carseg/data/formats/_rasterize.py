@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from carseg.errors import DataError
+from carseg.errors import DataError, excerpt
 
 _MOST_PIXELS = 1 << 28  # more than Pillow opens
 
@@ -38,7 +38,7 @@ def blank(height: int, width: int, value: int = 0) -> np.ndarray:
         DataError: no image has this size, which a label file states.
     """
     if not (height > 0 and width > 0 and height * width <= _MOST_PIXELS):
-        raise DataError(f"is for an image of {width}x{height} pixels")
+        raise DataError(f"is for an image of {excerpt(f'{width}x{height}')} pixels")
     return np.full((height, width), value, dtype=np.uint8)
 
 

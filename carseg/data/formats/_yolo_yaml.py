@@ -17,13 +17,14 @@ from carseg.data.formats._base import (
     files_in,
     filled_lines,
     images_below,
+    may_exist,
     subfolder,
 )
 from carseg.data.formats._class_files import Values
 from carseg.data.formats._documents import brief, read_yaml
 from carseg.data.formats._fields import at, class_name
 from carseg.data.formats.masks import IMAGE_FOLDERS, MASK_SUFFIXES
-from carseg.errors import DataError
+from carseg.errors import DataError, excerpt
 from carseg.labels import IGNORE
 
 Files = dict[str, Path]
@@ -47,6 +48,8 @@ class Description:
         stated = self.entries.get("masks_dir")
         if stated is not None and not isinstance(stated, str):
             raise DataError(f"{self.path} has masks_dir = {brief(stated)}, not a folder")
+        if stated and not may_exist(self.folder / stated):
+            raise DataError(f"{self.path} has masks_dir = {brief(stated)}, which no folder is called")
         return stated or None
 
     def names(self) -> Values:
@@ -83,6 +86,9 @@ class Description:
                 if there is not None and any(there == self.folder / end for end in _ends(place)):
                     _log.warning("%s names %s, which is not there: %s is read instead", self.path, place, there)
                 if there is not None and there.is_file():
+                    if there.suffix.lower() not in TEXTS:  # the error about a line in it would show any file's first
+                        named = f"names {brief(place)} for {split}"
+                        raise DataError(f"{self.path} {named}, which is neither a folder nor a list of images (.txt)")
                     places.setdefault(split, []).append(self._listed_in(there))
                 elif there is not None and (split != "test" or self._labels_of(there).is_dir()):
                     prefix = f"{place.strip('./')}/" if len(listed) > 1 else ""  # a name may be in several of them
@@ -125,7 +131,7 @@ class Description:
         for line in lines:
             image = self._find(line, file.parent) or self._find(line.partition("/")[2] or line)
             if image is None:
-                raise DataError(f"{file} lists {line[:200]}, which is not there")
+                raise DataError(f"{file} lists {excerpt(line)}, which is not there")
             inside = image.relative_to(self.folder) if image.is_relative_to(self.folder) else image
             name, beside = inside.with_suffix("").as_posix(), self._labels_of(image)
             images[name] = image

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from carseg.data.formats._base import SPLIT_ORDER, SPLITS, Found, Item, files_in
-from carseg.errors import DataError
+from carseg.errors import DataError, excerpt
+from carseg.images import pixel_limit
 from carseg.labels import IGNORE
 
 NAME = "arrays"
@@ -109,7 +110,7 @@ def read(folder: Path) -> dict[str, Found] | None:
     problems: dict[str, str] = {}
     for path in files:
         try:
-            arrays += [array for array in _arrays(path) if len(_shape(array)) > 2]
+            arrays += [Array(path, key) for key, shape in _shapes(path).items() if len(shape) > 2]
         except DataError as error:
             problems[path.stem] = str(error)
     if not arrays and not problems:
@@ -141,6 +142,7 @@ def read(folder: Path) -> dict[str, Found] | None:
         if _sides(other) != _sides(array):  # before any of it is read: the larger may fill the memory
             sizes = " and ".join(f"{_sides(each)[1]}x{_sides(each)[0]}" for each in (array, other))
             raise DataError(f"{array} and {other} hold {role}s and {needed}s of different sizes, {sizes} pixels")
+        _refuse_large(array)
         if role == "image":
             found[split] = [
                 Item(name, ArrayImage(replace(array, index=i)), ArrayLabel(replace(other, index=i), other is array))
@@ -149,21 +151,27 @@ def read(folder: Path) -> dict[str, Found] | None:
     return {split: Found(NAME, found[split]) for split in ("", *SPLIT_ORDER) if split in found} or None
 
 
+def _refuse_large(array: Array) -> None:
+    """Raise DataError where the images or labels of a stack have more pixels than any image may have."""
+    (height, width), limit = _sides(array), pixel_limit()
+    if limit is not None and height * width > limit:
+        raise DataError(
+            f"{array} holds {width}x{height} pixels an image, more than {limit}; if that is right, raise "
+            "CARSEG_MAX_PIXELS"
+        )
+
+
 def _names(array: Array) -> list[str]:
     return [f"{i:06d}" for i in range(_shape(array)[0])]
 
 
-def _arrays(path: Path) -> list[Array]:
-    return [Array(path, key) for key in (_of_file(_keys, path, "") if path.suffix == ".npz" else ("",))]
-
-
-def _keys(path: Path, key: str, changed: int, size: int) -> list[str]:
-    with zipfile.ZipFile(path) as archive:
-        return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-
-
 def _shape(array: Array) -> tuple[int, ...]:
-    return _of_file(_shape_once, array.path, array.key)
+    return _shapes(array.path)[array.key]
+
+
+def _shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the arrays in a file by their keys, "" in an ``.npy``."""
+    return _of_file(_shapes_once, path, "")
 
 
 def _sides(array: Array) -> tuple[int, ...]:
@@ -182,22 +190,31 @@ def _of_file(read: Callable[[Path, str, int, int], Any], path: Path, key: str) -
     try:
         state = path.stat()
         return read(path, key, state.st_mtime_ns, state.st_size)
-    except Exception as error:  # a broken file: OSError, zlib.error, MemoryError, whatever unpacking raises
-        raise DataError(f"{path} is no numpy array: {error or type(error).__name__}") from None
+    except MemoryError:
+        raise DataError(f"{path} does not fit into the memory: part it into several") from None
+    except Exception as error:  # a broken file: OSError, zlib.error, whatever unpacking raises
+        raise DataError(f"{path} is no numpy array: {excerpt(str(error)) or type(error).__name__}") from None
 
 
 @functools.lru_cache(maxsize=64)
-def _shape_once(path: Path, key: str, changed: int, size: int) -> tuple[int, ...]:
-    """Return the shape of an array; one in an archive is not unpacked, but must announce what is packed there."""
-    if not key:
-        return tuple(np.load(path, mmap_mode="r").shape)
-    with zipfile.ZipFile(path) as archive, archive.open(f"{key}.npy") as file:
+def _shapes_once(path: Path, key: str, changed: int, size: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of all arrays; those in an archive are not unpacked, but must announce what is packed there."""
+    if path.suffix != ".npz":
+        return {"": tuple(np.load(path, mmap_mode="r").shape)}
+    with zipfile.ZipFile(path) as archive:  # opened once, as that takes its time where it has many members
+        members = [member for member in archive.infolist() if member.filename.endswith(".npy")]
+        return {member.filename.removesuffix(".npy"): _packed_shape(archive, member) for member in members}
+
+
+def _packed_shape(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> tuple[int, ...]:
+    with archive.open(member) as file:
         version = np.lib.format.read_magic(file)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, kind = read_header(file)
-        packed = archive.getinfo(f"{key}.npy").file_size - file.tell()
+        packed = member.file_size - file.tell()
     if kind.hasobject or min(shape, default=0) < 0 or math.prod(shape) * kind.itemsize != packed:
-        raise ValueError(f"{key} announces {'x'.join(map(str, shape))} {kind} numbers, and holds {packed} bytes")
+        sizes = excerpt("x".join(map(str, shape)))
+        raise ValueError(f"{excerpt(member.filename)} announces {sizes} {kind} numbers, and holds {packed} bytes")
     return shape
 
 

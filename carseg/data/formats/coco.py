@@ -16,7 +16,7 @@ from carseg.data.formats._coco_label import CocoLabel
 from carseg.data.formats._documents import brief, read_json
 from carseg.data.formats._file_names import relative_name
 from carseg.data.formats.masks import IMAGE_FOLDERS
-from carseg.errors import CarsegError, DataError, OptionError
+from carseg.errors import CarsegError, DataError, OptionError, excerpt
 from carseg.labels import LabelSet
 from carseg.masks import polygons as outlines
 
@@ -105,7 +105,7 @@ def _found(path: Path, data: Mapping[str, Any], image_root: Path | None) -> tupl
         name = _name(file) if stems[_name(file)] == 1 else _name(file) + PurePosixPath(file).suffix
         image = images.get(file)
         if image is None or listed[file] > 1:
-            reason = f"lists {file} twice" if image else f"speaks of {file}, which is not there"
+            reason = f"lists {excerpt(file)} twice" if image else f"speaks of {excerpt(file)}, which is not there"
             problems[name] = f"{path} {reason}"
         elif owners[entry.id] > 1:
             problems[name] = f"{path} gives the id {brief(entry.id)} to several images: whose annotations are they?"

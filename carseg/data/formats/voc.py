@@ -24,7 +24,7 @@ from carseg.data.formats._class_files import class_file
 from carseg.data.formats._color_tables import color_table
 from carseg.data.formats._values import ColorFile, MaskFile
 from carseg.data.formats.masks import IMAGE_FOLDERS
-from carseg.errors import DataError
+from carseg.errors import DataError, excerpt
 
 NAME = "voc"
 LAYOUT = "JPEGImages/ and SegmentationClass/"
@@ -79,7 +79,7 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
         )
         for name in names:
             if name not in photos and name not in files:
-                problems[name] = f"{split}.txt lists {name}, which is not there"
+                problems[name] = f"{split}.txt lists {excerpt(name)}, which is not there"
         found[split] = Found(NAME, records, values, colors=table or {}, problems=problems)
     return found
 

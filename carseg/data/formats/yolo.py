@@ -136,6 +136,8 @@ def _label_images(
     if not records:
         return None
     values: Values = dict(described.names())
+    if not values:
+        raise DataError(f"{described.path} has masks_dir and names no class: name those of the label images")
     stored = masks.scan_values(records, limit=64) if len(values) == 2 else set()
     if IGNORE in stored and stored <= {0, IGNORE}:  # as paint programs store two classes
         values[IGNORE] = values.pop(1)
