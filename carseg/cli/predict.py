@@ -28,6 +28,7 @@ from carseg.errors import CarsegError, excerpt, printable
 from carseg.hub import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from carseg.cli.outputs import Job
     from carseg.cli.saving import Document, Saving
 
 _COLUMNS = ("part", "share", "pixels", "score", "x", "y", "width", "height")
@@ -83,7 +84,6 @@ def predict(
     Prints the parts of each image and writes IMAGE.mask.png (label ids, with a palette) and IMAGE.overlay.png
     below --out, where the tree below a given folder is mirrored. A run that was killed goes on with --skip-existing.
     """
-    from carseg.cli.outputs import plan, refuse_overwriting
     from carseg.cli.process import prepare
     from carseg.cli.saving import Saving
     from carseg.inference import load, origin_of
@@ -91,12 +91,7 @@ def predict(
     kinds = _kinds(save)
     if skip_existing and not kinds:
         raise typer.BadParameter("--skip-existing goes by the files of --save, which names none")
-    jobs, missing = plan(inputs, out)
-    for error in missing:
-        fail(error)
-    if not jobs:
-        raise typer.Exit(2)
-    refuse_overwriting(jobs, out, kinds)
+    jobs, missing = _jobs(inputs, out, kinds)
     prepare()
     resolve_with_progress(model, weights, hub)
     how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
@@ -110,8 +105,8 @@ def predict(
     results = segmenter.stream(
         saving.sources(todo), batch_size=batch_size, max_pixels=max_pixels, on_error="yield", **settings
     )
-    failed = len(missing) + _print(saving.write(results), len(todo), format) + _deleted(saving)
-    total = len(todo) + len(missing)
+    failed = missing + _print(saving.write(results), len(todo), format) + _deleted(saving)
+    total = len(todo) + missing
     message = f"carseg: {total - failed} of {total} done in {short(time.monotonic() - began)} with {segmenter.name}"
     err(f"{message}; results are in {out}" if kinds and failed < total else message)
     raise typer.Exit(int(failed > 0))
@@ -126,6 +121,19 @@ def _kinds(save: str) -> list[str]:
         known = ", ".join(OUTPUT_SUFFIXES)
         raise typer.BadParameter(f"cannot save {strange[0]!r}; known: {known}", param_hint="--save")
     return kinds
+
+
+def _jobs(inputs: list[str], out: Path, kinds: list[str]) -> tuple[list[Job], int]:
+    """Return the images with where their files go, and how many are missing, which is said."""
+    from carseg.cli.outputs import plan, refuse_overwriting
+
+    jobs, missing = plan(inputs, out)
+    for error in missing:
+        fail(error)
+    if not jobs:
+        raise typer.Exit(2)
+    refuse_overwriting(jobs, out, kinds)
+    return jobs, len(missing)
 
 
 def _say_what_is_there(skipped: int, replaced: int, out: Path) -> None:
