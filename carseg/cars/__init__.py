@@ -3,5 +3,21 @@
 from __future__ import annotations
 
 from carseg.cars.compositing import composite, cut_out, foreground_alpha
+from carseg.cars.side import SidedPiece, consistent_sides, sided_pieces
+from carseg.cars.view import KINDS, SIDED, VIEWS, View, ViewFeatures, find_view, view_features
 
-__all__ = ["composite", "cut_out", "foreground_alpha"]
+__all__ = [
+    "KINDS",
+    "SIDED",
+    "VIEWS",
+    "SidedPiece",
+    "View",
+    "ViewFeatures",
+    "composite",
+    "consistent_sides",
+    "cut_out",
+    "find_view",
+    "foreground_alpha",
+    "sided_pieces",
+    "view_features",
+]

@@ -1,0 +1,162 @@
+"""Fit what geometry says about the sides of parts, or measure what `carseg.cars.consistent_sides` makes of them.
+
+    CARSEG_DATA=DIR python -m recipes.side              the numbers of carseg/cars/side.py, from training images
+    CARSEG_DATA=DIR python -m recipes.side --test       side error and mIoU of carparts/test, raw and consistent
+
+The network has seen the training images of carparts and gives next to all of their parts the right side. So they are
+also shown to it shrunk to 80 pixels; and carvana/train is shown, whose file names tell which side's doors are seen. One
+label in a hundred is taken to be wrong: in train383.jpg all of a car's sides are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import typer
+from PIL import Image
+
+from carseg.cars import SidedPiece, sided_pieces
+from carseg.data import load as open_data
+from carseg.evaluation import Evaluation
+from carseg.inference import Segmenter, load
+from carseg.labels import CARPARTS
+from recipes.recipe import data_root
+from recipes.view import TRUTH
+
+DOORS = ("front_door", "back_door")
+GROUPS = (DOORS, ("front_light",), ("back_light",), ("mirror",))
+NETWORK = (100.0, 2.0, 1.4, 1.0, 0.7, 0.5, 0.35, 0.2)  # candidates for the weight of the network's own log-odds
+WRONG = 0.01  # of the labels
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A piece, and what side it has.
+
+    Attributes:
+        source: where it comes from.
+        kind: the kind of part.
+        geometry: log-odds of the view, and the place: what ``SidedPiece`` says.
+        network: the network's log-odds of the left.
+        left: cells of its that are labelled left.
+        right: cells of its that are labelled right.
+    """
+
+    source: str
+    kind: str
+    geometry: tuple[float, float]
+    network: float
+    left: int
+    right: int
+
+
+def labeled(segmenter: Segmenter) -> Iterator[Case]:
+    """Yield the pieces in the training images of car parts, as they are and shrunk."""
+    for sample in open_data(data_root() / "carparts", split="train", labels="carparts"):
+        rgb, truth = sample.load()
+        image = Image.fromarray(rgb)
+        for source, seen in (("labeled", image), ("shrunk", image.resize((80, 80)).resize(image.size))):
+            for piece in _pieces(segmenter, np.asarray(seen)):
+                # The pixel in the middle of each cell.
+                y, x = (
+                    (2 * cells + 1) * pixels // (2 * count)
+                    for cells, pixels, count in zip(
+                        np.nonzero(piece.cells), truth.shape, piece.cells.shape, strict=True
+                    )
+                )
+                its = truth[y, x]
+                counts = [int(np.count_nonzero(its == label)) for label in piece.pair]
+                if any(counts):
+                    yield _case(source, piece, *counts)
+
+
+def turned(segmenter: Segmenter) -> Iterator[Case]:
+    """Yield the doors in the turntable's training images, but for those that show no side."""
+    for sample in open_data(data_root() / "carvana", split="train", labels="carvana"):
+        view = TRUTH[int(sample.name[-2:]) - 1]
+        if view % 4:
+            for piece in _pieces(segmenter, sample.load_image()):
+                if piece.kind in DOORS:
+                    cells = int(np.count_nonzero(piece.cells))
+                    yield _case("turntable", piece, *((cells, 0) if view < 4 else (0, cells)))
+
+
+def _pieces(segmenter: Segmenter, rgb: npt.NDArray[np.uint8]) -> Iterator[SidedPiece]:
+    [logits] = segmenter.forward(segmenter.preprocess(rgb).x[None])
+    return sided_pieces(logits, CARPARTS)
+
+
+def _case(source: str, piece: SidedPiece, left: int, right: int) -> Case:
+    return Case(source, piece.kind, (piece.view, piece.place), piece.network, left, right)
+
+
+def fit(cases: list[Case]) -> Floats:
+    """Return the weights of the view and the place, (2,): a logistic regression on geometry alone."""
+    x = torch.tensor([case.geometry for case in cases], dtype=torch.float64)
+    cells = torch.tensor([(case.left, case.right) for case in cases], dtype=torch.float64)
+    weight = cells.sum(1).sqrt() / cells.sum(1).sqrt().sum()
+    weights = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights], max_iter=500, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        left = torch.sigmoid(x @ weights) * (1 - 2 * WRONG) + WRONG
+        chances = torch.stack([left, 1 - left], 1).log()
+        value = -(weight * (cells / cells.sum(1, keepdim=True) * chances).sum(1)).sum() + 1e-5 * (weights**2).sum()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return weights.detach().numpy()
+
+
+def side_errors(cases: list[Case], weights: Floats, network: float) -> dict[str, float]:
+    """Return the share of the cells that get the wrong side, of each source."""
+    wrong: dict[str, int] = {}
+    total: dict[str, int] = {}
+    for case in cases:
+        left = np.dot(weights, case.geometry) + network * case.network > 0
+        wrong[case.source] = wrong.get(case.source, 0) + (case.right if left else case.left)
+        total[case.source] = total.get(case.source, 0) + case.left + case.right
+    return {source: wrong[source] / total[source] for source in total}
+
+
+def choose(segmenter: Segmenter) -> None:
+    """Print the weights of geometry, and the side errors by the weight of the network beside it."""
+    everything = [*labeled(segmenter), *turned(segmenter)]
+    for kinds in GROUPS:
+        cases = [case for case in everything if case.kind in kinds]
+        weights = fit(cases)
+        print(f"{', '.join(kinds)}: {weights[0]:.1f} of the view, {weights[1]:.1f} of the place; wrong cells:")
+        for network in NETWORK:
+            errors = ", ".join(f"{name} {error:.2%}" for name, error in side_errors(cases, weights, network).items())
+            print(f"  network {network:>5}: {errors}")
+
+
+def measure(segmenter: Segmenter) -> None:
+    """Print the figures of the test images, with raw and with consistent sides."""
+    evaluations = {"raw": Evaluation(CARPARTS, boundary=False), "consistent": Evaluation(CARPARTS, boundary=False)}
+    for sample in open_data(data_root() / "carparts", split="test", labels="carparts"):
+        rgb, truth = sample.load()
+        for sides, evaluation in evaluations.items():
+            evaluation.add(segmenter.predict(rgb, sides=sides).mask, truth)
+    for sides, evaluation in evaluations.items():
+        scores = evaluation.scores()
+        print(f"{sides}: side error {scores.side_error:.4f}, mIoU {scores.miou:.4f}, {scores.images} images")
+
+
+def main(
+    test: Annotated[bool, typer.Option("--test", help="measure on carparts/test: to be read once")] = False,
+) -> None:
+    (measure if test else choose)(load("parts"))
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,211 @@
+"""The view of a car and the sides of its parts, on drawn masks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from carseg.cars import VIEWS, consistent_sides, find_view
+from carseg.labels import CAMVID, CAR5, CARPARTS, CARVANA, LabelSet, label_set
+
+Box = tuple[str, int, int, int, int]  # class, left, top, right, bottom
+
+# The parts of a car on 64 x 64 cells, as the network sees one on a turntable; the right views mirror the left ones.
+DRAWN: dict[str, list[Box]] = {
+    "front": [
+        ("front_glass", 20, 12, 44, 22),
+        ("hood", 18, 22, 46, 34),
+        ("front_bumper", 16, 38, 48, 52),
+        ("front_right_light", 16, 34, 22, 38),
+        ("front_left_light", 42, 34, 48, 38),
+        ("right_mirror", 15, 20, 17, 23),
+        ("left_mirror", 47, 20, 49, 23),
+    ],
+    "front-left": [
+        ("front_glass", 20, 14, 32, 22),
+        ("hood", 8, 22, 28, 30),
+        ("front_bumper", 4, 34, 22, 48),
+        ("front_right_light", 4, 30, 6, 34),
+        ("front_left_light", 18, 30, 24, 34),
+        ("left_mirror", 32, 20, 34, 23),
+        ("front_left_door", 34, 16, 44, 40),
+        ("back_left_door", 44, 16, 52, 38),
+        ("wheel", 24, 36, 32, 50),
+        ("wheel", 50, 32, 56, 44),
+    ],
+    "left": [
+        ("front_left_light", 4, 30, 7, 33),
+        ("front_left_door", 22, 16, 36, 42),
+        ("back_left_door", 36, 16, 48, 42),
+        ("left_mirror", 22, 24, 24, 27),
+        ("back_left_light", 58, 28, 61, 32),
+        ("wheel", 10, 36, 20, 48),
+        ("wheel", 46, 36, 56, 48),
+    ],
+    "rear-left": [
+        ("back_glass", 34, 14, 48, 24),
+        ("trunk", 36, 24, 56, 34),
+        ("back_bumper", 36, 36, 58, 48),
+        ("back_left_light", 36, 28, 40, 34),
+        ("back_right_light", 56, 28, 60, 34),
+        ("front_left_door", 12, 18, 20, 38),
+        ("back_left_door", 20, 18, 32, 40),
+        ("wheel", 8, 32, 14, 44),
+        ("wheel", 30, 36, 36, 50),
+    ],
+    "rear": [
+        ("back_glass", 20, 12, 44, 22),
+        ("trunk", 20, 22, 44, 34),
+        ("back_bumper", 16, 36, 48, 52),
+        ("back_left_light", 14, 26, 20, 34),
+        ("back_right_light", 44, 26, 50, 34),
+    ],
+}
+
+
+def drawn(view: str) -> np.ndarray:
+    """Return the mask of a view, uint8 (64, 64)."""
+    if view.endswith("right"):
+        flipped = np.array(CARPARTS.flipped, np.uint8)
+        return flipped[drawn(view.replace("right", "left"))][:, ::-1]
+    mask = np.zeros((64, 64), np.uint8)
+    for name, left, top, right, bottom in DRAWN[view]:
+        mask[top:bottom, left:right] = CARPARTS.classes.index(name)
+    return mask
+
+
+def swapped(mask: np.ndarray, name: str, other: str) -> np.ndarray:
+    """Return the mask with one class turned into another."""
+    return np.where(mask == CARPARTS.classes.index(name), CARPARTS.classes.index(other), mask).astype(np.uint8)
+
+
+def logits_of(mask: np.ndarray, sure: float = 4.0, labels: LabelSet = CARPARTS) -> np.ndarray:
+    """Return logits, float32 (C, h, w), of which the mask is the most probable class, and its twin the second."""
+    logits = np.zeros((len(labels), *mask.shape), np.float32)
+    np.put_along_axis(logits, np.array(labels.flipped)[mask][None], 8 - sure, 0)
+    np.put_along_axis(logits, mask[None].astype(int), 8, 0)
+    return logits
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_the_view_of_a_car(view: str) -> None:
+    found = find_view(drawn(view), CARPARTS)
+    assert found is not None
+    assert found.name == view
+    assert 0.5 < found.confidence <= 1
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_view_does_not_depend_on_size_or_place(view: str) -> None:
+    large = np.pad(drawn(view).repeat(21, 0).repeat(30, 1), ((100, 400), (0, 900)))
+    found, small = find_view(large, CARPARTS), find_view(drawn(view), CARPARTS)
+    assert found is not None and small is not None
+    assert found.name == view
+    assert found.confidence == pytest.approx(small.confidence, abs=0.03)
+
+
+def test_a_mirrored_car_has_the_mirrored_view() -> None:
+    left, right = find_view(drawn("rear-left"), CARPARTS), find_view(drawn("rear-right"), CARPARTS)
+    assert left is not None and right is not None
+    assert left.confidence == pytest.approx(right.confidence)
+
+
+def test_each_of_two_cars_has_its_own_view() -> None:
+    both = np.concatenate([drawn("front-left"), drawn("rear-right")], 1)
+    region = np.zeros(both.shape, bool)
+    region[:, :64] = True
+    views = [find_view(both, CARPARTS, where) for where in (region, ~region)]
+    assert [view and view.name for view in views] == ["front-left", "rear-right"]
+
+
+def test_wrong_sides_do_not_turn_a_car_round() -> None:
+    mask = drawn("front-left")
+    for part in ("front_left_door", "back_left_door"):
+        mask = swapped(mask, part, part.replace("left", "right"))
+    found = find_view(mask, CARPARTS)
+    assert found is not None and found.name == "front-left"
+
+
+@pytest.mark.parametrize("labels", [CARVANA, CAR5, CAMVID])
+def test_classes_that_do_not_tell_front_from_back_have_no_view(labels: LabelSet) -> None:
+    assert find_view(np.ones((8, 8), np.uint8), labels) is None
+
+
+def test_no_car_has_no_view() -> None:
+    assert find_view(np.zeros((8, 8), np.uint8), CARPARTS) is None
+    assert find_view(np.full((8, 8), 255, np.uint8), CARPARTS) is None
+    assert find_view(np.zeros((0, 0), np.uint8), CARPARTS) is None
+    assert find_view(drawn("front"), CARPARTS, np.zeros((64, 64), bool)) is None
+
+
+def test_classes_of_another_order_and_spelling_have_a_view() -> None:
+    names = [name.replace("front_left", "left-front").replace("_", " ").title() for name in CARPARTS.classes]
+    order = np.array([0, *range(len(names) - 1, 0, -1)])
+    labels = label_set("own", [names[i] for i in order])
+    found = find_view(np.argsort(order).astype(np.uint8)[drawn("left")], labels)
+    assert found is not None and found.name == "left"
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_right_sides_stay(view: str) -> None:
+    logits = logits_of(drawn(view))
+    assert consistent_sides(logits, CARPARTS) is logits
+
+
+@pytest.mark.parametrize(
+    ("view", "name"),
+    [
+        ("front-left", "front_left_door"),
+        ("rear-left", "back_left_door"),
+        ("left", "front_left_door"),
+        ("front", "front_left_light"),
+        ("front-left", "front_right_light"),
+        ("rear", "back_right_light"),
+        ("rear-left", "back_right_light"),
+        ("left", "back_left_light"),
+        ("front", "left_mirror"),
+        ("front-left", "left_mirror"),
+    ],
+)
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_part_of_the_wrong_side_gets_the_right_one(view: str, name: str, mirrored: bool) -> None:
+    truth = drawn(view)
+    other = CARPARTS.classes[CARPARTS.flipped[CARPARTS.classes.index(name)]]
+    seen = swapped(truth, name, other)
+    if mirrored:
+        truth, seen = (np.array(CARPARTS.flipped, np.uint8)[mask][:, ::-1] for mask in (truth, seen))
+    logits = logits_of(seen)
+    before = logits.copy()
+    consistent = consistent_sides(logits, CARPARTS)
+    assert np.array_equal(consistent.argmax(0), truth)
+    assert np.array_equal(logits, before)  # the caller's own stay as they are
+    assert np.allclose(np.exp(consistent).sum(0), np.exp(before).sum(0))  # no class but the pair is touched
+
+
+def test_a_patch_of_the_wrong_side_in_a_door_is_mended() -> None:
+    truth = drawn("left")
+    seen = truth.copy()
+    seen[20:26, 24:30] = CARPARTS.classes.index("front_right_door")
+    assert np.array_equal(consistent_sides(logits_of(seen), CARPARTS).argmax(0), truth)
+
+
+def test_a_part_keeps_its_label_where_the_network_insists() -> None:
+    open_door = drawn("front-left")
+    open_door[16:40, 0:4] = CARPARTS.classes.index("front_right_door")
+    logits = logits_of(open_door, sure=20)
+    assert consistent_sides(logits, CARPARTS) is logits
+
+
+def test_only_the_region_is_looked_at() -> None:
+    wrong = swapped(drawn("front-left"), "front_left_door", "front_right_door")
+    both = np.concatenate([wrong, wrong], 1)
+    region = np.zeros(both.shape, bool)
+    region[:, :64] = True
+    mended = consistent_sides(logits_of(both), CARPARTS, region).argmax(0)
+    assert np.array_equal(mended, np.concatenate([drawn("front-left"), wrong], 1))
+
+
+def test_classes_without_a_view_keep_their_sides() -> None:
+    labels = label_set("mirrors", ["background", "left_mirror", "right_mirror"])
+    logits = logits_of(np.ones((8, 8), np.uint8), labels=labels)
+    assert consistent_sides(logits, labels) is logits
