@@ -22,7 +22,6 @@ import numpy.typing as npt
 import torch
 import typer
 
-import carseg.cars
 from carseg.cars import KINDS, SIDED, VIEWS, find_view, view_features
 from carseg.data import Dataset
 from carseg.data import load as open_data
@@ -31,6 +30,7 @@ from carseg.labels import CARPARTS
 from recipes.recipe import data_root
 
 TRUTH = np.repeat(np.arange(8), (1, 3, 1, 3, 1, 3, 1, 3))  # the view of each index, from 01
+TABLE = Path(__file__).parents[1] / "carseg" / "cars" / "_view_table.py"
 CROPS = 3
 SWAPPED = 0.25  # share of the kinds of parts whose labels name the wrong side, in every second mask that is fitted to
 L2 = 2e-5  # of 1e-4 to 5e-6 the largest that is as right as the best, cross-validated over the cars of carvana/train
@@ -69,7 +69,7 @@ class Shown:
 
 def shown(segmenter: Segmenter, images: Dataset) -> list[Shown]:
     """Return what a network makes of images of a turntable."""
-    return [Shown(segmenter.predict(each.load_image()).mask, int(each.name[-2:])) for each in images]
+    return [Shown(segmenter.predict(each.load_image(), sides="raw").mask, int(each.name[-2:])) for each in images]
 
 
 def crops(cases: list[Shown], count: int) -> Iterator[Shown]:
@@ -167,7 +167,7 @@ def main(
     split = "train" if fitting else split
     cases = shown(load("parts"), open_data(data_root() / "carvana", split=split, labels="carvana"))
     if fitting:
-        write(fit([*cases, *crops(cases, CROPS)]), Path(carseg.cars.__file__).with_name("_view_table.py"))
+        write(fit([*cases, *crops(cases, CROPS)]), TABLE)
     else:
         report(cases)
 

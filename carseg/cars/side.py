@@ -30,14 +30,14 @@ from carseg.cars.view import (
 from carseg.labels import IGNORE, LabelSet
 from carseg.masks import components, rle
 
-# Log-odds of the left for each unit of `SidedPiece.view`, `place` and `network`. The former two are fitted, the third,
-# below 1 since networks are too sure of themselves, is chosen, by recipes/side.py.
+# Log-odds of the left for each unit of `SidedPiece.view`, `place` and `network`: recipes/side.py fits the former two, and
+# says what the third, which was chosen, would do. Networks are too sure of themselves.
 _WEIGHTS = {
-    "front_door": (1.8, 0.0, 0.7),
-    "back_door": (1.8, 0.0, 0.7),
-    "front_light": (1.2, 15.1, 0.5),
-    "back_light": (1.1, 14.7, 0.5),
-    "mirror": (0.1, 11.3, 0.5),
+    "front_door": (2.1, 0.0, 1.0),
+    "back_door": (2.1, 0.0, 1.0),
+    "front_light": (1.1, 16.2, 0.5),
+    "back_light": (1.2, 14.9, 0.5),
+    "mirror": (0.1, 11.2, 0.5),
 }
 _UNSURE = 0.01  # added to the probability of each side of the view, which is too sure of itself too
 _FEW = 0.05  # of the parts: where fewer are of an end, a mirror's place beside it says less

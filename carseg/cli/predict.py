@@ -44,6 +44,9 @@ _MaxPixels = Annotated[
     int | None,
     typer.Option(min=1, help="Refuse larger images; default 179 million. Also CARSEG_MAX_PIXELS.", show_default=False),
 ]
+_Sides = Annotated[
+    str, typer.Option(help="Left and right: consistent with the car's view, or raw, as the network tells them.")
+]
 _Threshold = Annotated[float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")]
 
 
@@ -65,6 +68,7 @@ def predict(
     calibration: CalibrationOption = None,
     threads: ThreadsOption = None,
     tile: _Tile = None,
+    sides: _Sides = "consistent",
     threshold: _Threshold = None,
     batch_size: Annotated[int | None, typer.Option(help="Images that are computed together.")] = None,
     max_pixels: _MaxPixels = None,
@@ -94,6 +98,7 @@ def predict(
         (job.source for job in jobs),
         batch_size=batch_size,
         tile=tile,
+        sides=sides,
         threshold=threshold,
         max_pixels=max_pixels,
         on_error="yield",

@@ -83,7 +83,7 @@ def add_predictions(
     """
     _check(segmenter, dataset)
     try:
-        _add(evaluations, dataset, lambda rgb: rgb, lambda rgb: segmenter.predict(rgb).mask, progress)
+        _add(evaluations, dataset, lambda rgb: rgb, lambda rgb: segmenter.predict(rgb, sides="raw").mask, progress)
     except CarsegError:
         dataset.verified()  # raises as well, but names every broken file
         raise
@@ -105,7 +105,7 @@ def evaluate_network(network: Network, data: Dataset, spec: InputSpec, device: t
 
     def predict(prepared: Prepared) -> Uint8Array:
         [logits] = pipeline.forward(prepared.x[None])
-        return pipeline.postprocess(logits, prepared).mask
+        return pipeline.postprocess(logits, prepared, sides="raw").mask
 
     _add([evaluation], data, pipeline.preprocess, predict)
     return evaluation.scores()

@@ -23,9 +23,11 @@ class Options:
     threshold: float | None = None
     return_probabilities: bool = False
     max_pixels: int | None = None
+    sides: str = "consistent"
 
     def __post_init__(self) -> None:
         check_channels(self.channels)
+        check_sides(self.sides)
         check_threshold(self.threshold)
         pixel_limit(self.max_pixels)
         if self.tile is not None and self.tile < _SMALLEST_TILE:
@@ -36,6 +38,12 @@ def check_channels(channels: str) -> None:
     """Raise OptionError unless it is an order of channels."""
     if channels not in ("rgb", "bgr"):
         raise OptionError(f"channels must be 'rgb' or 'bgr', got {channels!r}")
+
+
+def check_sides(sides: str) -> None:
+    """Raise OptionError unless it is a way to tell left from right."""
+    if sides not in ("consistent", "raw"):
+        raise OptionError(f"sides must be 'consistent' or 'raw', got {sides!r}")
 
 
 def check_threshold(threshold: float | None) -> None:

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from carseg._arrays import Float32Array
+from carseg.cars import consistent_sides
 from carseg.errors import ClosedError, OptionError
 from carseg.hub import InputSpec
-from carseg.inference.options import Options, check_threshold
+from carseg.inference.options import Options, check_sides, check_threshold
 from carseg.inference.postprocess import class_scores, to_mask, to_probabilities
 from carseg.inference.preprocess import Prepared, Preprocessor
 from carseg.inference.result import Result
@@ -104,6 +105,7 @@ class Pipeline:
         logits: Float32Array,
         prepared: Prepared,
         *,
+        sides: str = "consistent",
         threshold: float | None = None,
         return_probabilities: bool = False,
     ) -> Result:
@@ -112,6 +114,7 @@ class Pipeline:
         Args:
             logits: float32 (classes, h', w'), one image's of what ``forward`` returns.
             prepared: the image, as ``preprocess`` returned it.
+            sides: as for ``predict``.
             threshold: as for ``predict``.
             return_probabilities: as for ``predict``.
 
@@ -119,8 +122,9 @@ class Pipeline:
             The result; its mask is uint8 (H, W), of the image's own size.
 
         Raises:
-            OptionError: the logits have another shape, or the threshold is out of range.
+            OptionError: the logits have another shape, the threshold is out of range, or no such ``sides``.
         """
+        check_sides(sides)
         check_threshold(threshold)
         if logits.ndim != 3 or len(logits) != len(self.labels):
             raise OptionError(
@@ -129,6 +133,8 @@ class Pipeline:
             )
         image = prepared.image
         height, width = logits.shape[1:]
+        if sides == "consistent":
+            logits = consistent_sides(logits, self.labels)
         upsampling = self.preprocessor.inverse((height, width), image.rgb.shape[:2])
         mask = to_mask(logits, upsampling, threshold=threshold, background=self.labels.background)
         total, count = class_scores(logits, threshold=threshold)
@@ -149,5 +155,9 @@ def segment_batch(pipeline: Pipeline, batch: Sequence[Prepared], options: Option
     logits = pipeline.forward(np.stack([prepared.x for prepared in batch]))
     for one, prepared in zip(logits, batch, strict=True):
         yield pipeline.postprocess(
-            one, prepared, threshold=options.threshold, return_probabilities=options.return_probabilities
+            one,
+            prepared,
+            sides=options.sides,
+            threshold=options.threshold,
+            return_probabilities=options.return_probabilities,
         )

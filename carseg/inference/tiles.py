@@ -43,7 +43,11 @@ def segment_tiles(pipeline: Pipeline, image: LoadedImage, side: int, options: Op
         window = pipeline.preprocess(LoadedImage(image.rgb[top:bottom, left:right], image.source))
         [logits] = pipeline.forward(window.x[None])
         result = pipeline.postprocess(
-            logits, window, threshold=options.threshold, return_probabilities=options.return_probabilities
+            logits,
+            window,
+            sides="raw",  # a window does not show a whole car
+            threshold=options.threshold,
+            return_probabilities=options.return_probabilities,
         )
         y0, x0, y1, x1 = tile.keep
         kept = np.s_[..., y0 - top : y1 - top, x0 - left : x1 - left]
