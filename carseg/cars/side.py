@@ -30,13 +30,13 @@ from carseg.cars.view import (
 from carseg.labels import IGNORE, LabelSet
 from carseg.masks import components, rle
 
-# Log-odds of the left for each unit of `SidedPiece.view`, `place` and `network`: recipes/side.py fits the former two, and
-# says what the third, which was chosen, would do. Networks are too sure of themselves.
+# Log-odds of the left for each unit of `SidedPiece.view`, `place` and `network`: recipes/side.py fits the former two,
+# and says what values of the third would do, which was chosen. Networks are too sure of themselves.
 _WEIGHTS = {
     "front_door": (2.1, 0.0, 1.0),
     "back_door": (2.1, 0.0, 1.0),
-    "front_light": (1.1, 16.2, 0.5),
-    "back_light": (1.2, 14.9, 0.5),
+    "front_light": (1.2, 9.6, 0.5),
+    "back_light": (1.3, 10.3, 0.5),
     "mirror": (0.1, 11.2, 0.5),
 }
 _UNSURE = 0.01  # added to the probability of each side of the view, which is too sure of itself too
@@ -52,7 +52,7 @@ class SidedPiece:
         label: the one that it has.
         cells: bool (h, w).
         view: log-odds of the view to show the left side of the car.
-        place: where it lies in the image, towards +1 and beyond where that speaks for the left, 0 for doors.
+        place: where it lies in the image, above 0 where that speaks for the left; 0 of a door, and of a light alone.
         network: the network's log-odds of the left class against the right one, their mean over the cells.
         kind: the kind of part.
     """
@@ -144,6 +144,7 @@ def _places(kind: str, x: Floats, areas: Floats, columns: Mapping[str, Floats]) 
         apart = (front.sum() - back.sum()) * x - (front - back) @ column
         return np.clip(apart / (spread * max((front + back).sum(), _FEW * everything.sum())), -2, 2)
     if kind.endswith("light"):
-        to_the_right = np.clip((x - x[:, None]) / (spread / 2), -1, 1) @ areas / areas.sum()
+        others = np.maximum(areas, areas.sum() - areas)  # a sliver beside a piece says little of it, a like one all
+        to_the_right = np.clip((x - x[:, None]) / (spread / 2), -1, 1) @ areas / others
         return to_the_right if kind.startswith("back") else -to_the_right
     return np.zeros(len(x))
