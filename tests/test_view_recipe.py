@@ -34,7 +34,7 @@ def test_a_table_that_is_fitted_and_written_tells_the_views_apart(tmp_path: Path
 def test_geometry_is_fitted_to_labels_and_weighed_against_the_network() -> None:
     seen = [(1.0, 0.2), (0.5, 0.9), (2.0, -0.1), (0.2, 0.4)]
     cases = [
-        side.Case("drawn", "mirror", (sign * of_view, sign * place), -sign, *((9, 0) if sign > 0 else (0, 9)))
+        side.Case("drawn", "mirror", (sign * of_view, sign * place), -sign, sign, *((9, 0) if sign > 0 else (0, 9)))
         for sign in (1, -1)
         for of_view, place in seen
     ]
