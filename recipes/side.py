@@ -158,16 +158,13 @@ def measure(segmenter: Segmenter) -> None:
                 evaluations[name].add(mask, truth)
         for name, evaluation in evaluations.items():
             scores = evaluation.scores()
-            print(
-                f"{sides}, {name}: side error {scores.side_error:.2%}, mIoU {scores.miou:.2%}, {scores.images} images"
-            )
+            figures = f"side error {scores.side_error:.2%}, mIoU {scores.miou:.2%}"
+            print(f"{sides}, {name}: {figures}, {scores.images} images")
     doors = list(turned(segmenter, "test"))
     total = sum(case.left + case.right for case in doors)
     raw = sum(case.right if case.network > 0 else case.left for case in doors)
     consistent = sum(case.right if case.log_odds > 0 else case.left for case in doors)
-    print(
-        f"doors on the turntable: {raw / total:.2%} of their cells on the wrong side, consistent {consistent / total:.2%}"
-    )
+    print(f"doors on the turntable, wrong cells: {raw / total:.2%} raw, {consistent / total:.2%} consistent")
 
 
 def main(

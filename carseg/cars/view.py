@@ -43,8 +43,9 @@ class View:
     """Side of a car that an image shows.
 
     Attributes:
-        name: one of ``VIEWS``; "left" is the vehicle's left. The views with two names are those that show an end and a
-            side both: a car turned by 22 degrees from its front is "front-left", not "front".
+        name: front, front-left, left, rear-left, rear, rear-right, right or front-right; "left" is the vehicle's left.
+            The views with two names are those that show an end and a side both: a car turned by 22 degrees from its
+            front is "front-left", not "front".
         confidence: how probable it is, 0..1; between two views, about a half.
     """
 

@@ -34,7 +34,7 @@ def evaluate(
     boundary: bool = True,
     progress: Progress | None = None,
 ) -> Scores:
-    """Return the scores of what ``predict`` gives on labelled images.
+    """Return the scores of what ``predict(..., sides="raw")`` gives on labelled images.
 
     Args:
         model: the model, or what ``carseg.load`` takes: a name, or the folder of a fine-tuned network.
@@ -71,6 +71,8 @@ def add_predictions(
     evaluations: Sequence[Evaluation], segmenter: Segmenter, dataset: Dataset, *, progress: Progress | None = None
 ) -> None:
     """Add what ``predict`` gives on every image of a data set to evaluations, where more than ``scores`` is wanted.
+
+    Sides are raw, as in ``evaluate``.
 
     Args:
         evaluations: of the model's label set, merged or not; each image is predicted once for all.

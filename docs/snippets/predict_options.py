@@ -2,6 +2,9 @@ import carseg
 
 model = carseg.load("fpn-mobilenetv2-carparts")
 
+# Left and right as the network tells them, whether or not they agree with the view of the car.
+model.predict("img.jpg", sides="raw")
+
 # Pixels whose class has a probability below 0.6 become background.
 model.predict("img.jpg", threshold=0.6)
 

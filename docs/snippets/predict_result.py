@@ -16,6 +16,8 @@ for part in result.parts:
     part.rle  # the part's mask as COCO run lengths
     part.polygons  # outlines, exact to the pixel; worked out when asked for
 
+result.view  # which of its sides the car shows, such as "front-left", with a confidence; None without a car
+
 result.overlay()  # PIL image: classes tinted and outlined, with a legend
 result.cutout()  # PIL image: what is not background, the rest transparent
 result.cutout("white")  # or on a colour, or on another image
