@@ -117,7 +117,8 @@ def test_a_door_leads_to_things_not_to_files(room):
         importlib.import_module(_name(path))
     door = importlib.import_module(f"carseg.{room}")
     files = {name for name in door.__all__ if isinstance(getattr(door, name), ModuleType)}
-    assert files <= {"components", "cpu", "draw", "polygons", "rle"}  # used as namespaces: rle.encode, draw.overlay
+    # Used as namespaces: rle.encode, draw.overlay.
+    assert files <= {"components", "cpu", "draw", "grids", "polygons", "rle"}
 
 
 def test_only_doors_are_imported_from_outside_a_room():

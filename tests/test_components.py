@@ -30,7 +30,7 @@ def flood(mask: np.ndarray) -> np.ndarray:
 
 def by_runs(mask: np.ndarray) -> np.ndarray:
     starts, ends, labels = components.split_columns(*rle.label_runs(mask), len(mask))
-    numbers = components.connect(starts, ends, labels, len(mask))
+    numbers = components.connect(components.touching(starts, ends, len(mask)), labels)
     return np.repeat(numbers, ends - starts).reshape(mask.shape[::-1]).T
 
 

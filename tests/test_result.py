@@ -272,7 +272,10 @@ def test_to_dict_is_json(result):
         "width": 60,
         "height": 40,
     }
-    assert document["parts"][0].keys() == {"name", "label", "area_px", "area_fraction", "bbox", "score", "rle"}
+    hood, wheel = document["parts"]
+    assert hood.keys() == {"name", "label", "area_px", "area_fraction", "bbox", "score", "rle", "pieces"}
+    assert hood["pieces"][0].keys() == {"area_px", "area_fraction", "bbox", "score", "rle"}
+    assert [piece["bbox"] for piece in wheel["pieces"]] == [[50, 30, 9, 8], [2, 30, 8, 8]]
     assert "\n" not in result.to_json()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from carseg.cars.cleaning import clean
 from carseg.cars.compositing import composite, cut_out, foreground_alpha
+from carseg.cars.pieces import Piece, Region, find_pieces
 from carseg.cars.side import SidedPiece, consistent_sides, sided_pieces
 from carseg.cars.view import KINDS, SIDED, VIEWS, View, ViewFeatures, find_view, view_features
 
@@ -10,12 +12,16 @@ __all__ = [
     "KINDS",
     "SIDED",
     "VIEWS",
+    "Piece",
+    "Region",
     "SidedPiece",
     "View",
     "ViewFeatures",
+    "clean",
     "composite",
     "consistent_sides",
     "cut_out",
+    "find_pieces",
     "find_view",
     "foreground_alpha",
     "sided_pieces",

@@ -48,6 +48,13 @@ _Sides = Annotated[
     str, typer.Option(help="Left and right: consistent with the car's view, or raw, as the network tells them.")
 ]
 _Threshold = Annotated[float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")]
+_MinArea = Annotated[
+    float | None,
+    typer.Option(
+        help="Clean away pieces below this share of their class's largest, 0..1; 0: none. Default: by label set.",
+        show_default=False,
+    ),
+]
 
 
 def predict(
@@ -70,6 +77,7 @@ def predict(
     tile: _Tile = None,
     sides: _Sides = "consistent",
     threshold: _Threshold = None,
+    min_area: _MinArea = None,
     batch_size: Annotated[int | None, typer.Option(help="Images that are computed together.")] = None,
     max_pixels: _MaxPixels = None,
 ) -> None:
@@ -94,14 +102,9 @@ def predict(
     resolve_with_progress(model, weights, hub)
     how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
     segmenter = load(model, weights=weights, hub=hub, device=device, runtime=runtime, **how)
+    what: dict[str, Any] = {"tile": tile, "sides": sides, "threshold": threshold, "min_area": min_area}
     results = segmenter.stream(
-        (job.source for job in jobs),
-        batch_size=batch_size,
-        tile=tile,
-        sides=sides,
-        threshold=threshold,
-        max_pixels=max_pixels,
-        on_error="yield",
+        (job.source for job in jobs), batch_size=batch_size, max_pixels=max_pixels, on_error="yield", **what
     )
     began = time.monotonic()
     failed = len(missing) + _print(_written(jobs, results, out, kinds), len(jobs), format)

@@ -98,7 +98,8 @@ def compare(
             )
         return "mIoU lost", before - after, len(data)
     masks = (
-        (exact.predict(rgb, sides="raw").mask, candidate.predict(rgb, sides="raw").mask) for rgb in decoded(images)
+        (exact.predict(rgb, sides="raw", min_area=0).mask, candidate.predict(rgb, sides="raw", min_area=0).mask)
+        for rgb in decoded(images)
     )
     share, count = agreement(masks)
     least = INT8_AGREEMENT if precision == "int8" else AGREEMENT

@@ -23,12 +23,14 @@ class Options:
     threshold: float | None = None
     return_probabilities: bool = False
     max_pixels: int | None = None
+    min_area: float | None = None
     sides: str = "consistent"
 
     def __post_init__(self) -> None:
         check_channels(self.channels)
         check_sides(self.sides)
         check_threshold(self.threshold)
+        check_min_area(self.min_area)
         pixel_limit(self.max_pixels)
         if self.tile is not None and self.tile < _SMALLEST_TILE:
             raise OptionError(f"tile must be at least {_SMALLEST_TILE} pixels, got {self.tile}")
@@ -50,3 +52,9 @@ def check_threshold(threshold: float | None) -> None:
     """Raise OptionError unless it is None or a probability."""
     if threshold is not None and not 0 <= threshold <= 1:
         raise OptionError(f"threshold must lie in 0..1, got {threshold}")
+
+
+def check_min_area(min_area: float | None) -> None:
+    """Raise OptionError unless it is None or a share."""
+    if min_area is not None and not 0 <= min_area <= 1:
+        raise OptionError(f"min_area must lie in 0..1, a share of a class's largest piece, got {min_area}")

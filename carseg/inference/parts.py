@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex, overload
 
 import numpy as np
 
-from carseg._arrays import Uint8Array
+from carseg._arrays import Float16Array, Uint8Array
+from carseg.cars import Piece, Region, find_pieces
 from carseg.errors import OptionError, PartNotFoundError, unknown_name
 from carseg.labels import IGNORE, LabelSet
-from carseg.masks import polygons as outlines
 from carseg.masks import rle
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(Region):
     """One class that is present in an image.
 
     Attributes:
@@ -28,6 +27,7 @@ class Part:
         bbox: x, y, width, height in pixels of the least box around all of its pieces.
         score: mean probability of its pixels, 0..1; None where the mask does not come from a network.
         rle: its mask as COCO's compressed run-length encoding.
+        pieces: its connected pieces, largest first.
     """
 
     name: str
@@ -37,21 +37,16 @@ class Part:
     bbox: rle.Box
     score: float | None
     rle: rle.Rle
+    pieces: tuple[Piece, ...]
 
     if TYPE_CHECKING:  # the dataclass's own; without it mypy takes `"wheel" in parts` for a mistake
 
         def __eq__(self, other: object) -> bool: ...
 
-    @cached_property
-    def polygons(self) -> list[outlines.Ring]:
-        """Its outlines, exact to the pixel, as rings of [x, y] corners: every piece and every hole (even-odd rule)."""
-        return outlines.rings(rle.decode(self.rle, self.bbox), (self.bbox[0], self.bbox[1]))
-
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
-        """Return its attributes as a dict ready for JSON, with the polygons when asked for."""
-        fields = {**vars(self), "bbox": list(self.bbox)}
-        fields.pop("polygons", None)
-        return {**fields, "polygons": self.polygons} if polygons else fields
+        """Return its attributes as a dict ready for JSON, with polygons, its pieces' too, when asked for."""
+        pieces = [piece.to_dict(polygons=polygons) for piece in self.pieces]
+        return {**super().to_dict(polygons=polygons), "pieces": pieces}
 
 
 class Parts(tuple[Part, ...]):
@@ -103,26 +98,31 @@ class Parts(tuple[Part, ...]):
         return any(part.name == key for part in self) if isinstance(key, str) else super().__contains__(key)
 
 
-def find_parts(mask: Uint8Array, labels: LabelSet, scores: Mapping[int, float]) -> Parts:
+def find_parts(
+    mask: Uint8Array, labels: LabelSet, scores: Mapping[int, float], certainty: Float16Array | None = None
+) -> Parts:
     """Return every class that is present in a mask, but the background, by label id.
 
     Args:
         mask: uint8 (H, W), label ids; 255 is no part.
         labels: what the ids mean.
         scores: mean probability of each label id, as far as it is known.
+        certainty: what ``carseg.inference.postprocess.certainty`` returns, if it is known.
 
     Raises:
         OptionError: the mask holds a label id that the label set has no class for.
     """
     starts, ends, ids = rle.label_runs(mask)
+    size = mask.shape[0], mask.shape[1]
     areas = np.bincount(ids, weights=ends - starts, minlength=IGNORE + 1).astype(np.int64)
     boxes = rle.boxes_of_runs(starts, ends, ids, IGNORE + 1, len(mask)).tolist()
     present = [int(label) for label in np.flatnonzero(areas) if label not in (labels.background, IGNORE)]
     if present and present[-1] >= len(labels):
         raise OptionError(f"the mask holds the label {present[-1]}; {labels.name} has {len(labels)} classes")
+    all_pieces = find_pieces((starts, ends, ids), size, present, certainty)
     parts = []
     for label in present:
-        here = ids == label
+        here, pieces = ids == label, all_pieces[label]
         parts.append(
             Part(
                 name=labels.classes[label],
@@ -131,7 +131,8 @@ def find_parts(mask: Uint8Array, labels: LabelSet, scores: Mapping[int, float]) 
                 area_fraction=int(areas[label]) / mask.size,
                 bbox=tuple(boxes[label]),
                 score=scores.get(label),
-                rle=rle.encode_runs(starts[here], ends[here], (mask.shape[0], mask.shape[1])),
+                rle=pieces[0].rle if len(pieces) == 1 else rle.encode_runs(starts[here], ends[here], size),
+                pieces=pieces,
             )
         )
     return Parts(parts, labels)

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from carseg._arrays import Float32Array
-from carseg.cars import consistent_sides
+from carseg._arrays import Float16Array, Float32Array, Uint8Array
+from carseg.cars import clean, consistent_sides
 from carseg.errors import ClosedError, OptionError
 from carseg.hub import InputSpec
-from carseg.inference.options import Options, check_sides, check_threshold
-from carseg.inference.postprocess import class_scores, to_mask, to_probabilities
+from carseg.images import LoadedImage
+from carseg.inference.options import Options
+from carseg.inference.postprocess import certainty, class_scores, log_probabilities, to_mask, to_probabilities
 from carseg.inference.preprocess import Prepared, Preprocessor
 from carseg.inference.result import Result
 from carseg.inference.sources import load_image
@@ -107,6 +108,7 @@ class Pipeline:
         *,
         sides: str = "consistent",
         threshold: float | None = None,
+        min_area: float | None = None,
         return_probabilities: bool = False,
     ) -> Result:
         """Return the result of one image: the last of the three steps.
@@ -116,16 +118,19 @@ class Pipeline:
             prepared: the image, as ``preprocess`` returned it.
             sides: as for ``predict``.
             threshold: as for ``predict``.
+            min_area: as for ``predict``.
             return_probabilities: as for ``predict``.
 
         Returns:
             The result; its mask is uint8 (H, W), of the image's own size.
 
         Raises:
-            OptionError: the logits have another shape, the threshold is out of range, or no such ``sides``.
+            OptionError: the logits have another shape, ``threshold`` or ``min_area`` is out of range, or no such
+                ``sides``.
         """
-        check_sides(sides)
-        check_threshold(threshold)
+        options = Options(
+            threshold=threshold, return_probabilities=return_probabilities, min_area=min_area, sides=sides
+        )
         if logits.ndim != 3 or len(logits) != len(self.labels):
             raise OptionError(
                 f"postprocess takes the logits of one image, float32 ({len(self.labels)}, h, w), got {logits.shape}: "
@@ -137,17 +142,54 @@ class Pipeline:
             logits = consistent_sides(logits, self.labels)
         upsampling = self.preprocessor.inverse((height, width), image.rgb.shape[:2])
         mask = to_mask(logits, upsampling, threshold=threshold, background=self.labels.background)
-        total, count = class_scores(logits, threshold=threshold)
-        return Result(
+        return to_result(
+            self,
+            image,
             mask,
-            self.labels,
-            image.rgb,
-            source=image.source,
-            root=image.root,
-            model=self.name,
-            scores=dict(enumerate((total / count).tolist())),
+            logits,
+            options,
+            scores=class_scores(logits, threshold=threshold),
             probabilities=to_probabilities(logits, upsampling) if return_probabilities else None,
         )
+
+
+def to_result(
+    pipeline: Pipeline,
+    image: LoadedImage,
+    mask: Uint8Array,
+    logits: Float32Array,
+    options: Options,
+    *,
+    scores: tuple[Float32Array, Float32Array],
+    probabilities: Float16Array | None,
+) -> Result:
+    """Return the result of an image: its mask, cleaned, and how sure the network is of it.
+
+    Args:
+        pipeline: the network.
+        image: the image.
+        mask: uint8 (H, W), as the network gives it.
+        logits: float32 (classes, h, w), on a grid that is stretched over the image.
+        options: those of ``predict``.
+        scores: what ``class_scores`` returns.
+        probabilities: what the result is to keep of them.
+    """
+    labels = pipeline.labels
+    min_area = labels.min_area if options.min_area is None else options.min_area
+    chances = log_probabilities(logits)
+    mask = clean(mask, chances, background=labels.background, min_area=min_area, threshold=options.threshold)
+    total, count = scores
+    return Result(
+        mask,
+        labels,
+        image.rgb,
+        source=image.source,
+        root=image.root,
+        model=pipeline.name,
+        scores=dict(enumerate((total / count).tolist())),
+        certainty=certainty(chances, mask),
+        probabilities=probabilities,
+    )
 
 
 def segment_batch(pipeline: Pipeline, batch: Sequence[Prepared], options: Options) -> Iterator[Result]:
@@ -159,5 +201,6 @@ def segment_batch(pipeline: Pipeline, batch: Sequence[Prepared], options: Option
             prepared,
             sides=options.sides,
             threshold=options.threshold,
+            min_area=options.min_area,
             return_probabilities=options.return_probabilities,
         )

@@ -12,6 +12,7 @@ import numpy as np
 from carseg._arrays import Float16Array, Float32Array, Uint8Array
 from carseg.inference.preprocess import Upsampling
 from carseg.labels import IGNORE
+from carseg.masks import grids
 
 _BAND = 64  # about so many image rows are interpolated together: few calls of numpy, all in the processor's cache
 _PROBABLE_ROWS = 16  # image rows whose probabilities are computed together, for the same reason
@@ -104,6 +105,27 @@ def _strongest(planes: Iterable[Float32Array]) -> Uint8Array:
 def _probabilities(logits: Float32Array) -> Float32Array:
     exp = np.exp(logits - logits.max(0))
     return exp / exp.sum(0)
+
+
+def log_probabilities(logits: Float32Array) -> Float32Array:
+    """Return the logarithm of each class's probability, float32 (C, h, w)."""
+    below = logits - logits.max(0)
+    return below - np.log(np.exp(below).sum(0))
+
+
+def certainty(log_probabilities: Float32Array, mask: Uint8Array) -> Float16Array:
+    """Return how sure the network is of a mask, float16 (2, h, w), on the network's grid stretched over the mask.
+
+    In each cell: the probability of the label that the mask has in its middle, and that of the most probable other one,
+    which stands for what is smaller than a cell.
+    """
+    (height, width), (rows, columns) = mask.shape, log_probabilities.shape[1:]
+    shown = mask[grids.middles(height, rows)[:, None], grids.middles(width, columns)]
+    shown = np.minimum(shown, len(log_probabilities) - 1)[None].astype(np.intp)  # 255 is of no class and no part
+    others = log_probabilities.copy()
+    np.put_along_axis(others, shown, -np.inf, 0)
+    both = np.take_along_axis(log_probabilities, shown, 0), others.max(0, keepdims=True)
+    return np.exp(np.concatenate(both)).astype(np.float16)
 
 
 def class_scores(logits: Float32Array, *, threshold: float | None = None) -> tuple[Float32Array, Float32Array]:

@@ -42,8 +42,8 @@ class Result:
     """A segmented image.
 
     Attributes:
-        mask: uint8 (H, W), label ids at the image's own size; 255 where the network was too unsure and the label set
-            has no background.
+        mask: uint8 (H, W), label ids at the image's own size, cleaned as ``min_area`` says; 255 where the network was
+            too unsure and the label set has no background.
         labels: what the ids mean.
         image: RGB uint8 (H, W, 3), upright; it may be drawn on.
         source: the path or address the image came from, or the name that it was given; "" where it came from memory
@@ -63,6 +63,7 @@ class Result:
         root: str = "",
         model: str = "",
         scores: Mapping[int, float] | None = None,
+        certainty: Float16Array | None = None,
         probabilities: Float16Array | None = None,
     ) -> None:
         if mask.dtype != np.uint8 or mask.ndim != 2:
@@ -80,6 +81,7 @@ class Result:
         self.root = root
         self.model = model
         self.scores = {label: score for label, score in (scores or {}).items() if math.isfinite(score)}
+        self._certainty = certainty
         self._probabilities = probabilities
         self._serial = next(_serials)
 
@@ -97,8 +99,8 @@ class Result:
     def probabilities(self) -> Float16Array:
         """Probability of each class, float16 (classes, H, W) in 0..1, of which the mask is the most probable class.
 
-        A ``threshold`` changes the mask only, and where classes are next to equally probable float16 may not show
-        which is ahead.
+        A ``threshold`` and cleaning change the mask only, and where classes are next to equally probable float16 may
+        not show which is ahead.
 
         Raises:
             OptionError: they were not asked for, since at the image's size they take much memory.
@@ -113,7 +115,7 @@ class Result:
     @cached_property
     def parts(self) -> Parts:
         """Every class that is present, but the background, by label id; ``parts["wheel"]`` is that of a class."""
-        return find_parts(self.mask, self.labels, self.scores)
+        return find_parts(self.mask, self.labels, self.scores, self._certainty)
 
     @cached_property
     def view(self) -> View | None:

@@ -98,6 +98,7 @@ class Segmenter(Pipeline):
         tile: int | None = None,
         sides: str = "consistent",
         threshold: float | None = None,
+        min_area: float | None = None,
         return_probabilities: bool = False,
         source: str = "",
         max_pixels: int | None = None,
@@ -115,6 +116,9 @@ class Segmenter(Pipeline):
                 what all published figures are about.
             threshold: 0..1; pixels whose class has a lower probability become background (255 where there is no such
                 class).
+            min_area: 0..1; pieces smaller than this share of the largest piece of their class become what lies around
+                them, see ``carseg.cars.clean``; 0 gives the mask as the network made it, which is what all published
+                figures are about; None takes ``labels.min_area``, which is 0 for road scenes and classes of your own.
             return_probabilities: keep ``Result.probabilities``; they take 2 bytes per class and pixel, for 19 classes
                 and 12 megapixels 460 MB.
             source: the result's name, after which its files are called; by default the path or address.
@@ -126,11 +130,11 @@ class Segmenter(Pipeline):
 
         Raises:
             ImageError: the image cannot be read.
-            OptionError: ``tile`` or ``threshold`` is out of range, ``channels`` is "bgr" and the image no array, or no
-                such ``sides``.
+            OptionError: ``tile``, ``threshold`` or ``min_area`` is out of range, ``channels`` is "bgr" and the image no
+                array, or no such ``sides``.
             ClosedError: the network was closed.
         """
-        options = Options(channels, tile, threshold, return_probabilities, max_pixels, sides)
+        options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides)
         loaded = load_image(image, channels=channels, name=source, max_pixels=max_pixels)
         loaded = replace(loaded, source=source or loaded.source)
         if options.tile is not None:
@@ -150,6 +154,7 @@ class Segmenter(Pipeline):
         tile: int | None = None,
         sides: str = "consistent",
         threshold: float | None = None,
+        min_area: float | None = None,
         return_probabilities: bool = False,
         max_pixels: int | None = None,
         on_error: Literal["raise"] = "raise",
@@ -165,6 +170,7 @@ class Segmenter(Pipeline):
         tile: int | None = None,
         sides: str = "consistent",
         threshold: float | None = None,
+        min_area: float | None = None,
         return_probabilities: bool = False,
         max_pixels: int | None = None,
         on_error: str,
@@ -179,6 +185,7 @@ class Segmenter(Pipeline):
         tile: int | None = None,
         sides: str = "consistent",
         threshold: float | None = None,
+        min_area: float | None = None,
         return_probabilities: bool = False,
         max_pixels: int | None = None,
         on_error: str = "raise",
@@ -194,6 +201,7 @@ class Segmenter(Pipeline):
             tile: as for ``predict``.
             sides: as for ``predict``.
             threshold: as for ``predict``.
+            min_area: as for ``predict``.
             return_probabilities: as for ``predict``.
             max_pixels: as for ``predict``.
             on_error: "raise", or "yield" to get the exception, whose ``source`` is the image, in the result's place.
@@ -206,7 +214,7 @@ class Segmenter(Pipeline):
             raise OptionError(f"on_error must be 'raise' or 'yield', got {on_error!r}")
         if batch_size is not None and batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, got {batch_size}")
-        options = Options(channels, tile, threshold, return_probabilities, max_pixels, sides)
+        options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides)
         root = str(sources) if isinstance(sources, (str, os.PathLike)) and os.path.isdir(sources) else ""
         size = batch_size or self.runtime.batch_size
         return segment_all(self, find_images(sources), size, options, on_error=on_error, root=root)

@@ -8,13 +8,16 @@ from itertools import pairwise
 
 import numpy as np
 
+from carseg._arrays import Float32Array
 from carseg.images import LoadedImage
 from carseg.inference.options import Options
-from carseg.inference.pipeline import Pipeline
+from carseg.inference.pipeline import Pipeline, to_result
 from carseg.inference.postprocess import class_scores
 from carseg.inference.result import Result
+from carseg.masks import grids
 
 _TILE_OVERLAP = 0.25  # share of a tile's side that it has in common with its neighbour
+_CELL = 8  # pixels of a side of those cells at which logits of the whole image are kept
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,7 @@ def segment_tiles(pipeline: Pipeline, image: LoadedImage, side: int, options: Op
     mask = np.empty(size, np.uint8)
     probabilities = np.empty((len(pipeline.labels), *size), np.float16) if options.return_probabilities else None
     total, count = np.zeros((2, len(pipeline.labels)), np.float32)
+    merged = np.empty((len(pipeline.labels), *(-(-length // _CELL) for length in size)), np.float32)
     for tile in tiles(size, side):
         top, left, bottom, right = tile.window
         window = pipeline.preprocess(LoadedImage(image.rgb[top:bottom, left:right], image.source))
@@ -45,8 +49,9 @@ def segment_tiles(pipeline: Pipeline, image: LoadedImage, side: int, options: Op
         result = pipeline.postprocess(
             logits,
             window,
-            sides="raw",  # a window does not show a whole car
             threshold=options.threshold,
+            sides="raw",  # a window does not show a whole car
+            min_area=0,  # what is small in a window may be a piece of something large
             return_probabilities=options.return_probabilities,
         )
         y0, x0, y1, x1 = tile.keep
@@ -54,18 +59,23 @@ def segment_tiles(pipeline: Pipeline, image: LoadedImage, side: int, options: Op
         mask[y0:y1, x0:x1] = result.mask[kept]
         if probabilities is not None:
             probabilities[:, y0:y1, x0:x1] = result.probabilities[kept]
+        _merge(merged, logits, tile, size)
         sums, pixels = class_scores(logits, threshold=options.threshold)  # a result's means alone cannot be merged
         total, count = total + sums, count + pixels
-    return Result(
-        mask,
-        pipeline.labels,
-        image.rgb,
-        source=image.source,
-        root=image.root,
-        model=pipeline.name,
-        scores=dict(enumerate((total / count).tolist())),
-        probabilities=probabilities,
-    )
+    return to_result(pipeline, image, mask, merged, options, scores=(total, count), probabilities=probabilities)
+
+
+def _merge(merged: Float32Array, logits: Float32Array, tile: Tile, size: tuple[int, int]) -> None:
+    """Enter a window's logits into those of the whole image, where the window is kept."""
+    inside, of_window = [], []
+    for axis in (0, 1):
+        middles = grids.middles(size[axis], merged.shape[1 + axis])
+        start, keep, end = tile.window[axis], tile.keep[axis], tile.keep[axis + 2]
+        here = np.flatnonzero((keep <= middles) & (middles < end))
+        inside.append(here)
+        of_window.append(grids.nearest(middles[here] - start, tile.window[axis + 2] - start, logits.shape[1 + axis]))
+    rows, columns = of_window
+    merged[:, inside[0][:, None], inside[1]] = logits[:, rows[:, None], columns]
 
 
 def tiles(size: tuple[int, int], side: int) -> Iterator[Tile]:

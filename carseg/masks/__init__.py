@@ -1,7 +1,7 @@
-"""Masks as run lengths, polygons and connected components."""
+"""Masks as run lengths, polygons and connected components, and grids over their pixels."""
 
 from __future__ import annotations
 
-from carseg.masks import components, polygons, rle
+from carseg.masks import components, grids, polygons, rle
 
-__all__ = ["components", "polygons", "rle"]
+__all__ = ["components", "grids", "polygons", "rle"]

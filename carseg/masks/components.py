@@ -30,28 +30,37 @@ def split_columns(
     return all_starts, np.append(all_starts[1:], ends[-1:]), all_labels
 
 
-def connect(starts: Positions, ends: Positions, labels: NDArray[Any], height: int) -> NDArray[np.int64]:
-    """Return the component, 0, 1, ..., of each run, numbered in the order of their first runs.
+def touching(starts: Positions, ends: Positions, height: int) -> tuple[Positions, Positions]:
+    """Return the pairs of runs that touch, by a side or by a corner: the number of the former and that of the latter.
 
     Args:
         starts: where each run begins; the runs cover the whole mask, and none leaves its column.
         ends: where it ends.
-        labels: its class.
         height: that of the mask.
     """
     count = starts.size
-    if not count:
-        return np.zeros(0, np.int64)
     column = starts // height
     # In the next column, the positions beside a run, and one above and one below it.
     low = np.maximum(starts + height - 1, (column + 1) * height)
     high = np.minimum(ends + height + 1, (column + 2) * height)
     first, last = np.searchsorted(ends, low, "right"), np.searchsorted(starts, high, "left")
-    touching = np.where(column < column[-1], last - first, 0)
-    left = np.repeat(np.arange(count), touching)
-    right = np.arange(left.size) - np.repeat(np.cumsum(touching) - touching, touching) + first[left]
+    beside = np.where(column < column[-1:], last - first, 0)
+    left = np.repeat(np.arange(count), beside)
+    right = np.arange(left.size) - np.repeat(np.cumsum(beside) - beside, beside) + first[left]
+    upper = np.flatnonzero(column[1:] == column[:-1])
+    return np.concatenate([left, upper]), np.concatenate([right, upper + 1])
+
+
+def connect(pairs: tuple[Positions, Positions], labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Return the component, 0, 1, ..., of each run, numbered in the order of their first runs.
+
+    Args:
+        pairs: the runs that touch, see ``touching``.
+        labels: the class of each run.
+    """
+    left, right = pairs
     same = labels[left] == labels[right]
-    return _roots(count, left[same], right[same])
+    return _roots(labels.size, left[same], right[same])
 
 
 def _roots(count: int, left: Positions, right: Positions) -> NDArray[np.int64]:

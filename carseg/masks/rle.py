@@ -55,12 +55,41 @@ def encode(mask: NDArray[Any]) -> Rle:
 
 
 def encode_runs(starts: Positions, ends: Positions, size: tuple[int, int]) -> Rle:
-    """Return the encoding of runs of set pixels, sorted and not adjacent, in a mask of ``size`` (height, width)."""
+    """Return the encoding of runs of set pixels, sorted, in a mask of ``size`` (height, width)."""
+    return encode_groups(starts, ends, np.zeros(starts.size, np.int64), 1, size)[0]
+
+
+def encode_groups(
+    starts: Positions, ends: Positions, groups: NDArray[np.int64], count: int, size: tuple[int, int]
+) -> list[Rle]:
+    """Return the encodings of many masks of one size at once.
+
+    Args:
+        starts: where each run of set pixels begins, sorted by group, then by position.
+        ends: where it ends.
+        groups: the mask that it belongs to, 0..count - 1.
+        count: number of masks.
+        size: height and width of the masks.
+    """
+    if not count:
+        return []
     pixels = size[0] * size[1]
-    edges = np.stack([starts, ends], axis=1).ravel()
-    if edges.size == 0 or edges[-1] != pixels:
-        edges = np.append(edges, pixels)
-    return {"size": list(size), "counts": _pack(np.diff(edges, prepend=0))}
+    apart = (starts[1:] != ends[:-1]) | (groups[1:] != groups[:-1])  # adjacent runs are written as one
+    first, last = np.append(True, apart)[: starts.size], np.append(apart, True)[: ends.size]
+    starts, ends, groups = starts[first], ends[last], groups[first]
+    reached = np.full(count, -1)
+    reached[groups] = ends  # of each group the last
+    unfilled = np.flatnonzero(reached != pixels)
+    of = np.concatenate([np.repeat(groups, 2), unfilled])
+    order = np.argsort(of, kind="stable")
+    edges = np.append(np.stack([starts, ends], axis=1), np.full(unfilled.size, pixels))[order]
+    of = of[order]
+    begins = np.searchsorted(of, np.arange(count))
+    counts = np.diff(edges, prepend=0)
+    counts[begins] = edges[begins]
+    packed, lengths = _pack(counts, np.arange(of.size) - begins[of])
+    cuts = np.cumsum(np.bincount(of, lengths, count)).astype(np.int64).tolist()
+    return [{"size": list(size), "counts": packed[i:j]} for i, j in zip([0, *cuts], cuts, strict=False)]
 
 
 def size(rle: Any) -> tuple[int, int]:
@@ -155,13 +184,13 @@ def boxes_of_runs(
     return np.where(present, np.concatenate([low, high - low + 1]), 0).T
 
 
-def _pack(counts: Positions) -> str:
-    """Return numbers as COCO's string, five bits per character.
+def _pack(counts: Positions, place: Positions) -> tuple[str, NDArray[np.int64]]:
+    """Return numbers as COCO's string, five bits per character, and how many characters each takes.
 
-    Each from the fourth on is stored as its difference to the number two places before.
+    Each from the fourth of its mask on, where ``place`` is 3, is stored as its difference to the number two before.
     """
     values = counts.copy()
-    values[3:] -= counts[1:-2]
+    values[2:] -= np.where(place[2:] > 2, counts[:-2], 0)
     characters: list[NDArray[np.int64]] = []
     written: list[NDArray[np.bool_]] = []
     open_ = np.ones(values.size, bool)
@@ -172,8 +201,9 @@ def _pack(counts: Positions) -> str:
         characters.append(bits + 32 * more + 48)
         written.append(open_)
         open_ = open_ & more
-    packed = np.stack(characters, axis=1)[np.stack(written, axis=1)]
-    return packed.astype(np.uint8).tobytes().decode("ascii")
+    filled = np.stack(written, axis=1)
+    packed = np.stack(characters, axis=1)[filled]
+    return packed.astype(np.uint8).tobytes().decode("ascii"), filled.sum(1)
 
 
 def _whole(counts: Any) -> Positions:

@@ -2,6 +2,8 @@ import carseg
 
 model = carseg.load("fpn-mobilenetv2-carparts")
 
+# The mask as the network made it, with all its crumbs and holes.
+model.predict("img.jpg", min_area=0)
 # Left and right as the network tells them, whether or not they agree with the view of the car.
 model.predict("img.jpg", sides="raw")
 

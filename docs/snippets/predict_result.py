@@ -15,6 +15,8 @@ for part in result.parts:
     part.name, part.label, part.area_px, part.area_fraction, part.score
     part.rle  # the part's mask as COCO run lengths
     part.polygons  # outlines, exact to the pixel; worked out when asked for
+    for piece in part.pieces:  # what is connected, the largest first: two wheels are two pieces
+        piece.area_px, piece.bbox, piece.score, piece.rle, piece.polygons
 
 result.view  # which of its sides the car shows, such as "front-left", with a confidence; None without a car
 
