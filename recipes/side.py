@@ -153,7 +153,7 @@ def measure(segmenter: Segmenter) -> None:
         evaluations = {name: Evaluation(CARPARTS, boundary=False) for name in (every, sound)}
         for sample in parts:
             rgb, truth = sample.load()
-            mask = segmenter.predict(rgb, sides=sides).mask
+            mask = segmenter.predict(rgb, sides=sides, min_area=0).mask
             for name in (every,) if sample.name in MISLABELED else (every, sound):
                 evaluations[name].add(mask, truth)
         for name, evaluation in evaluations.items():

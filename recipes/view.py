@@ -69,7 +69,8 @@ class Shown:
 
 def shown(segmenter: Segmenter, images: Dataset) -> list[Shown]:
     """Return what a network makes of images of a turntable."""
-    return [Shown(segmenter.predict(each.load_image(), sides="raw").mask, int(each.name[-2:])) for each in images]
+    masks = ((each, segmenter.predict(each.load_image(), sides="raw", min_area=0).mask) for each in images)
+    return [Shown(mask, int(each.name[-2:])) for each, mask in masks]
 
 
 def crops(cases: list[Shown], count: int) -> Iterator[Shown]:
