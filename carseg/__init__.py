@@ -15,7 +15,7 @@ from carseg._lazy import lazy_names
 from carseg._version import __version__
 
 if TYPE_CHECKING:
-    from carseg import data
+    from carseg import data, hub
     from carseg.architectures import list_architectures, register
     from carseg.benchmarking import benchmark
     from carseg.errors import (
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ClosedError,
         DataError,
         ExportError,
+        ForkError,
         HubError,
         ImageError,
         ImageNotFoundError,
@@ -48,6 +49,7 @@ __all__ = [
     "ClosedError",
     "DataError",
     "ExportError",
+    "ForkError",
     "HubError",
     "ImageError",
     "ImageNotFoundError",
@@ -71,6 +73,7 @@ __all__ = [
     "evaluate",
     "export",
     "finetune",
+    "hub",
     "info",
     "label_set",
     "list_architectures",
@@ -89,7 +92,7 @@ __getattr__, __dir__ = lazy_names(
         "carseg.errors": _ERRORS,
         "carseg.evaluation": ("evaluate",),
         "carseg.exporting": ("export",),
-        "carseg.hub": ("create_model", "info", "list_models"),
+        "carseg.hub": ("hub", "create_model", "info", "list_models"),
         "carseg.inference": ("Result", "Segmenter", "load"),
         "carseg.labels": ("LabelSet", "label_set"),
         "carseg.training": ("TrainingConfig", "finetune"),

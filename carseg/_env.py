@@ -4,6 +4,7 @@ CARSEG_HUB                            where to look for weights first
 CARSEG_CACHE                          folder of the cache
 CARSEG_MAX_PIXELS                     pixels beyond which an image is refused
 CARSEG_OFFLINE, HF_HUB_OFFLINE        no socket is opened
+HF_ENDPOINT                           address of the Hugging Face Hub
 RANK, WORLD_SIZE, LOCAL_RANK          this process among those that torchrun started
 ONEDNN_MAX_CPU_ISA, DNNL_MAX_CPU_ISA  the instruction set beyond which oneDNN does not go
 """
@@ -41,6 +42,11 @@ def is_offline() -> bool:
 def given_hub() -> str | None:
     """Return the hub to look in first where none is named."""
     return os.environ.get("CARSEG_HUB") or None
+
+
+def hugging_face_endpoint() -> str | None:
+    """Return the address of the Hugging Face Hub, None for its usual one."""
+    return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
 
 
 def cache_folder() -> Path:

@@ -86,6 +86,10 @@ class ClosedError(CarsegError, ValueError):
     """A network was used after it had been closed."""
 
 
+class ForkError(CarsegError, RuntimeError):
+    """A network would run in a process that was forked, where torch waits for ever for threads that are gone."""
+
+
 class ImageError(CarsegError, ValueError):
     """An image cannot be read: empty, truncated, not an image, too large, or the machine has no memory for it."""
 

@@ -11,8 +11,11 @@ from torch import Tensor, nn
 
 from carseg.architectures.network import Network
 from carseg.architectures.registry import register
+from carseg.hub.create import create_model
+from carseg.hub.manifest import CONFIG, read_config
 from carseg.hub.model_info import InputSpec, ModelInfo
 from carseg.hub.save import save_model
+from carseg.inference import Segmenter
 from carseg.labels import label_set
 
 LABELS = label_set("blocks", ("background", "left_door", "right_door", "wheel"))
@@ -64,12 +67,25 @@ def write_model(hub: Path, name: str = "blocks", commercial_use: str = "yes") ->
     return save_model(hub / name, network, info)
 
 
+def replace_weights(folder: Path) -> None:
+    """Put other weights under the same name."""
+    network = create_model("nearest-color", weights=folder)
+    with torch.no_grad():
+        network.head.bias.add_(1)
+    save_model(folder, network, read_config(folder / CONFIG))
+
+
 def blocks(width: int = 96, height: int = 64) -> Image.Image:
     """Return an image whose left third is a left door, middle background and right third a wheel."""
     pixels = np.zeros((height, width, 3), np.uint8)
     pixels[:, : width // 3] = COLORS[1]
     pixels[:, -(width // 3) :] = COLORS[3]
     return Image.fromarray(pixels)
+
+
+def mask_of(model: Segmenter) -> np.ndarray:
+    """Return what a model makes of ``blocks``."""
+    return model.predict(blocks()).mask
 
 
 def photo(path: Path, width: int = 96, height: int = 64, **options: object) -> Path:

@@ -27,6 +27,11 @@ class Server:
         log: (method, path, first byte asked for) of each request.
     """
 
+    @property
+    def handler(self) -> type[Handler]:
+        """What answers; a server with more abilities has another."""
+        return Handler
+
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.faults: dict[str, list[int | str]] = {}
@@ -36,10 +41,10 @@ class Server:
         self.closing = threading.Event()
         outer = self
 
-        class Handler(_Handler):
+        class Bound(self.handler):  # type: ignore[misc, name-defined]
             server_state = outer
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
@@ -70,7 +75,7 @@ class Server:
             self.close()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
     server_state: Server
     protocol_version = "HTTP/1.1"
 

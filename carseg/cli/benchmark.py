@@ -39,7 +39,7 @@ class Form(StrEnum):
 
 _Models = Annotated[
     list[str] | None,
-    typer.Option("--model", "-m", metavar="NAME", help="A model, or the folder of a fine-tuned one. Repeat."),
+    typer.Option("--model", "-m", metavar="NAME", help="A model, a fine-tuned one's folder, or hf://ORG/REPO. Repeat."),
 ]
 _Everything = Annotated[bool, typer.Option("--all", help="Every model.")]
 _Data = Annotated[Path | None, typer.Option(exists=True, help="Labelled images, in any known format.")]

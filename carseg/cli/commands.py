@@ -40,6 +40,7 @@ app.add_typer(data_app, name="data")
 hub_app = _group(help="Make hubs of your own.")
 hub_app.command()(hub.mirror)
 hub_app.command()(hub.publish)
+hub_app.command()(hub.push)
 app.add_typer(hub_app, name="hub")
 
 

@@ -21,7 +21,7 @@ class Kind(StrEnum):
 
 
 def export(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model, or the folder of a fine-tuned one.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model, a fine-tuned one's folder, or hf://ORG/REPO.")],
     format: Annotated[Kind, typer.Option("--format", "-f", help="What is written.")] = Kind.onnx,
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder for the files.")] = Path("."),
     precision: Annotated[str, typer.Option(help="float32, int8, or bfloat16 (openvino).")] = "float32",

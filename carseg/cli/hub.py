@@ -1,4 +1,4 @@
-"""``carseg hub mirror`` and ``carseg hub publish``: hubs of one's own."""
+"""``carseg hub mirror``, ``publish`` and ``push``: hubs of one's own."""
 
 from __future__ import annotations
 
@@ -41,3 +41,14 @@ def publish(
         echo(written)
     else:
         err(f"carseg: {destination} is a hub now; --address puts the place where it is served into the manifest")
+
+
+def push(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The folder of a fine-tuned model, such as RUN/best.")],
+    destination: Annotated[str, typer.Argument(metavar="DEST", help="A repository, hf://ORG/REPO; made if need be.")],
+    private: Annotated[bool, typer.Option("--private", help="Make the new repository private.")] = False,
+) -> None:
+    """Put one model with its card on the Hugging Face Hub; --model hf://ORG/REPO uses it."""
+    from carseg.hub import push as upload
+
+    echo(upload(model, destination, private=private))

@@ -39,7 +39,7 @@ def models(
 
 
 def info(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model, or the folder of a fine-tuned one.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model, a fine-tuned one's folder, or hf://ORG/REPO.")],
     hub: HubOption = None,
     format: FormatOption = Format.table,
 ) -> None:

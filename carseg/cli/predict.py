@@ -60,7 +60,7 @@ _MinArea = Annotated[
 def predict(
     inputs: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files, folders, patterns, URLs, data URIs.")],
     model: Annotated[
-        str, typer.Option("--model", "-m", help="A model, or the folder of a fine-tuned one.")
+        str, typer.Option("--model", "-m", help="A model, a fine-tuned one's folder, or hf://ORG/REPO.")
     ] = DEFAULT_MODEL,
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Where results go.")] = Path("carseg-out"),
     save: Annotated[

@@ -21,8 +21,9 @@ from carseg.hub.manifest import CONFIG, ROOT, Manifest, load_manifest, read_conf
 from carseg.hub.model_info import DataSource, InputSpec, Int8, Metric, ModelInfo, Provenance, Range, require_ranges
 from carseg.hub.origins import web_address
 from carseg.hub.publish import mirror, publish
+from carseg.hub.push import push
 from carseg.hub.recommended import RECOMMENDED, Recommendation, full_name
-from carseg.hub.resolve import ResolvedWeights, copies, find_info, resolve
+from carseg.hub.resolve import ResolvedWeights, copies, find_info, resolve, resolve_again
 from carseg.hub.verify import verify
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ __all__ = [
     "mirror",
     "model_card",
     "publish",
+    "push",
     "read_config",
     "read_state",
     "read_url",
@@ -73,6 +75,7 @@ __all__ = [
     "require",
     "require_ranges",
     "resolve",
+    "resolve_again",
     "save_model",
     "to_plain",
     "verify",

@@ -18,13 +18,14 @@ def escape_markdown(text: str) -> str:
     return text.replace("<", "&lt;").replace(">", "&gt;")
 
 
-def model_card(info: ModelInfo, notes: str = "") -> str:
+def model_card(info: ModelInfo, notes: str = "", *, address: str = "") -> str:
     """Return the model card of weights, Markdown: all that a person should know before using them.
 
     Args:
         info: the weights.
         notes: Markdown put between the facts and the figures, such as how labels were made and where the network
             fails.
+        address: what ``carseg.load`` takes; by default the name.
     """
     sources = "".join(
         _row(source.name, source.split, str(source.images), source.role, source.licence) for source in info.data
@@ -38,7 +39,7 @@ def model_card(info: ModelInfo, notes: str = "") -> str:
 ```python
 import carseg
 
-result = carseg.load("{info.name}").predict("img.jpg")
+result = carseg.load("{address or info.name}").predict("img.jpg")
 ```
 
 | | |

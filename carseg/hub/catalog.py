@@ -1,4 +1,4 @@
-"""Catalog of the models and of what is known about them. Standard library only: nothing is loaded or downloaded."""
+"""Catalog of the models and of what is known about them. Standard library only: no weights are loaded or downloaded."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from carseg.errors import unknown_name
 from carseg.hub.manifest import find_config, load_manifest, read_config
 from carseg.hub.model_info import ModelInfo
 from carseg.hub.recommended import RECOMMENDED, full_name
+from carseg.hub.resolve import REPOSITORY, SUFFIX, find_info
 
 DEFAULT_MODEL = RECOMMENDED["parts"].model  # of `carseg predict`
 
@@ -27,15 +28,20 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
     """Return all that is known about a model: classes, input, figures, data, licence.
 
     Args:
-        name: one of ``list_models()``, a short name, or the folder of a fine-tuned network or of its training run.
+        name: one of ``list_models()``, a short name, the folder of a fine-tuned network or of its training run, its
+            safetensors file, or ``hf://ORG/REPO[@REVISION]``, whose ``config.json`` is downloaded once.
 
     Raises:
         UnknownNameError: no such model.
+        HubError: the repository cannot be asked.
+        WeightsError: the file cannot be used, or no ``config.json`` beside it says what it is.
         ManifestError: the folder's ``config.json`` is not valid.
     """
     models, name = load_manifest().models, full_name(name)
     if name in models:
         return models[name]
+    if name.startswith(REPOSITORY) or name.endswith(SUFFIX):
+        return find_info(name)
     config = find_config(Path(name))
     if config is None:
         raise unknown_name("model", name, (*RECOMMENDED, *models))

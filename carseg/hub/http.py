@@ -1,12 +1,10 @@
-"""Downloads: over ``http(s)`` with ranges and retries, from the Hugging Face Hub through its own library."""
+"""Downloads over ``http(s)``, with ranges and retries, and from wherever a hub is."""
 
 from __future__ import annotations
 
-import errno
 import io
 import queue
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +13,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from carseg._env import is_offline
 from carseg.errors import HubError, OfflineError, excerpt
-from carseg.hub.origins import HUGGING_FACE, file_address, web_address
+from carseg.hub.hugging_face import download
+from carseg.hub.origins import HUGGING_FACE, MissingFileError, UnavailableError, file_address, web_address
 
 if TYPE_CHECKING:
     import requests
@@ -30,15 +29,6 @@ _SLOWEST = 1000  # bytes per second; a download that is slower would hardly end
 _PATIENCE = 60.0  # seconds that it may be slower
 _CHUNK = 1 << 16  # bytes that are read at once, if so many have come
 _LARGEST = 1 << 28  # bytes that a file of unknown size may have
-_DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
-
-
-class UnavailableError(Exception):
-    """A place does not give a file; the message is the reason."""
-
-
-class MissingFileError(UnavailableError):
-    """A place says that it has no such file."""
 
 
 class _InterruptedError(Exception):
@@ -103,34 +93,10 @@ def fetch(
         OSError: ``part`` cannot be written.
     """
     if hugging_face := HUGGING_FACE.fullmatch(hub):
-        _from_hugging_face(hugging_face[1], hugging_face[2], file, part, quiet=progress is None)
+        download(hugging_face[1], hugging_face[2], file, part, quiet=progress is None)
     else:
         with part.open("ab") as sink:
             _Download(file_address(hub, file), sink, size=size, limit=limit, progress=progress).finish()
-
-
-def _from_hugging_face(repository: str, commit: str, file: str, part: Path, *, quiet: bool) -> None:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-
-    silence = quiet and not are_progress_bars_disabled()
-    if silence:
-        disable_progress_bars()
-    try:
-        path = hf_hub_download(repository, file, revision=commit, local_dir=part.with_suffix(".hf"))
-    except Exception as error:  # also those of its HTTP library, which differs between its versions
-        if isinstance(error, OSError) and error.errno in _DISK_TROUBLE:
-            raise
-        missing = isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError)
-        cause = error.__cause__ or error
-        reason = f"{type(cause).__name__} {cause}".splitlines()[0]
-        raise (MissingFileError if missing else UnavailableError)(reason) from None
-    finally:
-        if silence:
-            enable_progress_bars()
-    Path(path).replace(part)
-    shutil.rmtree(part.with_suffix(".hf"))
 
 
 class _Download:

@@ -32,6 +32,14 @@ _FORGES = {
 _ANY_FORGE = (_GITLAB, _GITEA, _PLAIN)
 
 
+class UnavailableError(Exception):
+    """A place does not give a file; the message is the reason."""
+
+
+class MissingFileError(UnavailableError):
+    """A place says that it has no such file."""
+
+
 def web_address(text: object) -> str | None:
     """Return an ``http(s)`` address as it may be asked for, white space encoded; None for anything else."""
     if not isinstance(text, str) or not re.match("https?://", text, re.IGNORECASE):

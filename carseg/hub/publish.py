@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from carseg._env import is_offline
 from carseg._files import replacing, replacing_folder
-from carseg.errors import HubError, ManifestError, OfflineError, OptionError, without_secrets
+from carseg.errors import ManifestError, OptionError, without_secrets
 from carseg.hub.cache import cache_dir
 from carseg.hub.card import hub_card, model_card
 from carseg.hub.http import DownloadProgress
+from carseg.hub.hugging_face import upload
 from carseg.hub.manifest import CONFIG, ROOT, load_manifest, read_config, write_config
 from carseg.hub.model_info import ModelInfo
 from carseg.hub.origins import ASSET, asset_name
@@ -98,7 +98,7 @@ def publish(
         try:
             shutil.rmtree(folder, ignore_errors=True)
             mirror(folder, progress=progress)
-            address = f"{destination}@{_upload(folder, repository[1])}"
+            address = f"{destination}@{upload(folder, repository[1], message='Publish the weights')}"
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     elif "://" in destination:
@@ -163,23 +163,6 @@ def _link(source: str, target: str) -> None:
         os.link(source, target)
     except OSError:  # a file system without links
         shutil.copy2(source, target)
-
-
-def _upload(folder: Path, repository: str) -> str:
-    """Upload a folder to a repository of the Hugging Face Hub and return the commit."""
-    if is_offline():
-        raise OfflineError(f"cannot publish to hf://{repository}: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
-    from huggingface_hub import HfApi
-
-    api = HfApi(library_name="carseg")
-    try:
-        api.create_repo(repository, exist_ok=True)
-        return api.upload_folder(repo_id=repository, folder_path=folder, commit_message="Publish the weights").oid
-    except Exception as error:  # also those of its HTTP library, which differs between its versions
-        reason = f"{type(error).__name__} {error}".splitlines()[0]
-        raise HubError(
-            f"cannot publish to hf://{repository}: {reason}; is there a token that may write (hf auth login)?"
-        ) from None
 
 
 def _card(info: ModelInfo) -> str:

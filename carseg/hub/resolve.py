@@ -4,7 +4,8 @@ A hub is a place with the layout of ``weights/`` (NAME/model.safetensors, NAME/c
 base or ``hf://ORG/REPO@COMMIT``. A file is used only when its sha256 is the one in the manifest, or, for a name that
 only the given hub has, the one in its ``config.json``; so it does not matter where it comes from. Copies on this
 machine come before downloads. Order: the given hub, what came with the package, the cache, where the package was
-installed from, the manifest's own hubs.
+installed from, the manifest's own hubs. ``hf://ORG/REPO[@REVISION]`` in place of a name is a repository with one model
+at its root, which comes from there or from the cache.
 
 ``CARSEG_HUB`` is the given hub where none is named, ``CARSEG_CACHE`` the folder of the cache; ``CARSEG_OFFLINE=1`` and
 ``HF_HUB_OFFLINE=1`` mean that no socket is opened.
@@ -16,7 +17,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from carseg._env import given_hub, is_offline
@@ -30,12 +31,39 @@ from carseg.errors import (
     unknown_name,
 )
 from carseg.hub.cache import cache_dir, writing_cache
-from carseg.hub.http import DownloadProgress, MissingFileError, UnavailableError, fetch
+from carseg.hub.http import DownloadProgress, fetch
+from carseg.hub.hugging_face import pinned
 from carseg.hub.manifest import CONFIG, LARGEST_CONFIG, ROOT, find_config, load_manifest, read_config
 from carseg.hub.model_info import ModelInfo, is_name
-from carseg.hub.origins import HUGGING_FACE, Origin, installed_from, parse_origin
+from carseg.hub.obtain import cached_file, obtain
+from carseg.hub.origins import (
+    HUGGING_FACE,
+    MissingFileError,
+    Origin,
+    UnavailableError,
+    installed_from,
+    parse_origin,
+)
 from carseg.hub.recommended import full_name
 from carseg.hub.verify import hash_file, refuse_pickle, verify
+
+REPOSITORY = "hf://"  # begins the name of a repository with one model,
+SUFFIX = ".safetensors"  # ends that of a file
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for, so that another process, in another folder, can ask for it again.
+
+    Attributes:
+        name: as for ``resolve``; that of a repository has its commit; "" where ``weights`` says it all.
+        weights: as for ``resolve``, an absolute path.
+        hub: as for ``resolve`` or from ``CARSEG_HUB``, a folder as an absolute path.
+    """
+
+    name: str
+    weights: str | None = None
+    hub: str | None = None
 
 
 @dataclass(frozen=True)
@@ -45,10 +73,12 @@ class ResolvedWeights:
     Attributes:
         info: what is known about them.
         path: the safetensors file.
+        request: what they were resolved from.
     """
 
     info: ModelInfo
     path: Path
+    request: Request = field(default=Request(""), compare=False, repr=False)  # an address may have a password
 
 
 def resolve(
@@ -61,8 +91,9 @@ def resolve(
     """Return the verified weights of a model, downloaded if they have to be.
 
     Args:
-        name: a model of the manifest (its short name will do, see ``RECOMMENDED``) or of the given hub, or the folder
-            of a fine-tuned network.
+        name: a model of the manifest (its short name will do, see ``RECOMMENDED``) or of the given hub; the folder of a
+            fine-tuned network or of its training run, or its safetensors file; or ``hf://ORG/REPO[@REVISION]``, a
+            repository with one model, at the commit that it had when this machine first asked.
         weights: a safetensors file, a folder with one and its ``config.json``, or the folder of a training run, to use
             instead of the published file.
         hub: the hub to ask first; None: ``CARSEG_HUB``.
@@ -75,25 +106,51 @@ def resolve(
         OptionError: ``hub`` is not a hub.
     """
     name = full_name(name)
-    known = load_manifest().models
-    folder = weights is None and name not in known and os.path.isdir(name)
-    if folder and (find_config(Path(name)) or _given_hub(hub) is None):  # another folder hides no model of a hub
-        weights = name
+    if weights is None and _is_path(name, hub):
+        name, weights = "", name
     if weights is not None:
-        return _from_files(name, Path(weights))
-    info = find_info(name, hub)
-    return ResolvedWeights(info, _obtain(info, _given_hub(hub), progress))
+        return replace(_from_files(name, Path(weights)), request=Request(name, os.path.abspath(weights)))
+    if name.startswith(REPOSITORY):
+        return _from_repository(name, progress)
+    info, given = find_info(name, hub), _given_hub(hub)
+    places = [place for place in (given, *_further_places()) if isinstance(place, str)]
+    sources = [(place, f"{info.name}/{info.file}") for place in places]
+    path = obtain(info, name, _candidates(info, given), sources, progress)
+    where = os.path.abspath(given) if isinstance(given, Path) else given
+    return ResolvedWeights(info, path, Request(name, hub=where))
+
+
+def resolve_again(resolved: ResolvedWeights) -> ResolvedWeights:
+    """Return weights that another process resolved, perhaps on another machine, with their file on this one.
+
+    Raises:
+        WeightsError: what was asked for is another file by now, or its file is gone.
+        UnknownNameError, HubError: as ``resolve``.
+    """
+    request, wanted = resolved.request, resolved.info
+    found = resolve(request.name, weights=request.weights, hub=request.hub)
+    if found.info.sha256 != wanted.sha256:
+        raise WeightsError(
+            f"{request.weights or request.name} is another file here (sha256 {found.info.sha256[:12]}...) than the one "
+            f"that was pickled ({wanted.sha256[:12]}...): put that one back, or load the model anew and pickle it again"
+        )
+    return replace(resolved, path=found.path)
 
 
 def find_info(name: str, hub: str | os.PathLike[str] | None = None) -> ModelInfo:
-    """Return what is known about a model of the manifest, or of the given hub.
+    """Return what is known about a model of the manifest or of the given hub, a repository or a safetensors file.
 
     Raises:
         UnknownNameError: no such model.
+        WeightsError: the file cannot be used, or nothing is known about it.
         HubError: the hub cannot be reached.
         OptionError: ``hub`` is not a hub.
     """
     name = full_name(name)
+    if name.startswith(REPOSITORY):
+        return read_config(_config_of_hub("", pinned(name)))
+    if name.endswith(SUFFIX):
+        return _from_files("", Path(name)).info
     return load_manifest().models.get(name) or _info_of_hub(name, _given_hub(hub))
 
 
@@ -104,6 +161,15 @@ def copies(info: ModelInfo, hub: str | os.PathLike[str] | None = None) -> list[P
     for path in paths:
         found.setdefault(path.resolve(), path)
     return list(found.values())
+
+
+def _is_path(name: str, hub: str | os.PathLike[str] | None) -> bool:
+    """Return whether a name is that of a file or folder; one without a network hides no model of a hub."""
+    if name in load_manifest().models or name.startswith(REPOSITORY):
+        return False
+    if name.endswith(SUFFIX):
+        return True
+    return os.path.exists(name) and (find_config(Path(name)) is not None or _given_hub(hub) is None)
 
 
 def _from_files(name: str, path: Path) -> ResolvedWeights:
@@ -120,10 +186,22 @@ def _from_files(name: str, path: Path) -> ResolvedWeights:
     with suppress(ManifestError):  # another program's config.json
         if (path.parent / CONFIG).exists() and read_config(path.parent / CONFIG).file == path.name:
             return _from_files(name, path.parent)
+    if not name:
+        raise WeightsError(
+            f"{path}: no {CONFIG} beside it says which network it is for: give the name of that, with the file as "
+            "weights= (--weights)"
+        )
     known = load_manifest().models
     if name not in known:
         raise unknown_name("model", name, known)
     return ResolvedWeights(replace(known[name].unmeasured(), sha256=hash_file(path), bytes=path.stat().st_size), path)
+
+
+def _from_repository(name: str, progress: DownloadProgress | None) -> ResolvedWeights:
+    address = pinned(name)
+    info = read_config(_config_of_hub("", address))
+    path = obtain(info, name, [cached_file(info)], [(address, info.file)], progress)
+    return ResolvedWeights(info, path, Request(address))
 
 
 def _given_hub(hub: str | os.PathLike[str] | None) -> Origin | None:
@@ -146,65 +224,8 @@ def _candidates(info: ModelInfo, given: Origin | None) -> Iterator[Path]:
     if isinstance(given, Path):
         yield given / file
     yield ROOT / "weights" / file
-    yield _cached(info)
+    yield cached_file(info)
     yield from (place / file for place in _further_places() if isinstance(place, Path))
-
-
-def _cached(info: ModelInfo) -> Path:
-    return cache_dir() / "weights" / f"{info.sha256}.safetensors"
-
-
-def _obtain(info: ModelInfo, given: Origin | None, progress: DownloadProgress | None) -> Path:
-    reasons = []
-    for path in _candidates(info, given):
-        if os.path.isfile(path):
-            try:
-                verify(info, path)
-                return path
-            except WeightsError as error:
-                reasons.append(str(error))
-    if is_offline():
-        broken = f" ({'; '.join(reasons)})" if reasons else ""
-        raise OfflineError(
-            f"the weights of {info.name!r} are not on this machine{broken}, and CARSEG_OFFLINE or HF_HUB_OFFLINE "
-            f"forbids to download them: run `carseg download {info.name}` without it, or copy {info.file} to "
-            f"{_cached(info)}"
-        )
-    addresses = [place for place in (given, *_further_places()) if isinstance(place, str)]
-    if addresses and _download(info, addresses, progress, reasons):
-        return _cached(info)
-    text = "; ".join(reasons) or "nothing says where they are"
-    raise HubError(
-        f"the weights of {info.name!r} cannot be had ({text}): check the network, name a hub that has them (hub=, "
-        "--hub, CARSEG_HUB), or give the file (weights=, --weights)"
-    )
-
-
-def _download(info: ModelInfo, addresses: list[str], progress: DownloadProgress | None, reasons: list[str]) -> bool:
-    """Download the file to the cache and return True, or append a reason for each address to ``reasons``."""
-    with writing_cache("weights", info.sha256) as part:
-        if os.path.isfile(_cached(info)) and hash_file(_cached(info)) == info.sha256:
-            return True  # another process was faster
-        for address in addresses:
-            try:
-                _fetch_verified(address, info, part, progress)
-            except UnavailableError as error:
-                reasons.append(f"{address}: {error}")
-            else:
-                part.replace(_cached(info))
-                return True
-    return False
-
-
-def _fetch_verified(address: str, info: ModelInfo, part: Path, progress: DownloadProgress | None) -> None:
-    while True:
-        resumed = part.exists()
-        fetch(address, f"{info.name}/{info.file}", part, info.bytes, progress)
-        if hash_file(part) == info.sha256:
-            return
-        part.unlink()
-        if not resumed:  # otherwise the part that was there before may be the wrong one
-            raise UnavailableError("what it has under this name is another file (its sha256 differs)")
 
 
 def _info_of_hub(name: str, hub: Origin | None) -> ModelInfo:
@@ -225,26 +246,33 @@ def _info_of_hub(name: str, hub: Origin | None) -> ModelInfo:
 
 
 def _config_of_hub(name: str, address: str) -> Path:
-    """Return a cached copy of a model's ``config.json`` at an address.
+    """Return a cached copy of a model's ``config.json`` at an address, "" for that of the one model at its root.
 
     At a commit it is downloaded once; elsewhere it may change, so the copy is used only where a download fails or
     cannot be kept, as in a filled cache that is read-only.
     """
+    wanted, file = (repr(name), f"{name}/{CONFIG}") if name else ("its model", CONFIG)
     path = cache_dir() / "configs" / f"{hashlib.sha256(f'{address}/{name}'.encode()).hexdigest()}.json"
     if path.exists() and (is_offline() or HUGGING_FACE.fullmatch(address)):
         return path
     if is_offline():
-        raise OfflineError(f"{address} cannot be asked for {name!r}: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
+        raise OfflineError(f"{address} cannot be asked for {wanted}: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
     try:
         with writing_cache("configs", path.stem) as part:
             part.unlink(missing_ok=True)
             try:
-                fetch(address, f"{name}/{CONFIG}", part, limit=LARGEST_CONFIG)
+                fetch(address, file, part, limit=LARGEST_CONFIG)
                 read_config(part)  # raises where the answer is no config.json
             except MissingFileError:
-                raise UnknownNameError(f"no model {name!r} at {address}, nor in the manifest") from None
+                if name:
+                    raise UnknownNameError(f"no model {name!r} at {address}, nor in the manifest") from None
+                raise UnknownNameError(
+                    f"{address} has no {CONFIG} at its root: a model in one of its folders is loaded by its name, with "
+                    f"hub={address!r}"
+                ) from None
             except (UnavailableError, ManifestError) as error:
-                raise HubError(f"{address} cannot be asked for {name!r}: {error}") from None
+                text = str(error).replace(str(part), file)
+                raise HubError(f"{address} cannot be asked for {wanted}: {text}") from None
             part.replace(path)
     except HubError:
         if not path.exists():

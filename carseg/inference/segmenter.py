@@ -35,7 +35,9 @@ def load(
     """Return a trained network by name, downloaded if it has to be.
 
     Args:
-        name: one of ``carseg.list_models()``, a name that the given hub has, or the folder of a fine-tuned network.
+        name: one of ``carseg.list_models()``, a name that the given hub has, the folder of a fine-tuned network or of
+            its run, its safetensors file, or ``hf://ORG/REPO[@REVISION]``, at the commit that it had when this machine
+            first asked.
         weights: a safetensors file, or a folder with one and its ``config.json``, to use instead of the published one;
             a ``config.json`` beside the file states its network and classes.
         hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT``; also ``CARSEG_HUB``.
@@ -53,6 +55,7 @@ def load(
         WeightsError: its weights are corrupt, or made for another network.
         OptionError: no such device, runtime or precision; a calibration of other weights; int8 without one, of weights
             that were published without.
+        ForkError: torch would compute, in a process that was forked from one that had loaded a network.
     """
     resolved = resolve(name, weights=weights, hub=hub)
     if notice := licence_notice(resolved.info):
@@ -67,6 +70,9 @@ class Segmenter(Pipeline):
     end of a ``with`` block, frees the network. ``predict`` and ``stream`` are made of ``preprocess``, ``forward`` and
     ``postprocess``: put a step of your own between two of them, or override one in a subclass, of which
     ``MySegmenter(model.info, model.runtime)`` is an instance with the same network.
+
+    In a pickle and a deep copy the network is loaded anew, from the same name or path and as it was: the file with the
+    same sha256 (any other is a WeightsError), the same runtime, precision and threads.
 
     Attributes:
         info: everything known about the weights.
@@ -133,6 +139,7 @@ class Segmenter(Pipeline):
             OptionError: ``tile``, ``threshold`` or ``min_area`` is out of range, ``channels`` is "bgr" and the image no
                 array, or no such ``sides``.
             ClosedError: the network was closed.
+            ForkError: this process was forked after the network had been loaded, and torch has more than one thread.
         """
         options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides)
         loaded = load_image(image, channels=channels, name=source, max_pixels=max_pixels)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 from carseg._lazy import lazy_names
 from carseg.runtimes.artifacts import onnx_model
 from carseg.runtimes.calibration import Calibration, calibrate, int8_ranges, read_calibration
-from carseg.runtimes.choose import AGREEMENT, FASTEST, Runtime, check_runtime, installed, runs_here, start_runtime
+from carseg.runtimes.choose import AGREEMENT, FASTEST, check_runtime, installed, runs_here, start_runtime
 from carseg.runtimes.memory import keep_memory
 from carseg.runtimes.onnx import OnnxRuntime
 from carseg.runtimes.openvino import from_model, library, read
 from carseg.runtimes.processor import cpu
 from carseg.runtimes.quantize import INPUT_PLACE, observe, quantize
+from carseg.runtimes.runtime import Runtime
 
 if TYPE_CHECKING:
     from carseg.runtimes.convert import to_program

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from carseg._arrays import Float32Array
 from carseg.errors import OptionError, unknown_name
 from carseg.runtimes.calibration import int8_ranges
 from carseg.runtimes.processor import cpu
+from carseg.runtimes.runtime import Runtime, Settings
 
 if TYPE_CHECKING:
     from carseg.hub import ModelInfo, ResolvedWeights
@@ -26,26 +25,6 @@ FASTEST = (
     ("onnx", "float32"),
     ("torch", "float32"),
 )
-
-
-class Runtime(Protocol):
-    """Network on a device, ready to run.
-
-    Attributes:
-        name: "torch", "openvino" or "onnx".
-        precision: "float32", "bfloat16" or "int8", in which it computes.
-        device: "cpu", "cuda:0", ...
-        batch_size: default number of images that go through it together.
-    """
-
-    name: str
-    precision: str
-    device: str
-    batch_size: int
-
-    def __call__(self, batch: Float32Array) -> Float32Array:
-        """Return float32 logits (N, C, h', w') of normalized images, float32 (N, 3, h, w)."""
-        ...
 
 
 def check_runtime(
@@ -78,10 +57,8 @@ def start_runtime(
     """Return the network of resolved weights, ready to run; the other arguments are those of ``carseg.load``."""
     check_runtime(name, precision, threads, calibration)
     name, precision = choose(resolved.info, name, device, precision)
-    home = importlib.import_module(f"carseg.runtimes.{name}")
-    ranges = (int8_ranges(resolved.info, calibration),) if precision == "int8" else ()
-    runtime: Runtime = home.start(resolved, device, precision, threads, *ranges)
-    return runtime
+    ranges = int8_ranges(resolved.info, calibration) if precision == "int8" else None
+    return Settings(resolved, name, device, precision, threads, ranges).start()
 
 
 def choose(info: ModelInfo, name: str, device: str, precision: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from carseg._arrays import Float32Array
 from carseg.errors import OptionError, require_extra
 from carseg.runtimes.artifacts import onnx_model
+from carseg.runtimes.runtime import Restartable
 
 if TYPE_CHECKING:
     from carseg.hub import Range, ResolvedWeights
@@ -28,7 +29,7 @@ def start(
     return onnx_model(resolved, precision, "onnx", ranges, load=lambda file: OnnxRuntime(file, precision, threads))
 
 
-class OnnxRuntime:
+class OnnxRuntime(Restartable):
     """Network of an ONNX file as a function on arrays; see ``carseg.runtimes.Runtime``.
 
     Args:

@@ -17,6 +17,7 @@ from carseg.errors import OptionError, require_extra
 from carseg.hub import cached
 from carseg.runtimes.artifacts import onnx_key, onnx_model
 from carseg.runtimes.processor import cpu
+from carseg.runtimes.runtime import Restartable
 
 if TYPE_CHECKING:
     from carseg.hub import Range, ResolvedWeights
@@ -99,7 +100,7 @@ def _compile(core: Any, model: Any, size: Size | None, options: dict[str, Any]) 
     return core.compile_model(model, "CPU", options)
 
 
-class OpenVinoRuntime:
+class OpenVinoRuntime(Restartable):
     """Compiled network as a function on arrays; see ``carseg.runtimes.Runtime``. Images go through one by one.
 
     Args:
