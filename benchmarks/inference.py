@@ -187,7 +187,7 @@ def _predictor(job: Job) -> Callable[[bytes], np.ndarray]:
     calibration = job["calibration"] if precision == "int8" else None
     started = start_runtime(resolved, runtime, "cpu", precision, job["threads"], calibration)
     segmenter = Segmenter(resolved.info, started)
-    return lambda content: segmenter.predict(content, min_area=0).mask
+    return lambda content: segmenter.predict(content, sides="raw", min_area=0).mask
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def spread_colors(classes: tuple[str, ...], background: int | None) -> tuple[Col
     The first 28 were chosen to be distinguished with any colour vision; further ones go round the hues.
     """
     lefts = (name for name in classes if "left" in _words(name) and _other_side(name) in classes)
-    tones = dict(zip(map(_without_side, lefts), SPREAD_COLORS, strict=False))
+    tones = dict(zip(map(without_side, lefts), SPREAD_COLORS, strict=False))
     free = list(enumerate(SPREAD_COLORS[len(tones) :]))
     single = iter([pair[1 - i % 2] for i, pair in free] + [pair[i % 2] for i, pair in free])
     hues = map(_hue, itertools.count())
@@ -140,7 +140,7 @@ def spread_colors(classes: tuple[str, ...], background: int | None) -> tuple[Col
     for i, name in enumerate(classes):
         if i == background:
             colors.append((0, 0, 0))
-        elif _has_side(name) and (pair := tones.get(_without_side(name))):
+        elif _has_side(name) and (pair := tones.get(without_side(name))):
             colors.append(pair["right" in _words(name)])
         else:
             colors.append(next(single, None) or next(hues))
@@ -160,7 +160,8 @@ def _has_side(name: str) -> bool:
     return not {"left", "right"}.isdisjoint(_words(name))
 
 
-def _without_side(name: str) -> str:
+def without_side(name: str) -> str:
+    """Return a class's name without its side: ``front_door`` for ``front_left_door``, ``mirror`` for ``LeftMirror``."""
     return "_".join(word for word in _words(name) if word not in ("left", "right"))
 
 

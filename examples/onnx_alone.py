@@ -48,6 +48,6 @@ if __name__ == "__main__":
     shown = Image.fromarray(mask)
     shown.putpalette([value for color in labels["colors"] for value in color])
     shown.save("onnx/alone.png")
-    same = (mask == carseg.load("fpn-mobilenetv2-carparts").predict(image, min_area=0).mask).mean()
+    same = (mask == carseg.load("fpn-mobilenetv2-carparts").predict(image, sides="raw", min_area=0).mask).mean()
     print(f"{model}: {', '.join(labels['classes'][i] for i in np.unique(mask))}")
     print(f"{same:.2%} of the pixels get the label that carseg gives them")

@@ -74,7 +74,7 @@ def measure(segmenter: Segmenter, images: Dataset, *, boxed: bool) -> CarFound:
     counts = []
     for sample in images:
         rgb, truth = sample.load()
-        found = np.isin(segmenter.predict(rgb, min_area=0).mask, segmenter.labels.foreground)
+        found = np.isin(segmenter.predict(rgb, sides="raw", min_area=0).mask, segmenter.labels.foreground)
         labeled = (truth != background) & (truth != IGNORE)
         counts.append(count(found, labeled, box(labeled) if boxed else labeled | (truth == IGNORE)))
     return summarize(counts)

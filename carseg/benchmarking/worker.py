@@ -74,7 +74,7 @@ class _Worker:
         loaded = time.time()
         [image] = synthetic_images(1)
         began = time.time()
-        segmenter.predict(image, min_area=0)
+        segmenter.predict(image, sides="raw", min_area=0)
         self._figures(cold_start_s=loaded - self.job["began"] + time.time() - began)
         return segmenter
 
@@ -133,7 +133,7 @@ class _Worker:
             listed = []
             for number, (sample, miou) in enumerate(worst, start=1):
                 rgb, truth = sample.load()
-                masks = {"prediction": segmenter.predict(rgb, min_area=0).mask, "truth": truth}
+                masks = {"prediction": segmenter.predict(rgb, sides="raw", min_area=0).mask, "truth": truth}
                 sheet = draw.side_by_side(rgb, masks, segmenter.labels)
                 sheet.thumbnail((_OVERLAY_WIDTH, _OVERLAY_WIDTH))
                 sheet.save(partial / f"worst-{number}.jpg", quality=85)

@@ -5,5 +5,25 @@ from __future__ import annotations
 from carseg.cars.cleaning import clean
 from carseg.cars.compositing import composite, cut_out, foreground_alpha
 from carseg.cars.pieces import Piece, Region, find_pieces
+from carseg.cars.side import SidedPiece, consistent_sides, sided_pieces
+from carseg.cars.view import KINDS, SIDED, VIEWS, View, ViewFeatures, find_view, view_features
 
-__all__ = ["Piece", "Region", "clean", "composite", "cut_out", "find_pieces", "foreground_alpha"]
+__all__ = [
+    "KINDS",
+    "SIDED",
+    "VIEWS",
+    "Piece",
+    "Region",
+    "SidedPiece",
+    "View",
+    "ViewFeatures",
+    "clean",
+    "composite",
+    "consistent_sides",
+    "cut_out",
+    "find_pieces",
+    "find_view",
+    "foreground_alpha",
+    "sided_pieces",
+    "view_features",
+]

@@ -45,6 +45,9 @@ _SkipExisting = Annotated[
         help="Leave out images whose files are all in --out, whole, and made of the same image by the same model.",
     ),
 ]
+_Sides = Annotated[
+    str, typer.Option(help="Left and right: consistent with the car's view, or raw, as the network tells them.")
+]
 _Threshold = Annotated[float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")]
 _MinArea = Annotated[
     float | None,
@@ -73,6 +76,7 @@ def predict(
     calibration: CalibrationOption = None,
     threads: ThreadsOption = None,
     tile: _Tile = None,
+    sides: _Sides = "consistent",
     threshold: _Threshold = None,
     min_area: _MinArea = None,
     batch_size: Annotated[int | None, typer.Option(help="Images that are computed together.")] = None,
@@ -96,7 +100,7 @@ def predict(
     resolve_with_progress(model, weights, hub)
     how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
     segmenter = load(model, weights=weights, hub=hub, device=device, runtime=runtime, **how)
-    settings: dict[str, Any] = {"tile": tile, "threshold": threshold, "min_area": min_area}
+    settings: dict[str, Any] = {"tile": tile, "sides": sides, "threshold": threshold, "min_area": min_area}
     alike = {"precision": segmenter.runtime.precision, "calibration": calibration, **settings}
     saving = Saving(out, kinds, functools.partial(origin_of, info=segmenter.info, **alike))
     todo = saving.without_saved(jobs) if skip_existing else jobs

@@ -34,7 +34,7 @@ def evaluate(
     boundary: bool = True,
     progress: Progress | None = None,
 ) -> Scores:
-    """Return the scores of what ``predict(..., min_area=0)``, the network's own mask, gives on labelled images.
+    """Return the scores of the network's own masks, ``predict(..., sides="raw", min_area=0)``, on labelled images.
 
     Args:
         model: the model, or what ``carseg.load`` takes: a name, or the folder of a fine-tuned network.
@@ -70,7 +70,7 @@ def evaluate(
 def add_predictions(
     evaluations: Sequence[Evaluation], segmenter: Segmenter, dataset: Dataset, *, progress: Progress | None = None
 ) -> None:
-    """Add what ``predict(..., min_area=0)`` gives on a data set to evaluations, where more than ``scores`` is wanted.
+    """Add what ``evaluate`` sees of a data set, the network's own masks, to evaluations that tell more than ``scores``.
 
     Args:
         evaluations: of the model's label set, merged or not; each image is predicted once for all.
@@ -83,7 +83,13 @@ def add_predictions(
     """
     _check(segmenter, dataset)
     try:
-        _add(evaluations, dataset, lambda rgb: rgb, lambda rgb: segmenter.predict(rgb, min_area=0).mask, progress)
+        _add(
+            evaluations,
+            dataset,
+            lambda rgb: rgb,
+            lambda rgb: segmenter.predict(rgb, sides="raw", min_area=0).mask,
+            progress,
+        )
     except CarsegError:
         dataset.verified()  # raises as well, but names every broken file
         raise
@@ -105,7 +111,7 @@ def evaluate_network(network: Network, data: Dataset, spec: InputSpec, device: t
 
     def predict(prepared: Prepared) -> Uint8Array:
         [logits] = pipeline.forward(prepared.x[None])
-        return pipeline.postprocess(logits, prepared, min_area=0).mask
+        return pipeline.postprocess(logits, prepared, sides="raw", min_area=0).mask
 
     _add([evaluation], data, pipeline.preprocess, predict)
     return evaluation.scores()

@@ -97,7 +97,10 @@ def compare(
                 f"{INT8_LOSS} may be lost: calibrate with more images like these, or export float32"
             )
         return "mIoU lost", before - after, len(data)
-    masks = ((exact.predict(rgb, min_area=0).mask, candidate.predict(rgb, min_area=0).mask) for rgb in decoded(images))
+    masks = (
+        (exact.predict(rgb, sides="raw", min_area=0).mask, candidate.predict(rgb, sides="raw", min_area=0).mask)
+        for rgb in decoded(images)
+    )
     share, count = agreement(masks)
     least = INT8_AGREEMENT if precision == "int8" else AGREEMENT
     if share < least:

@@ -24,9 +24,11 @@ class Options:
     return_probabilities: bool = False
     max_pixels: int | None = None
     min_area: float | None = None
+    sides: str = "consistent"
 
     def __post_init__(self) -> None:
         check_channels(self.channels)
+        check_sides(self.sides)
         check_threshold(self.threshold)
         check_min_area(self.min_area)
         pixel_limit(self.max_pixels)
@@ -38,6 +40,12 @@ def check_channels(channels: str) -> None:
     """Raise OptionError unless it is an order of channels."""
     if channels not in ("rgb", "bgr"):
         raise OptionError(f"channels must be 'rgb' or 'bgr', got {channels!r}")
+
+
+def check_sides(sides: str) -> None:
+    """Raise OptionError unless it is a way to tell left from right."""
+    if sides not in ("consistent", "raw"):
+        raise OptionError(f"sides must be 'consistent' or 'raw', got {sides!r}")
 
 
 def check_threshold(threshold: float | None) -> None:

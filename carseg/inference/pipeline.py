@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from carseg._arrays import Float16Array, Float32Array, Uint8Array
-from carseg.cars import clean
+from carseg.cars import clean, consistent_sides
 from carseg.errors import ClosedError, OptionError
 from carseg.hub import InputSpec
 from carseg.images import LoadedImage
@@ -106,6 +106,7 @@ class Pipeline:
         logits: Float32Array,
         prepared: Prepared,
         *,
+        sides: str = "consistent",
         threshold: float | None = None,
         min_area: float | None = None,
         return_probabilities: bool = False,
@@ -115,6 +116,7 @@ class Pipeline:
         Args:
             logits: float32 (classes, h', w'), one image's of what ``forward`` returns.
             prepared: the image, as ``preprocess`` returned it.
+            sides: as for ``predict``.
             threshold: as for ``predict``.
             min_area: as for ``predict``.
             return_probabilities: as for ``predict``.
@@ -123,9 +125,12 @@ class Pipeline:
             The result; its mask is uint8 (H, W), of the image's own size.
 
         Raises:
-            OptionError: the logits have another shape, or ``threshold`` or ``min_area`` is out of range.
+            OptionError: the logits have another shape, ``threshold`` or ``min_area`` is out of range, or no such
+                ``sides``.
         """
-        options = Options(threshold=threshold, min_area=min_area, return_probabilities=return_probabilities)
+        options = Options(
+            threshold=threshold, return_probabilities=return_probabilities, min_area=min_area, sides=sides
+        )
         if logits.ndim != 3 or len(logits) != len(self.labels):
             raise OptionError(
                 f"postprocess takes the logits of one image, float32 ({len(self.labels)}, h, w), got {logits.shape}: "
@@ -133,6 +138,8 @@ class Pipeline:
             )
         image = prepared.image
         height, width = logits.shape[1:]
+        if sides == "consistent":
+            logits = consistent_sides(logits, self.labels)
         upsampling = self.preprocessor.inverse((height, width), image.rgb.shape[:2])
         mask = to_mask(logits, upsampling, threshold=threshold, background=self.labels.background)
         return to_result(
@@ -192,6 +199,7 @@ def segment_batch(pipeline: Pipeline, batch: Sequence[Prepared], options: Option
         yield pipeline.postprocess(
             one,
             prepared,
+            sides=options.sides,
             threshold=options.threshold,
             min_area=options.min_area,
             return_probabilities=options.return_probabilities,

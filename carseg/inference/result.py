@@ -21,7 +21,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from carseg._arrays import Float16Array, Uint8Array
 from carseg._files import replacing, to_json
-from carseg.cars import composite, cut_out, foreground_alpha
+from carseg.cars import View, composite, cut_out, find_view, foreground_alpha
 from carseg.data import coco_document
 from carseg.errors import MissingExtraError, OptionError, OutputError, excerpt, without_secrets
 from carseg.images import decode, draw, is_data_uri
@@ -119,6 +119,15 @@ class Result:
     def parts(self) -> Parts:
         """Every class that is present, but the background, by label id; ``parts["wheel"]`` is that of a class."""
         return find_parts(self.mask, self.labels, self.scores, self._certainty)
+
+    @cached_property
+    def view(self) -> View | None:
+        """Which of its sides the car shows, with a confidence; None where no part of one is seen.
+
+        Classes that do not tell the front of a car from its back have none. Of several cars it is the view of what is
+        seen of all together.
+        """
+        return find_view(self.mask, self.labels)
 
     def overlay(self, *, alpha: float = 0.5, legend: bool = True) -> Image.Image:
         """Return the image (RGB) with its parts tinted and outlined, and a legend of them below it.

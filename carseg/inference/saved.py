@@ -29,6 +29,7 @@ def origin_of(
     tile: int | None = None,
     threshold: float | None = None,
     min_area: float | None = None,
+    sides: str = "consistent",
 ) -> str:
     """Return what is the same only for files made of the same image alike, for ``Result.save`` and ``is_saved``.
 
@@ -37,7 +38,7 @@ def origin_of(
         info: the weights, of which the sha256 and the name count.
         precision: in which the network computes, as ``segmenter.runtime.precision`` names it.
         calibration: as for ``carseg.load``; its content counts.
-        tile: as for ``predict``, like ``threshold`` and ``min_area``.
+        tile: as for ``predict``, like ``threshold``, ``min_area`` and ``sides``.
 
     Returns:
         64 hexadecimal digits, or "" where the image or the calibration cannot be read.
@@ -50,7 +51,7 @@ def origin_of(
         return ""
     facts = {"image": seen, "weights": info.sha256, "model": info.name, "precision": precision, "calibration": ranges}
     min_area = info.labels.min_area if min_area is None else min_area
-    settings = {"tile": tile, "threshold": threshold, "min_area": min_area}
+    settings = {"tile": tile, "threshold": threshold, "min_area": min_area, "sides": sides}
     return hashlib.sha256(to_json(facts | settings).encode()).hexdigest()
 
 

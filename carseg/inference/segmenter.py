@@ -103,6 +103,7 @@ class Segmenter(Pipeline):
         *,
         channels: str = "rgb",
         tile: int | None = None,
+        sides: str = "consistent",
         threshold: float | None = None,
         min_area: float | None = None,
         return_probabilities: bool = False,
@@ -116,7 +117,10 @@ class Segmenter(Pipeline):
                 (3, H, W), uint8 or float in 0..1; see ``carseg.images.decode``.
             channels: "rgb", or "bgr" for a numpy array as OpenCV makes it; nothing else can be "bgr".
             tile: cut the image into overlapping windows of so many pixels a side and show the network one after
-                another, each as it would see a whole image: for small things in large images.
+                another, each as it would see a whole image: for small things in large images. Sides are then "raw".
+            sides: "consistent": of a left-right pair each piece gets the side that its car's view, its place and the
+                network together speak for, see ``carseg.cars.consistent_sides``; "raw": the network's alone, which is
+                what all published figures are about.
             threshold: 0..1; pixels whose class has a lower probability become background (255 where there is no such
                 class).
             min_area: 0..1; pieces smaller than this share of the largest piece of their class become what lies around
@@ -133,12 +137,12 @@ class Segmenter(Pipeline):
 
         Raises:
             ImageError: the image cannot be read, or there is not enough memory for it.
-            OptionError: ``tile``, ``threshold`` or ``min_area`` is out of range, or ``channels`` is "bgr" and the image
-                no array.
+            OptionError: ``tile``, ``threshold`` or ``min_area`` is out of range, ``channels`` is "bgr" and the image no
+                array, or no such ``sides``.
             ClosedError: the network was closed.
             ForkError: this process was forked after the network had been loaded, and torch has more than one thread.
         """
-        options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area)
+        options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides)
         loaded = load_image(image, channels=channels, name=source, max_pixels=max_pixels)
         loaded = replace(loaded, source=source or loaded.source)
         with enough_memory(loaded.source or "the given image"):
@@ -157,6 +161,7 @@ class Segmenter(Pipeline):
         batch_size: int | None = None,
         channels: str = "rgb",
         tile: int | None = None,
+        sides: str = "consistent",
         threshold: float | None = None,
         min_area: float | None = None,
         return_probabilities: bool = False,
@@ -172,6 +177,7 @@ class Segmenter(Pipeline):
         batch_size: int | None = None,
         channels: str = "rgb",
         tile: int | None = None,
+        sides: str = "consistent",
         threshold: float | None = None,
         min_area: float | None = None,
         return_probabilities: bool = False,
@@ -186,6 +192,7 @@ class Segmenter(Pipeline):
         batch_size: int | None = None,
         channels: str = "rgb",
         tile: int | None = None,
+        sides: str = "consistent",
         threshold: float | None = None,
         min_area: float | None = None,
         return_probabilities: bool = False,
@@ -201,6 +208,7 @@ class Segmenter(Pipeline):
             batch_size: images that go through the network together; None takes what suits the device.
             channels: as for ``predict``.
             tile: as for ``predict``.
+            sides: as for ``predict``.
             threshold: as for ``predict``.
             min_area: as for ``predict``.
             return_probabilities: as for ``predict``.
@@ -215,7 +223,7 @@ class Segmenter(Pipeline):
             raise OptionError(f"on_error must be 'raise' or 'yield', got {on_error!r}")
         if batch_size is not None and batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, got {batch_size}")
-        options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area)
+        options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides)
         root = str(sources) if isinstance(sources, (str, os.PathLike)) and os.path.isdir(sources) else ""
         size = batch_size or self.runtime.batch_size
         return segment_all(self, find_images(sources), size, options, on_error=on_error, root=root)

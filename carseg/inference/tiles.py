@@ -50,6 +50,7 @@ def segment_tiles(pipeline: Pipeline, image: LoadedImage, side: int, options: Op
             logits,
             window,
             threshold=options.threshold,
+            sides="raw",  # a window does not show a whole car
             min_area=0,  # what is small in a window may be a piece of something large
             return_probabilities=options.return_probabilities,
         )

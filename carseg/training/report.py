@@ -81,7 +81,7 @@ def _figures(metric: Metric) -> str:
 def _sheet(segmenter: Segmenter, images: Dataset, number: int) -> str:
     """Return an image, its prediction and its truth, side by side."""
     rgb, truth = images[number].load()
-    masks = {"prediction": segmenter.predict(rgb, min_area=0).mask, "truth": truth}
+    masks = {"prediction": segmenter.predict(rgb, sides="raw", min_area=0).mask, "truth": truth}
     sheet = draw.side_by_side(rgb, masks, segmenter.labels)
     sheet.thumbnail((_SHEET_WIDTH, _SHEET_WIDTH))
     file = io.BytesIO()

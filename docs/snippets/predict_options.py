@@ -4,6 +4,8 @@ model = carseg.load("fpn-mobilenetv2-carparts")
 
 # The mask as the network made it, with all its crumbs and holes.
 model.predict("img.jpg", min_area=0)
+# Left and right as the network tells them, whether or not they agree with the view of the car.
+model.predict("img.jpg", sides="raw")
 
 # Pixels whose class has a probability below 0.6 become background.
 model.predict("img.jpg", threshold=0.6)

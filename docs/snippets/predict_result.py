@@ -18,6 +18,8 @@ for part in result.parts:
     for piece in part.pieces:  # what is connected, the largest first: two wheels are two pieces
         piece.area_px, piece.bbox, piece.score, piece.rle, piece.polygons
 
+result.view  # which of its sides the car shows, such as "front-left", with a confidence; None without a car
+
 result.overlay()  # PIL image: classes tinted and outlined, with a legend
 result.cutout()  # PIL image: what is not background, the rest transparent
 result.cutout("white")  # or on a colour, or on another image

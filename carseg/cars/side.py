@@ -1,0 +1,150 @@
+"""Sides that agree with the view: for each piece of a left-right pair, which of the two it is. Arrays in, arrays out.
+
+"Left" is the vehicle's left, so geometry says much about it. A car shows the doors of one side only, that of its view.
+Of two front lights the one further to the right in the image is the left one, of two back lights that further to the
+left; one alone is that of the side which the view shows. A mirror to the right of the car's front, or to the left of
+its back, is the left one. Geometry and the network's probabilities are weighed against one another in log-odds, so that
+a real exception, such as a door on the far side that stands open, stays what it is where the network is sure of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from carseg._arrays import Float32Array
+from carseg.cars.view import (
+    BACK,
+    FRONT,
+    KINDS,
+    Floats,
+    Pixels,
+    deviation,
+    kinds_in_columns,
+    part_kind,
+    sum_of_kinds,
+    view_probabilities,
+)
+from carseg.labels import IGNORE, LabelSet
+from carseg.masks import components, rle
+
+# Log-odds of the left for each unit of `SidedPiece.view`, `place` and `network`: recipes/side.py fits the former two,
+# and says what values of the third would do, which was chosen. Networks are too sure of themselves.
+_WEIGHTS = {
+    "front_door": (2.1, 0.0, 1.0),
+    "back_door": (2.1, 0.0, 1.0),
+    "front_light": (1.2, 9.6, 0.5),
+    "back_light": (1.3, 10.3, 0.5),
+    "mirror": (0.1, 11.2, 0.5),
+}
+_UNSURE = 0.01  # added to the probability of each side of the view, which is too sure of itself too
+_FEW = 0.05  # of the parts: where fewer are of an end, a mirror's place beside it says less
+
+
+@dataclass(frozen=True)
+class SidedPiece:
+    """Cells of one class that touch, of a class with a left-right pair.
+
+    Attributes:
+        pair: label ids of the left and the right class.
+        label: the one that it has.
+        cells: bool (h, w).
+        view: log-odds of the view to show the left side of the car.
+        place: where it lies in the image, above 0 where that speaks for the left; 0 of a door, and of a light alone.
+        network: the network's log-odds of the left class against the right one, their mean over the cells.
+        kind: the kind of part.
+    """
+
+    pair: tuple[int, int]
+    label: int
+    cells: Pixels
+    view: float
+    place: float
+    network: float
+    kind: str
+
+    @property
+    def log_odds(self) -> float:
+        """Log-odds of the left, of everything taken together."""
+        of_view, of_place, of_network = _WEIGHTS[self.kind]
+        return of_view * self.view + of_place * self.place + of_network * self.network
+
+
+def consistent_sides(logits: Float32Array, labels: LabelSet, region: Pixels | None = None) -> Float32Array:
+    """Return logits in which each piece of a left-right pair has the side that view, place and network speak for.
+
+    Where it is the other one, the logits of the pair change places, so that the mask, the probabilities and the scores
+    that are made of them agree; those of all other classes stay. The logits themselves are returned where nothing is to
+    be changed, or the classes do not tell a view or have no pairs of a car.
+
+    Args:
+        logits: float32 (C, h, w).
+        labels: the classes.
+        region: bool (h, w), the cells of the car that is asked about; by default all.
+    """
+    changed = logits
+    for piece in sided_pieces(logits, labels, region):
+        left, right = piece.pair
+        wanted, other = (left, right) if piece.log_odds > 0 else (right, left)
+        if piece.label == wanted:
+            continue
+        if changed is logits:
+            changed, winner = logits.copy(), logits.argmax(0)
+        # Its border too: between two cells logits are interpolated.
+        around = np.lib.stride_tricks.sliding_window_view(np.pad(piece.cells, 1), (3, 3)).any((2, 3))
+        around &= piece.cells | (winner != left) & (winner != right)
+        pair = changed[wanted, around], changed[other, around]
+        changed[wanted, around], changed[other, around] = np.maximum(*pair), np.minimum(*pair)
+    return changed
+
+
+def sided_pieces(logits: Float32Array, labels: LabelSet, region: Pixels | None = None) -> Iterator[SidedPiece]:
+    """Yield the pieces whose side geometry has a say in; the arguments are those of ``consistent_sides``."""
+    pairs = {kind: pair for pair in labels.pairs if (kind := part_kind(labels.classes[pair[0]])) in _WEIGHTS}
+    if not pairs:
+        return
+    mask = logits.argmax(0).astype(np.uint8)
+    if region is not None:
+        mask[~region] = IGNORE
+    views = view_probabilities(mask, labels)
+    if views is None:
+        return
+    of_left, of_right = views[1:4].sum() + _UNSURE, views[5:8].sum() + _UNSURE
+    columns, height = kinds_in_columns(mask, labels), len(mask)
+    starts, ends, ids = components.split_columns(*rle.label_runs(mask), height)
+    number = components.connect(components.touching(starts, ends, height), ids)
+    cells = np.repeat(number, ends - starts).reshape(-1, height).T
+    areas = np.bincount(number, ends - starts)
+    x = np.bincount(number, (ends - starts) * (starts // height)) / areas
+    for kind, (left, right) in pairs.items():
+        here = np.unique(number[(ids == left) | (ids == right)])
+        margins = np.bincount(cells.ravel(), (logits[left] - logits[right]).ravel(), areas.size)[here] / areas[here]
+        places = _places(kind, x[here], areas[here], columns)
+        for piece, place, margin in zip(here, places, margins, strict=True):
+            its = cells == piece
+            yield SidedPiece(
+                pair=(left, right),
+                label=int(mask[its][0]),
+                cells=its,
+                view=float(np.log(of_left / of_right)),
+                place=float(place),
+                network=float(margin),
+                kind=kind,
+            )
+
+
+def _places(kind: str, x: Floats, areas: Floats, columns: Mapping[str, Floats]) -> Floats:
+    """Return what the place of each piece of a kind says for the left, see ``SidedPiece``."""
+    front, back = (sum_of_kinds(columns, kinds) for kinds in (FRONT, BACK))
+    everything, column = sum_of_kinds(columns, KINDS), np.arange(len(front))
+    spread = deviation(everything)
+    if kind == "mirror":
+        apart = (front.sum() - back.sum()) * x - (front - back) @ column
+        return np.clip(apart / (spread * max((front + back).sum(), _FEW * everything.sum())), -2, 2)
+    if kind.endswith("light"):
+        others = np.maximum(areas, areas.sum() - areas)  # a sliver beside a piece says little of it, a like one all
+        to_the_right = np.clip((x - x[:, None]) / (spread / 2), -1, 1) @ areas / others
+        return to_the_right if kind.startswith("back") else -to_the_right
+    return np.zeros(len(x))
