@@ -22,6 +22,8 @@ from carseg.errors import OptionError
 if sys.platform != "win32":
     import fcntl
 
+    _OWN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW  # flags to open a file of one's own: never through a link
+
 _PARTIAL = ".{}.part"  # names that ``replacing`` writes to; 16 hexadecimal digits stand in the middle
 _NO_MEMORY = "there is not enough memory for what it holds"
 
@@ -74,7 +76,7 @@ def _lock(path: Path) -> int | None:
     if sys.platform == "win32":
         return None
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
+        descriptor = os.open(path, _OWN, 0o666)
     except OSError:
         return None
     try:

@@ -219,7 +219,7 @@ def test_images_with_other_classes_are_measured_under_those_of_the_network(data:
 
         labels = LABEL_SETS["bdd"]
 
-        def predict(self, rgb: np.ndarray) -> object:
+        def predict(self, rgb: np.ndarray, **_: object) -> object:
             mask = np.where((rgb == rgb[0, 0]).all(-1), 0, 2).astype(np.uint8)
             mask[: len(mask) // 2][mask[: len(mask) // 2] == 0] = 1
             return type("Result", (), {"mask": mask})

@@ -106,7 +106,7 @@ def test_the_log_goes_back_to_a_step_and_is_whole_on_a_full_disk(
 ) -> None:
     log = TrainingLog(tmp_path)
     for step in (3, 6, 9):
-        log.add({name: None for name in COLUMNS} | {"step": step, "loss": 1 / step})
+        log.add({name: 0.0 for name in COLUMNS} | {"step": step, "loss": 1 / step, "val_miou": None})
     log.rewind(6)
     assert [row["step"] for row in read_log(tmp_path)] == [3, 6]
 
