@@ -122,7 +122,10 @@ class DecodedBatches:
 
     def __call__(self, step: int) -> Pixels:
         if self._coming is None or step != self._next:
-            self._coming = iter(self._loader(step))
+            # In the main thread torch would install a handler of SIGCHLD, for good: it is not needed to see that a
+            # worker has died, and every child process of the caller's would run it.
+            with ThreadPoolExecutor(1) as thread:
+                self._coming = thread.submit(iter, self._loader(step)).result()
         self._next = step + 1
         try:
             batch = next(self._coming)
