@@ -85,8 +85,8 @@ class Saving:
         except ImageError as error:
             return error
         except OutputError as error:
-            # Else one folder below it is closed, or was deleted meanwhile.
-            if error.errno in _HOPELESS or (self.out.exists() and not os.access(self.out, os.W_OK)):
+            deleted = error.errno == errno.ENOENT  # meanwhile; else one folder below it is closed
+            if error.errno in _HOPELESS or not (deleted or os.access(self.out, os.W_OK)):
                 raise
             return error
         self._saved.append(job)
