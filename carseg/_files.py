@@ -215,6 +215,12 @@ def iter_files(folder: Path, onerror: Callable[[OSError], object]) -> Iterator[P
         yield from (Path(place, name) for name in names if not name.startswith("."))
 
 
+def digest_file(path: Path) -> bytes:
+    """Return the sha256 of a file's content, which is never in memory as a whole."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
 def read_json(path: Path, *, limit: int | None = None) -> Any:
     """Return the content of a JSON file; ``NaN`` and ``Infinity`` in it are floats, as Python writes them.
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from carseg._env import timing_variables
-from carseg._files import replacing, to_json
+from carseg._files import digest_file, replacing, to_json
 from carseg._version import __version__
 from carseg.benchmarking.page import write_benchmark_page
 from carseg.benchmarking.rows import KEYS, SCHEMA, Row, read_rows
@@ -205,7 +205,7 @@ def _calibrated(file: str | os.PathLike[str] | None) -> dict[str, Any]:
     if file is None:
         return {"calibration": None}
     try:
-        digest = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        digest = digest_file(Path(file)).hex()
     except OSError as error:
         raise OptionError(f"calibration {file} cannot be read ({error.strerror or error})") from None
     return {"calibration": os.path.abspath(file), "calibration_sha256": digest}

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from carseg._arrays import Uint8Array
+from carseg._files import digest_file
 from carseg.data.dataset import Sample
 from carseg.errors import DataError
 from carseg.images import resize
@@ -81,14 +82,14 @@ def load_resized(sample: Sample, size: tuple[int, int]) -> tuple[Uint8Array, Uin
 def _identity(samples: Sequence[Sample], workers: int) -> str:
     """Return a name for the content of the samples: their names, labels and files."""
     identity = hashlib.sha256()
-    digest_file = functools.cache(_digest_file)  # a stack of images is one file
+    digest_once = functools.cache(_digest_input)  # a stack of images is one file
     with ThreadPoolExecutor(max(workers, 1)) as pool:  # reading and hashing work outside the interpreter lock
-        for digest in pool.map(lambda sample: _digest(sample, digest_file), samples):
+        for digest in pool.map(lambda sample: _digest(sample, digest_once), samples):
             identity.update(digest)
     return identity.hexdigest()[:16]
 
 
-def _digest(sample: Sample, digest_file: Callable[[Path], bytes]) -> bytes:
+def _digest(sample: Sample, digest_input: Callable[[Path], bytes]) -> bytes:
     """Return a digest of a sample: its name, how it is read, and the content of the files it is read from."""
     files: list[Path] = []
 
@@ -107,13 +108,12 @@ def _digest(sample: Sample, digest_file: Callable[[Path], bytes]) -> bytes:
     except (pickle.PicklingError, AttributeError, TypeError):  # a caller's own way of reading, which cannot be written
         files.clear()
         written = io.BytesIO(b"".join(array.tobytes() for array in sample.load()))
-    return hashlib.sha256(written.getvalue() + b"".join(map(digest_file, files))).digest()
+    return hashlib.sha256(written.getvalue() + b"".join(map(digest_input, files))).digest()
 
 
-def _digest_file(path: Path) -> bytes:
+def _digest_input(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        return digest_file(path)
     except FileNotFoundError:
         return b""  # loading the sample will say what is missing
     except OSError as error:

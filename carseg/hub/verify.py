@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 from pathlib import Path
 
+from carseg._files import digest_file
 from carseg.errors import WeightsError
 from carseg.hub.model_info import ModelInfo
 
@@ -37,8 +37,7 @@ def hash_file(path: Path) -> str:
 
 @functools.lru_cache(maxsize=256)
 def _hash(path: Path, size: int, changed: int, inode: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest_file(path).hex()
 
 
 def refuse_pickle(path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from PIL.PngImagePlugin import PngImageFile
 
-from carseg._files import to_json
+from carseg._files import digest_file, to_json
 from carseg.hub import ModelInfo
 from carseg.images import is_data_uri
 from carseg.inference.result import MADE_FROM, path_of
@@ -72,8 +72,7 @@ def _is_text(image: str | os.PathLike[str]) -> bool:
 def _digest(path: str | os.PathLike[str]) -> str:
     if not os.path.isfile(path):  # a pipe would be waited for
         raise OSError(f"{path} is no file")
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest_file(Path(path)).hex()
 
 
 def _made_from(path: Path) -> Any:

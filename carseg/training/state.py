@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from carseg._files import replacing
+from carseg._files import digest_file, replacing
 from carseg.errors import TrainingError, excerpt
 from carseg.training.run_folder import STATE
 
@@ -51,9 +51,8 @@ def write_state(run: Path, state: dict[str, Any]) -> None:
     """Write the state file of a run, whole or not at all; ``state`` has plain values and tensors."""
     with replacing(run / STATE) as partial:
         torch.save(state, partial)
-        with partial.open("r+b") as file:
-            digest = hashlib.file_digest(file, "sha256").digest()
-            file.seek(0, 2)
+        digest = digest_file(partial)
+        with partial.open("ab") as file:
             file.write(digest)
 
 
