@@ -167,7 +167,7 @@ def _work(job: Job) -> None:
 
 def _predictor(job: Job) -> Callable[[bytes], np.ndarray]:
     from carseg.hub import resolve
-    from carseg.inference import Segmenter
+    from carseg.inference import RAW, Segmenter
     from carseg.runtimes import start_runtime
 
     resolved = resolve(job["name"], hub=job["hub"])
@@ -187,7 +187,7 @@ def _predictor(job: Job) -> Callable[[bytes], np.ndarray]:
     calibration = job["calibration"] if precision == "int8" else None
     started = start_runtime(resolved, runtime, "cpu", precision, job["threads"], calibration)
     segmenter = Segmenter(resolved.info, started)
-    return lambda content: segmenter.predict(content, sides="raw", min_area=0).mask
+    return lambda content: segmenter.predict(content, **RAW).mask
 
 
 if __name__ == "__main__":

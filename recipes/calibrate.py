@@ -25,7 +25,7 @@ from carseg.evaluation import evaluate
 from carseg.exporting import agreement, reference
 from carseg.hub import Int8, ResolvedWeights, resolve
 from carseg.images import Uint8Array
-from carseg.inference import Preprocessor, Segmenter
+from carseg.inference import RAW, Preprocessor, Segmenter
 from carseg.runtimes import FASTEST, OnnxRuntime, calibrate, keep_memory, onnx_model, runs_here, start_runtime
 from recipes import recipe as recipes
 from recipes.entering import WEIGHTS, describe, enter
@@ -73,10 +73,10 @@ def measure_runtimes(resolved: ResolvedWeights, images: Iterable[Uint8Array]) ->
     pairs: dict[tuple[str, str], list[tuple[Uint8Array, Uint8Array]]] = {way: [] for way in started}
     times: dict[tuple[str, str], list[float]] = {way: [] for way in started}
     for rgb in images:  # each way in turn, so that other work on the machine slows all of them alike
-        wanted = exact.predict(rgb, sides="raw", min_area=0).mask
+        wanted = exact.predict(rgb, **RAW).mask
         for way, segmenter in started.items():
             began = time.perf_counter()
-            pairs[way].append((wanted, segmenter.predict(rgb, sides="raw", min_area=0).mask))
+            pairs[way].append((wanted, segmenter.predict(rgb, **RAW).mask))
             times[way].append(time.perf_counter() - began)
     shares = {way: agreement(compared)[0] for way, compared in pairs.items()}
     seconds = {way: median(took) for way, took in times.items()}

@@ -30,7 +30,7 @@ from carseg.data import load as open_data
 from carseg.errors import DataError
 from carseg.evaluation import Floats, resamples
 from carseg.figures import Estimate
-from carseg.inference import Segmenter, load
+from carseg.inference import RAW, Segmenter, load
 from carseg.labels import IGNORE
 from carseg.masks import rle
 from carseg.runtimes import keep_memory
@@ -74,7 +74,7 @@ def measure(segmenter: Segmenter, images: Dataset, *, boxed: bool) -> CarFound:
     counts = []
     for sample in images:
         rgb, truth = sample.load()
-        found = np.isin(segmenter.predict(rgb, sides="raw", min_area=0).mask, segmenter.labels.foreground)
+        found = np.isin(segmenter.predict(rgb, **RAW).mask, segmenter.labels.foreground)
         labeled = (truth != background) & (truth != IGNORE)
         counts.append(count(found, labeled, box(labeled) if boxed else labeled | (truth == IGNORE)))
     return summarize(counts)

@@ -25,7 +25,7 @@ import typer
 from carseg.cars import KINDS, SIDED, VIEWS, find_view, view_features
 from carseg.data import Dataset
 from carseg.data import load as open_data
-from carseg.inference import Segmenter, load
+from carseg.inference import RAW, Segmenter, load
 from carseg.labels import CARPARTS
 from recipes.recipe import data_root
 
@@ -69,7 +69,7 @@ class Shown:
 
 def shown(segmenter: Segmenter, images: Dataset) -> list[Shown]:
     """Return what a network makes of images of a turntable."""
-    masks = ((each, segmenter.predict(each.load_image(), sides="raw", min_area=0).mask) for each in images)
+    masks = ((each, segmenter.predict(each.load_image(), **RAW).mask) for each in images)
     return [Shown(mask, int(each.name[-2:])) for each, mask in masks]
 
 

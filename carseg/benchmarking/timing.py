@@ -15,7 +15,7 @@ import numpy as np
 
 from carseg.evaluation import Progress
 from carseg.hub import ModelInfo
-from carseg.inference import Segmenter, load_image
+from carseg.inference import RAW, Segmenter, load_image
 
 PARTS = ("decode", "preprocess", "forward", "postprocess")
 LARGEST_BATCH = 64
@@ -61,7 +61,7 @@ def _timed(segmenter: Segmenter, content: bytes) -> tuple[float, ...]:
     marks.append(time.perf_counter())
     [logits] = segmenter.forward(prepared.x[None])
     marks.append(time.perf_counter())
-    segmenter.postprocess(logits, prepared, sides="raw", min_area=0)
+    segmenter.postprocess(logits, prepared, **RAW)
     marks.append(time.perf_counter())
     return tuple(after - before for before, after in itertools.pairwise(marks))
 
@@ -94,15 +94,11 @@ def throughput(segmenter: Segmenter, images: Sequence[bytes], seconds: float, pr
 
 
 def _rate(segmenter: Segmenter, images: Sequence[bytes], batch: int, count: int) -> float:
-    for _ in segmenter.stream(
-        itertools.islice(itertools.cycle(images), batch), batch_size=batch, sides="raw", min_area=0
-    ):
+    for _ in segmenter.stream(itertools.islice(itertools.cycle(images), batch), batch_size=batch, **RAW):
         pass
     count = -(-count // batch) * batch
     began = time.perf_counter()
-    for _ in segmenter.stream(
-        itertools.islice(itertools.cycle(images), count), batch_size=batch, sides="raw", min_area=0
-    ):
+    for _ in segmenter.stream(itertools.islice(itertools.cycle(images), count), batch_size=batch, **RAW):
         pass
     return count / (time.perf_counter() - began)
 

@@ -22,7 +22,7 @@ from carseg.benchmarking.page import SCORES
 from carseg.benchmarking.rows import QUALITY, SCHEMA
 from carseg.errors import CarsegError
 from carseg.images import draw, encode_jpeg, synthetic_images
-from carseg.inference import Segmenter, load
+from carseg.inference import RAW, Segmenter, load
 
 if TYPE_CHECKING:
     from carseg.data import Dataset
@@ -74,7 +74,7 @@ class _Worker:
         loaded = time.time()
         [image] = synthetic_images(1)
         began = time.time()
-        segmenter.predict(image, sides="raw", min_area=0)
+        segmenter.predict(image, **RAW)
         self._figures(cold_start_s=loaded - self.job["began"] + time.time() - began)
         return segmenter
 
@@ -133,7 +133,7 @@ class _Worker:
             listed = []
             for number, (sample, miou) in enumerate(worst, start=1):
                 rgb, truth = sample.load()
-                masks = {"prediction": segmenter.predict(rgb, sides="raw", min_area=0).mask, "truth": truth}
+                masks = {"prediction": segmenter.predict(rgb, **RAW).mask, "truth": truth}
                 sheet = draw.side_by_side(rgb, masks, segmenter.labels)
                 sheet.thumbnail((_OVERLAY_WIDTH, _OVERLAY_WIDTH))
                 sheet.save(partial / f"worst-{number}.jpg", quality=85)

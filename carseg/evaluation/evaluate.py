@@ -14,7 +14,7 @@ from carseg.data import load as load_dataset
 from carseg.errors import CarsegError, DataError
 from carseg.evaluation.metrics import Evaluation, Scores
 from carseg.hub import InputSpec
-from carseg.inference import Pipeline, Prepared, Segmenter, load, prefetch
+from carseg.inference import RAW, Pipeline, Prepared, Segmenter, load, prefetch
 
 if TYPE_CHECKING:
     import torch
@@ -83,13 +83,7 @@ def add_predictions(
     """
     _check(segmenter, dataset)
     try:
-        _add(
-            evaluations,
-            dataset,
-            lambda rgb: rgb,
-            lambda rgb: segmenter.predict(rgb, sides="raw", min_area=0).mask,
-            progress,
-        )
+        _add(evaluations, dataset, lambda rgb: rgb, lambda rgb: segmenter.predict(rgb, **RAW).mask, progress)
     except CarsegError:
         dataset.verified()  # raises as well, but names every broken file
         raise
@@ -111,7 +105,7 @@ def evaluate_network(network: Network, data: Dataset, spec: InputSpec, device: t
 
     def predict(prepared: Prepared) -> Uint8Array:
         [logits] = pipeline.forward(prepared.x[None])
-        return pipeline.postprocess(logits, prepared, sides="raw", min_area=0).mask
+        return pipeline.postprocess(logits, prepared, **RAW).mask
 
     _add([evaluation], data, pipeline.preprocess, predict)
     return evaluation.scores()

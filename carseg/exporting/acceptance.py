@@ -11,7 +11,7 @@ from carseg._arrays import Uint8Array
 from carseg.errors import ExportError, ImageError
 from carseg.evaluation import evaluate
 from carseg.hub import ModelInfo
-from carseg.inference import Segmenter, find_images, load_image
+from carseg.inference import RAW, Segmenter, find_images, load_image
 from carseg.runtimes import AGREEMENT, cpu
 
 if TYPE_CHECKING:
@@ -97,10 +97,7 @@ def compare(
                 f"{INT8_LOSS} may be lost: calibrate with more images like these, or export float32"
             )
         return "mIoU lost", before - after, len(data)
-    masks = (
-        (exact.predict(rgb, sides="raw", min_area=0).mask, candidate.predict(rgb, sides="raw", min_area=0).mask)
-        for rgb in decoded(images)
-    )
+    masks = ((exact.predict(rgb, **RAW).mask, candidate.predict(rgb, **RAW).mask) for rgb in decoded(images))
     share, count = agreement(masks)
     least = INT8_AGREEMENT if precision == "int8" else AGREEMENT
     if share < least:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from carseg.inference.options import RAW
 from carseg.inference.parts import Part, Parts
 from carseg.inference.pipeline import Pipeline
 from carseg.inference.prefetch import prefetch
@@ -13,6 +14,7 @@ from carseg.inference.sources import find_images, load_image
 
 __all__ = [
     "OUTPUT_SUFFIXES",
+    "RAW",
     "Part",
     "Parts",
     "Pipeline",

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final, TypedDict
 
 from carseg.errors import OptionError
 from carseg.images import pixel_limit
 
 _SMALLEST_TILE = 32
+
+
+class _Raw(TypedDict):
+    sides: str
+    min_area: float
+
+
+RAW: Final[_Raw] = {"sides": "raw", "min_area": 0}  # options for the network's own mask, which all figures are about
 
 
 @dataclass(frozen=True)

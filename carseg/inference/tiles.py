@@ -10,7 +10,7 @@ import numpy as np
 
 from carseg._arrays import Float32Array
 from carseg.images import LoadedImage
-from carseg.inference.options import Options
+from carseg.inference.options import RAW, Options
 from carseg.inference.pipeline import Pipeline, to_result
 from carseg.inference.postprocess import class_scores
 from carseg.inference.result import Result
@@ -50,9 +50,8 @@ def segment_tiles(pipeline: Pipeline, image: LoadedImage, side: int, options: Op
             logits,
             window,
             threshold=options.threshold,
-            sides="raw",  # a window does not show a whole car
-            min_area=0,  # what is small in a window may be a piece of something large
             return_probabilities=options.return_probabilities,
+            **RAW,  # a window does not show a whole car, and what is small in it may be a piece of something large
         )
         y0, x0, y1, x1 = tile.keep
         kept = np.s_[..., y0 - top : y1 - top, x0 - left : x1 - left]

@@ -11,7 +11,7 @@ from carseg.data import Dataset
 from carseg.figures import FIGURES
 from carseg.hub import Metric
 from carseg.images import draw
-from carseg.inference import Segmenter, load
+from carseg.inference import RAW, Segmenter, load
 from carseg.reporting import Point, bars, facts, figure, write_page, xy_plot
 from carseg.training.log import LogRow, read_log
 
@@ -81,7 +81,7 @@ def _figures(metric: Metric) -> str:
 def _sheet(segmenter: Segmenter, images: Dataset, number: int) -> str:
     """Return an image, its prediction and its truth, side by side."""
     rgb, truth = images[number].load()
-    masks = {"prediction": segmenter.predict(rgb, sides="raw", min_area=0).mask, "truth": truth}
+    masks = {"prediction": segmenter.predict(rgb, **RAW).mask, "truth": truth}
     sheet = draw.side_by_side(rgb, masks, segmenter.labels)
     sheet.thumbnail((_SHEET_WIDTH, _SHEET_WIDTH))
     file = io.BytesIO()
