@@ -25,6 +25,7 @@ from carseg.data import load as open_data
 from carseg.evaluation import Evaluation
 from carseg.inference import Segmenter, load
 from carseg.labels import CARPARTS
+from carseg.masks import grids
 from recipes.recipe import data_root
 from recipes.view import TRUTH
 
@@ -69,14 +70,8 @@ def labeled(segmenter: Segmenter) -> Iterator[Case]:
         image = Image.fromarray(rgb)
         for source, seen in (("labeled", image), ("shrunk", image.resize((80, 80)).resize(image.size))):
             for piece in _pieces(segmenter, np.asarray(seen)):
-                # The pixel in the middle of each cell.
-                y, x = (
-                    (2 * cells + 1) * pixels // (2 * count)
-                    for cells, pixels, count in zip(
-                        np.nonzero(piece.cells), truth.shape, piece.cells.shape, strict=True
-                    )
-                )
-                its = truth[y, x]
+                rows, columns = map(grids.middles, truth.shape, piece.cells.shape)
+                its = truth[rows[:, None], columns][piece.cells]
                 counts = [int(np.count_nonzero(its == label)) for label in piece.pair]
                 if any(counts):
                     yield _case(source, piece, *counts)

@@ -59,6 +59,15 @@ def test_damaged_shapes_of_labelme_are_named(tmp_path: Path, field: str, value: 
         dataset[0].load()
 
 
+def refuses_without_memory(dataset: carseg.data.Dataset, reason: str) -> None:
+    tracemalloc.start()
+    with pytest.raises(DataError, match=reason):
+        dataset[0].load()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000
+
+
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
@@ -72,21 +81,11 @@ def test_damaged_bit_masks_of_supervisely_take_no_memory(tmp_path: Path, data: s
     document = {**SUPERVISELY, "objects": [{**BITMAP, "bitmap": {"data": data, "origin": [1, 1]}}]}
     supervisely(tmp_path, json.dumps(document).encode())
     dataset = carseg.data.load(tmp_path)
-    tracemalloc.start()
-    with pytest.raises(DataError, match=rf"a\.png\.json has {reason}.* \(objects\[0\], 'door'\)"):
-        dataset[0].load()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 10_000_000
+    refuses_without_memory(dataset, rf"a\.png\.json has {reason}.* \(objects\[0\], 'door'\)")
 
 
 def test_a_size_that_a_label_announces_takes_no_memory(tmp_path: Path) -> None:
     document = {**LABELME, "imageHeight": 16_000, "imageWidth": 16_000}
     labelme(tmp_path, json.dumps(document).encode())
     dataset = carseg.data.load(tmp_path)
-    tracemalloc.start()
-    with pytest.raises(DataError, match=r"the label of a is 16000x16000 pixels, the image is 64x48"):
-        dataset[0].load()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 10_000_000
+    refuses_without_memory(dataset, r"the label of a is 16000x16000 pixels, the image is 64x48")

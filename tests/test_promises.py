@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from carseg._files import parse_json
-from carseg.data.formats import _documents, _fields
+from carseg.data.formats import _documents
 from carseg.hub import _schema, http, manifest, model_info
 from carseg.labels import IGNORE
 from carseg.runtimes import calibration
@@ -36,7 +36,7 @@ LIMITS = {
     "`data.yaml`": f"{_documents.MOST_YAML_BYTES // MIB} MiB, {_documents.MOST_YAML_NODES} values with all aliases "
     f"written out, numbers of {_documents._LONGEST_NUMBER} characters",
     "a label file as JSON": "as large as you let it be; it takes up to 50 times its bytes",
-    "coordinates": f"{_fields._FARTHEST:.0f} pixels",
+    "coordinates": f"{_documents.FARTHEST:.0f} pixels",
     "classes": f"{IGNORE}",
     "images and labels in `.npz`": "as many pixels each as an image",
     "a download": f"{TIMEOUT}, {SILENCE}, {ANSWER}",

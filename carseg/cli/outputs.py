@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import itertools
 import os
 import re
@@ -16,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from carseg.errors import ImageNotFoundError, OptionError, excerpt
 from carseg.hub import web_address
 from carseg.images import is_data_uri
-from carseg.inference import find_images, path_of
+from carseg.inference import find_images, path_of, source_digest
 
 _OWN = b'{"source": '
 
@@ -163,9 +162,8 @@ def _place(job: Job, stem: str, *, root: Path | None = None) -> str:
 
 
 def _marked(job: Job) -> str:
-    digest = hashlib.sha256(job.source.encode()).hexdigest()[:8]
     name = PurePosixPath(job.stem)
-    return f"{name.stem}-{digest}{name.suffix}"
+    return f"{name.stem}-{source_digest(job.source)}{name.suffix}"
 
 
 def _tell_apart(roots: Collection[Path]) -> dict[Path, PurePosixPath]:

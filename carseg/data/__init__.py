@@ -11,7 +11,7 @@ from carseg.data.classes import parse_mapping
 from carseg.data.concat import concat, remap_classes, subsample
 from carseg.data.convert import convert, convert_splits
 from carseg.data.coverage import class_warnings
-from carseg.data.dataset import Dataset, Label, Sample
+from carseg.data.dataset import READ_OF_MORE, READ_WHOLE, Dataset, Label, Sample
 from carseg.data.formats._base import Found, absolute
 from carseg.data.formats.coco import coco_document
 from carseg.data.load import load, load_splits, names_classes
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from carseg.data.augment import Augment, parse_augmentation
 
 __all__ = [
+    "READ_OF_MORE",
+    "READ_WHOLE",
     "Augment",
     "Dataset",
     "Findings",

@@ -20,6 +20,8 @@ from carseg.images import decode
 from carseg.labels import IGNORE, LabelSet
 
 INVALID = -1  # in a table of stored values: a value that is no class of the data set
+READ_WHOLE = 10_000  # images up to which a set is read from end to end before anything is done with it
+READ_OF_MORE = 1_000  # of larger sets so many are, evenly spread
 OUTSIDE = 256  # the table's last place, and its place -1: every stored value outside 0..255
 
 

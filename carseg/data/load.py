@@ -10,7 +10,7 @@ from pathlib import Path
 
 from carseg.data.background_and_lines import as_stated
 from carseg.data.classes import known_labels, settle_classes
-from carseg.data.dataset import Dataset, Sample, value_table
+from carseg.data.dataset import READ_OF_MORE, READ_WHOLE, Dataset, Sample, value_table
 from carseg.data.formats import masks
 from carseg.data.formats._base import SPLITS, Found, Item, absolute
 from carseg.data.formats._class_files import ClassFile, Values, class_file
@@ -20,8 +20,6 @@ from carseg.errors import DataError
 from carseg.labels import IGNORE, LabelSet
 
 _log = logging.getLogger("carseg")
-_WHOLE = 10_000  # labels up to which all are read for the values they hold, where nothing names the classes
-_SAMPLE = 1_000  # of more, so many
 _UNNAMED = "class_"  # followed by its value: the name of a class without one
 
 
@@ -199,12 +197,12 @@ def _unnamed_values(folder: Path, records: list[Item]) -> Values:
     Raises:
         DataError: values that are no classes, or may be none.
     """
-    many = len(records) > _WHOLE
-    stored = masks.scan_values(records, limit=_SAMPLE if many else None)
+    many = len(records) > READ_WHOLE
+    stored = masks.scan_values(records, limit=READ_OF_MORE if many else None)
     if many:
         _log.warning(
-            f"{folder} names no classes: they are the values in {_SAMPLE} of its {len(records)} labels, evenly spread; "
-            "write labels.json to be sure"
+            f"{folder} names no classes: they are the values in {READ_OF_MORE} of its {len(records)} labels, evenly "
+            "spread; write labels.json to be sure"
         )
     seen = stored - {IGNORE} or {0}
     low, high = min(seen), max(seen)

@@ -20,12 +20,12 @@ from carseg._env import hugging_face_endpoint, is_offline
 from carseg._files import replacing
 from carseg.errors import HubError, OfflineError, OptionError
 from carseg.hub.cache import cache_dir
-from carseg.hub.origins import MissingFileError, UnavailableError
+from carseg.hub.origins import ORG_REPO, MissingFileError, UnavailableError
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-_NAME = re.compile(r"hf://([\w.-]+/[\w.-]+)(?:@([\w.-]+(?:/[\w.-]+)*))?")
+_NAME = re.compile(ORG_REPO + r"(?:@([\w.-]+(?:/[\w.-]+)*))?")
 _COMMIT = re.compile("[0-9a-f]{40}")
 _ANSWER = 30.0  # seconds until a question about a repository is answered
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)

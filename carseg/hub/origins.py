@@ -16,7 +16,8 @@ from carseg._files import parse_json
 from carseg.errors import OptionError
 
 Origin = Path | str  # a folder, or the address of another hub
-HUGGING_FACE = re.compile(r"hf://([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
+ORG_REPO = r"hf://([\w.-]+/[\w.-]+)"  # pattern of hf://ORG/REPO
+HUGGING_FACE = re.compile(ORG_REPO + "@([0-9a-f]{40})")
 ASSET = "{asset}"  # in an address: stands for a file's name where there are no folders, as among a release's assets
 
 _GITLAB = "{host}/{path}/-/raw/{commit}"

@@ -18,14 +18,13 @@ from carseg.hub.http import DownloadProgress
 from carseg.hub.hugging_face import upload
 from carseg.hub.manifest import CONFIG, ROOT, load_manifest, read_config, write_config
 from carseg.hub.model_info import ModelInfo
-from carseg.hub.origins import ASSET, asset_name
+from carseg.hub.origins import ASSET, ORG_REPO, asset_name
 from carseg.hub.resolve import ResolvedWeights, resolve
 from carseg.hub.verify import hash_file
 
 MANIFEST = ROOT / "weights_manifest.json"
 SUMS = "SHA256SUMS"
 CARD = "README.md"
-_REPOSITORY = re.compile(r"hf://([\w.-]+/[\w.-]+)")
 
 
 def mirror(
@@ -91,7 +90,7 @@ def publish(
         raise OptionError(f"address {address}: must be https://... (or http://), of a folder")
     if address and address != without_secrets(address):
         raise OptionError(f"address {address}: the manifest is public, so it must have no password, query or fragment")
-    if repository := _REPOSITORY.fullmatch(destination):
+    if repository := re.fullmatch(ORG_REPO, destination):
         # Always the same, so that what a killed run left is found; a plain name, so that it leads nowhere else.
         folder = cache_dir() / "upload" / repository[1].replace("/", "--")
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from carseg.inference.file_names import source_digest
 from carseg.inference.options import RAW
 from carseg.inference.parts import Part, Parts
 from carseg.inference.pipeline import Pipeline
@@ -30,4 +31,5 @@ __all__ = [
     "origin_of",
     "path_of",
     "prefetch",
+    "source_digest",
 ]

@@ -42,7 +42,7 @@ def claim_stem(directory: str | os.PathLike[str], stem: str | None, source: str,
             return stem
         wanted = stem = stem_of(source)
         while _owners.setdefault(_place(folder, stem), owner) != owner:
-            stem = f"{stem}-{serial if nameless else _digest(source)}"
+            stem = f"{stem}-{serial if nameless else source_digest(source)}"
     if stem != wanted:
         _log.info(f"{wanted} is the name of another result in {directory}: this one is saved as {stem}")
     return stem
@@ -54,7 +54,8 @@ def stem_of(source: str) -> str:
     return PurePath(path).stem or _UNNAMED
 
 
-def _digest(source: str) -> str:
+def source_digest(source: str) -> str:
+    """Return what tells files apart that are made of images of the same name: 8 hexadecimal digits."""
     return hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 

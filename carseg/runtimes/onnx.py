@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from carseg._arrays import Float32Array
 from carseg.errors import OptionError, require_extra
 from carseg.runtimes.artifacts import onnx_model
-from carseg.runtimes.runtime import Restartable
+from carseg.runtimes.runtime import Restartable, require_cpu
 
 if TYPE_CHECKING:
     from carseg.hub import Range, ResolvedWeights
@@ -22,8 +22,7 @@ def start(
 ) -> OnnxRuntime:
     """Return the ONNX runtime of resolved weights; for ``carseg.runtimes.start_runtime``."""
     require_extra("onnxruntime", "onnx", "runtime 'onnx'")
-    if device not in ("auto", "cpu"):
-        raise OptionError(f"runtime 'onnx' runs on the CPU, not on {device}; leave the device out, or use torch")
+    require_cpu("onnx", device)
     if precision == "bfloat16":
         raise OptionError("ONNX Runtime computes in float32 or int8 on a CPU; bfloat16 is for openvino and torch")
     return onnx_model(resolved, precision, "onnx", ranges, load=lambda file: OnnxRuntime(file, precision, threads))

@@ -13,11 +13,11 @@ import numpy as np
 
 from carseg._arrays import Float32Array
 from carseg._env import environment_variable
-from carseg.errors import OptionError, require_extra
+from carseg.errors import require_extra
 from carseg.hub import cached
 from carseg.runtimes.artifacts import onnx_key, onnx_model
 from carseg.runtimes.processor import cpu
-from carseg.runtimes.runtime import Restartable
+from carseg.runtimes.runtime import Restartable, require_cpu
 
 if TYPE_CHECKING:
     from carseg.hub import Range, ResolvedWeights
@@ -35,8 +35,7 @@ def start(
 ) -> OpenVinoRuntime:
     """Return the OpenVINO runtime of resolved weights; for ``carseg.runtimes.start_runtime``."""
     require_extra("openvino", "openvino", "runtime 'openvino'")
-    if device not in ("auto", "cpu"):
-        raise OptionError(f"runtime 'openvino' runs on the CPU, not on {device}; leave the device out, or use torch")
+    require_cpu("openvino", device)
     openvino = library()
     core = openvino.Core()
     options = settings(precision, threads)

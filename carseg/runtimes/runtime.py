@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, SupportsIndex, cast
 
 from carseg._arrays import Float32Array
-from carseg.errors import ForkError
+from carseg.errors import ForkError, OptionError
 from carseg.hub import resolve_again
 
 if TYPE_CHECKING:
@@ -61,6 +61,12 @@ class Settings:
         runtime = home.start(self.resolved, self.device, self.precision, self.threads, *ranges)
         runtime.settings = self
         return cast(Runtime, runtime)
+
+
+def require_cpu(name: str, device: str) -> None:
+    """Raise OptionError where a runtime that computes on the CPU alone is asked for another device."""
+    if device not in ("auto", "cpu"):
+        raise OptionError(f"runtime {name!r} runs on the CPU, not on {device}; leave the device out, or use torch")
 
 
 class Restartable:

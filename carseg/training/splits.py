@@ -1,8 +1,8 @@
 """The images a training learns from, and those that choose its best state.
 
-Up to ``WHOLE`` images are all read beforehand: broken ones are named at once, and near-duplicates of validation images
-are kept out of the training. Of more, which would take longer than many a training, ``SAMPLE`` are, and a warning says
-so; ``skip_bad`` has to read them all.
+Up to ``READ_WHOLE`` images are all read beforehand: broken ones are named at once, and near-duplicates of validation
+images are kept out of the training. Of more, which would take longer than many a training, ``READ_OF_MORE`` are, and a
+warning says so; ``skip_bad`` has to read them all.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Mapping
 
 from carseg._env import rank
 from carseg.data import (
+    READ_OF_MORE,
+    READ_WHOLE,
     Dataset,
     class_warnings,
     concat,
@@ -26,9 +28,6 @@ from carseg.data import (
 from carseg.errors import DataError, OptionError
 from carseg.labels import LabelSet
 from carseg.training.config import TrainingConfig
-
-WHOLE = 10_000
-SAMPLE = 1_000
 
 _log = logging.getLogger("carseg")
 
@@ -71,7 +70,7 @@ def open_splits(
     if val is not None:
         val = _verified(val, config)
     elif config.val_fraction:
-        split = split_train_val if len(train) <= WHOLE else hold_out_runs
+        split = split_train_val if len(train) <= READ_WHOLE else hold_out_runs
         train, val = split(train, config.val_fraction, config.seed)
     _say_what_lacks(train, val)
     return (train if more is None else concat([train, _verified(more, config)])), val
@@ -82,8 +81,9 @@ def _say_what_lacks(train: Dataset, val: Dataset | None) -> None:
     if rank() != 0:
         return
     some, read = "", [train] if val is None else [train, val]
-    if any(len(dataset) > WHOLE for dataset in read):
-        some, read = f", as far as {SAMPLE} of the images tell", [subsample(dataset, SAMPLE) for dataset in read]
+    if any(len(dataset) > READ_WHOLE for dataset in read):
+        some = f", as far as {READ_OF_MORE} of the images tell"
+        read = [subsample(dataset, READ_OF_MORE) for dataset in read]
     for sentence in class_warnings(*read):
         _log.warning("%s%s", sentence, some)
 
@@ -91,11 +91,11 @@ def _say_what_lacks(train: Dataset, val: Dataset | None) -> None:
 def _verified(dataset: Dataset, config: TrainingConfig) -> Dataset:
     """Return the data set without what cannot be read, where the settings allow that; a warning names it."""
     where = f"{dataset.name} {dataset.split}".strip()
-    if len(dataset) > WHOLE and not config.skip_bad:
-        subsample(dataset, SAMPLE).verified()
+    if len(dataset) > READ_WHOLE and not config.skip_bad:
+        subsample(dataset, READ_OF_MORE).verified()
         warnings.warn(
-            f"of the {len(dataset)} images of {where} {SAMPLE}, evenly spread, were read to see whether they can be "
-            "used; the others are as training comes to them",
+            f"of the {len(dataset)} images of {where} {READ_OF_MORE}, evenly spread, were read to see whether they can "
+            "be used; the others are as training comes to them",
             stacklevel=4,
         )
         return dataset

@@ -13,14 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from carseg.data.formats._documents import finite
+from carseg.data.formats._documents import FARTHEST, finite
 from carseg.data.formats._rasterize import blank
 from carseg.errors import DataError, MissingExtraError
 from carseg.masks import rle
 
-# In pixels: pycocotools takes memory for every pixel along an outline, and ends the process far outside of the image.
-_FARTHEST = 1e6
-_LONGEST = 4e6
+_LONGEST = 4e6  # pixels: pycocotools takes memory for each along an outline, and ends the process far off the image
 _SPECK = 1.0  # what is no larger covers nothing, and is what drawing tools leave by accident
 
 
@@ -128,7 +126,7 @@ def _rings(segmentation: Any) -> list[list[float]]:
             raise ValueError(f"has a polygon in which {error}") from None
         if len(ring) % 2:
             raise ValueError(f"has a polygon of {len(ring)} numbers, an x without its y")
-        if any(abs(side) > _FARTHEST for side in ring):
+        if any(abs(side) > FARTHEST for side in ring):
             raise ValueError("has a polygon with coordinates that are no pixels")
         if len(ring) >= 6:
             rings.append(ring)

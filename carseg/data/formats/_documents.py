@@ -16,6 +16,7 @@ from typing import Any
 from carseg._files import read_json as read_plain_json
 from carseg.errors import DataError
 
+FARTHEST = 1e6  # pixels from an image's corner beyond which a coordinate is none
 MOST_YAML_BYTES = 1 << 20  # the parser takes a second for each
 MOST_YAML_NODES = 20_000  # with each alias written out; it takes half a second for these
 _LONGEST_NUMBER = 400  # characters; 1:1:1..., which counts in sixties, takes time by the square of its length

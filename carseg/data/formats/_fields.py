@@ -9,10 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from carseg.data.formats._documents import brief, whole_number
+from carseg.data.formats._documents import FARTHEST, brief, whole_number
 from carseg.errors import DataError
-
-_FARTHEST = 1e6  # pixels from the image's corner
 
 
 @contextmanager
@@ -51,7 +49,7 @@ def points(value: Any, field: str) -> list[tuple[float, float]]:
 
 def _is_coordinate(value: Any) -> bool:
     # NaN is not within any limits; a whole number of 400 digits is compared without becoming a float.
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -_FARTHEST <= value <= _FARTHEST
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -FARTHEST <= value <= FARTHEST
 
 
 def side(value: Any, field: str) -> int:
