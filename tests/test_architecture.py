@@ -118,7 +118,7 @@ def test_a_door_leads_to_things_not_to_files(room):
     door = importlib.import_module(f"carseg.{room}")
     files = {name for name in door.__all__ if isinstance(getattr(door, name), ModuleType)}
     # Used as namespaces: rle.encode, draw.overlay.
-    assert files <= {"components", "cpu", "draw", "grids", "polygons", "rle"}
+    assert files <= {"components", "coverage", "cpu", "draw", "grids", "polygons", "rle"}
 
 
 def test_only_doors_are_imported_from_outside_a_room():

@@ -97,3 +97,14 @@ def test_pieces_smaller_than_a_pixel_of_the_network_have_a_score() -> None:
     pieces = [piece for part in model.predict(rgb).parts for piece in part.pieces]
     assert min(piece.area_px for piece in pieces) < 12
     assert all(0 < piece.score <= 1 for piece in pieces)
+
+
+def test_outlines_are_a_list_and_simplified_when_called() -> None:
+    y, x = np.mgrid[:200, :200]
+    mask = np.where((y - 100) ** 2 + (x - 90) ** 2 < 80**2, WHEEL, 0).astype(np.uint8)
+    part = Result(mask, CARPARTS, np.zeros((200, 200, 3), np.uint8)).parts["wheel"]
+    assert part.polygons(tolerance=0) == part.polygons
+    for region in (part, part.pieces[0]):
+        [[*ring]] = region.polygons(tolerance=3)
+        assert 8 < len(ring) < 40 < len(region.polygons[0])
+    assert isinstance(json.loads(json.dumps(part.polygons)), list)

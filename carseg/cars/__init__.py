@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from carseg.cars.cleaning import clean
 from carseg.cars.compositing import composite, cut_out, foreground_alpha
-from carseg.cars.pieces import Piece, Region, find_pieces
+from carseg.cars.pieces import Outlines, Piece, Region, find_pieces
 from carseg.cars.side import SidedPiece, consistent_sides, sided_pieces
 from carseg.cars.view import KINDS, SIDED, VIEWS, View, ViewFeatures, find_view, view_features
 
@@ -12,6 +12,7 @@ __all__ = [
     "KINDS",
     "SIDED",
     "VIEWS",
+    "Outlines",
     "Piece",
     "Region",
     "SidedPiece",

@@ -11,8 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carseg._arrays import Float16Array
-from carseg.masks import components, grids, rle
+from carseg.masks import components, coverage, grids, rle
 from carseg.masks import polygons as outlines
+
+
+class Outlines(list[coverage.Ring]):
+    """Outlines of a region, exact to the pixel; called with a tolerance it returns them with fewer vertices."""
+
+    def __call__(self, tolerance: float | None = 0) -> list[coverage.Ring]:
+        """Return the rings, simplified by themselves; what writes labels simplifies neighbours together.
+
+        Args:
+            tolerance: as for ``carseg.masks.coverage.simplify``: 0 for the exact ones; None: as few vertices as leave
+                98 % of the pixels.
+
+        Raises:
+            MissingExtraError: shapely, which simplifies, is not installed.
+            OptionError: a negative tolerance.
+        """
+        [simplified] = coverage.simplify([self], tolerance)
+        return [ring for polygon in simplified for ring in polygon]
 
 
 class Region:
@@ -22,9 +40,12 @@ class Region:
     rle: rle.Rle
 
     @cached_property
-    def polygons(self) -> list[outlines.Ring]:
-        """Its outlines, exact to the pixel, as rings of [x, y] corners, holes among them (even-odd rule)."""
-        return outlines.rings(rle.decode(self.rle, self.bbox), (self.bbox[0], self.bbox[1]))
+    def polygons(self) -> Outlines:
+        """Its outlines, exact to the pixel, as rings of [x, y] corners, holes among them (even-odd rule).
+
+        A list, which ``polygons(tolerance=1)`` returns with fewer vertices.
+        """
+        return Outlines(outlines.rings(rle.decode(self.rle, self.bbox), (self.bbox[0], self.bbox[1])))
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
         """Return its attributes as a dict ready for JSON, with the polygons when asked for."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from carseg.masks import components, grids, polygons, rle
+from carseg.masks import components, coverage, grids, polygons, rle
 
-__all__ = ["components", "grids", "polygons", "rle"]
+__all__ = ["components", "coverage", "grids", "polygons", "rle"]

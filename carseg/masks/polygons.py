@@ -11,16 +11,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Ring = list[list[int]]  # [[x, y], ...]; the last vertex is joined to the first
+from carseg.masks.coverage import Ring, joined, nested, simplify
 
 
-def rings(mask: NDArray[Any], offset: tuple[int, int] = (0, 0)) -> list[Ring]:
+def rings(mask: NDArray[Any], offset: tuple[int, int] = (0, 0), tolerance: float | None = 0) -> list[Ring]:
     """Return all outlines of a mask (H, W), moved by ``offset`` (x, y) pixels, from top to bottom.
 
     Each ring begins at its uppermost corner. A point is inside the mask where it lies within an odd number of rings.
     Outer rings run clockwise as seen on the screen, the rings of holes the other way round, so that filling by winding
     number gives the same mask.
+
+    Args:
+        mask: its set pixels are those that are not 0.
+        offset: x and y in pixels.
+        tolerance: as for ``coverage.simplify``: 0 for outlines exact to the pixel, of which the above is true.
+
+    Raises:
+        MissingExtraError: shapely, which simplifies, is not installed.
+        OptionError: a negative tolerance.
     """
+    [polygons] = simplify([exact := _exact_rings(mask, offset)], tolerance)
+    return [ring for polygon in polygons for ring in polygon] if tolerance != 0 else exact
+
+
+def _exact_rings(mask: NDArray[Any], offset: tuple[int, int]) -> list[Ring]:
     inside = np.pad(np.asarray(mask) != 0, 1)
     x, y, beside, along = _corners(inside)
     found: list[Ring] = []
@@ -45,60 +59,9 @@ def rings(mask: NDArray[Any], offset: tuple[int, int] = (0, 0)) -> list[Ring]:
 def coco_segmentation(outlines: list[Ring]) -> list[list[int]]:
     """Return the outlines of ``rings`` as COCO's polygons ``[[x0, y0, x1, y1, ...], ...]``.
 
-    Readers unite the polygons, so a hole cannot be one of its own: it is joined to the ring above it by a vertical cut
-    of no width, which does not show when it is rasterized.
+    Readers unite the polygons, so a hole cannot be one of its own: it is joined to its outline by a cut of no width.
     """
-    holes = [number for number, ring in enumerate(outlines) if _is_hole(ring)]
-    cuts = _cuts(outlines, holes) if holes else {}
-    outer = (number for number, ring in enumerate(outlines) if not _is_hole(ring))
-    return [_walk(outlines, number, cuts) for number in outer]
-
-
-def _is_hole(ring: Ring) -> bool:
-    # A hole runs downwards from its uppermost corner, an outer ring to the right.
-    return ring[0][0] == ring[1][0]
-
-
-def _cuts(outlines: list[Ring], holes: list[int]) -> dict[tuple[int, int], list[int]]:
-    """Return the holes to join to each edge, in the edge's direction; an edge is a ring's number and its vertex's."""
-    owner = np.repeat(np.arange(len(outlines)), [len(ring) for ring in outlines])
-    vertex = np.concatenate([np.arange(len(ring)) for ring in outlines])
-    x, y = np.concatenate([np.array(ring) for ring in outlines]).T
-    end, level = np.concatenate([np.roll(np.array(ring), -1, axis=0) for ring in outlines]).T
-    left, right = np.minimum(x, end), np.maximum(x, end)
-    found: dict[tuple[int, int], list[int]] = {}
-    for hole in holes:
-        column, top = outlines[hole][0]
-        above = (left <= column) & (column < right) & (y == level) & (y < top)
-        edge = int(np.argmax(np.where(above, y, -1)))
-        found.setdefault((int(owner[edge]), int(vertex[edge])), []).append(hole)
-    for (number, corner), hanging in found.items():
-        ring = outlines[number]
-        to_the_right = ring[corner][0] < ring[(corner + 1) % len(ring)][0]
-        hanging.sort(key=lambda hole: outlines[hole][0][0], reverse=not to_the_right)
-    return found
-
-
-def _walk(outlines: list[Ring], number: int, cuts: dict[tuple[int, int], list[int]]) -> list[int]:
-    """Return the vertices of an outer ring and, by way of the cuts, of the holes joined to it, as x, y, x, y, ..."""
-    path: list[int] = []
-    # Vertices to continue from, and points to pass on the way back through a cut.
-    pending: list[tuple[int, int] | list[int]] = [(number, 0)]
-    while pending:
-        step = pending.pop()
-        if isinstance(step, list):
-            path += step
-            continue
-        ring_number, corner = step
-        ring = outlines[ring_number]
-        path += ring[corner]
-        if corner + 1 < len(ring):
-            pending.append((ring_number, corner + 1))
-        for hole in reversed(cuts.get(step, [])):
-            x, y = outlines[hole][0]
-            foot = [x, ring[corner][1]]
-            pending += [[x, y, *foot], (hole, 0), foot]
-    return path
+    return [[side for corner in joined(polygon) for side in corner] for polygon in nested(outlines)]
 
 
 def _corners(inside: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], list[int], list[int]]:
