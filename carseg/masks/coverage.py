@@ -43,8 +43,8 @@ def nested(rings: Sequence[Ring]) -> list[Polygon]:
     polygons: dict[int, Polygon] = {}
     outer = list(range(len(rings)))
     for number, ring in enumerate(rings):
-        # A hole runs downwards from its uppermost corner, an outer ring to the right. Above a hole comes its outer ring,
-        # or another of its holes, which begins further up and so came before.
+        # A hole runs downwards from its uppermost corner, an outer ring to the right. Above a hole comes its outer
+        # ring, or another of its holes, which begins further up and so came before.
         if ring[0][0] != ring[1][0]:
             polygons[number] = [ring]
             continue
@@ -69,6 +69,11 @@ def joined(polygon: Polygon) -> Ring:
         first = hole.index(some[nearest])
         path[place + 1 : place + 1] = [*hole[first:], *hole[:first], hole[first], path[place]]
     return path
+
+
+def flat(polygons: Iterable[Polygon]) -> list[list[Any]]:
+    """Return polygons as COCO has them, ``[[x0, y0, x1, y1, ...], ...]``, holes joined to their outlines."""
+    return [[side for corner in joined(polygon) for side in corner] for polygon in polygons]
 
 
 def simplify(regions: Sequence[Sequence[Ring]], tolerance: float | None = None) -> list[list[Polygon]]:

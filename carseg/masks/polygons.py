@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from carseg.masks.coverage import Ring, joined, nested, simplify
+from carseg.masks.coverage import Ring, flat, nested, simplify
 
 
 def rings(mask: NDArray[Any], offset: tuple[int, int] = (0, 0), tolerance: float | None = 0) -> list[Ring]:
@@ -61,7 +61,7 @@ def coco_segmentation(outlines: list[Ring]) -> list[list[int]]:
 
     Readers unite the polygons, so a hole cannot be one of its own: it is joined to its outline by a cut of no width.
     """
-    return [[side for corner in joined(polygon) for side in corner] for polygon in nested(outlines)]
+    return flat(nested(outlines))
 
 
 def _corners(inside: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], list[int], list[int]]:

@@ -81,6 +81,9 @@ class Description:
         missing: dict[str, dict[str, str]] = {}
         for split in SPLIT_ORDER:
             listed = self._stated(split)
+            if listed and any(listed == self._stated(other) for other in places):  # as in Ultralytics' smallest sets
+                _log.warning("%s has the same images for %s as for another split", self.path, split)
+                continue
             for place in listed:
                 there = self._find(place)
                 if there is not None and any(there == self.folder / end for end in _ends(place)):

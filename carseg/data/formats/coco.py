@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol
 
-from carseg.data.formats._base import SPLIT_ORDER, SPLITS, Found, Item, files_in, images_below, subfolder
+import numpy as np
+
+from carseg._files import to_json
+from carseg.data.formats._base import SPLIT_ORDER, Found, Item, files_in, images_below, subfolder
 from carseg.data.formats._coco_fields import list_of, read_annotations, read_categories, read_images
 from carseg.data.formats._coco_label import CocoLabel
 from carseg.data.formats._documents import brief, read_json
 from carseg.data.formats._file_names import relative_name
-from carseg.data.formats.masks import IMAGE_FOLDERS
+from carseg.data.formats._listed_images import image_names, listed_images, split_of, words_of
+from carseg.data.formats._rasterize import area as shoelace
+from carseg.data.formats._writing import IGNORED, DocumentWriter, LabeledImage
 from carseg.errors import CarsegError, DataError, OptionError, excerpt
-from carseg.labels import LabelSet
-from carseg.masks import polygons as outlines
+from carseg.labels import IGNORE, LabelSet
+from carseg.masks import coverage, rle
 
 NAME = "coco"
 LAYOUT = "a *.json with 'images', 'annotations', 'categories', or annotations/*.json"
@@ -34,7 +40,7 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
     for place in (annotations,) if annotations else (folder, inside) if inside else (folder,):
         parsed = {path: data for path in files_in(place, ".json") if (data := _parse(path)) is not None}
         chosen = _of_instances(list(parsed))
-        splits = {_split_of(path.stem): path for path in chosen}
+        splits = {split_of(path.stem): path for path in chosen}
         if len(chosen) == 1:
             return _splits({"": chosen[0]}, parsed, images)
         if len(splits) < len(chosen) or (chosen and "" in splits):
@@ -47,10 +53,10 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
 
 def _of_instances(files: list[Path]) -> list[Path]:
     """Return the files to read of several: COCO's own archives hold other annotations of the same images as well."""
-    files = [path for path in files if not _ASIDE & {*_words(path.stem)}] or files
+    files = [path for path in files if not _ASIDE & {*words_of(path.stem)}] or files
     named = [path for path in files if path.name.lower().startswith("instances")]
-    known = {"", *(_split_of(path.stem) for path in named)}
-    return [path for path in files if path in named or _split_of(path.stem) not in known] if named else files
+    known = {"", *(split_of(path.stem) for path in named)}
+    return [path for path in files if path in named or split_of(path.stem) not in known] if named else files
 
 
 def read_file(path: Path, images: Path | None = None) -> Found:
@@ -97,12 +103,12 @@ def _found(path: Path, data: Mapping[str, Any], image_root: Path | None) -> tupl
         raise DataError(f"{path} is no valid COCO file: {error}") from None
     records, problems = [], {}
     listed = Counter(entry.file for entry in entries)
-    stems = Counter(_name(file) for file in listed)
+    names = image_names(listed)
     owners = Counter(entry.id for entry in entries)
-    images = _images(path, listed, image_root)
+    images = listed_images(path, listed, image_root)
     for entry in entries:
         file = entry.file
-        name = _name(file) if stems[_name(file)] == 1 else _name(file) + PurePosixPath(file).suffix
+        name = names[file]
         image = images.get(file)
         if image is None or listed[file] > 1:
             reason = f"lists {excerpt(file)} twice" if image else f"speaks of {excerpt(file)}, which is not there"
@@ -119,39 +125,6 @@ def _found(path: Path, data: Mapping[str, Any], image_root: Path | None) -> tupl
     return Found(NAME, records, values, problems=problems), {*images.values()}
 
 
-def _name(file: str) -> str:
-    """Return an image's name: its path without the extension, and without what leads out of the folder."""
-    place = PurePosixPath(file).with_suffix("")
-    return PurePosixPath(*(part for part in place.parts if part not in ("/", ".."))).as_posix()
-
-
-def _images(path: Path, listed: Iterable[str], given: Path | None) -> dict[str, Path]:
-    """Return the image of each file name that a COCO file lists, as far as there is one.
-
-    A file name is a path below the folder of images. Where nothing lies there, it means the only image of the same
-    last name, if no other entry has that one: exporters leave folders out, and put others in front.
-    """
-    base = path.parent.parent if path.parent.name.lower() == "annotations" else path.parent
-    folder = given or subfolder(base, IMAGE_FOLDERS) or base
-    base = given or base
-    split = _split_of(path.stem)
-    placed: dict[str, Path] = {}
-    named: dict[tuple[str, bool], list[Path]] = {}  # by file name, and whether it is in a folder of this split
-    for image in images_below(folder).values():
-        placed[image.relative_to(base).as_posix()] = placed[image.relative_to(folder).as_posix()] = image
-        own = bool(split) and split in map(_split_of, image.relative_to(base).parent.parts)
-        named.setdefault((image.name, own), []).append(image)
-    found = {file: placed[file] for file in listed if file in placed}
-    taken = Counter(found.values())
-    loose = {
-        file: (named.get((Path(file).name, True)) or named.get((Path(file).name, False), []))
-        for file in listed
-        if file not in found
-    }
-    taken.update(same[0] for same in loose.values() if len(same) == 1)
-    return found | {file: same[0] for file, same in loose.items() if len(same) == 1 and taken[same[0]] == 1}
-
-
 def _parse(path: Path) -> Mapping[str, Any] | None:
     try:
         data = read_json(path)
@@ -161,16 +134,6 @@ def _parse(path: Path) -> Mapping[str, Any] | None:
         raise
     keys = {"images", "annotations", "categories"}
     return data if isinstance(data, dict) and keys <= data.keys() else None
-
-
-def _split_of(name: str) -> str:
-    """Return the split that a word of a file's or folder's name means, such as train2017, "" where none does."""
-    return next((SPLITS[word] for word in _words(name) if word in SPLITS), "")
-
-
-def _words(name: str) -> list[str]:
-    words = name.lower().replace("-", "_").replace(".", "_").split("_")
-    return [word.rstrip("0123456789") for word in words]
 
 
 class SegmentedPart(Protocol):
@@ -187,7 +150,7 @@ class SegmentedPart(Protocol):
     @property
     def rle(self) -> Any: ...
     @property
-    def polygons(self) -> list[outlines.Ring]: ...
+    def polygons(self) -> list[coverage.Ring]: ...
 
 
 class SegmentedImage(Protocol):
@@ -209,6 +172,7 @@ def coco_document(
     results: Iterable[SegmentedImage | CarsegError],
     *,
     polygons: bool = False,
+    tolerance: float | None = 0,
     root: str | os.PathLike[str] | None = None,
 ) -> dict[str, Any]:
     """Return one COCO document of many results of one label set: images, categories, one annotation per part.
@@ -219,11 +183,13 @@ def coco_document(
         results: such as ``Segmenter.stream`` gives; one is held at a time. The errors among those of
             ``stream(on_error="yield")`` are left out, and logged.
         polygons: segmentations as polygons, with a hole joined to its outline by a cut, instead of run lengths.
+        tolerance: of polygons, in pixels, as for ``carseg.masks.coverage.simplify``; 0: exact to the pixel.
         root: the folder that each ``file_name`` is relative to; by default that given to ``stream``, so that readers
             find the images below it. Addresses, and names of images from memory, stay as they are.
 
     Raises:
-        OptionError: results of different label sets, or an image that is not below ``root``.
+        OptionError: results of different label sets, an image that is not below ``root``, or a negative ``tolerance``.
+        MissingExtraError: shapely, which simplifies, is not installed.
     """
     labels: LabelSet | None = None
     images: list[dict[str, Any]] = []
@@ -242,15 +208,77 @@ def coco_document(
             raise OptionError(f"one COCO document cannot hold both {labels.name} and {result.labels.name}")
         name = relative_name(result.source, result.root if root is None else root) or f"picture-{number}"
         images.append({"id": number, "file_name": name, "width": result.width, "height": result.height})
-        for part in result.parts:
+        simplified = coverage.simplify([part.polygons for part in result.parts], tolerance) if polygons else []
+        for part, outlined in itertools.zip_longest(result.parts, simplified):
             annotation = {
                 "id": len(annotations) + 1,
                 "image_id": number,
                 "category_id": part.label + 1,
-                "segmentation": outlines.coco_segmentation(part.polygons) if polygons else part.rle,
+                "segmentation": coverage.flat(outlined) if polygons else part.rle,
                 "area": part.area_px,
                 "bbox": list(part.bbox),
                 "iscrowd": 0,
             }
             annotations.append(annotation if part.score is None else {**annotation, "score": part.score})
     return {"images": images, "annotations": annotations, "categories": categories}
+
+
+class CocoWriter(DocumentWriter):
+    """Writes ``annotations.json``: polygons of each region, or run lengths where they are to be exact to the pixel.
+
+    A hole is joined to its outline by a cut of no width. Category i + 1 is label id i.
+    """
+
+    FILE = "annotations.json"
+
+    def __init__(self, folder: Path, labels: LabelSet, split: str = "") -> None:
+        super().__init__(folder, labels, split)
+        self._images: list[dict[str, Any]] = []
+        self._annotations = 0
+        self._ignored = False
+
+    def head(self) -> str:
+        return '{"annotations": ['
+
+    def add(self, image: LabeledImage) -> None:
+        width, height = image.size
+        number = len(self._images) + 1
+        self._images.append({"id": number, "file_name": image.file, "height": height, "width": width})
+        for label, segmentation, area, box, score in _annotated(image):
+            self._ignored |= label == IGNORE
+            annotation = {
+                "id": self._annotations + 1,
+                "image_id": number,
+                "category_id": min(label, len(self.labels)) + 1,
+                "segmentation": segmentation,
+                "area": area,
+                "bbox": box,
+                "iscrowd": 0,
+                **({} if score is None else {"score": score}),
+            }
+            self.file.write(("," if self._annotations else "") + "\n" + to_json(annotation))
+            self._annotations += 1
+
+    def foot(self) -> str:
+        names = [*self.labels.classes, *([IGNORED] if self._ignored else [])]
+        rest = {
+            "images": self._images,
+            "categories": [{"id": number, "name": name} for number, name in enumerate(names, start=1)],
+        }
+        return "],\n" + to_json(rest)[1:] + "\n"
+
+
+def _annotated(image: LabeledImage) -> Iterator[tuple[int, Any, float, list[float], float | None]]:
+    """Yield label id, segmentation, area, box and score of each annotation of an image."""
+    if image.tolerance == 0:
+        for label in dict.fromkeys(region.label for region in image.regions):
+            run_lengths = rle.encode(image.mask == label)
+            yield label, run_lengths, rle.area(run_lengths), list(rle.bbox(run_lengths)), None
+        return
+    for region, its_polygons in image.outlined:
+        if its_polygons:
+            corners = np.concatenate([np.array(polygon[0]) for polygon in its_polygons])
+            (left, top), (right, bottom) = corners.min(0).tolist(), corners.max(0).tolist()
+            segmentation = coverage.flat(its_polygons)
+            area = sum(shoelace(np.reshape(ring, (-1, 2)).tolist()) for ring in segmentation)
+            yield region.label, segmentation, area, [left, top, right - left, bottom - top], region.score

@@ -3,18 +3,19 @@
 The classes are the labels that occur, in alphabetical order behind the background, unless a class file gives the order;
 a label called ``__ignore__`` is ignored. X-AnyLabeling writes the same, and boxes and quadrilaterals by their corners.
 Files lie beside their images, in a folder of their own, or in folders below, such as one for each car. Lines and points
-cover no area: the caller says how wide they are. See ``_rasterize`` for the pixels that a polygon covers.
+cover no area: the caller says how wide they are. See ``_rasterize`` for the pixels that a polygon covers. What is
+written lies beside the images; a hole is joined to its outline by a cut of no width.
 """
 
 from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
-from typing import Any
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, Self
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from carseg.data.formats._base import (
     Found,
     Item,
     exists,
+    files_below,
+    files_in,
     folders_like_splits,
     images_below,
     maybe_background,
@@ -33,7 +36,8 @@ from carseg.data.formats._class_files import JSON_FILE, Values, class_file
 from carseg.data.formats._documents import brief, read_json
 from carseg.data.formats._fields import at, class_name, points, side
 from carseg.data.formats._rasterize import DrawnLabel, Points, area, canvas, fill
-from carseg.data.formats._shape_classes import behind_background, values_by_name
+from carseg.data.formats._shape_classes import behind_background, lacks_background, values_by_name
+from carseg.data.formats._writing import IGNORED, LabeledImage, Writer, classes_of, write_json, write_text
 from carseg.data.formats.masks import IMAGE_FOLDERS, mask_folders
 from carseg.errors import DataError, ImageError
 from carseg.images import decode
@@ -44,6 +48,8 @@ LAYOUT = "*.json with 'shapes' beside the images"
 
 _NOTE_FOLDERS = ("annotations", "labels", "json", "jsons", "labelme")
 _POLYGONS = ("polygon", "rotation", "quadrilateral")  # the last two are X-AnyLabeling's
+_IGNORED_LABEL = "__ignore__"
+_VERSION = "5.5.0"  # whose fields are written; labelme warns where its own is another one's
 _LINES = ("line", "linestrip", "point", "points")
 
 
@@ -149,23 +155,36 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
 def _files(folder: Path, annotations: Path | None) -> tuple[Path, dict[str, Path]]:
     """Return the folder of labelme files, and these by name; the beginning of the first ones decides if they are any.
 
-    Folders below are looked into where the folder has neither files nor splits nor label images of its own.
+    Folders below are looked into where the folder has neither splits nor label images of its own.
     """
     notes = subfolder(folder, _NOTE_FOLDERS)
     places = [annotations] if annotations else [folder, notes] if notes else [folder]
     listed = [(place, _json_files(place)) for place in places]
     if not any(files for _, files in listed) and not folders_like_splits(folder):
         place = places[-1]
-        files = _json_files(place, "[!.]*/") or _json_files(place, "[!.]*/[!.]*/")
+        files = _json_files_below(place)
         listed = [] if files and mask_folders(folder) else [(place, files)]
     for place, files in listed:
         if any(map(_is_labelme, files[:20])):  # some may be broken
-            return place, {path.relative_to(place).with_suffix("").as_posix(): path for path in files}
+            if files[0].parent == place and not folders_like_splits(folder):
+                images = images_below(
+                    place
+                )  # deeper down what lies beside its image is meant, as a mirrored tree has it
+                files += [p for p in _json_files_below(place) if _name(p, place) in images]
+            return place, {_name(path, place): path for path in files}
     return folder, {}
 
 
-def _json_files(place: Path, below: str = "") -> list[Path]:
-    return [path for path in sorted(place.glob(f"{below}[!.]*.json")) if path.name != JSON_FILE and path.is_file()]
+def _name(path: Path, place: Path) -> str:
+    return path.relative_to(place).with_suffix("").as_posix()
+
+
+def _json_files(place: Path) -> list[Path]:
+    return [path for path in files_in(place, ".json") if path.name != JSON_FILE and path.is_file()]
+
+
+def _json_files_below(place: Path) -> list[Path]:
+    return [path for path in files_below(place, (".json",)).values() if path.parent != place and path.name != JSON_FILE]
 
 
 def _is_labelme(path: Path) -> bool:
@@ -198,7 +217,7 @@ def _values(folder: Path, labels: set[str]) -> Values:
     """Return the classes by stored value: those of the class file in its order, else all labels by the alphabet."""
     written = class_file(folder)
     names = [name for name in written.values.values() if name is not None] if written else sorted(labels)
-    return behind_background(names, folder)
+    return behind_background(names, folder, bare=lacks_background(written))
 
 
 def _image(path: Path, note: Mapping[str, Any], own: Path, inside: Path, *, given: bool) -> Path | ImageSource | None:
@@ -245,3 +264,45 @@ def _outline(shape: Mapping[str, Any]) -> Points:
     if kind in (*_POLYGONS, *_LINES, "rectangle", "mask", "circle"):
         raise DataError(f"a {kind} of {len(corners)} points, which covers no area")
     raise DataError(f"shape_type = {brief(kind)}, which is no kind of shape")
+
+
+class LabelmeWriter(Writer):
+    """Writes NAME.json beside NAME.jpg, and ``labels.txt`` for ``labelme --labels``."""
+
+    IMAGES = ""
+
+    def add(self, image: LabeledImage) -> None:
+        write_json(self.folder / f"{image.name}.json", document(image), indent=1)
+
+    @classmethod
+    def describe(cls, root: Path, writers: Sequence[Self]) -> None:
+        names = (_IGNORED_LABEL, "_background_", *classes_of(writers[0].labels).values())
+        write_text(root / "labels.txt", "".join(f"{name}\n" for name in names))
+
+
+def document(image: LabeledImage) -> dict[str, Any]:
+    """Return what labelme and X-AnyLabeling open: polygons with the score of each, as the latter has it."""
+    shapes = []
+    for region, ring in image.rings():
+        name = image.class_of(region)
+        shape: dict[str, Any] = {
+            "label": _IGNORED_LABEL if name == IGNORED else name,
+            "points": ring,
+            "group_id": None,
+            "description": "",
+            "shape_type": "polygon",
+            "flags": {},
+            "mask": None,
+        }
+        shapes.append(shape if region.score is None else {**shape, "score": region.score})
+    width, height = image.size
+    return {
+        "version": _VERSION,
+        "flags": {},
+        "shapes": shapes,
+        "imagePath": PurePosixPath(image.file).name,
+        "imageData": None,
+        "imageHeight": height,
+        "imageWidth": width,
+        **({"model": image.model} if image.model else {}),
+    }

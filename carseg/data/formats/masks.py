@@ -33,7 +33,9 @@ from carseg.data.formats._base import (
 from carseg.data.formats._color_tables import color_table
 from carseg.data.formats._label_names import is_called_label, named_like_images
 from carseg.data.formats._values import ColorFile, MaskFile, palette_of, used_colors
+from carseg.data.formats._writing import LabeledImage, Writer, write_png
 from carseg.errors import DataError
+from carseg.images import index_image
 from carseg.labels import Color
 
 NAME = "masks"
@@ -150,3 +152,10 @@ def scan_values(records: list[Item], limit: int | None = None) -> set[int]:
     for label in stored_labels(records, limit):
         values.update(np.unique(label).tolist())
     return values
+
+
+class MasksWriter(Writer):
+    """Writes ``masks/NAME.png``: label ids with the colours of the classes as their palette, 255 ignored."""
+
+    def add(self, image: LabeledImage) -> None:
+        write_png(self.folder / "masks" / f"{image.name}.png", index_image(image.mask, image.labels))

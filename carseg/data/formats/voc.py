@@ -23,8 +23,11 @@ from carseg.data.formats._base import (
 from carseg.data.formats._class_files import class_file
 from carseg.data.formats._color_tables import color_table
 from carseg.data.formats._values import ColorFile, MaskFile
+from carseg.data.formats._writing import IGNORED, LabeledImage, Writer, colors_by_name, write_png, write_text
 from carseg.data.formats.masks import IMAGE_FOLDERS
 from carseg.errors import DataError, excerpt
+from carseg.images import index_image
+from carseg.labels import LabelSet, plain_name
 
 NAME = "voc"
 LAYOUT = "JPEGImages/ and SegmentationClass/"
@@ -68,7 +71,8 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
     table = color_table(folder)
     colors = tuple(table.values()) if table else ()
     original = folder.name.lower().startswith("voc20") and class_file(folder) is None
-    values = dict(enumerate(table or (_CLASSES if original else ()))) or None
+    names = table or (_CLASSES if original else ())
+    values = {value: None if plain_name(name) == IGNORED else name for value, name in enumerate(names)} or None
     photos, files = images_below(image_root), files_below(label_root, (".png",))
     found = {}
     for split, names in lists.items() or [("", sorted(files))]:
@@ -93,3 +97,23 @@ def _lists(folder: Path) -> dict[str, list[str]]:
             except (OSError, UnicodeDecodeError) as error:
                 raise DataError(f"{path} is no list of names: {error}") from None
     return {split: lists[split] for split in SPLIT_ORDER if split in lists}
+
+
+class VocWriter(Writer):
+    """Writes palette PNG into ``SegmentationClass/``, the list of names, and ``labelmap.txt`` as CVAT has it."""
+
+    IMAGES = "JPEGImages"
+
+    def __init__(self, folder: Path, labels: LabelSet, split: str = "") -> None:
+        super().__init__(folder, labels, split)
+        self._names: list[str] = []
+
+    def add(self, image: LabeledImage) -> None:
+        write_png(self.folder / "SegmentationClass" / f"{image.name}.png", index_image(image.mask, image.labels))
+        self._names.append(image.name)
+
+    def close(self) -> None:
+        listed = "".join(f"{name}\n" for name in self._names)
+        write_text(self.folder / "ImageSets" / "Segmentation" / "default.txt", listed)
+        colors = (f"{name}:{','.join(map(str, color))}::\n" for name, color in colors_by_name(self.labels).items())
+        write_text(self.folder / "labelmap.txt", "# label:color_rgb:parts:actions\n" + "".join(colors))

@@ -11,15 +11,19 @@ values are the numbers of the classes.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import itertools
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
+from carseg._files import to_json
 from carseg.data.formats import masks
 from carseg.data.formats._base import (
+    SPLIT_ORDER,
     SPLITS,
     Found,
     Item,
@@ -31,16 +35,19 @@ from carseg.data.formats._base import (
     split_folders,
 )
 from carseg.data.formats._class_files import Values, class_file
-from carseg.data.formats._documents import brief
+from carseg.data.formats._documents import brief, read_yaml
 from carseg.data.formats._rasterize import Points, paint
+from carseg.data.formats._shape_classes import lacks_background
 from carseg.data.formats._values import MaskFile
+from carseg.data.formats._writing import IGNORED, LabeledImage, Writer, classes_of, write_text
 from carseg.data.formats._yolo_yaml import TEXTS, Description, Files, below, description
 from carseg.errors import DataError
-from carseg.labels import IGNORE
+from carseg.labels import IGNORE, plain_name
 
 NAME = "yolo"
 LAYOUT = "data.yaml, or images/ and labels/*.txt"
 
+_DIGITS = 6  # of a pixel
 _OVERHANG = 0.01  # how far beyond the image a polygon may reach, for exporters that round; as Ultralytics has it
 
 
@@ -84,7 +91,11 @@ def _polygon(fields: list[str], height: int, width: int) -> Points:
     wrong = next((i for i, value in enumerate(values) if not -_OVERHANG <= value <= 1 + _OVERHANG), None)
     if wrong is not None:
         raise DataError(f"has coordinates outside 0..1: {brief(fields[wrong])[1:-1]} in place {wrong + 1}")
-    return [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
+    # Shares of a number of pixels seldom give it back exactly.
+    sides = [
+        round(value * side, _DIGITS) for value, side in zip(values, itertools.cycle((width, height)), strict=False)
+    ]
+    return list(zip(sides[::2], sides[1::2], strict=True))
 
 
 def read(
@@ -110,8 +121,8 @@ def read(
         described = description(folder.parent)
     texts = [path for parts in places.values() for _, its_texts in parts for path in its_texts.values()]
     names = (described.names() if described else {}) or _listed(folder) or _numbered(texts)
-    values: Values = {0: "background"}
-    values |= {number + 1: name for number, name in names.items()}
+    values: Values = {0: None if lacks_background(class_file(folder)) else "background"}
+    values |= {number + 1: None if plain_name(name or IGNORED) == IGNORED else name for number, name in names.items()}
     found = {}
     for split, parts in places.items():
         records: list[Item] = []
@@ -165,3 +176,40 @@ def _numbered(texts: list[Path]) -> Values:
                     if rest and number.is_integer() and number < IGNORE - 1:
                         highest = max(highest, int(number))
     return {i: f"class_{i}" for i in range(highest + 1)}
+
+
+class YoloWriter(Writer):
+    """Writes ``labels/NAME.txt``, and ``data.yaml`` for all splits.
+
+    Pixels to ignore are a class "ignore" behind the others, where there are any: YOLO has no way to leave pixels out.
+    """
+
+    ignored = False  # whether any image has pixels to ignore
+
+    def add(self, image: LabeledImage) -> None:
+        self.ignored |= any(region.label == IGNORE for region in image.regions)
+        write_text(self.folder / "labels" / f"{image.name}.txt", text(image))
+
+    @classmethod
+    def describe(cls, root: Path, writers: Sequence[Self]) -> None:
+        path = root / "data.yaml"
+        before = read_yaml(path) if path.exists() else {}  # of splits that were written earlier
+        ignored = IGNORED in before.get("names", {}).values() or any(one.ignored for one in writers)
+        names = [*classes_of(writers[0].labels).values(), *([IGNORED] if ignored else [])]
+        places = {split: f"{split}/images" for split in SPLIT_ORDER if (root / split / "labels").is_dir()}
+        # Ultralytics wants both.
+        places = places or {"train": "images", "val": "images"}
+        lines = [f"{split}: {place}" for split, place in places.items()]
+        listed = [f"  {number}: {to_json(name)}" for number, name in enumerate(names)]
+        write_text(path, "\n".join([*lines, "names:", *listed, ""]))
+
+
+def text(image: LabeledImage) -> str:
+    """Return a line for each polygon: the number of its class, and x and y of its corners in shares of the sides."""
+    numbers = {label: number for number, label in enumerate((*classes_of(image.labels), IGNORE))}
+    sides = image.size
+    lines = []
+    for region, ring in image.rings():
+        shares = (f"{value / side:.12g}" for corner in ring for value, side in zip(corner, sides, strict=True))
+        lines.append(f"{numbers[region.label]} {' '.join(shares)}\n")
+    return "".join(lines)
