@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from carseg.inference import Result, Segmenter, load
     from carseg.labels import LabelSet, label_set
     from carseg.training import TrainingConfig, finetune
+    from carseg.workflows import label
 
 __all__ = [
     "CarsegError",
@@ -75,6 +76,7 @@ __all__ = [
     "finetune",
     "hub",
     "info",
+    "label",
     "label_set",
     "list_architectures",
     "list_models",
@@ -96,5 +98,6 @@ __getattr__, __dir__ = lazy_names(
         "carseg.inference": ("Result", "Segmenter", "load"),
         "carseg.labels": ("LabelSet", "label_set"),
         "carseg.training": ("TrainingConfig", "finetune"),
+        "carseg.workflows": ("label",),
     },
 )

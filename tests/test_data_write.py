@@ -54,7 +54,7 @@ def test_what_is_converted_exactly_is_read_back_exactly(tmp_path: Path, format: 
     carseg.data.convert_splits(splits.values(), tmp_path / "out", format)
     read = carseg.data.load_splits(tmp_path / "out", labels=labels)
     assert list(read) == ["train", "val"]
-    assert {dataset.format for dataset in read.values()} == {format}
+    assert {dataset.format for dataset in read.values()} == {format.replace("-", "_")}
     for dataset in read.values():
         assert dataset.problems == {}
         for sample in dataset:
@@ -194,7 +194,7 @@ def test_what_label_studio_exports_is_read(tmp_path: Path) -> None:
     }
     (tmp_path / "project-1.json").write_text(json.dumps([task]))
     read = carseg.data.load(tmp_path)
-    assert (read.format, read.labels.classes) == ("label-studio", ("background", "door", "wheel"))
+    assert (read.format, read.labels.classes) == ("label_studio", ("background", "door", "wheel"))
     expected = np.zeros((20, 40), np.uint8)
     expected[2:12, 4:20] = 1
     expected[10:, 20:30] = 2

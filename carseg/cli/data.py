@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carseg._files import to_json
+from carseg.cli.label import LabelFormat
 from carseg.cli.options import DataFormatOption, Format, FormatOption, LabelsOption, MapOption
 from carseg.cli.terminal import ProgressBar, echo, err, table
 
@@ -34,11 +35,12 @@ LineWidthOption = Annotated[
 ]
 
 
-class Target(StrEnum):
-    """Formats that ``convert`` writes."""
-
-    png = "png"
-    coco = "coco"
+Target = StrEnum("Target", {"png": "png", **{format.name: format.value for format in LabelFormat}})
+Target.__doc__ = "Formats that ``convert`` writes."
+ToleranceOption = Annotated[
+    float,
+    typer.Option(min=0, metavar="PIXELS", help="How far outlines are simplified, without gaps; coco: polygons then."),
+]
 
 
 def check(
@@ -74,7 +76,10 @@ def check(
 def convert(
     data: DataArgument,
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The folder to write to.")],
-    to: Annotated[Target, typer.Option(help="png: label images with a palette; coco: run lengths.")] = Target.png,
+    to: Annotated[
+        Target, typer.Option(help="masks (png is the same): label images with a palette; coco: run lengths; the tools.")
+    ] = Target.png,
+    tolerance: ToleranceOption = 0,
     data_format: DataFormatOption = "auto",
     labels: LabelsOption = None,
     map: MapOption = None,
@@ -96,7 +101,9 @@ def convert(
         line_width=line_width,
     )
     with ProgressBar("writing") as bar:
-        written = convert_splits(splits.values(), out, to.value, skip_bad=skip_bad, progress=bar.count)
+        written = convert_splits(
+            splits.values(), out, to.value, tolerance=tolerance, skip_bad=skip_bad, progress=bar.count
+        )
     for dataset in written:
         for name, reason in dataset.broken.items():
             err(f"carseg: left out {name}: {reason}")

@@ -35,6 +35,10 @@ HubOption = Annotated[
         show_default=False,
     ),
 ]
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", help="A model, a fine-tuned one's folder, or hf://ORG/REPO.")
+]
+BatchSizeOption = Annotated[int | None, typer.Option(help="Images that are computed together.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="table, or json: one document per line.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps.")]
 RuntimeOption = Annotated[str, typer.Option(help="auto, torch, openvino, onnx.")]
@@ -55,8 +59,8 @@ DataFormatOption = Annotated[
     typer.Option(
         "--data-format",
         metavar="FORMAT",
-        help="Format of the data: cityscapes, voc, bdd100k, carvana, supervisely, yolo, labelme, coco, camvid, masks, "
-        "arrays; auto: by its looks.",
+        help="Format of the data: cityscapes, voc, bdd100k, carvana, supervisely, yolo, labelme, coco, cvat, "
+        "label_studio, camvid, masks, arrays; auto: by its looks.",
     ),
 ]
 LabelsOption = Annotated[

@@ -15,9 +15,9 @@ from urllib.parse import unquote, urlsplit
 from carseg.errors import ImageNotFoundError, OptionError, excerpt
 from carseg.hub import web_address
 from carseg.images import is_data_uri
-from carseg.inference import find_images, path_of, source_digest
+from carseg.inference import OUTPUT_SUFFIXES, find_images, path_of, source_digest
 
-_OWN = b'{"source": '
+_OWN = {"json": b'{"source": ', "coco": b'{"made_from": '}
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,36 @@ def refuse_overwriting(jobs: list[Job], out: Path, kinds: Iterable[str]) -> None
     for target, kind in there:
         if os.path.realpath(target) in inputs:
             raise OptionError(f"{target} is one of the images, and would be overwritten: choose another --out")
-        if kind == "json" and not _is_own(target):
+        if kind in _OWN and not _is_own(target, _OWN[kind]):
             raise OptionError(f"{target} is there and is none of carseg's results: choose another --out")
 
 
-def _is_own(document: Path) -> bool:
+def one_file(out: Path, kinds: list[str], jobs: list[Job]) -> Path | None:
+    """Return the file that ``--out`` names, of the only kind of the only image; None where it names a folder.
+
+    Raises:
+        OptionError: it names a file, and that cannot be one of what was asked for.
+    """
+    ending = out.suffix.lower()
+    if out.is_dir() or ending not in (".png", ".json", ".jpg", ".jpeg"):
+        if out.is_file():
+            raise OptionError(f"--out {out} is a file: choose a folder, or a file called .png or .json")
+        return None
+    if len(kinds) != 1 or len(jobs) != 1:
+        raise OptionError(f"--out {out} is one file: give one image, and say what of it, such as --save cutout")
+    wanted = PurePosixPath(OUTPUT_SUFFIXES[kinds[0]]).suffix
+    if ending != wanted:
+        raise OptionError(f"--out {out}: {kinds[0]} is written as {wanted}; call the file so")
+    if os.path.realpath(out) == os.path.realpath(jobs[0].source):
+        raise OptionError(f"--out {out} is the image itself, and would be overwritten: choose another")
+    return out
+
+
+def _is_own(document: Path, start: bytes) -> bool:
     """Return whether a file begins like the JSON that ``Result.save`` writes, be it cut off or empty."""
     try:
         with document.open("rb") as file:
-            return _OWN.startswith(file.read(len(_OWN)))
+            return start.startswith(file.read(len(start)))
     except OSError:  # it cannot be read, and writing says why
         return True
 

@@ -30,10 +30,11 @@ class Saving:
         out: where results go.
         kinds: the kinds of files that an image gets.
         origin: returns of an image what its files are found again by, see ``carseg.inference.origin_of``.
+        file: where the only kind of the only image goes, instead of a name of its own in ``out``.
     """
 
-    def __init__(self, out: Path, kinds: list[str], origin: Callable[[str], str]) -> None:
-        self.out, self.kinds, self.origin = out, kinds, origin
+    def __init__(self, out: Path, kinds: list[str], origin: Callable[[str], str], file: Path | None = None) -> None:
+        self.out, self.kinds, self.origin, self.file = out, kinds, origin, file
         self._begun: deque[tuple[Job, str]] = deque()
         self._saved: list[Job] = []
 
@@ -68,11 +69,18 @@ class Saving:
         return [job for job in self._saved if not all(map(os.path.exists, self._paths(job)))]
 
     def _paths(self, job: Job) -> list[Path]:
-        return [path_of(self.out / job.folder, job.stem, kind) for kind in self.kinds]
+        return [self.file] if self.file else [path_of(self.out / job.folder, job.stem, kind) for kind in self.kinds]
 
     def _is_saved(self, job: Job) -> bool:
         there = all(map(os.path.exists, self._paths(job)))  # else the image need not be read
         return there and is_saved(self.out / job.folder, job.stem, self.kinds, self.origin(job.source))
+
+    def _save(self, result: Result, job: Job, made_from: str) -> dict[str, Path]:
+        result.root = result.root or str(job.root)  # COCO names the image from there on
+        if self.file is None:
+            return result.save(self.out / job.folder, self.kinds, job.stem, made_from=made_from)
+        result.save_as(self.file, self.kinds[0], made_from=made_from)
+        return {self.kinds[0]: self.file}
 
     def _write(self, one: tuple[Job, str, Result | CarsegError]) -> Document | CarsegError:
         job, made_from, result = one
@@ -80,7 +88,7 @@ class Saving:
             return result
         try:
             with enough_memory(excerpt(job.source)):
-                files = result.save(self.out / job.folder, self.kinds, job.stem, made_from=made_from)
+                files = self._save(result, job, made_from)
                 found = result.to_dict()
         except ImageError as error:
             return error

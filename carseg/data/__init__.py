@@ -12,6 +12,8 @@ from carseg.data.concat import concat, remap_classes, subsample
 from carseg.data.convert import convert, convert_splits
 from carseg.data.coverage import class_warnings
 from carseg.data.dataset import READ_OF_MORE, READ_WHOLE, Dataset, Label, Sample
+from carseg.data.documents import label_document
+from carseg.data.formats import WRITERS
 from carseg.data.formats._base import Found, absolute
 from carseg.data.formats.coco import coco_document
 from carseg.data.load import load, load_splits, names_classes
@@ -19,6 +21,7 @@ from carseg.data.near_duplicates import fingerprint, near_duplicate_groups
 from carseg.data.recognize import recognize
 from carseg.data.split import hold_out_runs, split_train_val
 from carseg.data.unlabeled import load_unlabeled
+from carseg.data.write import LabeledFolder, refuse_filled
 
 if TYPE_CHECKING:
     from carseg.data.augment import Augment, parse_augmentation
@@ -26,11 +29,13 @@ if TYPE_CHECKING:
 __all__ = [
     "READ_OF_MORE",
     "READ_WHOLE",
+    "WRITERS",
     "Augment",
     "Dataset",
     "Findings",
     "Found",
     "Label",
+    "LabeledFolder",
     "Problem",
     "Sample",
     "SplitFindings",
@@ -45,6 +50,7 @@ __all__ = [
     "convert_splits",
     "fingerprint",
     "hold_out_runs",
+    "label_document",
     "load",
     "load_resized",
     "load_splits",
@@ -54,6 +60,7 @@ __all__ = [
     "parse_augmentation",
     "parse_mapping",
     "recognize",
+    "refuse_filled",
     "remap_classes",
     "split_train_val",
     "subsample",

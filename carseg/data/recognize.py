@@ -63,6 +63,7 @@ def is_description(place: Path) -> bool:
 
 def _named(name: str) -> Sequence[Format]:
     known = {form.NAME: form for form in FORMATS}
+    name = name.replace("-", "_")  # as it is called where it is written
     if name == AUTO:
         return FORMATS
     if name not in known:

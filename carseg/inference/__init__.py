@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from carseg.inference.file_names import source_digest
+from carseg.inference.file_names import source_digest, stem_of
 from carseg.inference.options import RAW
 from carseg.inference.parts import Part, Parts
 from carseg.inference.pipeline import Pipeline
@@ -12,6 +12,7 @@ from carseg.inference.result import OUTPUT_SUFFIXES, Result, path_of
 from carseg.inference.saved import is_saved, origin_of
 from carseg.inference.segmenter import Segmenter, load
 from carseg.inference.sources import find_images, load_image
+from carseg.inference.table import TableFile, check_table, rows_of, table_file
 
 __all__ = [
     "OUTPUT_SUFFIXES",
@@ -23,6 +24,8 @@ __all__ = [
     "Preprocessor",
     "Result",
     "Segmenter",
+    "TableFile",
+    "check_table",
     "find_images",
     "is_saved",
     "load",
@@ -31,5 +34,8 @@ __all__ = [
     "origin_of",
     "path_of",
     "prefetch",
+    "rows_of",
     "source_digest",
+    "stem_of",
+    "table_file",
 ]

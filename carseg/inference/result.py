@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -22,18 +22,22 @@ from PIL.PngImagePlugin import PngInfo
 from carseg._arrays import Float16Array, Uint8Array
 from carseg._files import replacing, to_json
 from carseg.cars import View, composite, cut_out, find_view, foreground_alpha
-from carseg.data import coco_document
-from carseg.errors import MissingExtraError, OptionError, OutputError, excerpt, without_secrets
+from carseg.errors import OptionError, OutputError, excerpt, without_secrets
 from carseg.images import decode, draw, is_data_uri
+from carseg.inference.exports import Exports
 from carseg.inference.file_names import claim_stem
 from carseg.inference.parts import Parts, find_parts
 from carseg.labels import Color, LabelSet
 
-if TYPE_CHECKING:
-    import supervision
-
 # The ending of each kind of file, after its stem.
-OUTPUT_SUFFIXES = {"mask": ".mask.png", "overlay": ".overlay.png", "cutout": ".cutout.png", "json": ".json"}
+OUTPUT_SUFFIXES = {
+    "mask": ".mask.png",
+    "overlay": ".overlay.png",
+    "cutout": ".cutout.png",
+    "json": ".json",
+    "gray": ".gray.png",
+    "coco": ".coco.json",
+}
 MADE_FROM = "made_from"  # key in a JSON, and text in a PNG: see ``Result.save``
 
 SCHEMA = 1  # version of the JSON; docs/schemas/result.schema.json describes it
@@ -41,7 +45,7 @@ _serials = itertools.count(1)  # tell results apart that have no name
 _PREVIEW = 1200  # longest side in pixels of what a notebook shows
 
 
-class Result:
+class Result(Exports):
     """A segmented image.
 
     Attributes:
@@ -177,15 +181,16 @@ class Result:
         *,
         made_from: str = "",
     ) -> dict[str, Path]:
-        """Write ``STEM.mask.png``, ``STEM.overlay.png``, ``STEM.cutout.png`` or ``STEM.json``.
+        """Write ``STEM.mask.png``, ``STEM.overlay.png``, ``STEM.json`` and so on.
 
         Older files are replaced. Two results of a process do not replace one another: a name that another image's
         result has got here is told apart by a digest of the path, or a number where the image came from memory. The
-        mask is an index image: its pixels are the label ids, its palette the colours of the classes.
+        mask is an index image: its pixels are the label ids, its palette the colours of the classes. What reads it in
+        grey, as ``cv2.imread(path, 0)``, would get the brightness of these: "gray" has the label ids without a palette.
 
         Args:
             directory: made when missing.
-            kinds: any of "mask", "overlay", "cutout", "json".
+            kinds: any of "mask", "overlay", "cutout", "json", "gray", "coco".
             stem: taken as it is, whatever it replaces; by default that of the source, or "picture".
             made_from: a line that the files carry, in ASCII, by which ``carseg.inference.is_saved`` finds them again.
 
@@ -199,21 +204,34 @@ class Result:
         kinds = [kinds] if isinstance(kinds, str) else list(kinds)
         if unknown := [kind for kind in kinds if kind not in OUTPUT_SUFFIXES]:
             raise OptionError(f"cannot save {unknown[0]!r}; known: {', '.join(OUTPUT_SUFFIXES)}")
+        stem = claim_stem(directory, stem or None, self.source, self._serial)
+        paths = {kind: path_of(directory, stem, kind) for kind in kinds}
+        for kind, path in paths.items():
+            self.save_as(path, kind, made_from=made_from)
+        return paths
+
+    def save_as(self, path: str | os.PathLike[str], kind: str, *, made_from: str = "") -> None:
+        """Write one kind of file to a place; an older one is replaced.
+
+        Args:
+            path: the file; its folder is made when missing.
+            kind: as for ``save``, like ``made_from``.
+
+        Raises:
+            OptionError: an unknown kind.
+            OutputError: as for ``save``.
+        """
         writers: dict[str, Callable[[IO[bytes]], object]] = {
             "mask": lambda file: _write_png(draw.index_image(self.mask, self.labels), file, made_from),
             "overlay": lambda file: _write_png(self.overlay(), file, made_from),
             "cutout": lambda file: _write_png(self.cutout(), file, made_from),
-            "json": lambda file: file.write(self._document(made_from)),
+            "gray": lambda file: _write_png(Image.fromarray(self.mask), file, made_from),
+            "json": lambda file: file.write(_line(self.to_dict() | ({MADE_FROM: made_from} if made_from else {}))),
+            "coco": lambda file: file.write(_line({MADE_FROM: made_from, **self.to_coco()})),
         }
-        stem = claim_stem(directory, stem or None, self.source, self._serial)
-        paths = {kind: path_of(directory, stem, kind) for kind in kinds}
-        for kind, path in paths.items():
-            _write(path, writers[kind])
-        return paths
-
-    def _document(self, made_from: str) -> bytes:
-        document = self.to_dict() | ({MADE_FROM: made_from} if made_from else {})
-        return to_json(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        if kind not in writers:
+            raise OptionError(f"cannot save {kind!r}; known: {', '.join(OUTPUT_SUFFIXES)}")
+        _write(Path(path), writers[kind])
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
         """Return what is known of the image, ready for JSON: source, schema, model, labels, width, height, parts."""
@@ -231,32 +249,6 @@ class Result:
         """Return ``to_dict`` as one line of JSON."""
         return to_json(self.to_dict(polygons=polygons), ensure_ascii=False)
 
-    def to_coco(self, *, polygons: bool = False, root: str | os.PathLike[str] | None = None) -> dict[str, Any]:
-        """Return a COCO document of this image; ``carseg.data.coco_document``, which makes one of many, says more."""
-        return coco_document([self], polygons=polygons, root=root)
-
-    def to_supervision(self) -> supervision.Detections:
-        """Return the parts as detections of the package supervision: boxes, masks, class ids, scores and names.
-
-        Raises:
-            MissingExtraError: supervision is not installed.
-        """
-        try:
-            import supervision
-        except ImportError as error:
-            raise MissingExtraError("supervision", None, "to_supervision()") from error
-        boxes = np.array([part.bbox for part in self.parts], np.float32).reshape(-1, 4)
-        boxes[:, 2:] += boxes[:, :2]
-        ids = np.array([part.label for part in self.parts], int)
-        scores = [part.score for part in self.parts if part.score is not None]
-        return supervision.Detections(
-            xyxy=boxes,
-            mask=self.mask[None] == ids[:, None, None].astype(np.uint8),
-            class_id=ids,
-            confidence=np.array(scores, np.float32) if len(scores) == len(ids) else None,
-            data={"class_name": np.array([part.name for part in self.parts], str)},
-        )
-
     def __repr__(self) -> str:
         shares = [
             f"{part.name} {part.area_fraction:.1%}" for part in sorted(self.parts, key=lambda part: -part.area_px)
@@ -271,6 +263,10 @@ class Result:
         file = BytesIO()
         _write_png(image, file)
         return file.getvalue()
+
+
+def _line(document: dict[str, Any]) -> bytes:
+    return to_json(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
 def _write_png(image: Image.Image, file: IO[bytes], made_from: str = "") -> None:

@@ -38,7 +38,7 @@ WRITERS: dict[str, type[Writer]] = {
     yolo.NAME: yolo.YoloWriter,
     coco.NAME: coco.CocoWriter,
     cvat.NAME: cvat.CvatWriter,
-    label_studio.NAME: label_studio.LabelStudioWriter,
+    "label-studio": label_studio.LabelStudioWriter,
     voc.NAME: voc.VocWriter,
     masks.NAME: masks.MasksWriter,
 }

@@ -82,7 +82,7 @@ class Description:
         for split in SPLIT_ORDER:
             listed = self._stated(split)
             if listed and any(listed == self._stated(other) for other in places):  # as in Ultralytics' smallest sets
-                _log.warning("%s has the same images for %s as for another split", self.path, split)
+                _log.warning("%s has the same images for %s as for another split: it is left out", self.path, split)
                 continue
             for place in listed:
                 there = self._find(place)

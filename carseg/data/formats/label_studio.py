@@ -39,7 +39,7 @@ from carseg.data.formats.masks import IMAGE_FOLDERS
 from carseg.errors import DataError, excerpt
 from carseg.labels import plain_name
 
-NAME = "label-studio"
+NAME = "label_studio"
 LAYOUT = "a *.json list of tasks with 'data' and 'annotations' or 'predictions', and images/"
 
 _DIGITS = 6  # of a pixel: hundredths of a side seldom give it back exactly

@@ -1,0 +1,91 @@
+"""``carseg label``: images in; a folder of images and labels out, for the tool in which people correct them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from carseg.cli.options import (
+    BatchSizeOption,
+    DeviceOption,
+    HubOption,
+    ModelOption,
+    PrecisionOption,
+    RuntimeOption,
+    ThreadsOption,
+    WeightsOption,
+    resolve_with_progress,
+)
+from carseg.cli.terminal import ProgressBar, echo, fail
+from carseg.hub import DEFAULT_MODEL
+
+
+class LabelFormat(StrEnum):
+    """Formats that are written."""
+
+    labelme = "labelme"
+    yolo = "yolo"
+    coco = "coco"
+    cvat = "cvat"
+    label_studio = "label-studio"
+    voc = "voc"
+    masks = "masks"
+
+
+ToleranceOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        metavar="PIXELS",
+        help="How far outlines are simplified, without gaps; 0: not at all. Default: 98 % of a piece is left.",
+        show_default=False,
+    ),
+]
+
+
+def label(
+    images: Annotated[str, typer.Argument(metavar="DIR", help="A folder, whose tree is mirrored, or a pattern.")],
+    to: Annotated[LabelFormat, typer.Option(help="The tool, or the format, that the labels are for.")],
+    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The new folder.")] = Path("carseg-labels"),
+    model: ModelOption = DEFAULT_MODEL,
+    tolerance: ToleranceOption = None,
+    weights: WeightsOption = None,
+    hub: HubOption = None,
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
+    tile: Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for small things.")] = None,
+    threshold: Annotated[float | None, typer.Option(help="Pixels less sure than this, 0..1, get no label.")] = None,
+    min_area: Annotated[
+        float | None, typer.Option(help="Clean away pieces below this share of their class's largest, 0..1.")
+    ] = None,
+    batch_size: BatchSizeOption = None,
+    max_pixels: Annotated[int | None, typer.Option(min=1, help="Refuse larger images.")] = None,
+) -> None:
+    """Label images for a tool in which people correct them.
+
+    Writes the images and their labels into a new folder, all of it or nothing; `carseg finetune` takes it as it is, and
+    as the tools write it again. An image that cannot be read is named, and left out.
+    """
+    from carseg.cli.process import prepare
+    from carseg.inference import find_images, load
+    from carseg.workflows import label as write
+
+    prepare()
+    count = len(list(find_images(images)))
+    resolve_with_progress(model, weights, hub)
+    how: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
+    settings: dict[str, Any] = {"tile": tile, "threshold": threshold, "min_area": min_area}
+    settings |= {"batch_size": batch_size, "max_pixels": max_pixels}
+    network = load(model, weights=weights, hub=hub, **how)
+    with ProgressBar("labelling") as bar:
+        settings["progress"] = lambda number: bar.count(number, count)
+        done = write(images, out, to.value, model=network, tolerance=tolerance, **settings)
+    for reason in done.broken.values():
+        fail(reason)
+    echo(f"{out}: {done.images} images, {done.pieces} pieces, {len(done.classes)} classes")
+    raise typer.Exit(int(bool(done.broken)))

@@ -1,0 +1,123 @@
+"""``carseg.label``: labels for images that have none, in the format of the tool in which people correct them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePath
+from typing import Any
+
+from carseg._files import replaceable, replacing_folder
+from carseg.data import LabeledFolder, refuse_filled
+from carseg.errors import CarsegError, OptionError
+from carseg.hub import DEFAULT_MODEL
+from carseg.inference import Result, Segmenter, load, source_digest, stem_of
+
+
+@dataclass
+class Labeled:
+    """What ``label`` has written.
+
+    Attributes:
+        out: the folder.
+        classes: those that were looked for, without the background.
+        images: how many images have labels.
+        pieces: how many pieces of parts were found in them.
+        broken: images that could not be read, with the reason.
+    """
+
+    out: Path
+    classes: tuple[str, ...]
+    images: int = 0
+    pieces: int = 0
+    broken: dict[str, str] = field(default_factory=dict)
+
+
+def label(
+    images: Any,
+    out: str | os.PathLike[str],
+    to: str = "labelme",
+    *,
+    model: str | os.PathLike[str] | Segmenter = DEFAULT_MODEL,
+    tolerance: float | None = None,
+    tile: int | None = None,
+    sides: str = "consistent",
+    threshold: float | None = None,
+    min_area: float | None = None,
+    batch_size: int | None = None,
+    max_pixels: int | None = None,
+    on_error: str = "yield",
+    progress: Callable[[int], None] | None = None,
+) -> Labeled:
+    """Segment images and write them with their labels into a new folder, which appears as a whole.
+
+    ``carseg.data.load(out)`` reads it, so that what has been corrected can be trained on.
+
+    Args:
+        images: what ``Segmenter.stream`` takes: a folder, whose tree is mirrored, a pattern, or an iterable.
+        out: the folder; what it holds already stays, but images and labels must not be there yet.
+        to: "labelme", "yolo", "coco", "cvat", "label-studio", "voc" or "masks".
+        model: a name, as for ``carseg.load``, or a loaded network.
+        tolerance: how far outlines are simplified, in pixels, without gaps between neighbours; 0: not at all; None: as
+            few vertices as leave each piece 98 % of its pixels; see ``carseg.masks.coverage.simplify``.
+        tile: as for ``Segmenter.stream``, like all to ``max_pixels``.
+        on_error: "yield" leaves images out that cannot be read, and names them in the result; "raise" ends there.
+        progress: called with the number of images done so far.
+
+    Raises:
+        MissingExtraError: shapely, which simplifies, is not installed.
+        OptionError: no such format, a negative tolerance, or ``out`` is no folder that can be written as a whole.
+        DataError: ``out`` holds images already.
+        CarsegError: none of the images could be read: the error of the last.
+    """
+    network = model if isinstance(model, Segmenter) else load(model)
+    root = replaceable(out)
+    refuse_filled(root, out, "", network.labels, to)
+    done = Labeled(Path(out), tuple(c for i, c in enumerate(network.labels.classes) if i != network.labels.background))
+    results = network.stream(
+        images,
+        batch_size=batch_size,
+        tile=tile,
+        sides=sides,
+        threshold=threshold,
+        min_area=min_area,
+        max_pixels=max_pixels,
+        on_error=on_error,
+    )
+    with replacing_folder(root, keep=True) as partial:
+        with LabeledFolder(partial, network.labels, to, tolerance=tolerance) as folder:
+            for number in _fill(folder, results, done):
+                if progress is not None:
+                    progress(number)
+        folder.writer.describe(partial, [folder.writer])
+    return done
+
+
+def _fill(folder: LabeledFolder, results: Iterable[Result | CarsegError], done: Labeled) -> Iterator[int]:
+    """Write results, and note them; yield how many there were so far."""
+    taken: set[str] = set()
+    error: CarsegError = OptionError("there is no image to label")
+    for number, result in enumerate(results, start=1):
+        if isinstance(result, CarsegError):
+            error = result
+            done.broken[str(result.source)] = str(result)
+        else:
+            image = Path(result.source) if os.path.isfile(result.source) else None
+            folder.add(_name_of(result, taken), image, result.image, result)
+            done.images += 1
+            done.pieces += sum(len(part.pieces) for part in result.parts)
+        yield number
+    if not done.images:
+        raise error
+
+
+def _name_of(result: Result, taken: set[str]) -> str:
+    """Return an image's path below its folder, without the extension, or its own name; no other image has it."""
+    source = PurePath(result.source)
+    inside = os.path.relpath(source.parent, result.root) if result.root else "."
+    stem = stem_of(result.source)
+    names = (stem, source.name or stem, f"{stem}-{source_digest(result.source)}")
+    name = next(name for name in names if os.path.join(inside, name).casefold() not in taken)
+    taken.add(os.path.join(inside, name).casefold())
+    return PurePath(inside, name).as_posix()
