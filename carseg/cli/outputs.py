@@ -92,7 +92,7 @@ def one_file(out: Path, kinds: list[str], jobs: list[Job]) -> Path | None:
         return None
     if len(kinds) != 1 or len(jobs) != 1:
         raise OptionError(f"--out {out} is one file: give one image, and say what of it, such as --save cutout")
-    wanted = PurePosixPath(OUTPUT_SUFFIXES[kinds[0]]).suffix
+    wanted = f".{OUTPUT_SUFFIXES[kinds[0]].rpartition('.')[2]}"
     if ending != wanted:
         raise OptionError(f"--out {out}: {kinds[0]} is written as {wanted}; call the file so")
     if os.path.realpath(out) == os.path.realpath(jobs[0].source):
