@@ -64,7 +64,7 @@ def joined(polygon: Polygon) -> Ring:
     path = list(polygon[0])
     for hole in polygon[1:]:
         some = hole[:: 1 + len(path) * len(hole) // _PAIRS]
-        gaps = np.array(path)[:, None] - np.array(some)
+        gaps: NDArray[Any] = np.array(path)[:, None] - np.array(some)
         place, nearest = np.unravel_index(np.argmin((gaps**2).sum(-1)), (len(path), len(some)))
         first = hole.index(some[nearest])
         path[place + 1 : place + 1] = [*hole[first:], *hole[:first], hole[first], path[place]]

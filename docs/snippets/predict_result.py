@@ -15,6 +15,7 @@ for part in result.parts:
     part.name, part.label, part.area_px, part.area_fraction, part.score
     part.rle  # the part's mask as COCO run lengths
     part.polygons  # outlines, exact to the pixel; worked out when asked for
+    part.polygons(tolerance=2)  # the same with fewer vertices
     for piece in part.pieces:  # what is connected, the largest first: two wheels are two pieces
         piece.area_px, piece.bbox, piece.score, piece.rle, piece.polygons
 
@@ -25,4 +26,7 @@ result.cutout()  # PIL image: what is not background, the rest transparent
 result.cutout("white")  # or on a colour, or on another image
 result.to_dict()  # plain Python values; to_json() gives text
 result.to_coco()  # a COCO document
+result.to_labelme(), result.to_yolo(), result.to_cvat(), result.to_label_studio()  # for annotation tools
+result.to_dataframe()  # a row for each piece of each part, for pandas
+result.crop("hood")  # PIL image: the box around a part
 # --8<-- [end:shown]

@@ -1,0 +1,1 @@
+carseg label images --to labelme --out labels
