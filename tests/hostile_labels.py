@@ -62,6 +62,17 @@ COCO = {
     ],
     "categories": [{"id": 1, "name": "door"}],
 }
+CVAT = b"""<annotations><meta><task><labels><label><name>door</name></label></labels></task></meta>
+<image id="0" name="a.png" width="64" height="48"><polygon label="door" points="8,8;24,8;24,20;8,20" z_order="0"/>
+<mask label="door" rle="4,8,4" left="1" top="1" width="4" height="4" z_order="0"/></image></annotations>"""
+LABEL_STUDIO = [
+    {
+        "data": {"image": "/data/local-files/?d=images/a.png"},
+        "annotations": [
+            {"result": [{"type": "polygonlabels", "value": {"points": SQUARE, "polygonlabels": ["door"]}}]}
+        ],
+    }
+]
 CLASSES = {
     "name": "doors",
     "classes": ["background", "door", "hood"],
@@ -95,6 +106,18 @@ def coco(folder: Path, content: bytes) -> str:
     save(folder / "a.png", draw_image(draw_mask(0)))
     (folder / "annotations.json").write_bytes(content)
     return "coco"
+
+
+def cvat(folder: Path, content: bytes) -> str:
+    save(folder / "images" / "a.png", np.zeros((48, 64, 3), np.uint8))
+    (folder / "annotations.xml").write_bytes(content)
+    return "cvat"
+
+
+def label_studio(folder: Path, content: bytes) -> str:
+    save(folder / "images" / "a.png", np.zeros((48, 64, 3), np.uint8))
+    (folder / "tasks.json").write_bytes(content)
+    return "label_studio"
 
 
 def yolo(folder: Path, content: bytes, description: bytes = b"train: images\nnames: [door]\n") -> str:
@@ -170,6 +193,8 @@ LABELS: dict[str, tuple[Any, Callable[[Path, bytes], str]]] = {
     "supervisely": (SUPERVISELY, supervisely),
     "supervisely's meta": (META, supervisely_meta),
     "coco": (COCO, coco),
+    "cvat": (CVAT, cvat),
+    "label studio": (LABEL_STUDIO, label_studio),
     "yolo": (b"0 0.1 0.1 0.9 0.1 0.7 0.5", yolo),
     "yolo's data.yaml": (YOLO, yolo_description),
     "yolo's list": (b"images/a.png\n", yolo_list),
