@@ -168,10 +168,12 @@ def _value(shape: Any) -> Mapping[str, Any]:
 
 def _label(shape: Any) -> str:
     value, kind = _value(shape), shape.get("type")
-    names = value.get(str(kind))
+    if not isinstance(kind, str):
+        raise DataError(f"type = {brief(kind)}, not a kind of shape")
+    names = value.get(kind)
     if not isinstance(names, list) or len(names) != 1:
-        raise DataError(f"value.{kind} = {brief(names)}, not one label")
-    return class_name(names[0], f"value.{kind}[0]")
+        raise DataError(f"value.{excerpt(kind)} = {brief(names)}, not one label")
+    return class_name(names[0], f"value.{excerpt(kind)}[0]")
 
 
 def _label_or_none(shape: Any) -> str | None:
