@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carseg._files import to_json
-from carseg.cli.label import LabelFormat
 from carseg.cli.options import DataFormatOption, Format, FormatOption, LabelsOption, MapOption
 from carseg.cli.terminal import ProgressBar, echo, err, table
 
@@ -35,8 +34,19 @@ LineWidthOption = Annotated[
 ]
 
 
-Target = StrEnum("Target", {"png": "png", **{format.name: format.value for format in LabelFormat}})
-Target.__doc__ = "Formats that ``convert`` writes."
+class Target(StrEnum):
+    """Formats that ``convert`` writes: those of ``label``, and the older name of masks."""
+
+    png = "png"
+    labelme = "labelme"
+    yolo = "yolo"
+    coco = "coco"
+    cvat = "cvat"
+    label_studio = "label-studio"
+    voc = "voc"
+    masks = "masks"
+
+
 ToleranceOption = Annotated[
     float,
     typer.Option(min=0, metavar="PIXELS", help="How far outlines are simplified, without gaps; coco: polygons then."),

@@ -12,13 +12,14 @@ import numpy as np
 from PIL import Image
 
 from carseg._files import replacing
-from carseg.data.formats import WRITERS, Writer
+from carseg.data.formats import WRITERS
 from carseg.data.formats._base import images_below
 from carseg.data.formats._class_files import JSON_FILE
 from carseg.data.formats._documents import read_json
 from carseg.data.formats._writing import (
     LabeledImage,
     SegmentedImage,
+    Writer,
     of_mask,
     of_result,
     write_json,

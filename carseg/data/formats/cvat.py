@@ -90,8 +90,8 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
     if not parsed:
         return None
     if len(parsed) > 1:
-        names = ", ".join(path.name for path in parsed)
-        raise DataError(f"{place} holds several files of CVAT ({names}): leave one there")
+        files = ", ".join(path.name for path in parsed)
+        raise DataError(f"{place} holds several files of CVAT ({files}): leave one there")
     [(path, root)] = parsed.items()
     entries = root.findall("image")
     listed = Counter(entry.get("name") or "" for entry in entries)
@@ -176,8 +176,8 @@ def _outline(kind: str, fields: Mapping[str, str]) -> Points:
     if kind in ("polygon", *_LINES):
         corners = []
         for number, text in enumerate((fields.get("points") or "").split(";")):
-            x, _, y = text.partition(",")
-            pair = {f"points[{number}]": x, f"points[{number}].y": y}
+            across_text, _, down_text = text.partition(",")
+            pair = {f"points[{number}]": across_text, f"points[{number}].y": down_text}
             corners.append((_number(pair, f"points[{number}]"), _number(pair, f"points[{number}].y")))
         if len(corners) < (1 if kind in _LINES else 3):
             raise DataError(f"a {kind} of {len(corners)} points, which covers no area")

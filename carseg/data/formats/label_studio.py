@@ -74,8 +74,8 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
     if not parsed:
         return None
     if len(parsed) > 1:
-        names = ", ".join(path.name for path in parsed)
-        raise DataError(f"{place} holds several files of Label Studio ({names}): leave one there")
+        files = ", ".join(path.name for path in parsed)
+        raise DataError(f"{place} holds several files of Label Studio ({files}): leave one there")
     [(path, tasks)] = parsed.items()
     problems: dict[str, str] = {}
     shapes: list[tuple[str, list[Any]]] = []
@@ -114,8 +114,9 @@ def _tasks(path: Path) -> list[Any] | None:
     except (OSError, DataError):
         return None  # other formats that begin so say what is wrong
     first = tasks[0] if isinstance(tasks, list) and tasks else None
-    known = isinstance(first, dict) and isinstance(first.get("data"), dict)
-    return tasks if known and {"annotations", "predictions", "completions"} & first.keys() else None
+    if not isinstance(first, dict) or not isinstance(first.get("data"), dict):
+        return None
+    return tasks if {"annotations", "predictions"} & first.keys() else None
 
 
 def _image(task: Any) -> str:
