@@ -22,34 +22,33 @@ _EPS = 1e-5  # of the batch norms
 def read_folded(graph: Path) -> Arrays:
     """Return the weights, for one class, of the ONNX graph of a u2netp; its batch norms went into the convolutions.
 
-    Here the norms do nothing. The graph has lost the names of most layers, but not their order.
+    Here the norms do nothing. What had a norm has lost its name in the graph, but not its order.
     """
     import onnx
     from onnx import numpy_helper
 
     model = onnx.load(graph).graph
     arrays = {each.name: numpy_helper.to_array(each) for each in model.initializer}
-    stored = [(arrays[node.input[1]], arrays[node.input[2]]) for node in model.node if node.op_type == "Conv"]
     network = create_model("u2netp", 1)
-    state = {key: value.numpy() for key, value in network.state_dict().items()}
-    for name, (weight, bias) in zip(_convolutions(network), stored, strict=True):
-        state[f"{name}.weight"], state[f"{name}.bias"] = weight, bias
+    state = {key: arrays.get(key, value.numpy()) for key, value in network.state_dict().items()}
+    folded = [node.input for node in model.node if node.op_type == "Conv" and node.input[1] not in state]
+    for name, (_, weight, bias) in zip(_normed(network), folded, strict=True):
+        state[f"{name}.weight"], state[f"{name}.bias"] = arrays[weight], arrays[bias]
     for key in state:
         if key.endswith("running_var"):
             state[key] = np.full_like(state[key], 1 - _EPS)
     return state
 
 
-def _convolutions(network: nn.Module) -> list[str]:
-    """Return the names of a U^2-Net's convolutions in the order in which its exported graph has them."""
+def _normed(network: nn.Module) -> list[str]:
+    """Return the names of a U^2-Net's convolutions that a batch norm follows, in the order in which it runs them."""
     names: list[str] = []
     for name, module in network.named_modules():
-        if isinstance(module, nn.Conv2d):
+        if name.endswith("conv_s1"):
             module.register_forward_hook(lambda *_, name=name: names.append(name))
     with torch.no_grad():
         network.eval()(torch.zeros(1, 3, 64, 64))
-    sides = [f"side{number}" for number in range(1, 7)]  # which carseg runs as soon as it can, and the graph at the end
-    return [name for name in names if name not in (*sides, "outconv")] + [*sides, "outconv"]
+    return names
 
 
 def to_two_classes(state: Arrays) -> Arrays:

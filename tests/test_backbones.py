@@ -94,6 +94,7 @@ def test_a_network_of_one_class_becomes_one_of_two() -> None:
     torch.testing.assert_close(thing, -background)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_batch_norms_that_went_into_the_convolutions_are_read_back(tmp_path: Path) -> None:
     network = create_model("u2netp", 1).eval()
     for module in network.modules():
