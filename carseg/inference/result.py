@@ -21,10 +21,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from carseg._arrays import Float16Array, Uint8Array
 from carseg._files import replacing, to_json
-from carseg.cars import View, composite, cut_out, find_view, foreground_alpha
+from carseg.cars import View, car_labels, composite, cut_out, find_view, foreground_alpha
 from carseg.data import coco_document
 from carseg.errors import MissingExtraError, OptionError, OutputError, excerpt, without_secrets
 from carseg.images import decode, draw, is_data_uri
+from carseg.inference.cars import Car, find_cars
 from carseg.inference.file_names import claim_stem
 from carseg.inference.parts import Parts, find_parts
 from carseg.labels import Color, LabelSet
@@ -129,6 +130,17 @@ class Result:
         """
         return find_view(self.mask, self.labels)
 
+    @cached_property
+    def cars(self) -> tuple[Car, ...]:
+        """The cars of the image, largest first, each with its parts; of car parts alone, what is near belongs together.
+
+        Raises:
+            OptionError: the classes tell nothing of cars, as lanes do not.
+        """
+        if not car_labels(self.labels):
+            raise OptionError(f"the classes of {self.labels.name} tell no cars: ask a model of parts, cars or roads")
+        return find_cars(self.mask, self.labels, self.parts, certainty=self._certainty)
+
     def overlay(self, *, alpha: float = 0.5, legend: bool = True) -> Image.Image:
         """Return the image (RGB) with its parts tinted and outlined, and a legend of them below it.
 
@@ -216,7 +228,9 @@ class Result:
         return to_json(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
-        """Return what is known of the image, ready for JSON: source, schema, model, labels, width, height, parts."""
+        """Return what is known of the image, ready for JSON: source, schema, model, labels, width, height, parts, view
+        and cars, which are None where the classes tell none.
+        """
         return {
             "source": self.source,
             "schema": SCHEMA,
@@ -225,6 +239,8 @@ class Result:
             "width": self.width,
             "height": self.height,
             "parts": [part.to_dict(polygons=polygons) for part in self.parts],
+            "view": self.view and vars(self.view),
+            "cars": [car.to_dict(polygons=polygons) for car in self.cars] if car_labels(self.labels) else None,
         }
 
     def to_json(self, *, polygons: bool = False) -> str:
