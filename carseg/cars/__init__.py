@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from carseg.cars.apart import CarRuns, car_labels, tell_cars
+from carseg.cars.apart import CarRuns, car_labels, tell_cars, tells_whole_cars
 from carseg.cars.cleaning import clean
 from carseg.cars.compositing import composite, cut_out, foreground_alpha
 from carseg.cars.pieces import Piece, Region, find_pieces
@@ -29,5 +29,6 @@ __all__ = [
     "foreground_alpha",
     "sided_pieces",
     "tell_cars",
+    "tells_whole_cars",
     "view_features",
 ]

@@ -48,6 +48,11 @@ def car_labels(labels: LabelSet) -> tuple[int, ...]:
     return whole or (labels.foreground if not set(names.values()).isdisjoint(PARTS) else ())
 
 
+def tells_whole_cars(labels: LabelSet) -> bool:
+    """Return whether all pixels of a car have a class, as those of ``carvana``, ``camvid`` and ``car5`` do."""
+    return any(part_kind(labels.classes[label]) in (*WHOLE, BODY) for label in car_labels(labels))
+
+
 def tell_cars(mask: Uint8Array, labels: LabelSet, whole: NDArray[np.bool_] | None = None) -> CarRuns:
     """Return the cars of a mask.
 
@@ -63,7 +68,7 @@ def tell_cars(mask: Uint8Array, labels: LabelSet, whole: NDArray[np.bool_] | Non
     is_car = np.isin(known, ids) if whole is None else np.isin(known, ids) | (codes > 255)
     touching = components.touching(starts, ends, height)
     car = components.connect(touching, is_car)
-    if whole is None and not any(part_kind(labels.classes[label]) in (*WHOLE, BODY) for label in ids):
+    if whole is None and not tells_whole_cars(labels):
         car = _near(car, is_car, starts, ends, height)
     areas = np.bincount(car, (ends - starts) * is_car)
     by_area = np.argsort(-areas, kind="stable")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carseg._arrays import Float16Array, Uint8Array
-from carseg.cars import CarRuns, Piece, Region, View, find_view, tell_cars
+from carseg.cars import CarRuns, Piece, Region, View, car_labels, find_view, tell_cars
+from carseg.errors import ClosedError
+from carseg.images import LoadedImage
 from carseg.inference.parts import Parts, find_parts_of_runs
 from carseg.labels import IGNORE, LabelSet
 from carseg.masks import rle
@@ -82,12 +85,40 @@ class Car(Region):
         return {**fields, "polygons": self.polygons} if polygons else fields
 
 
+class WholeCars:
+    """What is car by a second network, which is asked once, when that is first wanted.
+
+    A pickle or a copy keeps what it says instead of the network, unless that was closed before it was asked.
+
+    Args:
+        image: what it is shown, as it is then.
+        see: the network; it returns what is car, bool (H, W).
+    """
+
+    def __init__(self, image: LoadedImage, see: Callable[[LoadedImage], NDArray[np.bool_]]) -> None:
+        self._image, self._see = image, see
+
+    @cached_property
+    def rle(self) -> rle.Rle:
+        """Its pixels as COCO's compressed run-length encoding.
+
+        Raises:
+            ClosedError: the network was closed before it was asked.
+        """
+        return rle.encode(self._see(self._image))
+
+    def __getstate__(self) -> dict[str, Any]:
+        with contextlib.suppress(ClosedError):
+            return {"rle": self.rle}
+        return vars(self)
+
+
 def find_cars(
     mask: Uint8Array,
     labels: LabelSet,
     parts: Parts,
     *,
-    whole: NDArray[np.bool_] | None = None,
+    whole: WholeCars | None = None,
     certainty: Float16Array | None = None,
 ) -> tuple[Car, ...]:
     """Return the cars of a mask, largest first.
@@ -96,11 +127,12 @@ def find_cars(
         mask: uint8 (H, W), label ids.
         labels: what the ids mean.
         parts: all parts of the mask.
-        whole: bool (H, W), what is car by a network that tells whole cars, if there is one.
+        whole: what is car by a network that tells whole cars, if there is one.
         certainty: what ``carseg.inference.postprocess.certainty`` returns, if it is known.
     """
-    size, cars = (mask.shape[0], mask.shape[1]), tell_cars(mask, labels, whole)
-    named = np.isin(cars.labels, [part.label for part in parts])
+    size = mask.shape[0], mask.shape[1]
+    cars = tell_cars(mask, labels, None if whole is None else rle.decode(whole.rle))
+    named = np.isin(cars.labels, car_labels(labels))
     found = []
     for number, uncertain in enumerate(cars.uncertain):
         its = cars.car == number
