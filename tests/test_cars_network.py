@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_segmenter import INFO
 
 import carseg
 from carseg import ClosedError, OptionError, Segmenter
@@ -18,6 +17,7 @@ from carseg.masks import rle
 
 from documents import with_weights
 from drawn_car import drawn
+from entries import info_of
 
 pytestmark = with_weights
 HOW = {"device": "cpu", "runtime": "torch", "precision": "float32"}
@@ -48,8 +48,11 @@ def pair():
     mask = drawn("front-left")
     whole = np.zeros_like(mask)
     whole[12:52, 2:58] = 1
-    spec = replace(INFO.input, size=mask.shape)
-    parts, cars = replace(INFO, labels=CARPARTS, input=spec), replace(INFO, labels=CARVANA, input=spec, name="whole")
+    spec = replace(info_of().input, size=mask.shape)
+    parts, cars = (
+        replace(info_of(), labels=CARPARTS, input=spec),
+        replace(info_of(), labels=CARVANA, input=spec, name="whole"),
+    )
     return Segmenter(parts, Network(mask, 19), Segmenter(cars, Network(whole, 2)))
 
 

@@ -16,8 +16,8 @@ from carseg.inference import Segmenter
 from carseg.labels import CARPARTS, CARVANA
 
 from drawn_car import drawn, logits_of, swapped
+from entries import info_of
 from schemas import validate
-from test_segmenter import INFO
 
 MASK = swapped(drawn("front-left"), "front_left_light", "front_right_light")
 
@@ -40,7 +40,7 @@ def networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str | None
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", MASK.shape[::-1]).save("img.png")
     asked: list[str | None] = []
-    first = replace(INFO, labels=CARPARTS, input=replace(INFO.input, size=MASK.shape))
+    first = replace(info_of(), labels=CARPARTS, input=replace(info_of().input, size=MASK.shape))
     second = replace(first, labels=CARVANA, name="whole", sha256="1" * 64)
 
     def load(*_: object, cars: str | None = None, **__: object) -> Segmenter:
