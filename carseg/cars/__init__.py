@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from carseg.cars.apart import CarRuns, car_labels, tell_cars, tells_whole_cars
 from carseg.cars.cleaning import clean
 from carseg.cars.compositing import composite, cut_out, foreground_alpha
 from carseg.cars.pieces import Piece, Region, find_pieces
@@ -12,11 +13,13 @@ __all__ = [
     "KINDS",
     "SIDED",
     "VIEWS",
+    "CarRuns",
     "Piece",
     "Region",
     "SidedPiece",
     "View",
     "ViewFeatures",
+    "car_labels",
     "clean",
     "composite",
     "consistent_sides",
@@ -25,5 +28,7 @@ __all__ = [
     "find_view",
     "foreground_alpha",
     "sided_pieces",
+    "tell_cars",
+    "tells_whole_cars",
     "view_features",
 ]

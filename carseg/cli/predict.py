@@ -31,8 +31,17 @@ if TYPE_CHECKING:
     from carseg.cli.outputs import Job
     from carseg.cli.saving import Document, Saving
 
+_CAR_COLUMNS = ("car", "share", "no part", "x", "y", "width", "height", "view", "")
 _COLUMNS = ("part", "share", "pixels", "score", "x", "y", "width", "height")
 
+_Cars = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Find whole cars with a second model, such as car: the cars in tables and JSON are then its own.",
+        show_default=False,
+    ),
+]
 _Tile = Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")]
 _MaxPixels = Annotated[
     int | None,
@@ -68,6 +77,7 @@ def predict(
         str, typer.Option(help="Any of mask, overlay, cutout, json, joined by commas; '' for none.")
     ] = "mask,overlay",
     format: FormatOption = Format.table,
+    cars: _Cars = None,
     weights: WeightsOption = None,
     hub: HubOption = None,
     device: DeviceOption = "auto",
@@ -98,11 +108,14 @@ def predict(
     jobs, missing = _jobs(inputs, out, kinds)
     prepare()
     resolve_with_progress(model, weights, hub)
+    if cars is not None:
+        resolve_with_progress(cars, hub=hub)
     how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
-    segmenter = load(model, weights=weights, hub=hub, device=device, runtime=runtime, **how)
+    segmenter = load(model, weights=weights, hub=hub, cars=cars, device=device, runtime=runtime, **how)
     settings: dict[str, Any] = {"tile": tile, "sides": sides, "threshold": threshold, "min_area": min_area}
     alike = {"precision": segmenter.runtime.precision, "calibration": calibration, **settings}
-    saving = Saving(out, kinds, functools.partial(origin_of, info=segmenter.info, **alike))
+    second = None if segmenter.cars is None else segmenter.cars.info
+    saving = Saving(out, kinds, functools.partial(origin_of, info=segmenter.info, cars=second, **alike))
     todo = saving.without_saved(jobs) if skip_existing else jobs
     _say_what_is_there(len(jobs) - len(todo), saving.existing(todo), out)
     began = time.monotonic()
@@ -182,4 +195,16 @@ def _parts_table(document: Document) -> str:
         rows.append((part["name"], *figures, *map(str, part["bbox"])))
     if not rows:
         return f"{title}\nnothing found\n"
-    return f"{title}\n{table(_COLUMNS, rows, '<>>>>>>>')}\n"
+    return f"{title}\n{table(_COLUMNS, rows, '<>>>>>>>')}\n{_cars_table(document['cars'] or [])}"
+
+
+def _cars_table(cars: list[Document]) -> str:
+    """Return the cars as a table, where there are several or a second model saw them."""
+    if len(cars) < 2 and not any(car["body"] for car in cars):
+        return ""
+    rows = []
+    for car in cars:
+        body = f"{car['body']['area_fraction']:.1%}" if car["body"] else ""
+        says = car["view"]["name"] if car["view"] else "", "may be several" if car["uncertain"] else ""
+        rows.append((f"car {car['number']}", f"{car['area_fraction']:.1%}", body, *map(str, car["bbox"]), *says))
+    return f"{table(_CAR_COLUMNS, rows, '<>>>>>><<')}\n"

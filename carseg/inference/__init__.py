@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from carseg.inference.cars import Body, Car
 from carseg.inference.file_names import source_digest
 from carseg.inference.options import RAW
 from carseg.inference.parts import Part, Parts
@@ -16,6 +17,8 @@ from carseg.inference.sources import find_images, load_image
 __all__ = [
     "OUTPUT_SUFFIXES",
     "RAW",
+    "Body",
+    "Car",
     "Part",
     "Parts",
     "Pipeline",

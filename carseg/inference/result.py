@@ -21,10 +21,11 @@ from PIL.PngImagePlugin import PngInfo
 
 from carseg._arrays import Float16Array, Uint8Array
 from carseg._files import replacing, to_json
-from carseg.cars import View, composite, cut_out, find_view, foreground_alpha
+from carseg.cars import View, car_labels, composite, cut_out, find_view, foreground_alpha
 from carseg.data import coco_document
 from carseg.errors import MissingExtraError, OptionError, OutputError, excerpt, without_secrets
 from carseg.images import decode, draw, is_data_uri
+from carseg.inference.cars import Car, WholeCars, find_cars
 from carseg.inference.file_names import claim_stem
 from carseg.inference.parts import Parts, find_parts
 from carseg.labels import Color, LabelSet
@@ -68,6 +69,7 @@ class Result:
         scores: Mapping[int, float] | None = None,
         certainty: Float16Array | None = None,
         probabilities: Float16Array | None = None,
+        whole: WholeCars | None = None,
     ) -> None:
         if mask.dtype != np.uint8 or mask.ndim != 2:
             raise OptionError(f"a mask must be uint8 (height, width), got {mask.dtype} {mask.shape}")
@@ -86,6 +88,7 @@ class Result:
         self.scores = {label: score for label, score in (scores or {}).items() if math.isfinite(score)}
         self._certainty = certainty
         self._probabilities = probabilities
+        self._whole = whole
         self._serial = next(_serials)
 
     @property
@@ -128,6 +131,28 @@ class Result:
         seen of all together.
         """
         return find_view(self.mask, self.labels)
+
+    @cached_property
+    def cars(self) -> tuple[Car, ...]:
+        """The cars of the image, largest first, each with its parts.
+
+        With ``carseg.load(cars=)`` the second network is shown ``image``, as it is then, when they are first asked for.
+        Without it, parts that are near one another are those of one car.
+
+        Raises:
+            OptionError: the classes tell nothing of cars, as lanes do not.
+            ClosedError: the second network was closed before they were asked for.
+        """
+        if not self._tells_cars:
+            raise OptionError(
+                f"the classes of {self.labels.name} tell no cars: ask a model of parts, cars or roads, or give "
+                "carseg.load() a second one, cars='car'"
+            )
+        return find_cars(self.mask, self.labels, self.parts, whole=self._whole, certainty=self._certainty)
+
+    @property
+    def _tells_cars(self) -> bool:
+        return self._whole is not None or bool(car_labels(self.labels))
 
     def overlay(self, *, alpha: float = 0.5, legend: bool = True) -> Image.Image:
         """Return the image (RGB) with its parts tinted and outlined, and a legend of them below it.
@@ -216,7 +241,9 @@ class Result:
         return to_json(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
-        """Return what is known of the image, ready for JSON: source, schema, model, labels, width, height, parts."""
+        """Return what is known of the image, ready for JSON: source, schema, model, labels, width, height, parts, view
+        and cars, which are None where the classes tell none.
+        """
         return {
             "source": self.source,
             "schema": SCHEMA,
@@ -225,6 +252,8 @@ class Result:
             "width": self.width,
             "height": self.height,
             "parts": [part.to_dict(polygons=polygons) for part in self.parts],
+            "view": self.view and vars(self.view),
+            "cars": [car.to_dict(polygons=polygons) for car in self.cars] if self._tells_cars else None,
         }
 
     def to_json(self, *, polygons: bool = False) -> str:

@@ -24,6 +24,7 @@ def origin_of(
     image: str | os.PathLike[str],
     info: ModelInfo,
     *,
+    cars: ModelInfo | None = None,
     precision: str,
     calibration: str | os.PathLike[str] | None = None,
     tile: int | None = None,
@@ -36,6 +37,7 @@ def origin_of(
     Args:
         image: the path of the image, of which the content counts; of an address or a data URI it is the text.
         info: the weights, of which the sha256 and the name count.
+        cars: those of the second network, if there is one.
         precision: in which the network computes, as ``segmenter.runtime.precision`` names it.
         calibration: as for ``carseg.load``; its content counts.
         tile: as for ``predict``, like ``threshold``, ``min_area`` and ``sides``.
@@ -50,6 +52,7 @@ def origin_of(
     except (OSError, ValueError):  # ValueError: a name that no file can have
         return ""
     facts = {"image": seen, "weights": info.sha256, "model": info.name, "precision": precision, "calibration": ranges}
+    facts |= {} if cars is None else {"cars": cars.sha256}
     min_area = info.labels.min_area if min_area is None else min_area
     settings = {"tile": tile, "threshold": threshold, "min_area": min_area, "sides": sides}
     return hashlib.sha256(to_json(facts | settings).encode()).hexdigest()
