@@ -162,7 +162,7 @@ def test_lines_and_points_are_refused_left_out_or_drawn(tmp_path: Path) -> None:
         polygon(),
     ]
     write_labelme(tmp_path / "a.json", shapes, imagePath="a.png")
-    assert "--line-width of data and finetune" in carseg.data.load(tmp_path).verify()["a"]
+    assert "--line-width on the command line" in carseg.data.load(tmp_path).verify()["a"]
     assert "shapes[0], 'scratch'" in carseg.data.load(tmp_path).verify()["a"]
     np.testing.assert_array_equal(carseg.data.load(tmp_path, line_width=0)[0].load()[1], SQUARE_MASK * 2)
     dataset = carseg.data.load(tmp_path, line_width=4)

@@ -107,8 +107,8 @@ class _Worker:
         from carseg.data import remap_classes
 
         job = self.job
-        asked = {"format": job["data_format"], "split": job["split"], "mapping": job["mapping"]}
-        data = open_data(job["data"], labels=segmenter.labels, **asked)
+        asked = {key: job[key] for key in ("split", "mapping", "background_images", "line_width")}
+        data = open_data(job["data"], format=job["data_format"], labels=segmenter.labels, **asked)
         # A class map makes a label set of its own where the folder names no classes; the figures need the model's.
         data = remap_classes(data, segmenter.labels, {name: name for name in data.labels.classes})
         return data.verified() if data.problems else data  # raises: figures of only some images would mislead

@@ -59,6 +59,19 @@ DataFormatOption = Annotated[
         "arrays; auto: by its looks.",
     ),
 ]
+BackgroundImagesOption = Annotated[
+    bool, typer.Option("--background-images", help="Images without a label file show nothing but background.")
+]
+LineWidthOption = Annotated[
+    float | None,
+    typer.Option(
+        "--line-width",
+        metavar="PIXELS",
+        min=0,
+        help="Draw lines and points this wide; 0 leaves them out.",
+        show_default=False,
+    ),
+]
 LabelsOption = Annotated[
     str | None, typer.Option("--labels", metavar="SET", help="Label set that the data is to have.")
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from carseg._lazy import lazy_names
+from carseg.data.background_and_lines import as_stated
 from carseg.data.cache import build_cache, cache_bytes, load_resized
 from carseg.data.check import Findings, Problem, SplitFindings, check
 from carseg.data.classes import parse_mapping
@@ -35,6 +36,7 @@ __all__ = [
     "Sample",
     "SplitFindings",
     "absolute",
+    "as_stated",
     "build_cache",
     "cache_bytes",
     "check",
