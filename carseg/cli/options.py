@@ -31,7 +31,7 @@ HubOption = Annotated[
     typer.Option(
         "--hub",
         metavar="PLACE",
-        help="Where to look for weights first: a folder, http(s)://..., hf://ORG/REPO@COMMIT. Also CARSEG_HUB.",
+        help="Where to look for weights first: a folder, http(s)://..., hf://ORG/REPO. Also CARSEG_HUB.",
         show_default=False,
     ),
 ]

@@ -41,7 +41,7 @@ def load(
             first asked.
         weights: a safetensors file, or a folder with one and its ``config.json``, to use instead of the published one;
             a ``config.json`` beside the file states its network and classes.
-        hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT``; also ``CARSEG_HUB``.
+        hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO[@REVISION]``; also ``CARSEG_HUB``.
         device: auto, cpu, cuda, cuda:N, mps.
         runtime: auto, torch, openvino, onnx.
         precision: auto, float32, bfloat16 (the last convolution, and the first stage of FCN, DeepLabv3 and
