@@ -14,7 +14,7 @@ from carseg.data.formats._base import Found, images_below, pair
 from carseg.data.formats._class_files import class_file
 from carseg.data.formats._color_tables import color_table
 from carseg.data.formats._values import ColorFile, MaskFile, read_pixels
-from carseg.data.formats.masks import MASK_ENDINGS, label_files, mask_folders
+from carseg.data.formats.masks import MASK_ENDINGS, label_files, mask_folders, refuse_unsplit
 from carseg.errors import DataError
 from carseg.labels import CAMVID, CAMVID32, Color
 
@@ -106,6 +106,7 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
         evidence = "its labels are called annot and no class file names their values"
     if not is_camvid:
         return None
+    refuse_unsplit(pairs)
     full = bool(colors - set(_PALETTE11))
     palette = () if not colors else tuple(_COLORS32.values()) if full else _PALETTE11
     values = _SEGNET if not colors else dict(enumerate(CAMVID32.classes)) if full else _VALUES11
