@@ -7,7 +7,6 @@ import math
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -223,7 +222,7 @@ finetune({NETWORK!r}, {str(data)!r}, {str(run)!r}, config=config)
     deadline = time.monotonic() + 200
     while not (run / "state.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
     step = torch.load(run / "state.pt", weights_only=True)["progress"]["step"]
     steps: list[int] = []
