@@ -94,9 +94,11 @@ class _Worker:
         if data is None:
             self._figures(dataset="generated", images=TIMED_IMAGES)
             return synthetic_images(TIMED_IMAGES)
+        from carseg.data import subsample
+
         self._figures(dataset=data.name, split=data.split, images=len(data))
         images = []
-        for sample in data.samples[:: max(len(data) // TIMED_IMAGES, 1)][:TIMED_IMAGES]:
+        for sample in subsample(data, TIMED_IMAGES):
             with suppress(CarsegError):  # what is broken is named when quality is measured
                 rgb, file = sample.load_image(), sample.image
                 images.append(file.read_bytes() if isinstance(file, Path) else encode_jpeg(rgb))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from carseg.data.dataset import spread
 from carseg.data.formats._base import Found, images_below, pair
 from carseg.data.formats._class_files import class_file
 from carseg.data.formats._color_tables import color_table
@@ -93,7 +94,7 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
     pairs = mask_folders(folder, images, annotations)
     listed = {split: label_files(*two) for split, two in pairs.items()}
     labels = [path for files in listed.values() for path in files.values()]
-    colors = _colors(labels[:: max(1, len(labels) // 16)])
+    colors = _colors(spread(labels, 16))
     if colors:
         written = color_table(folder)
         several = len(colors - {_COLORS32["void"]}) >= _FEWEST and bool(colors - _OF_VOC_TOO)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from carseg.data.dataset import spread
 from carseg.data.formats._base import (
     SPLITS,
     Found,
@@ -158,7 +159,7 @@ def _agree_on_colors(labels: list[Path]) -> None:
     Raises:
         DataError: a colour is one value here and another there, where that stands for another colour.
     """
-    some = labels[:: max(1, len(labels) // 64)]
+    some = spread(labels, 64)
     if len({palette_of(path) for path in some}) <= 1:
         return
     where: dict[tuple[int, Color], Path] = {}
@@ -175,9 +176,8 @@ def _agree_on_colors(labels: list[Path]) -> None:
 
 
 def stored_labels(records: list[Item], limit: int | None = None) -> Iterator[np.ndarray]:
-    """Yield the labels of these records as stored, or of ``limit`` of them at most; broken labels are skipped."""
-    step = -(-len(records) // limit) if limit else 1
-    for record in records[:: max(step, 1)]:
+    """Yield the labels of these records as stored, or of ``limit`` evenly spread ones; broken labels are skipped."""
+    for record in spread(records, limit) if limit else records:
         with suppress(DataError):  # verify() and check() name it
             yield record.label.read(0, 0)
 
