@@ -131,6 +131,8 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
         else:
             note.pop("imageData", None)  # a whole image, which is read from the file when it is used
             notes[name] = (image, note, labels)
+    problems |= _claimed_twice(files, {name: image for name, (image, *_) in notes.items() if isinstance(image, Path)})
+    notes = {name: note for name, note in notes.items() if name not in problems}
     values = _values(folder, {label for _, _, labels in notes.values() for label in labels})
     by_name = values_by_name(values)
     records = [
@@ -238,6 +240,19 @@ def _image(path: Path, note: Mapping[str, Any], own: Path, inside: Path, *, give
     places = [*elsewhere, *beside] if given else [*beside, *elsewhere]
     there = next((place for place in places if name and exists(place) and place.is_file()), None)
     return there or (EmbeddedImage(path) if note.get("imageData") else None)
+
+
+def _claimed_twice(files: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, str]:
+    """Return the files that speak of an image of which another one does too, name to reason."""
+    owners: dict[Path, list[str]] = {}
+    for name, image in images.items():
+        owners.setdefault(image.resolve(), []).append(name)
+    problems = {}
+    for names in owners.values():
+        for name in names if len(names) > 1 else ():
+            other = next(files[each] for each in names if each != name)
+            problems[name] = f"{files[name]} and {other} both speak of {images[name].name}: whose shapes are they?"
+    return problems
 
 
 def _loose_images(own: Path | None, place: Path, files: Mapping[str, Path]) -> dict[str, Path]:
