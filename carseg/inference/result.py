@@ -293,6 +293,8 @@ def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             write(file)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have, as an address may give it
         reason = getattr(error, "strerror", None) or error
-        failure = OutputError(f"cannot write {path}: {reason}; free some space or choose another folder")
+        failure = OutputError(
+            f"cannot write {excerpt(str(path), 300)}: {reason}; free some space or choose another folder"
+        )
         failure.errno = getattr(error, "errno", None)
         raise failure from error
