@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -222,22 +222,15 @@ def _fingerprint(parts: dict[str, Found]) -> str:
 
     It is of what was read, and of size and time of change of every file still to be read.
     """
+    from carseg.data import files_of
+
     digest = hashlib.sha256()
     for name, part in parts.items():
         digest.update(repr((name, replace(part, records=[]))).encode())
         for record in part.records:
-            stats = [(path.stat().st_size, path.stat().st_mtime_ns) for path in _files(record) if path.exists()]
+            stats = [(path.stat().st_size, path.stat().st_mtime_ns) for path in files_of(record) if path.exists()]
             digest.update(repr((record, stats)).encode())
     return digest.hexdigest()
-
-
-def _files(record: Any) -> Iterator[Path]:
-    """Yield every path that a record names, in its image or its label."""
-    if isinstance(record, Path):
-        yield record
-    elif is_dataclass(record):
-        for each in fields(record):
-            yield from _files(getattr(record, each.name))
 
 
 def _saved(folder: Path) -> dict[str, Row]:

@@ -12,7 +12,7 @@ from carseg.data.classes import parse_mapping
 from carseg.data.concat import concat, remap_classes, subsample
 from carseg.data.convert import convert, convert_splits
 from carseg.data.coverage import class_warnings
-from carseg.data.dataset import READ_OF_MORE, READ_WHOLE, Dataset, Label, Sample
+from carseg.data.dataset import READ_OF_MORE, READ_WHOLE, Dataset, Label, Sample, files_of
 from carseg.data.formats._base import Found, absolute
 from carseg.data.formats.coco import coco_document
 from carseg.data.load import load, load_splits, names_classes
@@ -45,6 +45,7 @@ __all__ = [
     "concat",
     "convert",
     "convert_splits",
+    "files_of",
     "fingerprint",
     "hold_out_runs",
     "load",

@@ -7,9 +7,9 @@ label set, 255 where a pixel counts for nothing. An image and its mask always ha
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -187,6 +187,15 @@ def label_ids(sample: Sample) -> frozenset[int] | CarsegError:
     except CarsegError as error:
         return error
     return frozenset(np.flatnonzero(np.bincount(mask.ravel())).tolist()) - {IGNORE}
+
+
+def files_of(source: Any) -> Iterator[Path]:
+    """Yield the files that a sample, or an image or a label by itself, is read from."""
+    if isinstance(source, Path):
+        yield source
+    elif is_dataclass(source):
+        for each in fields(source):
+            yield from files_of(getattr(source, each.name))
 
 
 def spread(items: Sequence[_Item], count: int) -> list[_Item]:
