@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from carseg._version import __version__
-from carseg.cli import benchmark, data, export, finetune, hub, models, predict
+from carseg.cli import benchmark, data, export, finetune, hub, models, predict, serve
 
 # Plain text: it is read everywhere, and rich would take longer to import than most commands to run.
 _group = functools.partial(
@@ -31,6 +31,7 @@ app.command()(models.verify)
 app.command()(benchmark.benchmark)
 app.command()(finetune.finetune)
 app.command()(export.export)
+app.command()(serve.serve)
 
 data_app = _group(help="Look at and convert labelled images.")
 data_app.command()(data.check)
