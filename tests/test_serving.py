@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from service import Service, eventually, load_blocks, png, renamed, running
 
 from carseg.errors import OptionError
 from carseg.inference import Segmenter
 from carseg.serving import Limits, create_app
 
 from schemas import validate
+from service import Service, eventually, load_blocks, png, renamed, running
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 import requests
-from service import Service, eventually, load_blocks, png, running
 
 from benchmarks.serving import load
 from carseg.inference import Segmenter
 from carseg.serving import Limits, run
+
+from service import Service, eventually, load_blocks, png, running
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 

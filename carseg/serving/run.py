@@ -84,6 +84,7 @@ def listen(address: Address) -> Any:
         ) from None
     finally:
         logger.disabled = False
+    socket.listen(config.backlog)  # from now on clients wait for the first process to serve, and are not refused
     host, port = socket.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     _log.info(f"listening on http://{shown}:{port}/, Ctrl-C ends it")
