@@ -6,10 +6,12 @@ import functools
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
+from PIL import ImageColor
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from carseg.errors import excerpt
 from carseg.hub import ModelInfo
-from carseg.images import decode, is_data_uri
+from carseg.images import decode
 from carseg.serving.answers import Picture, json_bytes, picture_bytes, png_bytes
 from carseg.serving.engine import Engine
 from carseg.serving.refusal import Refusal
@@ -103,20 +105,17 @@ async def predict(
 async def cutout(
     request: Request,
     settings: Annotated[Settings, Depends()],
-    background: Annotated[
-        str | None, Query(max_length=40, description="A colour: white, #1e90ff. Transparent by default.")
-    ] = None,
+    background: Annotated[str | None, Query(description="A colour: white, #1e90ff. Transparent by default.")] = None,
     feather: Annotated[float, Query(ge=0, le=50, description="Softness of the border, in pixels.")] = 0,
 ) -> Response:
     """Return the car as a PNG: on nothing, on a colour, or on the image that the form's field "background" has."""
     engine: Engine = request.app.state.engine
     model = engine.model(settings.model or _cutting(engine))
-    if is_data_uri(background):
-        raise Refusal(422, "background is a colour: send an image as the form's field 'background'")
+    color = None if background is None else _color(background)
 
     def answer(body: bytes) -> Response:
         image, behind = _images(body, request, may_have_background=True)
-        chosen = background if behind is None else decode(behind.content, max_pixels=engine.limits.pixels).rgb
+        chosen = color if behind is None else decode(behind.content, max_pixels=engine.limits.pixels).rgb
         result = engine.segment(image, settings, model)
         return _png(png_bytes(result.cutout(chosen, feather=feather)), model.name)
 
@@ -160,6 +159,19 @@ def _images(body: bytes, request: Request, *, may_have_background: bool = False)
     if len(images) != 1 or len(behind) > 1:
         raise Refusal(400, f"the form has {len(images)} images, must have one: send one request per image")
     return images[0], next(iter(behind), None)
+
+
+def _color(text: str) -> tuple[int, int, int]:
+    """Return a colour by its name; a text that is none goes no further, whatever a cut-out would make of it."""
+    try:
+        red, green, blue, *_ = ImageColor.getrgb(text)
+    except ValueError:
+        raise Refusal(
+            422,
+            f"background {excerpt(text)!r} is no colour: use a name or #rrggbb, or send an image as the form's field "
+            f"'{_BACKGROUND}'",
+        ) from None
+    return red, green, blue
 
 
 def _png(content: bytes, model: str) -> Response:

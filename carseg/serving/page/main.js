@@ -249,5 +249,5 @@ async function begin() {
 
 const ready = begin();
 ready.catch((error) => {
-  $("start").querySelector(".lead").textContent = error.message;
+  document.querySelector(".lead").textContent = error.message;
 });
