@@ -22,6 +22,7 @@ from carseg.inference.result import SCHEMA as RESULT
 from carseg.inference.result import Result
 from carseg.labels import CARVANA
 from carseg.runtimes import calibration
+from carseg.serving.api import MODELS_SCHEMA
 from carseg.training import run_folder
 from carseg.training.config import TrainingConfig
 from carseg.training.run_folder import RunStart, read_start
@@ -36,6 +37,7 @@ VERSIONS = {
     "result": RESULT,
     "findings": FINDINGS,
     "model": MODEL_SCHEMA,
+    "served": MODELS_SCHEMA,
     "row": rows.SCHEMA,
     "difference": rows.SCHEMA,
     "scores": rows.SCHEMA,

@@ -56,6 +56,7 @@ def test_no_command_opens_a_socket_or_calls_ghostscript(places: dict[str, str]) 
         "benchmark": ["-m", "doors", *hub, *plain, "--data", data, "--seconds", "0.01", "--out", f"{out}/b"],
         "finetune": ["doors", data, *hub, "--out", f"{out}/f", "--epochs", "1", "--skip-bad", "--device", "cpu"],
         "export": ["doors", *hub, "--format", "torch-export", "--pictures", images, "--out", f"{out}/e"],
+        "serve": ["--help"],  # it listens, which is what it is for; tests/test_serving_load.py watches its requests
         "data check": [data],
         "data convert": [data, "--skip-bad", "--out", f"{out}/c"],
         "hub mirror": [f"{out}/m", "doors", *hub],

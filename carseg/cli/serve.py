@@ -20,6 +20,7 @@ from carseg.cli.options import (
 )
 from carseg.cli.terminal import err
 from carseg.errors import require_extra
+from carseg.serving import Limits
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from carseg.serving import Metrics
 
 _MODELS = ["parts", "car"]
+_LIMITS = Limits()
 
 
 def serve(
@@ -50,11 +52,15 @@ def serve(
         list[str] | None,
         typer.Option(metavar="ORIGIN", help="Let pages of this origin use the service, https://example.org. Repeat."),
     ] = None,
-    places: Annotated[int, typer.Option(min=1, help="Requests taken at once; further ones are answered 429.")] = 16,
-    max_bytes: Annotated[int, typer.Option(min=1, help="Bytes of a request.")] = 64 << 20,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of an image.")] = 50_000_000,
-    max_files: Annotated[int, typer.Option(min=1, help="Files of a request.")] = 20,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to arrive, and again to be answered.")] = 30.0,
+    places: Annotated[int, typer.Option(min=1, help="Requests taken at once; further ones are answered 429.")] = (
+        _LIMITS.places
+    ),
+    max_bytes: Annotated[int, typer.Option(min=1, help="Bytes of a request.")] = _LIMITS.bytes,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of an image.")] = _LIMITS.pixels,
+    max_files: Annotated[int, typer.Option(min=1, help="Files of a request.")] = _LIMITS.files,
+    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to arrive, and again to be answered.")] = (
+        _LIMITS.seconds
+    ),
     batch_size: Annotated[int | None, typer.Option(min=1, help="Waiting images computed together.")] = None,
     hub: HubOption = None,
     device: DeviceOption = "auto",
@@ -69,7 +75,7 @@ def serve(
     require_extra("fastapi", "serve", "carseg serve")
     require_extra("uvicorn", "serve", "carseg serve")
     from carseg.cli.process import prepare
-    from carseg.serving import Address, Limits, serve
+    from carseg.serving import Address, serve
 
     prepare()
     for name in models:
