@@ -71,6 +71,11 @@ def active(service: Service) -> int:
     return int(service.get("/metrics").text.split("\ncarseg_requests_active ")[1].split()[0]) - 1
 
 
+def waiting(service: Service) -> int:
+    """Return how many images wait for the network."""
+    return len(service.app.state.engine.models["blocks"].forward._waiting)
+
+
 def document(model: Segmenter, *size: int) -> Any:
     return json.loads(model.predict(png(*size)).to_json())
 
@@ -82,8 +87,7 @@ def test_what_waits_is_computed_together_and_not_mixed_up(model: Segmenter, ask:
         answers = [ask(service, *sizes[0])]
         eventually(lambda: gated.sizes == [1])
         answers += [ask(service, *size) for size in sizes[1:]]
-        batches = service.app.state.engine._batches["blocks"]
-        eventually(lambda: len(batches._waiting) == 4)
+        eventually(lambda: waiting(service) == 4)
         gated.gate.set()
         assert [answer.result().json() for answer in answers] == [document(model, *size) for size in sizes]
     assert gated.sizes == [1, 4]
@@ -95,7 +99,7 @@ def test_a_batch_that_fails_is_computed_one_by_one(model: Segmenter, ask: Any) -
         answers = [ask(service)]
         eventually(lambda: gated.sizes == [1])
         answers += [ask(service) for _ in range(3)]
-        eventually(lambda: len(service.app.state.engine._batches["blocks"]._waiting) == 3)
+        eventually(lambda: waiting(service) == 3)
         gated.gate.set()
         assert [answer.result().json() for answer in answers] == [document(model)] * 4
     assert gated.sizes == [1, 3, 1, 1, 1]

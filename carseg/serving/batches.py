@@ -1,14 +1,27 @@
-"""A network for several threads: what waits while it computes goes through it together."""
+"""A network for the threads of a service: what waits while it computes goes through it together."""
 
 from __future__ import annotations
 
+import copy
 import threading
 from dataclasses import dataclass
 
 import numpy as np
 
 from carseg._arrays import Float32Array
-from carseg.inference import Pipeline
+from carseg.inference import Segmenter
+
+
+def share(model: Segmenter, size: int) -> Segmenter:
+    """Return a network that is the same but for its ``forward``, which puts together what several threads ask for.
+
+    Args:
+        model: the network; it may be of a class of its own, with steps of its own.
+        size: images that go through it together at most.
+    """
+    shared = copy.copy(model)
+    shared.forward = Batches(model, size)  # type: ignore[method-assign]
+    return shared
 
 
 @dataclass(eq=False)
@@ -24,35 +37,32 @@ class _Waiting:
 
 
 class Batches:
-    """The ``forward`` of a network, one batch at a time.
+    """The ``forward`` of a network for several threads, one batch at a time.
 
     Args:
         model: the network.
         size: images that go through it together at most.
     """
 
-    def __init__(self, model: Pipeline, size: int) -> None:
+    def __init__(self, model: Segmenter, size: int) -> None:
         self._model = model
         self._size = size
         self._waiting: list[_Waiting] = []
         self._list = threading.Lock()
         self._turn = threading.Lock()
 
-    def __call__(self, x: Float32Array) -> Float32Array:
-        """Return the logits of one preprocessed image, float32 (classes, h', w'); x is float32 (3, h, w).
-
-        Whichever thread gets the turn computes for those that wait, too.
-        """
-        mine = _Waiting(x)
+    def __call__(self, batch: Float32Array) -> Float32Array:
+        """Return what ``model.forward`` does; whichever thread gets the turn computes for those that wait, too."""
+        mine = [_Waiting(x) for x in batch]
         with self._list:
-            self._waiting.append(mine)
+            self._waiting += mine
         with self._turn:
-            while not mine.done:
+            while not all(each.done for each in mine):
                 self._compute(self._next())
-        if mine.logits is None:
-            assert mine.error is not None
-            raise mine.error
-        return mine.logits
+        for each in mine:
+            if each.error is not None:
+                raise each.error
+        return np.stack([each.logits for each in mine if each.logits is not None])
 
     def _next(self) -> list[_Waiting]:
         """Return the one that waits longest, and those of its shape up to a batch."""

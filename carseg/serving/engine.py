@@ -12,9 +12,8 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from carseg.errors import OptionError, unknown_name
-from carseg.images import decode, enough_memory
 from carseg.inference import Result, Segmenter
-from carseg.serving.batches import Batches
+from carseg.serving.batches import share
 from carseg.serving.limits import Limits
 from carseg.serving.refusal import GONE, Refusal
 from carseg.serving.settings import Settings
@@ -45,10 +44,9 @@ class Engine:
             raise OptionError("a service needs a model: name one")
         if batch_size is not None and batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, got {batch_size}")
-        self.models = {model.name: model for model in models}
         self.limits = limits
         size = batch_size or max(model.runtime.batch_size for model in models)
-        self._batches = {name: Batches(model, size) for name, model in self.models.items()}
+        self.models = {model.name: share(model, size) for model in models}
         self._threads = size + 1
         self._pool = ThreadPoolExecutor(self._threads, "carseg-serving")
         self._taken = 0  # changed by the event loop's thread alone
@@ -71,14 +69,15 @@ class Engine:
         return self.models[name]
 
     def segment(self, upload: Upload, settings: Settings, model: Segmenter) -> Result:
-        """Return what ``model.predict`` returns of the same bytes, computed together with what else waits."""
-        loaded = decode(upload.content, name=upload.name, max_pixels=self.limits.pixels)
-        with enough_memory(upload.name or "the given image"):
-            prepared = model.preprocess(loaded)
-            logits = self._batches[model.name](prepared.x)
-            return model.postprocess(
-                logits, prepared, sides=settings.sides, threshold=settings.threshold, min_area=settings.min_area
-            )
+        """Return the result of an image; its bytes are decoded, and never taken for a path or an address."""
+        return model.predict(
+            upload.content,
+            source=upload.name,
+            max_pixels=self.limits.pixels,
+            sides=settings.sides,
+            threshold=settings.threshold,
+            min_area=settings.min_area,
+        )
 
     @contextmanager
     def place(self) -> Iterator[None]:
