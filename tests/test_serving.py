@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,8 @@ from PIL import Image
 from carseg.errors import OptionError
 from carseg.inference import Segmenter
 from carseg.serving import Limits, create_app
+from carseg.serving.refusal import Refusal
+from carseg.serving.uploads import find_uploads
 
 from schemas import validate
 from service import Service, eventually, load_blocks, png, renamed, running
@@ -89,6 +92,37 @@ def test_a_form_gives_the_file_its_name_without_its_folder(service: Service) -> 
         assert answer.json()["source"] in (kept, kept.replace("\\n", "%0A")), sent
 
 
+HEADS = [
+    b'Content-Disposition: form-data; name="image"; filename="a b.png"\r\nContent-Type: image/png; name="other"',
+    b'content-type: image/png\r\ncontent-disposition:form-data;filename="a b.png";name=image',
+]
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("boundary", ["x", '"x"', "x; charset=utf-8"])
+def test_forms_are_read_as_they_may_be_written(service: Service, head: bytes, boundary: str) -> None:
+    body = b"--x \r\n" + head + b"\r\n\r\n" + png() + b"\r\n--x--\r\n"
+    kind = {"Content-Type": f"Multipart/Form-Data; boundary={boundary}"}
+    answer = service.post("/predict", body, headers=kind)
+    assert answer.status_code == 200 and answer.json()["source"] == "a b.png", answer.text
+
+
+def test_a_form_may_be_anything() -> None:
+    pieces = [b"--x", b"\r\n", b"\r\n\r\n", b"--", *HEADS, b"\0\xff", b"name*0=a; filename*=zz''%ff", b'="', b";", b":"]
+    draw = random.Random(0)
+    for _ in range(3000):
+        body = b"".join(draw.choices(pieces, k=draw.randrange(12)))
+        kind = draw.choice(
+            ["multipart/form-data; boundary=x", "multipart/form-data; boundary*=zz''%ff", "///", ";;", ""]
+        )
+        try:
+            uploads = find_uploads(b"--x\r\n" + body + b"\r\n--x--", kind, Limits())
+        except Refusal as refusal:
+            assert 400 <= refusal.status < 500
+        else:
+            assert all("/" not in upload.name for upload in uploads)
+
+
 def test_cutouts(service: Service, model: Segmenter) -> None:
     content = png()
     result = model.predict(content)
@@ -140,6 +174,7 @@ TROUBLE = [
     ({"data": b"--x--", "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, 400, "0 images"),
     ({"data": b"--x\r\n" * 9, "headers": {"Content-Type": "multipart/form-data; boundary=x"}}, 413, "more than 3"),
     ({"files": [("image", png()), ("image", png())]}, 400, "2 images, must have one"),
+    ({"files": {"image": png(), "threshold": (None, "0.5")}}, 400, "field 'threshold' is no file"),
     ({"data": png(), "params": {"threshold": 2}}, 422, "threshold is '2'"),
     ({"data": png(), "params": {"min_area": "x"}}, 422, "min_area is 'x'"),
     ({"data": png(), "params": {"save": "json"}}, 422, "save is 'json'"),

@@ -7,19 +7,19 @@ needed for that.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import Message
-from email.parser import HeaderParser
 from pathlib import PurePath
 
 from starlette.requests import ClientDisconnect, Request
 
-from carseg.errors import printable
+from carseg.errors import excerpt, printable
 from carseg.serving.limits import Limits
 from carseg.serving.refusal import GONE, Refusal
 
 _FORM = "multipart/form-data"
+_PARAMETER = re.compile(r';[ \t]*([a-z]+)=(?:"((?:\\.|[^"\\])*)"|([^\s;"]+))', re.IGNORECASE)
 _LONGEST_HEAD = 4096  # bytes of the headers of one file of a form
 _LONGEST_NAME = 200  # characters of a file's name
 
@@ -71,11 +71,9 @@ def find_uploads(body: bytes, content_type: str, limits: Limits) -> list[Upload]
     Raises:
         Refusal: a form that is broken or has too many fields, an empty body, or one of a type that no image has.
     """
-    head = Message()
-    head["content-type"] = content_type
-    kind = head.get_content_type() if content_type else ""
+    kind = content_type.partition(";")[0].strip().lower()
     if kind == _FORM:
-        boundary = head.get_boundary()
+        boundary = _parameters(content_type).get("boundary")
         if not boundary:
             raise Refusal(400, f"the Content-Type {_FORM} names no boundary: let the client's library write it")
         return list(_parts(body, boundary.encode("latin-1", "replace"), limits.files))
@@ -89,7 +87,7 @@ def find_uploads(body: bytes, content_type: str, limits: Limits) -> list[Upload]
 
 
 def _parts(body: bytes, boundary: bytes, most: int) -> Iterator[Upload]:
-    """Yield the files of a form, and its other fields as files without a name."""
+    """Yield the files of a form."""
     opening, *rest = (b"\r\n" + body).split(b"\r\n--" + boundary, most + 2)
     if len(rest) > most + 1:
         raise Refusal(413, f"the form has more than {most} files: send fewer at once, or raise --max-files")
@@ -99,9 +97,21 @@ def _parts(body: bytes, boundary: bytes, most: int) -> Iterator[Upload]:
         head, separator, content = part.lstrip(b" \t").removeprefix(b"\r\n").partition(b"\r\n\r\n")
         if not separator or len(head) > _LONGEST_HEAD:
             raise Refusal(400, "the form is broken: a field has no headers, or too long ones")
-        headers = HeaderParser().parsestr(head.decode("utf-8", "replace"))
-        field = headers.get_param("name", "", "content-disposition")
-        yield Upload(str(field), _plain_name(headers.get_filename("")), content)
+        lines = head.decode("utf-8", "replace").split("\r\n")
+        about = _parameters(next((line for line in lines if line.lower().startswith("content-disposition:")), ""))
+        if "filename" not in about:
+            field = excerpt(about.get("name", ""))
+            raise Refusal(
+                400,
+                f"the form's field {field!r} is no file: settings belong into the query, images need a file name",
+            )
+        yield Upload(about.get("name", ""), _plain_name(about["filename"]), content)
+
+
+def _parameters(header: str) -> dict[str, str]:
+    """Return the parameters of a header, plain and quoted; RFC 7578 knows no others in a form."""
+    found = _PARAMETER.finditer(header)
+    return {each[1].lower(): each[3] if each[2] is None else each[2].replace('\\"', '"') for each in found}
 
 
 def _plain_name(name: str) -> str:

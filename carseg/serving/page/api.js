@@ -33,7 +33,7 @@ function form(files) {
 // Return the body of the answer, a Blob. `heard` is told the share of the upload that is done, 1 while it is computed.
 async function ask(method, path, settings = {}, body = null, heard = () => {}) {
   const query = new URLSearchParams(Object.entries(settings).filter(([, value]) => value !== undefined && value !== ""));
-  const address = query.size ? `${path}?${query}` : path;
+  const address = `${path}?${query}`.replace(/\?$/, "");
   for (let tried = 1; ; tried++) {
     const answer = await send(method, address, body, heard);
     if (answer.status === 200) return answer.response;

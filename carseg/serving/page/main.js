@@ -65,10 +65,10 @@ async function choose(photo) {
   viewer.clear();
   clearParts();
   photoChanged(photo);
-  const bitmap = await photo.bitmap(photos.model).catch(() => null);
+  const image = await photo.image(photos.model).catch(() => null);
   if (photo !== current) return;
-  if (bitmap) {
-    viewer.show(bitmap, shownSize(bitmap.width, bitmap.height));
+  if (image) {
+    viewer.show(image, shownSize(image.naturalWidth, image.naturalHeight));
     $("canvas").setAttribute("aria-label", photo.file.name);
   } else {
     viewer.canvas.width = viewer.canvas.height = 0;

@@ -15,12 +15,12 @@ export class Photo {
     this.trouble = null; // an Error
   }
 
-  // Return what is shown of it: an ImageBitmap, upright; of a kind that the browser cannot show the service's picture.
-  async bitmap(model) {
+  // Return what is shown of it; of a kind that the browser does not know the service's own picture.
+  async image(model) {
     try {
-      return await createImageBitmap(this.file);
+      return await decoded(this.file);
     } catch {
-      return createImageBitmap(await predict(this.file, model, { save: "overlay", legend: "false" }));
+      return decoded(await predict(this.file, model, { save: "overlay", legend: "false" }));
     }
   }
 }
@@ -34,6 +34,7 @@ export class Photos {
     this.changed = changed;
     this.chosen = chosen;
     this.running = 0;
+    this.drawn = Promise.resolve(); // thumbs, one after another: each takes the memory of a whole photo
   }
 
   add(files) {
@@ -117,18 +118,29 @@ export class Photos {
     const item = document.createElement("li");
     item.append(photo.thumb);
     this.list.append(item);
-    drawThumb(photo.file, canvas);
+    this.drawn = this.drawn.then(() => drawThumb(photo.file, canvas));
     this.#tell(photo);
+  }
+}
+
+// Return an image, upright: elements of all browsers turn photos as their cameras say, bitmaps of some do not.
+async function decoded(blob) {
+  const image = new Image();
+  image.src = URL.createObjectURL(blob);
+  try {
+    await image.decode();
+    return image;
+  } finally {
+    URL.revokeObjectURL(image.src);
   }
 }
 
 async function drawThumb(file, canvas) {
   try {
-    const bitmap = await createImageBitmap(file, { resizeWidth: 2 * THUMB.width, resizeQuality: "medium" });
-    const scale = Math.max(THUMB.width / bitmap.width, THUMB.height / bitmap.height);
-    const [width, height] = [bitmap.width * scale, bitmap.height * scale];
-    canvas.getContext("2d").drawImage(bitmap, (THUMB.width - width) / 2, (THUMB.height - height) / 2, width, height);
-    bitmap.close();
+    const image = await decoded(file);
+    const scale = Math.max(THUMB.width / image.naturalWidth, THUMB.height / image.naturalHeight);
+    const [width, height] = [image.naturalWidth * scale, image.naturalHeight * scale];
+    canvas.getContext("2d").drawImage(image, (THUMB.width - width) / 2, (THUMB.height - height) / 2, width, height);
   } catch {
     // No picture that the browser knows: the service may know it, and says so otherwise.
   }

@@ -44,7 +44,7 @@ export class Viewer {
     this.regions = regions;
     this.map = regionMap(regions, size, this.canvas);
     this.parts = Uint16Array.from([0, ...regions.map((region) => region.part + 1)]);
-    this.layer = new OffscreenCanvas(this.canvas.width, this.canvas.height);
+    this.layer = Object.assign(document.createElement("canvas"), { width: this.canvas.width, height: this.canvas.height });
     this.draw();
   }
 
