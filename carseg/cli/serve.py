@@ -62,6 +62,10 @@ def serve(
         _LIMITS.seconds
     ),
     batch_size: Annotated[int | None, typer.Option(min=1, help="Waiting images computed together.")] = None,
+    cars: Annotated[
+        str | None,
+        typer.Option(metavar="MODEL", help="Find whole cars with a second model, such as car, for models of parts."),
+    ] = None,
     hub: HubOption = None,
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
@@ -78,7 +82,7 @@ def serve(
     from carseg.serving import Address, serve
 
     prepare()
-    for name in models:
+    for name in (*models, *([cars] if cars else [])):
         resolve_with_progress(name, hub=hub)
     key = api_key or given_api_key()
     if key is None and not _is_loopback(host):
@@ -88,7 +92,7 @@ def serve(
         threads = max((os.cpu_count() or 1) // workers, 1)
     how = {"hub": hub, "device": device, "runtime": runtime, "precision": precision, "threads": threads}
     around = {"limits": limits, "batch_size": batch_size, "api_key": key, "cors": tuple(cors or ())}
-    serve(_MakeApp(tuple(models), how, around), Address(host, port), limits, workers=workers)
+    serve(_MakeApp(tuple(models), cars, how, around), Address(host, port), limits, workers=workers)
 
 
 def _is_loopback(host: str) -> bool:
@@ -103,13 +107,21 @@ class _MakeApp:
     """Makes the application in whichever process it is called."""
 
     models: tuple[str, ...]
+    cars: str | None
     how: dict[str, Any]
     around: dict[str, Any]
 
     def __call__(self, metrics: Metrics) -> FastAPI:
+        from carseg.cars import tells_whole_cars
         from carseg.cli.process import prepare
+        from carseg.hub import resolve
         from carseg.inference import load
         from carseg.serving import create_app
 
         prepare()
-        return create_app([load(name, **self.how) for name in self.models], metrics=metrics, **self.around)
+        models = []
+        for name in self.models:
+            labels = resolve(name, hub=self.how["hub"]).info.labels
+            cars = None if tells_whole_cars(labels) else self.cars  # a second network would say the same once more
+            models.append(load(name, cars=cars, **self.how))
+        return create_app(models, metrics=metrics, **self.around)

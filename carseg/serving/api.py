@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from PIL import ImageColor
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from carseg.cars import tells_whole_cars
 from carseg.errors import excerpt
 from carseg.hub import ModelInfo
 from carseg.images import decode
@@ -179,8 +180,8 @@ def _png(content: bytes, model: str) -> Response:
 
 
 def _cutting(engine: Engine) -> str:
-    """Return the model of cut-outs where none is named: the first that knows whole cars alone, else the first."""
-    whole = (model.name for model in engine.models.values() if len(model.labels) == 2)
+    """Return the model of cut-outs where none is named: the first that tells whole cars, else the first."""
+    whole = (model.name for model in engine.models.values() if tells_whole_cars(model.labels))
     return next(whole, next(iter(engine.models)))
 
 

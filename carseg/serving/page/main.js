@@ -100,17 +100,27 @@ function showResult({ result, file }) {
   fillList($("list"), result.parts, colors, { pointed: light, chosen: keep });
   const count = result.parts.length;
   const found = count ? `${count} ${count === 1 ? "part" : "parts"}` : "No part of a car was found";
-  $("summary").textContent = `${found} in ${file.name}, ${result.width} x ${result.height} pixels`;
+  const from = result.view ? `, seen from the ${result.view.name.replace("-", " ")},` : "";
+  $("summary").textContent = `${found}${from} in ${file.name}, ${result.width} x ${result.height} pixels`;
+  if (result.cars?.length > 1) $("cars").replaceChildren(...result.cars.map(carItem));
   $("canvas").setAttribute("aria-label", `${file.name}: ${result.parts.map((part) => plain(part.name)).join(", ")}`);
   for (const button of document.querySelectorAll("[data-save]")) button.disabled = false;
   say($("summary").textContent);
 }
 
 function clearParts() {
+  $("cars").replaceChildren();
   $("summary").textContent = "";
   $("list").replaceChildren();
   $("tip").hidden = true;
   for (const button of document.querySelectorAll("[data-save]")) button.disabled = true;
+}
+
+function carItem({ number, area_fraction, parts, view: seen }) {
+  const from = seen ? `, from the ${seen.name.replace("-", " ")}` : "";
+  const item = document.createElement("li");
+  item.textContent = `Car ${number}: ${percent(area_fraction)} of the photo, ${parts.length} parts${from}`;
+  return item;
 }
 
 function pointAt(region, event) {
