@@ -76,7 +76,13 @@ class Service:
 def running(*models: Segmenter, limits: Limits | None = None, **around: Any) -> Iterator[Service]:
     """Run a service as long as the block; what it took is answered at its end."""
     limits = limits or Limits()
-    app = create_app(models, limits=limits, **around)
+    with serving(create_app(models, limits=limits, **around), limits) as service:
+        yield service
+
+
+@contextmanager
+def serving(app: Any, limits: Limits) -> Iterator[Service]:
+    """Run an application as long as the block."""
     socket = listen(Address(port=0))
     server = make_server(app, limits)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})

@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from carseg.errors import OptionError
 from carseg.inference import Segmenter
@@ -22,7 +24,7 @@ from carseg.serving.refusal import Refusal
 from carseg.serving.uploads import find_uploads
 
 from schemas import validate
-from service import Service, eventually, load_blocks, png, renamed, running
+from service import Service, eventually, load_blocks, png, renamed, running, serving
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,8 @@ def test_an_answer_is_that_of_predict(service: Service, model: Segmenter, settin
 
 def test_the_first_model_is_asked_unless_another_is_named(service: Service) -> None:
     assert service.post("/predict", png()).json()["model"] == "blocks"
+    wrong = service.post("/predict", png(), params={"model": "parts"})  # short for one that is not served
+    assert wrong.status_code == 404 and "no model 'fpn-mobilenetv2-carparts'" in wrong.json()["detail"]
     wrong = service.post("/predict", png(), params={"model": "blokcs"})
     assert wrong.status_code == 404 and "did you mean blocks" in wrong.json()["detail"]
 
@@ -259,6 +263,15 @@ def test_the_key(model: Segmenter) -> None:
         assert service.post("/predict", png(), headers={"Authorization": "Bearer secret"}).status_code == 200
 
 
+def test_it_can_be_a_part_of_another_application(model: Segmenter) -> None:
+    outer = Starlette(routes=[Mount("/cars", create_app([model], api_key="secret"))])
+    with serving(outer, Limits()) as service:
+        assert service.get("/cars/").status_code == 200
+        assert service.get("/cars/page/main.js").status_code == 200
+        assert service.post("/cars/predict", png()).status_code == 401
+        assert service.post("/cars/predict", png(), headers={"Authorization": "Bearer secret"}).status_code == 200
+
+
 def test_cors_is_for_the_origins_that_were_named(model: Segmenter) -> None:
     with running(model, api_key="secret", cors=["https://example.org"]) as service:
         asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
@@ -280,5 +293,7 @@ def test_wrong_limits(wrong: dict[str, int]) -> None:
 def test_a_service_needs_a_model(model: Segmenter) -> None:
     with pytest.raises(OptionError, match="needs a model"):
         create_app([])
+    with pytest.raises(OptionError, match="two models have one name"):
+        create_app([model, model])
     with pytest.raises(OptionError, match="batch_size"):
         create_app([model], batch_size=0)

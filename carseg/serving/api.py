@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from carseg.cars import tells_whole_cars
 from carseg.errors import excerpt
 from carseg.hub import ModelInfo
-from carseg.images import decode
+from carseg.images import Uint8Array, decode
 from carseg.serving.answers import Picture, json_bytes, picture_bytes, png_bytes
 from carseg.serving.engine import Engine
 from carseg.serving.refusal import Refusal
@@ -116,7 +116,7 @@ async def cutout(
 
     def answer(body: bytes) -> Response:
         image, behind = _images(body, request, may_have_background=True)
-        chosen = color if behind is None else decode(behind.content, max_pixels=engine.limits.pixels).rgb
+        chosen = color if behind is None else _decoded(behind, engine)
         result = engine.segment(image, settings, model)
         return _png(png_bytes(result.cutout(chosen, feather=feather)), model.name)
 
@@ -160,6 +160,10 @@ def _images(body: bytes, request: Request, *, may_have_background: bool = False)
     if len(images) != 1 or len(behind) > 1:
         raise Refusal(400, f"the form has {len(images)} images, must have one: send one request per image")
     return images[0], next(iter(behind), None)
+
+
+def _decoded(upload: Upload, engine: Engine) -> Uint8Array:
+    return decode(upload.content, name=upload.name, max_pixels=engine.limits.pixels).rgb
 
 
 def _color(text: str) -> tuple[int, int, int]:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from starlette.requests import Request
 
 from carseg.errors import OptionError, unknown_name
+from carseg.hub import RECOMMENDED
 from carseg.inference import Result, Segmenter
 from carseg.serving.batches import share
 from carseg.serving.limits import Limits
@@ -47,6 +48,8 @@ class Engine:
         self.limits = limits
         size = batch_size or max(model.runtime.batch_size for model in models)
         self.models = {model.name: share(model, size) for model in models}
+        if len(self.models) < len(models):
+            raise OptionError(f"two models have one name ({', '.join(model.name for model in models)}): name each once")
         self._threads = size + 1
         self._pool = ThreadPoolExecutor(self._threads, "carseg-serving")
         self._taken = 0  # changed by the event loop's thread alone
@@ -57,13 +60,15 @@ class Engine:
         self._pool.shutdown()
 
     def model(self, name: str | None) -> Segmenter:
-        """Return the network of a name; None: the first.
+        """Return the network of a name, or of a short one; None: the first.
 
         Raises:
             Refusal: none of that name is served.
         """
         if name is None:
             return next(iter(self.models.values()))
+        if name in RECOMMENDED:
+            name = RECOMMENDED[name].model
         if name not in self.models:
             raise Refusal(404, str(unknown_name("model", name, self.models)))
         return self.models[name]

@@ -45,7 +45,7 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        route = _route(scope["path"])
+        route = _route(scope["path"].removeprefix(scope.get("root_path", "")))  # where it is mounted in another
         status, began = GONE, time.monotonic()  # without a status nothing was sent
 
         async def send_guarded(message: Message) -> None:
