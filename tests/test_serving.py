@@ -19,7 +19,8 @@ from starlette.routing import Mount
 
 from carseg.errors import OptionError
 from carseg.inference import Segmenter
-from carseg.serving import Limits, create_app
+from carseg.serving import Limits, api, create_app, pages
+from carseg.serving.metrics import ROUTES
 from carseg.serving.refusal import Refusal
 from carseg.serving.uploads import find_uploads
 
@@ -231,6 +232,12 @@ def test_metrics_count(service: Service) -> None:
     service.post("/predict", b"hello")
     eventually(lambda: [count(name) for name in (*names, wrong)] == [number + 1 for number in before])
     eventually(lambda: count("carseg_requests_active") == 1)  # this one
+
+
+def test_every_route_has_a_name_for_the_log_and_the_metrics(service: Service) -> None:
+    paths = {route.path.removesuffix("/{name}") for route in (*api.router.routes, *pages.router.routes)}
+    assert {*paths, "/openapi.json", "other"} == {*ROUTES}
+    assert service.get("/openapi.json").status_code == 200
 
 
 def test_every_answer_forbids_what_the_page_does_not_need(service: Service) -> None:
