@@ -31,41 +31,50 @@ _MODELS = ["parts", "car"]
 _LIMITS = Limits()
 
 
+_Models = Annotated[
+    list[str], typer.Option("--model", "-m", help="A model; repeat for several. The first is the default one.")
+]
+_Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one of this machine.")]
+_Port = Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")]
+_Workers = Annotated[int, typer.Option(min=1, help="Processes, each with the models in its memory.")]
+_Key = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY",
+        help="What requests have to show. Better CARSEG_API_KEY, since others see a process's arguments.",
+        show_default=False,
+    ),
+]
+_Cors = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ORIGIN", help="Let pages of this origin use the service, https://example.org. Repeat."),
+]
+_Places = Annotated[int, typer.Option(min=1, help="Requests taken at once; further ones are answered 429.")]
+_Bytes = Annotated[int, typer.Option(min=1, help="Bytes of a request.")]
+_Pixels = Annotated[int, typer.Option(min=1, help="Pixels of an image.")]
+_Files = Annotated[int, typer.Option(min=1, help="Files of a request.")]
+_Seconds = Annotated[float, typer.Option(min=0.1, help="Seconds to arrive, and again to be answered.")]
+_BatchSize = Annotated[int | None, typer.Option(min=1, help="Waiting images computed together.")]
+_Cars = Annotated[
+    str | None,
+    typer.Option(metavar="MODEL", help="Find whole cars with a second model, such as car, for models of parts."),
+]
+
+
 def serve(
-    models: Annotated[
-        list[str], typer.Option("--model", "-m", help="A model; repeat for several. The first is the default one.")
-    ] = _MODELS,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one of this machine.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, help="Processes, each with the models in its memory.")] = 1,
-    api_key: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KEY",
-            help="What requests have to show. Better CARSEG_API_KEY, since others see a process's arguments.",
-            show_default=False,
-        ),
-    ] = None,
-    cors: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ORIGIN", help="Let pages of this origin use the service, https://example.org. Repeat."),
-    ] = None,
-    places: Annotated[int, typer.Option(min=1, help="Requests taken at once; further ones are answered 429.")] = (
-        _LIMITS.places
-    ),
-    max_bytes: Annotated[int, typer.Option(min=1, help="Bytes of a request.")] = _LIMITS.bytes,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Pixels of an image.")] = _LIMITS.pixels,
-    max_files: Annotated[int, typer.Option(min=1, help="Files of a request.")] = _LIMITS.files,
-    timeout: Annotated[float, typer.Option(min=0.1, help="Seconds to arrive, and again to be answered.")] = (
-        _LIMITS.seconds
-    ),
-    batch_size: Annotated[int | None, typer.Option(min=1, help="Waiting images computed together.")] = None,
-    cars: Annotated[
-        str | None,
-        typer.Option(metavar="MODEL", help="Find whole cars with a second model, such as car, for models of parts."),
-    ] = None,
+    models: _Models = _MODELS,
+    host: _Host = "127.0.0.1",
+    port: _Port = 8000,
+    workers: _Workers = 1,
+    api_key: _Key = None,
+    cors: _Cors = None,
+    places: _Places = _LIMITS.places,
+    max_bytes: _Bytes = _LIMITS.bytes,
+    max_pixels: _Pixels = _LIMITS.pixels,
+    max_files: _Files = _LIMITS.files,
+    timeout: _Seconds = _LIMITS.seconds,
+    batch_size: _BatchSize = None,
+    cars: _Cars = None,
     hub: HubOption = None,
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
