@@ -42,9 +42,11 @@ if TYPE_CHECKING:
     from carseg.hub import create_model, info, list_models
     from carseg.inference import Result, Segmenter, load
     from carseg.labels import LabelSet, label_set
+    from carseg.scale import Batch
     from carseg.training import TrainingConfig, finetune
 
 __all__ = [
+    "Batch",
     "CarsegError",
     "ClosedError",
     "DataError",
@@ -95,6 +97,7 @@ __getattr__, __dir__ = lazy_names(
         "carseg.hub": ("hub", "create_model", "info", "list_models"),
         "carseg.inference": ("Result", "Segmenter", "load"),
         "carseg.labels": ("LabelSet", "label_set"),
+        "carseg.scale": ("Batch",),
         "carseg.training": ("TrainingConfig", "finetune"),
     },
 )

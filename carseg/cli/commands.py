@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from carseg._version import __version__
-from carseg.cli import benchmark, data, export, finetune, hub, models, predict
+from carseg.cli import batch, benchmark, data, export, finetune, hub, models, predict
 
 # Plain text: it is read everywhere, and rich would take longer to import than most commands to run.
 _group = functools.partial(
@@ -30,6 +30,7 @@ app.command()(models.download)
 app.command()(models.verify)
 app.command()(benchmark.benchmark)
 app.command()(finetune.finetune)
+app.command()(batch.batch)
 app.command()(export.export)
 
 data_app = _group(help="Look at and convert labelled images.")
