@@ -6,7 +6,10 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
 import tarfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +123,31 @@ def test_a_chunk_that_kills_every_worker_ends_the_job_with_its_name() -> None:
         run(batch=Doomed("blocks"))
 
 
+@pytest.mark.parametrize("moment", [0.2, 1.0, 1.8, 2.5])
+def test_a_job_that_is_killed_outright_goes_on(moment: float) -> None:
+    run(folder="whole")
+    with subprocess.Popen([sys.executable, __file__, "photos", "out"], start_new_session=True) as process:
+        deadline = time.monotonic() + 60
+        while process.poll() is None and not Path("out").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(moment)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert run().images == 8
+    assert {path.name for path in Path("out").iterdir()} == {path.name for path in Path("whole").iterdir()}
+    for path in Path("whole").glob("*.parquet"):
+        assert (Path("out") / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_ray_cluster_that_loses_a_node_gives_the_very_same() -> None:
+    pytest.importorskip("ray", reason="pip install 'carseg[ray]' for the test on a cluster")
+    run(folder="whole")
+    done = subprocess.run([sys.executable, __file__, "photos", "out", "ray"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for path in Path("whole").glob("*.parquet"):
+        assert (Path("out") / path.name).read_bytes() == path.read_bytes()
+    assert json.loads(Path("out/_manifest.json").read_text())["images"] == 8
+
+
 def tar(path: str) -> None:
     with tarfile.open(path, "w") as archive:
         for key in KEYS:
@@ -225,3 +253,36 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     Path("photos/inner/z.png").write_bytes(b"")
     assert main([*arguments[:2], "three", *arguments[3:]]) == 1
     assert "1 images could not be read" in capsys.readouterr().err
+
+
+def on_two_nodes(source: str, folder: str) -> None:
+    """Do a job on a cluster of two nodes, of which one is taken away as soon as there is a result."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    node = cluster.add_node(num_cpus=1)
+    # The workers have to find this module, in which the batch is defined.
+    ray.init(address=cluster.address, runtime_env={"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}})
+    gone = False
+
+    def lose_a_node(*_: int) -> None:
+        nonlocal gone
+        if not gone:
+            cluster.remove_node(node)
+            gone = True
+
+    import test_batch_job
+
+    run_job(Job(source, folder, rows=3), test_batch_job.Drawn("blocks"), engine="ray", progress=lose_a_node)
+    ray.shutdown()
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    if sys.argv[3:]:
+        on_two_nodes(*sys.argv[1:3])
+    else:
+        import test_batch_job  # what is pickled has to be found by the workers
+
+        run_job(Job(*sys.argv[1:3], rows=3), test_batch_job.Drawn("blocks"), workers=1)

@@ -14,39 +14,43 @@ from carseg.cli.options import (
     RuntimeOption,
     resolve_with_progress,
 )
-from carseg.cli.terminal import err, fail, short
+from carseg.cli.terminal import err, fail
 from carseg.hub import DEFAULT_MODEL
 
 _SAY_EVERY = 5.0  # seconds
 
+_Source = Annotated[
+    str,
+    typer.Argument(metavar="SRC", help="A folder, pattern, list (.txt), .parquet or .tar; also s3://, gs:// of such."),
+]
+_Destination = Annotated[str, typer.Argument(metavar="DEST", help="Folder of the results; also s3://, gs://.")]
+_Workers = Annotated[int | None, typer.Option(help="Processes; default: one per processor.", show_default=False)]
+_Shard = Annotated[
+    str | None,
+    typer.Option(metavar="I/N", help="Do part I of N: for several machines that share DEST.", show_default=False),
+]
+_Cars = Annotated[
+    str | None, typer.Option(metavar="MODEL", help="Find whole cars with a second model.", show_default=False)
+]
+_Number = Annotated[float | None, typer.Option(help="As for predict.", show_default=False)]
+_MaxPixels = Annotated[int | None, typer.Option(min=1, help="As for predict.", show_default=False)]
+
 
 def batch(
-    source: Annotated[
-        str,
-        typer.Argument(
-            metavar="SRC", help="A folder, pattern, list (.txt), .parquet or .tar; also s3://, gs:// of such."
-        ),
-    ],
-    destination: Annotated[str, typer.Argument(metavar="DEST", help="Folder of the results; also s3://, gs://.")],
+    source: _Source,
+    destination: _Destination,
     model: Annotated[str, typer.Option("--model", "-m", help="A name of `carseg models` or a folder.")] = DEFAULT_MODEL,
     columns: Annotated[str, typer.Option(help="Any of parts, cars, mask, joined by commas.")] = "parts",
     engine: Annotated[str, typer.Option(help="local: processes here; ray: a Ray cluster.")] = "local",
-    workers: Annotated[
-        int | None, typer.Option(help="Processes; default: one per processor.", show_default=False)
-    ] = None,
+    workers: _Workers = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each.")] = 1,
     rows: Annotated[int, typer.Option(help="Images per file of results.")] = 1000,
-    shard: Annotated[
-        str | None,
-        typer.Option(metavar="I/N", help="Do part I of N: for several machines that share DEST.", show_default=False),
-    ] = None,
-    cars: Annotated[
-        str | None, typer.Option(metavar="MODEL", help="Find whole cars with a second model.", show_default=False)
-    ] = None,
+    shard: _Shard = None,
+    cars: _Cars = None,
     sides: Annotated[str, typer.Option(help="consistent or raw, as for predict.")] = "consistent",
-    threshold: Annotated[float | None, typer.Option(help="As for predict.", show_default=False)] = None,
-    min_area: Annotated[float | None, typer.Option(help="As for predict.", show_default=False)] = None,
-    max_pixels: Annotated[int | None, typer.Option(min=1, help="As for predict.", show_default=False)] = None,
+    threshold: _Number = None,
+    min_area: _Number = None,
+    max_pixels: _MaxPixels = None,
     hub: HubOption = None,
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
@@ -66,20 +70,10 @@ def batch(
     settings: dict[str, Any] = {"sides": sides, "threshold": threshold, "min_area": min_area, "max_pixels": max_pixels}
     names = [name.strip() for name in columns.split(",") if name.strip()]
     segmenting = Batch(model, columns=names, threads=threads, **how, **settings)
-    began = said = time.monotonic()
-
-    def say(done: int, errors: int) -> None:
-        nonlocal said
-        now = time.monotonic()
-        if now - said >= _SAY_EVERY:
-            said = now
-            err(f"carseg: {done} images, {errors} with errors, {done / (now - began):.1f} per second")
-
-    summary = run_job(job, segmenting, engine=engine, workers=workers, threads=threads, progress=say)
-    took = time.monotonic() - began
+    summary = run_job(job, segmenting, engine=engine, workers=workers, threads=threads, progress=_Lines().say)
     before = summary.images - summary.new
     err(
-        f"carseg: {summary.new} images in {short(took)} with {segmenting.segmenter.name}"
+        f"carseg: {summary.new} images done with {segmenting.segmenter.name}"
         + (f", {before} were there" if before else "")
         + f"; results are in {destination}"
         + ("" if summary.complete else ", where other parts are still missing")
@@ -87,6 +81,19 @@ def batch(
     if summary.errors:
         fail(f"{summary.errors} images could not be read: their rows in {destination} have an error")
     raise typer.Exit(int(summary.errors > 0))
+
+
+class _Lines:
+    """Says every few seconds how far a job is."""
+
+    def __init__(self) -> None:
+        self.began = self.said = time.monotonic()
+
+    def say(self, done: int, errors: int) -> None:
+        now = time.monotonic()
+        if now - self.said >= _SAY_EVERY:
+            self.said = now
+            err(f"carseg: {done} images, {errors} with errors, {done / (now - self.began):.1f} per second")
 
 
 def _part(shard: str | None) -> tuple[int, int]:

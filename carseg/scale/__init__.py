@@ -1,4 +1,4 @@
-"""One picklable callable for cluster engines, and the cluster job. The job needs ``carseg[scale]``."""
+"""One picklable callable for cluster engines, and the cluster job. The job needs ``carseg[table]``."""
 
 from __future__ import annotations
 

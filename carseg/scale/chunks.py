@@ -162,7 +162,7 @@ def _rows_of_table(path: str, start: int = 0, stop: int = 0) -> Iterator[Row]:
         import pyarrow as pa
         import pyarrow.parquet as pq
     except ImportError as error:
-        raise MissingExtraError("pyarrow", "scale", "reading parquet") from error
+        raise MissingExtraError("pyarrow", "table", "reading parquet") from error
     system, place = file_system(path)
     try:
         with system.open(place, "rb") as opened, pq.ParquetFile(opened) as table:

@@ -25,7 +25,7 @@ def file_system(address: str) -> tuple[Any, str]:
     try:
         import fsspec
     except ImportError as error:
-        raise MissingExtraError("fsspec", "scale", address) from error
+        raise MissingExtraError("fsspec", "table", address) from error
     try:
         return fsspec.core.url_to_fs(address)
     except (ImportError, ValueError) as error:

@@ -56,7 +56,7 @@ class Destination:
         try:
             import pyarrow  # noqa: F401
         except ImportError as error:
-            raise MissingExtraError("pyarrow", "scale", "writing parquet") from error
+            raise MissingExtraError("pyarrow", "table", "writing parquet") from error
         self.folder = folder
 
     def begin(self, facts: dict[str, Any]) -> None:
