@@ -123,7 +123,7 @@ def train_round(
     """Train one round, the first being 1; return the folder of its best weights and what is known about them."""
     run = runs / f"{recipe.name}-{number}"
     _begin(run, config)
-    images, val = recipe.open_splits(number, config)
+    images, val = recipe.open_splits(number, config, runs)
     network, provenance, _ = start_network(start, recipe.labels, config)
     own = {(source.name, source.split) for source in recipe.sources}
     inherited = (source for source in provenance.data if (source.name, source.split) not in own)

@@ -322,6 +322,7 @@ def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
             write(file)
     except (OSError, ValueError) as error:  # ValueError: a name that no file can have, as an address may give it
         reason = getattr(error, "strerror", None) or error
-        failure = OutputError(f"cannot write {path}: {reason}; free some space or choose another folder")
+        place = excerpt(str(path), 300)
+        failure = OutputError(f"cannot write {place}: {reason}; free some space or choose another folder")
         failure.errno = getattr(error, "errno", None)
         raise failure from error

@@ -46,7 +46,7 @@ def load(
             first asked.
         weights: a safetensors file, or a folder with one and its ``config.json``, to use instead of the published one;
             a ``config.json`` beside the file states its network and classes.
-        hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT``; also ``CARSEG_HUB``.
+        hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO[@REVISION]``; also ``CARSEG_HUB``.
         cars: a second network, which tells whole cars ("car"); it runs on an image when its ``Result.cars`` are first
             asked for, on the same device, runtime and threads.
         device: auto, cpu, cuda, cuda:N, mps.
