@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from carseg.architectures import list_architectures, register
     from carseg.benchmarking import benchmark
     from carseg.errors import (
+        CarNotFoundError,
         CarsegError,
         ClosedError,
         DataError,
@@ -44,9 +45,11 @@ if TYPE_CHECKING:
     from carseg.labels import LabelSet, label_set
     from carseg.scale import Batch
     from carseg.training import TrainingConfig, finetune
+    from carseg.workflows import cutout
 
 __all__ = [
     "Batch",
+    "CarNotFoundError",
     "CarsegError",
     "ClosedError",
     "DataError",
@@ -71,6 +74,7 @@ __all__ = [
     "__version__",
     "benchmark",
     "create_model",
+    "cutout",
     "data",
     "evaluate",
     "export",
@@ -99,5 +103,6 @@ __getattr__, __dir__ = lazy_names(
         "carseg.labels": ("LabelSet", "label_set"),
         "carseg.scale": ("Batch",),
         "carseg.training": ("TrainingConfig", "finetune"),
+        "carseg.workflows": ("cutout",),
     },
 )

@@ -1,5 +1,7 @@
-"""One file per job: report, cut-out, pre-labels. Nothing is here yet."""
+"""One file per job: report, cut-out, pre-labels."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from carseg.workflows.cutout import CutoutFiles, cutout
+
+__all__ = ["CutoutFiles", "cutout"]
