@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from carseg.inference import Result, Segmenter, load
     from carseg.labels import LabelSet, label_set
     from carseg.training import TrainingConfig, finetune
+    from carseg.workflows import report
 
 __all__ = [
     "CarsegError",
@@ -80,6 +81,7 @@ __all__ = [
     "list_models",
     "load",
     "register",
+    "report",
 ]
 
 _ERRORS = tuple(name for name in __all__ if name.endswith("Error"))
@@ -96,5 +98,6 @@ __getattr__, __dir__ = lazy_names(
         "carseg.inference": ("Result", "Segmenter", "load"),
         "carseg.labels": ("LabelSet", "label_set"),
         "carseg.training": ("TrainingConfig", "finetune"),
+        "carseg.workflows": ("report",),
     },
 )

@@ -17,6 +17,7 @@ from carseg.cli.options import (
     Format,
     FormatOption,
     HubOption,
+    MaxPixelsOption,
     PrecisionOption,
     RuntimeOption,
     ThreadsOption,
@@ -43,10 +44,6 @@ _Cars = Annotated[
     ),
 ]
 _Tile = Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")]
-_MaxPixels = Annotated[
-    int | None,
-    typer.Option(min=1, help="Refuse larger images; default 179 million. Also CARSEG_MAX_PIXELS.", show_default=False),
-]
 _SkipExisting = Annotated[
     bool,
     typer.Option(
@@ -90,7 +87,7 @@ def predict(
     threshold: _Threshold = None,
     min_area: _MinArea = None,
     batch_size: Annotated[int | None, typer.Option(help="Images that are computed together.")] = None,
-    max_pixels: _MaxPixels = None,
+    max_pixels: MaxPixelsOption = None,
     skip_existing: _SkipExisting = False,
 ) -> None:
     """Segment images.
