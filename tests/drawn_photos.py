@@ -8,17 +8,20 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from carseg.images.draw import palette
-from carseg.labels import CARPARTS
+from carseg.labels import CARPARTS, CARVANA
 
 from color_hub import write_model
 from drawn_car import drawn
 
 SIDE = 256
-MODEL = "drawn"
+MODEL, CARS = "drawn", "drawn-cars"
+BODY = (40, 40, 40)  # what is car and no part; nearer to the background than to any part
 
 
 def write_hub(hub: Path) -> Path:
+    """Write the networks of parts and of whole cars, and that of ``blocks``."""
     write_model(hub, MODEL, labels=CARPARTS, colors=CARPARTS.colors, side=SIDE)
+    write_model(hub, CARS, labels=CARVANA, colors=((0, 0, 0), BODY), side=SIDE)
     write_model(hub, "blocks")
     return hub
 

@@ -18,7 +18,7 @@ from carseg.labels import CARPARTS
 
 from color_hub import photo as blocks_photo
 from drawn_car import drawn
-from drawn_photos import MODEL, photo, pixels, write_hub
+from drawn_photos import BODY, CARS, MODEL, photo, pixels, write_hub
 from schemas import validate
 
 SIDES = ("front", "rear", "left", "right")
@@ -213,6 +213,19 @@ def test_models_of_other_classes(here: Path, capsys: pytest.CaptureFixture[str])
     assert found["photos"][0]["view"] is None
     assert main(["report", "blocks.png", "--model", "blocks", "--require", "front"]) == 2
     assert "tell no front of a car" in capsys.readouterr().err
+
+
+def test_a_second_model_tells_what_all_of_a_car_is(here: Path) -> None:
+    car = pixels(drawn("left"))
+    car[60:190, 16:244] = np.maximum(car[60:190, 16:244], np.array(BODY, np.uint8))
+    Image.fromarray(car).save("roof.png")
+    shares = []
+    for arguments in ([], ["--cars", CARS]):
+        assert run("roof.png", *arguments) == 0
+        found = document()
+        shares.append(sum(part["car_fraction"] for part in found["photos"][0]["parts"]))
+    assert shares[0] > 0.98 > 0.9 > shares[1]
+    assert found["cars_model"] == CARS
 
 
 def test_photographs_from_memory_are_told_one_after_another(model: Segmenter) -> None:

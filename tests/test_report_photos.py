@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
+from carseg.cars import View
 from carseg.errors import OptionError, UnknownNameError
 from carseg.inference import Result
 from carseg.labels import CAR5, CARPARTS, label_set
@@ -13,6 +14,7 @@ from carseg.workflows import inspect_photo
 from carseg.workflows.exposure import measure_exposure
 from carseg.workflows.requirements import parse_requirements
 from carseg.workflows.sharpness import Sharpness
+from carseg.workflows.sides import shown_sides
 
 from drawn_car import drawn
 from drawn_photos import pixels
@@ -114,6 +116,20 @@ def test_a_wheel_has_a_name_by_its_place(view: str, side: str, mirrored: bool) -
     front = next(wheel for wheel in wheels if wheel.name.startswith("front"))
     rear = next(wheel for wheel in wheels if wheel.name.startswith("rear"))
     assert (front.bbox[0] < rear.bbox[0]) != mirrored
+
+
+def test_a_sliver_of_a_side_is_not_that_side() -> None:
+    def sides(**areas: int) -> tuple[str, ...]:
+        mask = np.zeros((100, 100), np.uint8)
+        ends = np.cumsum([0, *areas.values()])
+        for name, start, end in zip(areas, ends, ends[1:], strict=False):
+            mask.ravel()[start:end] = CARPARTS.classes.index(name)
+        parts = Result(mask, CARPARTS, np.zeros((100, 100, 3), np.uint8)).parts
+        return shown_sides(parts, View("front-left", 0.9))
+
+    assert sides(hood=2000, front_bumper=1500, front_left_door=1500, back_left_door=1500) == ("front", "left")
+    assert sides(front_bumper=500, front_left_door=3000, back_left_door=2000) == ("left",)
+    assert sides(hood=4000, front_bumper=3000, front_left_door=500) == ("front",)
 
 
 def test_a_sliver_does_not_count_as_seen() -> None:

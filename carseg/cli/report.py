@@ -33,6 +33,14 @@ _Photos = Annotated[
 _Model = Annotated[
     str, typer.Option("--model", "-m", help="A model that tells parts of cars, a fine-tuned one's folder, ...")
 ]
+_Cars = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Find whole cars with a second model, such as car: several are told apart, shares are of the whole.",
+        show_default=False,
+    ),
+]
 _Out = Annotated[
     Path, typer.Option("--out", "-o", file_okay=False, help="A folder of its own; an earlier report there is replaced.")
 ]
@@ -51,6 +59,7 @@ def report(
     out: _Out = Path("carseg-report"),
     require: _Require = None,
     format: FormatOption = Format.table,
+    cars: _Cars = None,
     weights: WeightsOption = None,
     hub: HubOption = None,
     device: DeviceOption = "auto",
@@ -71,8 +80,10 @@ def report(
 
     prepare()
     resolve_with_progress(model, weights, hub)
+    if cars is not None:
+        resolve_with_progress(cars, hub=hub)
     how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
-    segmenter = load(model, weights=weights, hub=hub, device=device, runtime=runtime, **how)
+    segmenter = load(model, weights=weights, hub=hub, cars=cars, device=device, runtime=runtime, **how)
     with ProgressBar("looking at photographs") as bar:
         made = inspect(
             photos,

@@ -10,7 +10,8 @@ from typing import Any
 from carseg.cars import VIEWS
 from carseg.labels import LabelSet, plain_name
 from carseg.workflows.photo import Photo, PhotoPart
-from carseg.workflows.requirements import LIDS, SIDES, Requirement
+from carseg.workflows.requirements import LIDS, Requirement
+from carseg.workflows.sides import SIDES
 from carseg.workflows.wheels import WHEEL, WHEELS
 
 SCHEMA = 1  # version of the JSON; docs/schemas/report.schema.json describes it
@@ -51,7 +52,8 @@ class Report:
 
     Attributes:
         model: name of the network.
-        labels: its classes.
+        cars_model: name of the second network, which tells whole cars; None without one.
+        labels: the classes of the former.
         tells_views: whether they tell the front of a car from its rear; without, no side, view or wheel is named.
         photos: what is seen in each photograph.
         thumbnails: each photograph made small, as the content of a JPEG file.
@@ -61,6 +63,7 @@ class Report:
     """
 
     model: str
+    cars_model: str | None
     labels: LabelSet
     tells_views: bool
     photos: tuple[Photo, ...]
@@ -80,9 +83,8 @@ class Report:
 
     @cached_property
     def sides(self) -> dict[str, list[int]]:
-        """The numbers of the photographs of the four sides: ``front-left`` shows the front and the left one."""
-        shown = {side: [v for v in self.views if side in v.split("-")] for side in SIDES if self.tells_views}
-        return {side: sorted(number for view in views for number in self.views[view]) for side, views in shown.items()}
+        """The numbers of the photographs that show each of the four sides; empty where no view is told."""
+        return {side: [p.number for p in self.photos if side in p.sides] for side in SIDES if self.tells_views}
 
     @cached_property
     def parts(self) -> dict[str, list[int]]:
@@ -134,6 +136,7 @@ class Report:
         return {
             "schema": SCHEMA,
             "model": self.model,
+            "cars_model": self.cars_model,
             "labels": self.labels.name,
             "ok": self.ok,
             "required": [{"word": each.word, "count": each.count} for each in self.required],

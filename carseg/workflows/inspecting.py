@@ -15,6 +15,7 @@ from carseg.workflows.exposure import measure_exposure
 from carseg.workflows.photo import Photo, PhotoPart
 from carseg.workflows.photo_warnings import find_warnings
 from carseg.workflows.sharpness import Sharpness
+from carseg.workflows.sides import shown_sides
 from carseg.workflows.wheels import WHEEL, name_wheels
 
 # What is smaller or less sure does not count as seen: of 4036 parts in a turntable's images it takes away 224, among
@@ -45,6 +46,7 @@ def inspect_photo(result: Result, number: int) -> Photo:
         width=result.width,
         height=result.height,
         view=car.view if car else None,
+        sides=(),
         cars=len(cars),
         uncertain=car.uncertain if car else False,
         bbox=car.bbox if car else None,
@@ -83,6 +85,7 @@ def _with_parts(photo: Photo, car: Car, region: NDArray[np.bool_], result: Resul
     names = name_wheels([wheel.bbox for wheel in wheels], parts, photo.sure_view)
     return replace(
         photo,
+        sides=shown_sides(parts, photo.sure_view),
         cut_off=_cut_off(car.bbox, region, result.mask.shape, whole_below=bool(wheels)),
         parts=tuple(measured(part.name, part) for part in parts),
         wheels=tuple(measured(name or WHEEL, wheel) for name, wheel in zip(names, wheels, strict=True)),

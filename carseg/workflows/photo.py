@@ -69,6 +69,7 @@ class Photo:
         width: in pixels.
         height: in pixels.
         view: which of its sides the car shows; None where none is told.
+        sides: those of front, rear, left and right that it shows well enough to look at them.
         cars: how many cars are seen, without those that are much smaller than the largest.
         uncertain: whether what counts as one car may be several.
         bbox: x, y, width, height of the car in pixels; None where there is none.
@@ -87,6 +88,7 @@ class Photo:
     width: int
     height: int
     view: View | None
+    sides: tuple[str, ...]
     cars: int
     uncertain: bool
     bbox: rle.Box | None
@@ -114,6 +116,7 @@ class Photo:
         return {
             **vars(self),
             "view": self.view and vars(self.view),
+            "sides": list(self.sides),
             "bbox": self.bbox and list(self.bbox),
             "cut_off": list(self.cut_off),
             "parts": [part.to_dict() for part in self.parts],

@@ -11,7 +11,7 @@ import numpy as np
 
 from carseg._arrays import Uint8Array
 from carseg.cars import KINDS, find_view
-from carseg.errors import CarsegError, ImageError, OptionError, excerpt, without_secrets
+from carseg.errors import CarsegError, ImageError, ImageNotFoundError, OptionError, excerpt, without_secrets
 from carseg.hub import DEFAULT_MODEL
 from carseg.images import enough_memory
 from carseg.inference import Result, Segmenter, load, prefetch
@@ -45,7 +45,7 @@ def report(
     Photographs are looked at one after another; of each only its record and a small JPEG are kept.
 
     Args:
-        photos: a folder, pattern, address or image, or an iterable of what ``predict`` takes.
+        photos: a folder, pattern, address or image, a list of these, or any iterable of images, as ``predict`` takes.
         out: a folder for ``report.json``, ``report.html`` and ``crops/``, which replace an earlier report there; None
             writes nothing.
         model: a model that tells parts of cars, or what ``carseg.load`` takes.
@@ -74,9 +74,18 @@ def report(
         gathered.add(seen)
         if progress:
             progress(gathered.done, total)
-    photos_seen, thumbnails = tuple(gathered.photos), tuple(gathered.thumbnails)
+    if not gathered.done:
+        raise ImageNotFoundError("no photograph was given")
     made = Report(
-        segmenter.name, labels, tells_views, photos_seen, thumbnails, tuple(gathered.failed), gathered.best, required
+        model=segmenter.name,
+        cars_model=segmenter.cars.name if segmenter.cars else None,
+        labels=labels,
+        tells_views=tells_views,
+        photos=tuple(gathered.photos),
+        thumbnails=tuple(gathered.thumbnails),
+        failed=tuple(gathered.failed),
+        best=gathered.best,
+        required=required,
     )
     if folder:
         write_report(made, folder)

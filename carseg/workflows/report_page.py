@@ -119,7 +119,7 @@ def _table(parts: Iterable[PhotoPart]) -> str:
 
 def _origin(report: Report) -> dict[str, object]:
     return {
-        "Model": f"{report.model}, {len(report.parts)} parts",
+        "Model": report.model + (f", whole cars by {report.cars_model}" if report.cars_model else ""),
         "Required": ", ".join(f"{each.word}:{each.count}" if each.count > 1 else each.word for each in report.required)
         or "nothing",
         "Left and right": "are the vehicle's own, as its driver sees them.",

@@ -1,8 +1,7 @@
 """What a set of photographs has to show: words such as ``front``, ``left_mirror`` and ``wheel:4``, and what is missing.
 
-A word is one of a car's four sides, which a view shows whose name has it (``front-left`` shows the front and the left
-side both); one of the eight views itself; a class; or what several classes are, such as ``door`` or ``front_door``,
-whose number can be asked for.
+A word is one of a car's four sides; one of the eight views; a class; or what several classes are, such as ``door`` or
+``front_door``, whose number can be asked for.
 """
 
 from __future__ import annotations
@@ -14,9 +13,9 @@ from dataclasses import dataclass
 from carseg.cars import VIEWS
 from carseg.errors import OptionError, unknown_name
 from carseg.labels import LabelSet, plain_name, without_side
+from carseg.workflows.sides import SIDES
 from carseg.workflows.wheels import WHEEL, WHEELS
 
-SIDES = ("front", "rear", "left", "right")
 LIDS = ("tailgate", "trunk")  # a car has one of the two, and which one depends on its shape alone
 
 _IN_WORDS = {"front": "the front", "rear": "the rear", "left": "the left side", "right": "the right side"}

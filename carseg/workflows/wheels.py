@@ -15,13 +15,10 @@ from carseg.cars import View
 from carseg.inference import Part
 from carseg.labels import without_side
 from carseg.masks import rle
+from carseg.workflows.sides import DOORS, ENDS
 
 WHEEL = "wheel"
 WHEELS = ("front_left_wheel", "front_right_wheel", "rear_left_wheel", "rear_right_wheel")
-
-_DOORS = ("front_door", "back_door")
-_FRONT = ("front_bumper", "front_light", "hood", "front_glass")
-_REAR = ("back_bumper", "back_light", "trunk", "tailgate", "back_glass")
 
 
 def name_wheels(boxes: Sequence[rle.Box], parts: Sequence[Part], view: View | None) -> list[str | None]:
@@ -35,7 +32,7 @@ def name_wheels(boxes: Sequence[rle.Box], parts: Sequence[Part], view: View | No
     side = "" if view is None else view.name.rpartition("-")[2]
     if side not in ("left", "right"):
         return [None] * len(boxes)
-    doors = [part.bbox for part in parts if without_side(part.name) in _DOORS]
+    doors = [part.bbox for part in parts if without_side(part.name) in DOORS]
     if doors:
         middle = (min(x for x, *_ in doors) + max(x + width for x, _, width, _ in doors)) / 2
         ends = ["front" if (x + width / 2 < middle) == (side == "left") else "rear" for x, _, width, _ in boxes]
@@ -47,5 +44,5 @@ def name_wheels(boxes: Sequence[rle.Box], parts: Sequence[Part], view: View | No
 def _end(parts: Sequence[Part]) -> str:
     """Return the end of the car that is seen alone, "" where it is both or none."""
     kinds = {without_side(part.name) for part in parts}
-    front, rear = not kinds.isdisjoint(_FRONT), not kinds.isdisjoint(_REAR)
-    return "" if front == rear else "front" if front else "rear"
+    ends = [end for end, its in ENDS.items() if not kinds.isdisjoint(its)]
+    return ends[0] if len(ends) == 1 else ""
