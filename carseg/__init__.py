@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from carseg.labels import LabelSet, label_set
     from carseg.scale import Batch
     from carseg.training import TrainingConfig, finetune
-    from carseg.workflows import cutout
+    from carseg.workflows import cutout, report
 
 __all__ = [
     "Batch",
@@ -86,6 +86,7 @@ __all__ = [
     "list_models",
     "load",
     "register",
+    "report",
 ]
 
 _ERRORS = tuple(name for name in __all__ if name.endswith("Error"))
@@ -103,6 +104,6 @@ __getattr__, __dir__ = lazy_names(
         "carseg.labels": ("LabelSet", "label_set"),
         "carseg.scale": ("Batch",),
         "carseg.training": ("TrainingConfig", "finetune"),
-        "carseg.workflows": ("cutout",),
+        "carseg.workflows": ("cutout", "report"),
     },
 )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from carseg._version import __version__
-from carseg.cli import batch, benchmark, cutout, data, export, finetune, hub, models, predict
+from carseg.cli import batch, benchmark, cutout, data, export, finetune, hub, models, predict, report
 
 # Plain text: it is read everywhere, and rich would take longer to import than most commands to run.
 _group = functools.partial(
@@ -25,6 +25,7 @@ app = _group(
 )
 app.command()(predict.predict)
 app.command()(cutout.cutout)
+app.command()(report.report)
 app.command()(models.models)
 app.command()(models.info)
 app.command()(models.download)

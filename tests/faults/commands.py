@@ -127,6 +127,7 @@ FINETUNE = (
 COMMANDS = {
     "predict": Command(PREDICT, same=_predicted),
     "cutout": Command(CUTOUT, same=_predicted),
+    "report": Command(("report", "{inputs}/in", "--model", "blocks", "--out", "out/set"), main="out/set/"),
     "download": Command(("download", "blocks", "--hub", "{server}")),
     "convert": Command(("data", "convert", "{inputs}/data", "--out", "out/set", "--to", "coco"), main="out/set/"),
     "convert to png": Command(("data", "convert", "{inputs}/few", "--out", "out/set"), main="out/set/"),
