@@ -26,6 +26,7 @@ from carseg.serving.api import MODELS_SCHEMA
 from carseg.training import run_folder
 from carseg.training.config import TrainingConfig
 from carseg.training.run_folder import RunStart, read_start
+from carseg.workflows import car_report
 
 from color_hub import photo
 from documents import DOCS
@@ -43,6 +44,7 @@ VERSIONS = {
     "scores": rows.SCHEMA,
     "calibration": calibration.SCHEMA,
     "run": run_folder.SCHEMA,
+    "report": car_report.SCHEMA,
 }
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from carseg.cars.apart import CarRuns, car_labels, tell_cars, tells_whole_cars
 from carseg.cars.cleaning import clean
-from carseg.cars.compositing import composite, cut_out, foreground_alpha
+from carseg.cars.compositing import alpha_within, box_of, composite, cut_out, feathered
+from carseg.cars.framing import Frame, frame_car
+from carseg.cars.glass import glass_labels
 from carseg.cars.pieces import Piece, Region, find_pieces
 from carseg.cars.side import SidedPiece, consistent_sides, sided_pieces
 from carseg.cars.view import KINDS, SIDED, VIEWS, View, ViewFeatures, find_view, view_features
@@ -14,19 +16,24 @@ __all__ = [
     "SIDED",
     "VIEWS",
     "CarRuns",
+    "Frame",
     "Piece",
     "Region",
     "SidedPiece",
     "View",
     "ViewFeatures",
+    "alpha_within",
+    "box_of",
     "car_labels",
     "clean",
     "composite",
     "consistent_sides",
     "cut_out",
+    "feathered",
     "find_pieces",
     "find_view",
-    "foreground_alpha",
+    "frame_car",
+    "glass_labels",
     "sided_pieces",
     "tell_cars",
     "tells_whole_cars",

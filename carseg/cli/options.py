@@ -46,6 +46,17 @@ CalibrationOption = Annotated[
     ),
 ]
 ThreadsOption = Annotated[int | None, typer.Option(help="CPU threads.")]
+MaxPixelsOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Refuse larger images; default 179 million. Also CARSEG_MAX_PIXELS.", show_default=False),
+]
+SkipExistingOption = Annotated[
+    bool,
+    typer.Option(
+        "--skip-existing",
+        help="Leave out images whose files are all in --out, whole, and made of the same image by the same model.",
+    ),
+]
 MapOption = Annotated[
     list[str] | None,
     typer.Option("--map", metavar="OLD=NEW", help="Rename or merge a class; OLD= ignores it. Repeat."),

@@ -17,19 +17,21 @@ from carseg.cli.options import (
     Format,
     FormatOption,
     HubOption,
+    MaxPixelsOption,
     PrecisionOption,
     RuntimeOption,
+    SkipExistingOption,
     ThreadsOption,
     WeightsOption,
     resolve_with_progress,
 )
-from carseg.cli.terminal import ProgressBar, echo, err, fail, short, table
-from carseg.errors import CarsegError, excerpt, printable
+from carseg.cli.terminal import ProgressBar, echo, err, fail, table
+from carseg.errors import CarsegError, printable
 from carseg.hub import DEFAULT_MODEL
 
 if TYPE_CHECKING:
-    from carseg.cli.outputs import Job
-    from carseg.cli.saving import Document, Saving
+    from carseg.cli.saving import Document
+    from carseg.inference import Segmenter
 
 _CAR_COLUMNS = ("car", "share", "no part", "x", "y", "width", "height", "view", "")
 _COLUMNS = ("part", "share", "pixels", "score", "x", "y", "width", "height")
@@ -43,17 +45,6 @@ _Cars = Annotated[
     ),
 ]
 _Tile = Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")]
-_MaxPixels = Annotated[
-    int | None,
-    typer.Option(min=1, help="Refuse larger images; default 179 million. Also CARSEG_MAX_PIXELS.", show_default=False),
-]
-_SkipExisting = Annotated[
-    bool,
-    typer.Option(
-        "--skip-existing",
-        help="Leave out images whose files are all in --out, whole, and made of the same image by the same model.",
-    ),
-]
 _Sides = Annotated[
     str, typer.Option(help="Left and right: consistent with the car's view, or raw, as the network tells them.")
 ]
@@ -90,8 +81,8 @@ def predict(
     threshold: _Threshold = None,
     min_area: _MinArea = None,
     batch_size: Annotated[int | None, typer.Option(help="Images that are computed together.")] = None,
-    max_pixels: _MaxPixels = None,
-    skip_existing: _SkipExisting = False,
+    max_pixels: MaxPixelsOption = None,
+    skip_existing: SkipExistingOption = False,
 ) -> None:
     """Segment images.
 
@@ -99,34 +90,40 @@ def predict(
     below --out, where the tree below a given folder is mirrored. A run that was killed goes on with --skip-existing.
     """
     from carseg.cli.process import prepare
-    from carseg.cli.saving import Saving
+    from carseg.cli.saving import Saving, find_jobs
     from carseg.inference import load, origin_of
 
     kinds = _kinds(save)
     if skip_existing and not kinds:
         raise typer.BadParameter("--skip-existing goes by the files of --save, which names none")
-    jobs, missing = _jobs(inputs, out, kinds)
+    jobs, missing = find_jobs(inputs, out, kinds)
     prepare()
     resolve_with_progress(model, weights, hub)
     if cars is not None:
         resolve_with_progress(cars, hub=hub)
     how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
     segmenter = load(model, weights=weights, hub=hub, cars=cars, device=device, runtime=runtime, **how)
+    _say_holes(segmenter, kinds)
     settings: dict[str, Any] = {"tile": tile, "sides": sides, "threshold": threshold, "min_area": min_area}
     alike = {"precision": segmenter.runtime.precision, "calibration": calibration, **settings}
     second = None if segmenter.cars is None else segmenter.cars.info
     saving = Saving(out, kinds, functools.partial(origin_of, info=segmenter.info, cars=second, **alike))
     todo = saving.without_saved(jobs) if skip_existing else jobs
-    _say_what_is_there(len(jobs) - len(todo), saving.existing(todo), out)
+    saving.say_what_is_there(jobs, todo)
     began = time.monotonic()
     results = segmenter.stream(
         saving.sources(todo), batch_size=batch_size, max_pixels=max_pixels, on_error="yield", **settings
     )
-    failed = missing + _print(saving.write(results), len(todo), format) + _deleted(saving)
-    total = len(todo) + missing
-    message = f"carseg: {total - failed} of {total} done in {short(time.monotonic() - began)} with {segmenter.name}"
-    err(f"{message}; results are in {out}" if kinds and failed < total else message)
-    raise typer.Exit(int(failed > 0))
+    failed = missing + _print(saving.write(results), len(todo), format)
+    raise typer.Exit(saving.finish(len(todo) + missing, failed, time.monotonic() - began, segmenter.name))
+
+
+def _say_holes(segmenter: Segmenter, kinds: list[str]) -> None:
+    """Say where cut-outs have holes, if any are to be made, and no second model tells whole cars."""
+    from carseg.inference import holes_notice
+
+    if "cutout" in kinds and segmenter.cars is None and (notice := holes_notice(segmenter.labels)):
+        err(f"carseg: {notice}")
 
 
 def _kinds(save: str) -> list[str]:
@@ -138,37 +135,6 @@ def _kinds(save: str) -> list[str]:
         known = ", ".join(OUTPUT_SUFFIXES)
         raise typer.BadParameter(f"cannot save {strange[0]!r}; known: {known}", param_hint="--save")
     return kinds
-
-
-def _jobs(inputs: list[str], out: Path, kinds: list[str]) -> tuple[list[Job], int]:
-    """Return the images with where their files go, and how many are missing, which is said."""
-    from carseg.cli.outputs import plan, refuse_overwriting
-
-    jobs, missing = plan(inputs, out)
-    for error in missing:
-        fail(error)
-    if not jobs:
-        raise typer.Exit(2)
-    refuse_overwriting(jobs, out, kinds)
-    return jobs, len(missing)
-
-
-def _say_what_is_there(skipped: int, replaced: int, out: Path) -> None:
-    if skipped:
-        err(f"carseg: {skipped} images have their files in {out} and are left out")
-    if replaced:
-        err(f"carseg: results of earlier runs in {out} are replaced (files: {replaced})")
-
-
-def _deleted(saving: Saving) -> int:
-    """Return how many images have lost their files since, and say so."""
-    gone = saving.deleted()
-    if gone:
-        fail(
-            f"results were deleted from {saving.out} while the command ran (images: {len(gone)}; "
-            f"{excerpt(gone[0].source)} for one): run it again with --skip-existing"
-        )
-    return len(gone)
 
 
 def _print(documents: Iterator[Document | CarsegError], count: int, format: Format) -> int:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from carseg.inference.cars import Body, Car
+from carseg.inference.cutout import CutoutOptions, holes_notice
 from carseg.inference.file_names import source_digest
+from carseg.inference.files import CUTOUT_KINDS, LONGEST, encode_photo, write_file
 from carseg.inference.options import RAW
 from carseg.inference.parts import Part, Parts
 from carseg.inference.pipeline import Pipeline
@@ -15,10 +17,13 @@ from carseg.inference.segmenter import Segmenter, load
 from carseg.inference.sources import find_images, load_image
 
 __all__ = [
+    "CUTOUT_KINDS",
+    "LONGEST",
     "OUTPUT_SUFFIXES",
     "RAW",
     "Body",
     "Car",
+    "CutoutOptions",
     "Part",
     "Parts",
     "Pipeline",
@@ -26,7 +31,9 @@ __all__ = [
     "Preprocessor",
     "Result",
     "Segmenter",
+    "encode_photo",
     "find_images",
+    "holes_notice",
     "is_saved",
     "load",
     "load_image",
@@ -35,4 +42,5 @@ __all__ = [
     "path_of",
     "prefetch",
     "source_digest",
+    "write_file",
 ]

@@ -17,6 +17,7 @@ from carseg.cars import clean, consistent_sides
 from carseg.errors import ClosedError, OptionError
 from carseg.hub import InputSpec
 from carseg.images import LoadedImage
+from carseg.inference.alpha import log_odds
 from carseg.inference.cars import WholeCars
 from carseg.inference.options import Options
 from carseg.inference.postprocess import certainty, class_scores, log_probabilities, to_mask, to_probabilities
@@ -200,6 +201,7 @@ def to_result(
         model=pipeline.name,
         scores=dict(enumerate((total / count).tolist())),
         certainty=certainty(chances, mask),
+        odds=None if options.tile else log_odds(chances, labels.foreground),  # of windows the mask alone is exact
         probabilities=probabilities,
         whole=None if pipeline.see_cars is None else WholeCars(image, pipeline.see_cars),
     )

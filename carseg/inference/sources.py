@@ -15,9 +15,9 @@ from carseg.errors import ImageNotFoundError, OptionError, excerpt
 from carseg.hub import read_url, web_address
 from carseg.images import SUFFIXES, LoadedImage, decode, is_data_uri
 from carseg.inference.options import check_channels
-from carseg.inference.result import OUTPUT_SUFFIXES
+from carseg.inference.result import FILE_SUFFIXES
 
-_RESULTS = tuple(OUTPUT_SUFFIXES.values())
+_RESULTS = tuple(FILE_SUFFIXES.values())
 
 
 def load_image(source: Any, *, channels: str = "rgb", name: str = "", max_pixels: int | None = None) -> LoadedImage:
