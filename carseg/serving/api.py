@@ -41,6 +41,18 @@ _CUTOUT_IMAGES = {
         },
     },
 }
+_IMAGES = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "properties": {"image": {"type": "array", "items": _FILE}},
+                "required": ["image"],
+            }
+        },
+    },
+}
 _SENTENCE = {"type": "object", "properties": {"detail": {"type": "string", "description": "What, why, what to do."}}}
 _TROUBLE = {
     400: "The request is broken.",
@@ -65,6 +77,7 @@ def _answers(content: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
 
 
 _PNG = {"image/png": {"schema": _FILE}}
+_REPORT = {"type": "object", "description": "The document 'report' of carseg's reference; crops are data URIs."}
 _RESULT = {"type": "object", "description": "The document 'result' of carseg's reference: size, parts, their pieces."}
 
 
@@ -123,12 +136,37 @@ async def cutout(
     return await _answered(engine, request, answer)
 
 
+@router.post(
+    "/report",
+    summary="Inspect the photographs of a car",
+    response_class=Response,
+    responses=_answers({"application/json": {"schema": _REPORT}}),
+    openapi_extra={"requestBody": _IMAGES},
+)
+async def report(
+    request: Request,
+    model: Annotated[
+        str | None, Query(description="One of GET /models that tells parts; the first by default.")
+    ] = None,
+    require: Annotated[str, Query(description="What has to be seen: front,rear,wheel:4.")] = "",
+) -> Response:
+    """Return what the files of a form show of one car: parts and views, what is missing, what is wrong with them."""
+    engine: Engine = request.app.state.engine
+    segmenter = engine.model(model)
+
+    def answer(body: bytes) -> Response:
+        return Response(engine.report(_uploads(body, request), require, segmenter), media_type="application/json")
+
+    return await _answered(engine, request, answer)
+
+
 @router.get("/models", summary="The models that are served", response_class=JSONResponse)
 async def models(request: Request) -> JSONResponse:
     """Return the models with their classes, colours and terms, the default first."""
     engine: Engine = request.app.state.engine
     served = [_model(model.info) for model in engine.models.values()]
-    return JSONResponse({"schema": MODELS_SCHEMA, "cutout": _cutting(engine), "models": served})
+    limits = {name: getattr(engine.limits, name) for name in ("bytes", "pixels", "files", "seconds")}
+    return JSONResponse({"schema": MODELS_SCHEMA, "cutout": _cutting(engine), "limits": limits, "models": served})
 
 
 @router.get("/healthz", summary="Whether the service answers", response_class=PlainTextResponse)
@@ -151,10 +189,15 @@ async def _answered(engine: Engine, request: Request, answer: Any) -> Response:
         return response
 
 
+def _uploads(body: bytes, request: Request) -> list[Upload]:
+    """Return the files of a request."""
+    engine: Engine = request.app.state.engine
+    return find_uploads(body, request.headers.get("content-type", ""), engine.limits)
+
+
 def _images(body: bytes, request: Request, *, may_have_background: bool = False) -> tuple[Upload, Upload | None]:
     """Return the image of a request, and the one to be put behind it, if any."""
-    engine: Engine = request.app.state.engine
-    uploads = find_uploads(body, request.headers.get("content-type", ""), engine.limits)
+    uploads = _uploads(body, request)
     behind = [upload for upload in uploads if may_have_background and upload.field == _BACKGROUND]
     images = [upload for upload in uploads if upload not in behind]
     if len(images) != 1 or len(behind) > 1:

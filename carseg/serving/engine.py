@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import io
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +13,7 @@ from typing import Any, TypeVar
 
 from starlette.requests import Request
 
+from carseg._files import to_json
 from carseg.errors import OptionError, unknown_name
 from carseg.hub import RECOMMENDED
 from carseg.inference import Result, Segmenter
@@ -19,6 +22,7 @@ from carseg.serving.limits import Limits
 from carseg.serving.refusal import GONE, Refusal
 from carseg.serving.settings import Settings
 from carseg.serving.uploads import Upload
+from carseg.workflows import report
 
 Answer = TypeVar("Answer")
 _LONGEST_WAIT = 60  # seconds that a client is asked to wait at most
@@ -84,6 +88,16 @@ class Engine:
             min_area=settings.min_area,
         )
 
+    def report(self, uploads: Sequence[Upload], require: str, model: Segmenter) -> bytes:
+        """Return the document of a report on the photographs of a car, whose crops are data URIs."""
+        made = report(map(_file, uploads), model=model, require=require, max_pixels=self.limits.pixels)
+        document = made.to_dict()
+        for entry in (*document["parts"], *document["wheels"]):
+            if entry["best"]:
+                jpeg = base64.b64encode(made.best[entry["name"]].jpeg).decode()
+                entry["best"]["crop"] = f"data:image/jpeg;base64,{jpeg}"
+        return to_json(document, ensure_ascii=False).encode("utf-8", "backslashreplace")
+
     @contextmanager
     def place(self) -> Iterator[None]:
         """Take one of the places for as long as the block runs.
@@ -147,6 +161,13 @@ class Engine:
             return function()
         finally:
             self._seconds += (time.monotonic() - began - self._seconds) / 8  # threads may lose one another's: no matter
+
+
+def _file(upload: Upload) -> io.BytesIO:
+    """Return an upload as a file with a name, which is decoded, and never taken for a path."""
+    file = io.BytesIO(upload.content)
+    file.name = upload.name
+    return file
 
 
 async def _hung_up(request: Request) -> None:

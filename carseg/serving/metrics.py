@@ -6,8 +6,20 @@ import multiprocessing
 from collections.abc import Iterator
 from typing import Any
 
-ROUTES = ("/", "/page", "/docs", "/openapi.json", "/healthz", "/metrics", "/models", "/predict", "/cutout", "other")
-_TIMED = ("/predict", "/cutout")
+ROUTES = (
+    "/",
+    "/page",
+    "/docs",
+    "/openapi.json",
+    "/healthz",
+    "/metrics",
+    "/models",
+    "/predict",
+    "/cutout",
+    "/report",
+    "other",
+)
+_TIMED = ("/predict", "/cutout", "/report")
 _STATUSES = (200, 304, 400, 401, 404, 405, 408, 413, 415, 422, 429, 499, 500, 503)
 _BOUNDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)  # seconds
 

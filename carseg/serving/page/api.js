@@ -24,6 +24,13 @@ export async function cutout(file, background, settings) {
   return ask("POST", "cutout", { ...settings, background }, form({ image: file }));
 }
 
+// Return the report of photos of one car.
+export async function report(photos, model) {
+  const filled = new FormData();
+  for (const photo of photos) filled.append("image", photo);
+  return ask("POST", "report", { model }, filled);
+}
+
 function form(files) {
   const filled = new FormData();
   for (const [field, file] of Object.entries(files)) filled.append(field, file);

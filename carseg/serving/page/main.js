@@ -4,19 +4,25 @@ import { models, predict } from "./api.js";
 import { Cutout } from "./cutout.js";
 import { describe, fillList, mark, percent, plain, score } from "./parts.js";
 import { Photos } from "./photos.js";
+import { Report } from "./report.js";
 import { Viewer, shownSize } from "./viewer.js";
 
 const $ = (name) => document.getElementById(name);
-const served = { models: [], cutout: "" };
+const served = { models: [], cutout: "", limits: {} };
 let current = null; // the photo that is shown
 let kept = null; // the part that stays lit
-let view = "parts"; // or "cut"
+let view = "parts"; // or "cut", "report"
 
 const viewer = new Viewer($("canvas"), { pointed: pointAt, chosen: (region) => keep(region ? region.part : null) });
 const photos = new Photos($("photos"), { changed: photoChanged, chosen: choose });
 const cut = new Cutout($("cutout"), {
   busy: (yes) => busy(yes && "Cutting out"),
   failed: trouble,
+});
+
+const report = new Report($("report-content"), {
+  failed: trouble,
+  chosen: choose,
 });
 
 // What is given
@@ -81,6 +87,7 @@ function photoChanged(photo) {
   $("total").hidden = photos.all.length < 2 || finished === photos.all.length;
   Object.assign($("total-bar"), { max: photos.all.length, value: finished });
   $("total-text").textContent = `${finished} of ${photos.all.length} photos done`;
+  if (view === "report") showReport();
   if (photo !== current) return;
   const waits = { waiting: "Waiting", sending: "Sending", working: "Looking for parts" };
   busy(waits[photo.state]);
@@ -106,6 +113,10 @@ function showResult({ result, file }) {
   $("canvas").setAttribute("aria-label", `${file.name}: ${result.parts.map((part) => plain(part.name)).join(", ")}`);
   for (const button of document.querySelectorAll("[data-save]")) button.disabled = false;
   say($("summary").textContent);
+}
+
+function showReport() {
+  if (photos.finished === photos.all.length) report.show(photos.all, photos.model, served.limits.files);
 }
 
 function clearParts() {
@@ -201,6 +212,7 @@ const saves = {
   },
   mask: async ({ file }) => download(await predict(file, photos.model, { save: "mask" }), "mask.png"),
   overlay: async ({ file }) => download(await predict(file, photos.model, { save: "overlay" }), "overlay.png"),
+  report: async () => report.text && download(new Blob([report.text], { type: "application/json" }), "report.json"),
   cutout: async () => cut.blob && download(cut.blob, "cutout.png"),
 };
 for (const button of document.querySelectorAll("[data-save]")) {
