@@ -135,12 +135,34 @@ def test_cutouts(service: Service, model: Segmenter) -> None:
         "": result.cutout(),
         "?background=white&feather=2": result.cutout("white", feather=2),
         "?background=%231e90ff": result.cutout("#1e90ff"),
+        "?shadow=true&size=80x60&margin=10%25": result.cutout(shadow=True, size=(80, 60), margin=0.1),
+        "?all=true": result.cutout(all=True),
     }.items():
         answer = service.post(f"/cutout{query}", content)
         assert np.array_equal(np.asarray(picture(answer.content)), np.asarray(expected)), query
     files = form(content) | form(png(20, 10), "sky.png", "background")
     behind = picture(service.post("/cutout", files=files).content)
     assert np.array_equal(np.asarray(behind), np.asarray(result.cutout(picture(png(20, 10)))))
+
+
+FRAMINGS = [
+    ("size=1001x1000", "at most 1000000 pixels"),
+    ("size=99999999x99999999", "size must be"),
+    ("size=wide", "size must be"),
+    ("margin=40%25", "there is no size"),
+    ("margin=80%25&size=80x60", "margin must be"),
+    ("glass=tint", "glass='tint' needs"),
+    ("car=0", "car is '0'"),
+    ("car=99", "there is no car 99"),
+    ("car=1&all=true", "give either"),
+    ("feather=1e9", "feather is '1e9'"),
+]
+
+
+@pytest.mark.parametrize(("query", "words"), FRAMINGS)
+def test_a_framing_that_cannot_be(service: Service, query: str, words: str) -> None:
+    answer = service.post(f"/cutout?{query}", png())
+    assert answer.status_code == 422 and words in answer.json()["detail"], answer.text
 
 
 @pytest.mark.parametrize(

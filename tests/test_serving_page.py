@@ -147,6 +147,25 @@ def test_a_cutout_on_a_colour_and_on_a_photo(page: Browser, car: Path, tmp_path:
     assert page.errors == []
 
 
+def test_a_cutout_in_a_frame_with_a_shadow(page: Browser, car: Path) -> None:
+    page.give("#input-files", car)
+    page.run("document.getElementById('tab-cut').click(); document.getElementById('shadow').click()")
+    page.run("(s => { s.value = '1200x1200'; s.dispatchEvent(new Event('change')); })(document.getElementById('size'))")
+    page.until("!document.getElementById('cutout').hidden && document.getElementById('cutout').naturalWidth === 1200")
+    assert any("shadow=true&size=1200x1200" in address for address in page.requests)
+
+
+def test_a_report_of_all_photos(page: Browser, car: Path, tmp_path: Path) -> None:
+    page.give("#input-files", car, photo(tmp_path / "other.png", 96, 64))
+    page.run("document.getElementById('tab-report').click()")
+    page.until("document.querySelectorAll('#report .crops img').length === 2")
+    text = page.run("document.getElementById('report-content').textContent")
+    assert "2 of 3 parts are seen" in text and "Not seen: Right door." in text and "Photo 2" in text
+    page.run("document.querySelector('#report .checked li:last-child button').click()")
+    page.until("document.querySelectorAll('#photos button')[1].getAttribute('aria-current') === 'true'")
+    assert page.errors == []
+
+
 def test_another_model_is_asked_again(page: Browser, car: Path) -> None:
     page.give("#input-files", car)
     page.until("document.querySelectorAll('#list button').length === 2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from carseg.inference.cars import Body, Car
 from carseg.inference.cutout import CutoutOptions, holes_notice
 from carseg.inference.file_names import source_digest
-from carseg.inference.files import CUTOUT_KINDS, LONGEST, encode_photo, write_file
+from carseg.inference.files import CUTOUT_KINDS, LONGEST, encode_photo, encode_png, write_file
 from carseg.inference.options import RAW
 from carseg.inference.parts import Part, Parts
 from carseg.inference.pipeline import Pipeline
@@ -32,6 +32,7 @@ __all__ = [
     "Result",
     "Segmenter",
     "encode_photo",
+    "encode_png",
     "find_images",
     "holes_notice",
     "is_saved",

@@ -13,10 +13,11 @@ from carseg.cars import tells_whole_cars
 from carseg.errors import excerpt
 from carseg.hub import ModelInfo
 from carseg.images import Uint8Array, decode
-from carseg.serving.answers import Picture, json_bytes, picture_bytes, png_bytes
+from carseg.inference import CutoutOptions, Segmenter
+from carseg.serving.answers import Picture, cutout_bytes, json_bytes, picture_bytes
 from carseg.serving.engine import Engine
 from carseg.serving.refusal import Refusal
-from carseg.serving.settings import Settings
+from carseg.serving.settings import Framing, Settings
 from carseg.serving.uploads import Upload, find_uploads, read_body
 
 MODELS_SCHEMA = 1  # version of the JSON of GET /models; docs/schemas/served.schema.json describes it
@@ -119,19 +120,20 @@ async def predict(
 async def cutout(
     request: Request,
     settings: Annotated[Settings, Depends()],
+    framing: Annotated[Framing, Depends()],
     background: Annotated[str | None, Query(description="A colour: white, #1e90ff. Transparent by default.")] = None,
-    feather: Annotated[float, Query(ge=0, le=50, description="Softness of the border, in pixels.")] = 0,
 ) -> Response:
     """Return the car as a PNG: on nothing, on a colour, or on the image that the form's field "background" has."""
     engine: Engine = request.app.state.engine
     model = engine.model(settings.model or _cutting(engine))
     color = None if background is None else _color(background)
+    _check_framing(framing, model, engine.limits.pixels)
 
     def answer(body: bytes) -> Response:
         image, behind = _images(body, request, may_have_background=True)
         chosen = color if behind is None else _decoded(behind, engine)
         result = engine.segment(image, settings, model)
-        return _png(png_bytes(result.cutout(chosen, feather=feather)), model.name)
+        return _png(cutout_bytes(result.cutout(chosen, **vars(framing))), model.name)
 
     return await _answered(engine, request, answer)
 
@@ -203,6 +205,20 @@ def _images(body: bytes, request: Request, *, may_have_background: bool = False)
     if len(images) != 1 or len(behind) > 1:
         raise Refusal(400, f"the form has {len(images)} images, must have one: send one request per image")
     return images[0], next(iter(behind), None)
+
+
+def _check_framing(framing: Framing, model: Segmenter, most: int) -> None:
+    """Raise OptionError or Refusal where a car cannot be shown so, or would take too much memory."""
+    options = CutoutOptions(**vars(framing))
+    options.check(model.labels)
+    if options.size and options.size[0] * options.size[1] > most:
+        raise Refusal(
+            422, f"size is {excerpt(str(framing.size))}: take one of at most {most} pixels, such as 1920x1080"
+        )
+    if framing.margin and not framing.size:  # a canvas around the car as large as it is has no limit
+        raise Refusal(
+            422, f"margin is {excerpt(framing.margin)} and there is no size: give one, such as size=1920x1080"
+        )
 
 
 def _decoded(upload: Upload, engine: Engine) -> Uint8Array:

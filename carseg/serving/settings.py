@@ -1,4 +1,4 @@
-"""The settings of a prediction, as the query of a request has them."""
+"""The settings of a prediction and of a cut-out, as the query of a request has them."""
 
 from __future__ import annotations
 
@@ -24,3 +24,16 @@ class Settings:
         float | None,
         Query(ge=0, le=1, description="Pieces below this share of their class's largest are cleaned away; 0: none."),
     ] = None
+
+
+@dataclass
+class Framing:
+    """How a request wants a car shown on its own; the fields are those of ``Result.cutout``."""
+
+    shadow: Annotated[bool, Query(description="Draw a shadow on the ground.")] = False
+    size: Annotated[str | None, Query(description="Canvas that the car is framed on: 1920x1080.")] = None
+    margin: Annotated[str | None, Query(description="Share of the canvas that stays free: 8%. Needs a size.")] = None
+    car: Annotated[int | None, Query(ge=1, description="Which car; by default the main one.")] = None
+    all: Annotated[bool, Query(description="Every car.")] = False
+    glass: Annotated[Literal["keep", "tint"], Query(description="What is seen through the windows.")] = "keep"
+    feather: Annotated[float, Query(ge=0, le=50, description="Pixels over which the border fades inwards.")] = 0

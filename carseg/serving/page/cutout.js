@@ -12,7 +12,8 @@ export class Cutout {
     this.failed = failed;
     this.form = document.getElementById("backgrounds");
     this.color = document.getElementById("color");
-    this.feather = document.getElementById("feather");
+    this.shadow = document.getElementById("shadow");
+    this.size = document.getElementById("size");
     this.input = document.getElementById("input-background");
     this.behind = null;
     this.blob = null;
@@ -20,7 +21,8 @@ export class Cutout {
     this.turn = 0;
     this.form.addEventListener("change", (event) => this.#choose(event.target));
     this.color.addEventListener("input", () => this.#choose(this.color));
-    this.feather.addEventListener("input", () => this.#later());
+    this.shadow.addEventListener("change", () => this.#later());
+    this.size.addEventListener("change", () => this.#later());
     this.form.querySelector("[value=photo]").addEventListener("click", () => this.input.click());
     this.input.addEventListener("change", () => this.#takePhoto(this.input.files[0]));
   }
@@ -74,7 +76,7 @@ export class Cutout {
     const turn = ++this.turn;
     this.busy(true);
     try {
-      const blob = await cutout(this.photo.file, this.background ?? "", { feather: this.feather.value });
+      const blob = await cutout(this.photo.file, this.background ?? "", { shadow: this.shadow.checked, size: this.size.value });
       if (turn !== this.turn) return;
       this.blob = blob;
       if (this.address) URL.revokeObjectURL(this.address);
