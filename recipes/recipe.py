@@ -24,7 +24,7 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Addition:
-    """Training images of another data set.
+    """Images of another data set, to train on or to measure on.
 
     Attributes:
         folder: below ``CARSEG_DATA``.
@@ -50,10 +50,10 @@ class Addition:
     times: int = 1
     from_round: int = 1
 
-    def open(self, labels: LabelSet, runs: Path) -> Dataset:
+    def open(self, labels: LabelSet, runs: Path, split: str = "train") -> Dataset:
         """Return the images under the label set of the recipe; ``runs`` is where a packaged network is unpacked."""
         own = LABEL_SETS[self.labels] if isinstance(self.labels, str) else label_set(self.folder, self.labels)
-        data = open_data(data_root() / self.folder, split="train", labels=own)
+        data = open_data(data_root() / self.folder, split=split, labels=own)
         names = {name: self.classes.get(name, self.rest or self.prefix + name) for name in own.classes}
         if self.fringe:
             data = _relabeled(data, lambda sample: Fringed(sample.label, own.background or 0, self.fringe))
@@ -84,6 +84,7 @@ class Recipe:
         folder: the data set's folder below ``CARSEG_DATA``.
         also: further training images.
         test: the split its figures are measured on; "" for what is not published.
+        elsewhere: images of which the test split is measured too.
         merge: class to new name: measured again with these counted as one, {} for not at all.
         input: how the finished network gets its images.
         rounds: configurations of one training after the other; each starts from the best weights of the one before.
@@ -105,6 +106,7 @@ class Recipe:
     folder: str
     also: tuple[Addition, ...]
     test: str
+    elsewhere: tuple[Addition, ...]
     merge: dict[str, str]
     input: InputSpec
     rounds: tuple[TrainingConfig, ...]
@@ -180,6 +182,7 @@ def read(name: str) -> Recipe:
         folder=table["data"],
         also=tuple(Addition(**addition) for addition in table.get("also", ())),
         test=table.get("test", "test"),
+        elsewhere=tuple(Addition(**addition) for addition in table.get("elsewhere", ())),
         merge=table.get("merge", {}),
         input=InputSpec(**table["input"]),
         rounds=tuple(TrainingConfig(**config) for config in rounds),

@@ -173,6 +173,8 @@ def publish(best: Path, recipe: recipes.Recipe, provenance: Provenance, test: Da
         metrics = [measure(segmenter, test, recipe.folder, few=few) for few in (False, True)]
         if recipe.merge:
             metrics.append(measure(segmenter, test, recipe.folder, merge=recipe.merge))
+        for other in recipe.elsewhere:
+            metrics.append(measure(segmenter, other.open(recipe.labels, weights, "test"), other.folder))
         finished = replace(
             stored,
             embedded=recipe.embedded,

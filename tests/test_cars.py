@@ -11,6 +11,7 @@ import pytest
 
 from carseg.errors import OptionError
 from carseg.inference import Result
+from carseg.inference.cars import find_cars
 from carseg.labels import BDD, CAMVID, CAR5, CARPARTS, CARVANA, label_set
 from carseg.masks import rle
 
@@ -21,6 +22,13 @@ from schemas import validate
 def made(mask, labels=CARPARTS, **given):
     mask = np.asarray(mask, np.uint8)
     return Result(mask, labels, np.zeros((*mask.shape, 3), np.uint8), **given)
+
+
+class Seen:
+    """What a second network calls car."""
+
+    def __init__(self, whole):
+        self.rle = rle.encode(whole)
 
 
 def large(view, times=4):
@@ -112,3 +120,67 @@ def test_cars_are_copied_and_pickled():
     assert result.cars[0].mask.any()
     for other in (copy.deepcopy(result), pickle.loads(pickle.dumps(result))):
         assert other.cars == result.cars
+
+
+def touching(*views):
+    """Return the mask of parts of cars side by side, and what is car: of each a body as wide as it is, and a cabin."""
+    mask = np.hstack([large(view) for view in views])
+    whole = np.zeros(mask.shape, bool)
+    whole[110:190] = True
+    for number in range(len(views)):
+        whole[50:110, 256 * number + 60 : 256 * number + 196] = True
+    return mask, whole | (mask > 0)
+
+
+@pytest.mark.parametrize("views", [("front", "front-left"), ("left", "left"), ("rear-left", "front-right")])
+def test_cars_that_touch_are_told_apart_by_their_parts(views):
+    mask, whole = touching(*views)
+    cars = find_cars(mask, CARPARTS, made(mask).parts, whole=Seen(whole))
+    assert len(cars) == 2
+    for view, car in zip(views, sorted(cars, key=lambda car: car.bbox[0]), strict=True):
+        its = {name for name in CARPARTS.classes[1:] if (large(view) == CARPARTS.classes.index(name)).any()}
+        assert {part.name for part in car.parts} == its
+    assert np.array_equal(cars[0].mask | cars[1].mask, whole) and not (cars[0].mask & cars[1].mask).any()
+
+
+@pytest.mark.parametrize("view", ["front", "front-left", "left", "rear-left", "rear", "right"])
+def test_one_car_is_not_cut(view):
+    mask, whole = touching(view)
+    [car] = find_cars(mask, CARPARTS, made(mask).parts, whole=Seen(whole))
+    assert car.parts == made(mask).parts and np.array_equal(car.mask, whole)
+
+
+def test_what_has_no_parts_is_never_cut():
+    """Two oblongs that touch at a narrow place."""
+    mask = np.zeros((120, 400), np.uint8)
+    mask[20:100, 20:190] = mask[20:100, 210:380] = mask[80:95, 190:210] = 1
+    [car] = made(mask, CARVANA).cars
+    assert car.uncertain and car.area_px == np.count_nonzero(mask)
+    [car] = find_cars(np.zeros_like(mask), CARPARTS, made(mask * 0).parts, whole=Seen(mask > 0))
+    assert car.uncertain and car.parts == ()
+
+
+def test_what_is_seen_of_a_car_behind_a_pole_is_that_car():
+    mask = large("left")
+    mask[:, 228:232] = 0
+    whole = np.zeros(mask.shape, bool)
+    whole[48:200, 10:228] = whole[48:200, 232:246] = True
+    assert len(find_cars(mask, CARPARTS, made(mask).parts, whole=Seen(whole | (mask > 0)))) == 1
+
+
+def test_parts_where_the_second_network_sees_no_car_belong_to_none():
+    mask = apart("front", "left")
+    whole = np.zeros(mask.shape, bool)
+    whole[:, :256] = True
+    result = made(mask)
+    [car] = find_cars(mask, CARPARTS, result.parts, whole=Seen(whole))
+    assert "front_left_door" in result.parts and "front_left_door" not in car.parts
+
+
+def test_specks_and_slight_pieces_are_no_cars():
+    mask = apart("front", "left")
+    mask[5:9, 500:504] = CARPARTS.classes.index("wheel")
+    assert len(made(mask).cars) == 2
+    plain = np.zeros((300, 300), np.uint8)
+    plain[100:200, 50:250] = plain[5:8, 5:8] = 1
+    assert len(made(plain, CARVANA).cars) == 1

@@ -40,7 +40,7 @@ def networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str | None
     monkeypatch.chdir(tmp_path)
     Image.new("RGB", MASK.shape[::-1]).save("img.png")
     asked: list[str | None] = []
-    first = replace(info_of(), labels=CARPARTS, input=replace(info_of().input, size=MASK.shape))
+    first = replace(info_of(), metrics=(), labels=CARPARTS, input=replace(info_of().input, size=MASK.shape))
     second = replace(first, labels=CARVANA, name="whole", sha256="1" * 64)
 
     def load(*_: object, cars: str | None = None, **__: object) -> Segmenter:

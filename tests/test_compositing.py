@@ -53,9 +53,10 @@ def test_the_mask_has_the_last_word():
     assert np.unique(soft_alpha(inside, None)).tolist() == [0, 255]
 
 
-def test_log_odds_are_of_all_foreground_classes_together():
+def test_log_odds_follow_the_mask_s_own_rule():
     probabilities = np.array([0.2, 0.5, 0.3], np.float32)[:, None, None]
-    assert log_odds(np.log(probabilities), (1, 2)).item() == pytest.approx(np.log(0.8 / 0.2), rel=1e-3)
+    assert log_odds(np.log(probabilities), (1, 2)).item() == pytest.approx(np.log(0.5 / 0.2), rel=1e-3)
+    assert log_odds(np.log(probabilities), (0, 2)).item() < 0  # together they would win, and the mask has neither
     assert log_odds(np.log(probabilities), ()) is None
     assert log_odds(np.log(probabilities), (0, 1, 2)) is None
 

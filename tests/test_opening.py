@@ -127,9 +127,9 @@ def test_an_image_of_too_many_pixels_is_refused_by_its_header(monkeypatch):
     with pytest.raises(ImageError, match="1000 pixels"):
         decode(file)
     assert decode(file, max_pixels=6_000_000).rgb.shape == (2000, 3000, 3)
-    for wrong in ("many", "-5", "0", "2.5"):
+    for wrong in ("many", "-5", "0", "2.5", "9" * 5000):
         monkeypatch.setenv("CARSEG_MAX_PIXELS", wrong)
-        with pytest.raises(OptionError, match=f"CARSEG_MAX_PIXELS is '{wrong}'"):
+        with pytest.raises(OptionError, match=f"CARSEG_MAX_PIXELS is '{wrong[:40]}"):
             decode(file)
     with pytest.raises(OptionError, match="max_pixels must be at least 1"):
         decode(file, max_pixels=0)

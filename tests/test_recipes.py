@@ -86,6 +86,10 @@ labels = "carvana"
 data = "road"
 notes = "Drawn."
 merge = { background = "all", car = "all" }
+
+[[elsewhere]]
+folder = "one"
+labels = "carvana"
 """
     + COMMON.format('encoder = "step"', "int8")
     + SOURCE.format("Drawn roads")
@@ -94,7 +98,7 @@ merge = { background = "all", car = "all" }
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("one/train", "road/train", "road/test"):
+    for name in ("one/train", "one/test", "road/train", "road/test"):
         index_folder(tmp_path / "data" / name, [f"{name[:3]}{i}" for i in range(6)], classes=2)
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "step.toml").write_text(STEP)
@@ -141,7 +145,8 @@ def test_a_recipe_makes_what_it_starts_from_and_names_all_data(folder: Path) -> 
         ("Drawn roads", "training"),
         ("Drawn cars", "pretraining"),
     ]
-    whole, few, merged = info.metrics
+    whole, few, merged, elsewhere = info.metrics
+    assert (whole.dataset, elsewhere.dataset) == ("road", "one")
     assert whole.images == few.images == 6 and merged.merged and merged.miou == 1  # two classes counted as one
     image = draw_image(draw_mask(1))
     assert load(folder / "weights" / "final").predict(image).mask.shape == image.shape[:2]

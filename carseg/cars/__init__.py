@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from carseg.cars.apart import CarRuns, car_labels, tell_cars, tells_whole_cars
+from carseg.cars.apart import CarRuns, Touching, car_labels, tell_cars, tells_whole_cars, touching_cars
 from carseg.cars.cleaning import clean
 from carseg.cars.compositing import alpha_within, box_of, composite, cut_out, feathered
+from carseg.cars.cuts import OUTLINES, THROUGH, cut_features, possible_cuts
 from carseg.cars.framing import Frame, frame_car
 from carseg.cars.glass import glass_labels
 from carseg.cars.pieces import Piece, Region, find_pieces
@@ -13,13 +14,16 @@ from carseg.cars.view import KINDS, SIDED, VIEWS, View, ViewFeatures, find_view,
 
 __all__ = [
     "KINDS",
+    "OUTLINES",
     "SIDED",
+    "THROUGH",
     "VIEWS",
     "CarRuns",
     "Frame",
     "Piece",
     "Region",
     "SidedPiece",
+    "Touching",
     "View",
     "ViewFeatures",
     "alpha_within",
@@ -28,14 +32,17 @@ __all__ = [
     "clean",
     "composite",
     "consistent_sides",
+    "cut_features",
     "cut_out",
     "feathered",
     "find_pieces",
     "find_view",
     "frame_car",
     "glass_labels",
+    "possible_cuts",
     "sided_pieces",
     "tell_cars",
     "tells_whole_cars",
+    "touching_cars",
     "view_features",
 ]

@@ -60,8 +60,8 @@ def recognize(
             parts[split] = found[""]
     if "train" in parts and "val" in places and "val" not in parts:  # a test split often has no labels, this one should
         parts["val"] = _without_labels(parts["train"], images_below(places["val"]))
-    if parts and places:
-        _say_what_lies_beside(folder, forms, images, annotations)
+    if parts and places and images is None and annotations is None:
+        _say_what_lies_beside(folder, forms)
     if not parts:
         _refuse_missing((folder, *places.values()), images, annotations)
         raise DataError(_unknown(folder, forms, guessed=format == AUTO))
@@ -153,12 +153,10 @@ def _refuse_splits_below(
                 )
 
 
-def _say_what_lies_beside(
-    folder: Path, forms: Sequence[Format], images: StrPath | None, annotations: StrPath | None
-) -> None:
+def _say_what_lies_beside(folder: Path, forms: Sequence[Format]) -> None:
     """Log which folders beside those of splits hold labelled images too."""
-    others = (place for place in sorted(folder.iterdir()) if place.name.lower() not in SPLITS and place.is_dir())
-    left = [place.name for place in others if _readable(place, forms, images, annotations)]
+    others = (place for place in sorted(folder.glob("[!.]*")) if place.name.lower() not in SPLITS and place.is_dir())
+    left = [place.name for place in others if _readable(place, forms)]
     if left:
         _log.warning(
             "of %s the folders of splits are read; %s, which holds labelled images too, is not: open it by itself, or "
@@ -169,7 +167,7 @@ def _say_what_lies_beside(
 
 
 def _readable(
-    place: Path, forms: Sequence[Format], images: StrPath | None, annotations: StrPath | None
+    place: Path, forms: Sequence[Format], images: StrPath | None = None, annotations: StrPath | None = None
 ) -> dict[str, Found]:
     """Return what a folder holds, {} where that cannot be read."""
     try:

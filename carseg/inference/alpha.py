@@ -17,13 +17,14 @@ from carseg.inference.preprocess import stretch
 
 _REACH = 2  # pixels on each side of the mask's outline that may be neither opaque nor transparent
 _SOFTNESS = 1.0  # pixels from the outline to where all is opaque, and to where all is transparent
-_ROUNDING = 32  # of the opacity, by which float16 and a tie may differ from the mask
 _LARGEST = 3e4  # log-odds that float16 can hold
 _LEAST_SLOPE = 1e-6  # of the log-odds per pixel
 
 
 def log_odds(log_probabilities: Float32Array, foreground: Collection[int]) -> Float16Array | None:
-    """Return the log-odds of the foreground against all else, float16 (h, w); None where either has no class.
+    """Return the log-odds of the foreground's most probable class against that of all else, float16 (h, w).
+
+    Above 0 is where the mask has the foreground. None where either has no class.
 
     Args:
         log_probabilities: float32 (C, h, w).
@@ -32,7 +33,7 @@ def log_odds(log_probabilities: Float32Array, foreground: Collection[int]) -> Fl
     inside = np.isin(np.arange(len(log_probabilities)), list(foreground))
     if inside.all() or not inside.any():
         return None
-    here, elsewhere = (np.logaddexp.reduce(log_probabilities[which]) for which in (inside, ~inside))
+    here, elsewhere = (log_probabilities[which].max(0) for which in (inside, ~inside))
     return np.clip(here - elsewhere, -_LARGEST, _LARGEST).astype(np.float16)
 
 
@@ -47,12 +48,12 @@ def soft_alpha(inside: NDArray[np.bool_], odds: Float16Array | None) -> Uint8Arr
     if odds is None:
         return alpha
     rows, columns = np.nonzero(_outline(inside))
-    share = 0.5 + _distance(odds.astype(np.float32), rows, columns, inside.shape) / (2 * _SOFTNESS)
-    soft = np.rint(share.clip(0, 1) * 255).astype(np.uint8)
-    kept = inside[rows, columns]  # what was cleaned, or taken by a threshold, is the mask's to say
-    near = np.where(kept, soft >= 128 - _ROUNDING, soft < 128 + _ROUNDING)
+    distance = _distance(odds.astype(np.float32), rows, columns, inside.shape)
+    soft = np.rint((0.5 + distance / (2 * _SOFTNESS)).clip(0, 1) * 255).astype(np.uint8)
+    kept = inside[rows, columns]  # the mask has the last word: it was cleaned, and interpolated class by class
     soft = np.where(kept, np.maximum(soft, 128), np.minimum(soft, 127))
-    alpha[rows[near], columns[near]] = soft[near]
+    known = np.where(kept, distance > -_REACH, distance < _REACH)
+    alpha[rows[known], columns[known]] = soft[known]
     return alpha
 
 

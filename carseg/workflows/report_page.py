@@ -40,11 +40,13 @@ def _verdict(report: Report) -> str:
     seen = sum(map(bool, report.parts.values()))
     parts = _counted(seen + len(report.missing_parts), "part")
     found = f"{seen} of {parts} are seen in {_counted(len(report.photos), 'photograph')}."
-    failed = f"{_counted(len(report.failed), 'photograph')} could not be read." if report.failed else ""
-    lines = [f'<p class="verdict bad">Missing: {escape(", ".join(report.missing))}</p>'] if report.missing else []
-    if report.required and not report.missing:
+    lines = []
+    if report.missing:
+        lines.append(f'<p class="verdict bad">Missing: {escape(", ".join(report.missing))}</p>')
+    elif report.required:
         lines.append('<p class="verdict good">All that is required is seen.</p>')
-    lines += (f'<p class="verdict bad">{failed}</p>' for _ in [failed] if failed)
+    if report.failed:
+        lines.append(f'<p class="verdict bad">{_counted(len(report.failed), "photograph")} could not be read.</p>')
     warned = [photo for photo in report.photos if photo.warnings]
     if warned:
         found += (

@@ -47,7 +47,8 @@ class Requirement:
             return ""
         if self.count == 1:
             return _in_words(self.word, self.choices)
-        text = f"{self.count - found} of {self.count} {readable(self.word)}s".replace("sss", "ss")
+        several = readable(self.word) + ("" if self.word.endswith("s") else "s")
+        text = f"{self.count - found} of {self.count} {several}"
         lacking = [readable(choice) for choice in self.choices if choice not in seen]
         named = len(self.choices) == self.count and len(lacking) == self.count - found
         return f"{text} ({', '.join(lacking)})" if named else text

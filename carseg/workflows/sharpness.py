@@ -39,16 +39,15 @@ class Sharpness:
 
         A blur to one side, as of a camera that moved, counts as much as one to all.
         """
-        left, top, right, bottom = box[0], box[1], box[0] + box[2], box[1] + box[3]
-        margins = _MARGIN * box[2], _MARGIN * box[3]
-        x = slice(
-            *(max(0, round((at - self._frame[0]) * self._scale)) for at in (left - margins[0], right + margins[0]))
-        )
-        y = slice(
-            *(max(0, round((at - self._frame[1]) * self._scale)) for at in (top - margins[1], bottom + margins[1]))
-        )
-        sums = ((lost[y, x].sum(), change[y, x].sum()) for lost, change in self._changes)
+        rows, columns = self._cells(box[1], box[3], 1), self._cells(box[0], box[2], 0)
+        sums = ((lost[rows, columns].sum(), change[rows, columns].sum()) for lost, change in self._changes)
         return min(float(lost / change) if change > 0 else 0.0 for lost, change in sums)
+
+    def _cells(self, start: int, length: int, axis: int) -> slice:
+        """Return where a side of a box, with its margin, lies in the reduced image; axis 0 is across, 1 is down."""
+        ends = start - _MARGIN * length, start + length + _MARGIN * length
+        first, last = (max(0, round((end - self._frame[axis]) * self._scale)) for end in ends)
+        return slice(first, last)
 
 
 def _changes(gray: Float32Array, axis: int) -> tuple[Float32Array, Float32Array]:
