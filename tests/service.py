@@ -85,7 +85,7 @@ def serving(app: Any, limits: Limits) -> Iterator[Service]:
     """Run an application as long as the block."""
     socket = listen(Address(port=0))
     server = make_server(app, limits)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]})
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [socket]}, name="service")
     thread.start()
     while not server.started:
         assert thread.is_alive()

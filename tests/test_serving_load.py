@@ -189,7 +189,7 @@ def test_an_upload_opens_no_file_and_no_socket(model: Segmenter) -> None:
     seen: list[str] = []
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        here = watching.is_set() and threading.current_thread().name.startswith("carseg-serving")
+        here = watching.is_set() and threading.current_thread().name not in ("MainThread", "service")
         if here and (event in ("open", "os.listdir", "subprocess.Popen") or event.startswith("socket.")):
             seen.append(f"{event} {arguments[:1]}")
 
@@ -197,12 +197,14 @@ def test_an_upload_opens_no_file_and_no_socket(model: Segmenter) -> None:
     sys.addaudithook(watch)
     names = [b"/etc/passwd", b"file:///etc/passwd", b"http://127.0.0.1:9/a.png", b"data:image/png;base64,AAAA"]
     postscript = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
+    paths = ("/predict", "/predict?save=overlay", "/cutout", "/report")
     with running(model) as service:
         for content in (png(), *names, postscript):
             watching.clear()
-            service.post("/predict", content)  # what a first time imports is no matter
+            for path in paths:
+                service.post(path, content)  # what a first time imports is no matter
             watching.set()
-            for path in ("/predict", "/predict?save=overlay", "/cutout"):
+            for path in paths:
                 service.post(path, content)
                 service.post(path, files={"image": ("/etc/passwd", content), "background": (names[2], content)})
         watching.clear()
