@@ -12,7 +12,7 @@ from carseg.inference.pipeline import Pipeline
 from carseg.inference.prefetch import prefetch
 from carseg.inference.preprocess import Prepared, Preprocessor, normalize_batch
 from carseg.inference.refine import refine_outline
-from carseg.inference.refiner import REFINER, Refiner
+from carseg.inference.refiner import REFINER, Refiner, best_edges
 from carseg.inference.result import OUTPUT_SUFFIXES, Result, path_of
 from carseg.inference.saved import is_saved, origin_of
 from carseg.inference.segmenter import Segmenter, load
@@ -35,6 +35,7 @@ __all__ = [
     "Refiner",
     "Result",
     "Segmenter",
+    "best_edges",
     "encode_photo",
     "find_images",
     "holes_notice",

@@ -21,11 +21,23 @@ REFINER: Final = "refinement-unet-car"
 _log = logging.getLogger("carseg")
 
 
+def best_edges(info: ModelInfo) -> str:
+    """Return the edges of a model's cut-outs where none are asked for: "refined" if its classes allow it, else "network".
+
+    A model that may be used commercially keeps its own: those of the network that refines may not.
+    """
+    return "refined" if _tells_outlines(info.labels) and info.commercial_use != "yes" else "network"
+
+
+def _tells_outlines(labels: LabelSet) -> bool:
+    return labels.background is not None and tells_whole_cars(labels)
+
+
 def check_edges(edges: str, labels: LabelSet) -> None:
     """Raise OptionError unless edges can be had that way of a network with these classes."""
     if edges not in ("network", "refined"):
         raise OptionError(f"edges must be 'network' or 'refined', got {edges!r}")
-    if edges == "refined" and (labels.background is None or not tells_whole_cars(labels)):
+    if edges == "refined" and not _tells_outlines(labels):
         reason = "no background" if labels.background is None else "none for the rest of a car beside its parts"
         raise OptionError(
             f"edges='refined' redraws the outline of a whole car, which the classes of {labels.name} do not give (they "
