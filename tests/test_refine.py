@@ -190,7 +190,16 @@ def test_predictions_streams_and_tiles_are_refined_alike() -> None:
 
 def test_the_opacity_is_that_of_the_mask_where_nothing_is_refined() -> None:
     result = segmenter().predict(painted(blob(300, 400)))
-    assert result.alpha.dtype == np.uint8 and np.array_equal(result.alpha, 255 * (result.mask == 1))
+    assert result.alpha.dtype == np.uint8 and np.array_equal(result.alpha > 127, result.mask == 1)
+
+
+def test_crumbs_beside_the_outline_are_cleaned_away() -> None:
+    rgb = painted(blob(300, 400))
+    y, x = np.argwhere(rgb[..., 0])[0]
+    rgb[y - 12 : y - 9, x : x + 3, 0] = 255
+    result = segmenter().predict(rgb, edges="refined")
+    assert len(result.cars) == 1 and not result.alpha[: y - 6].any()
+    assert segmenter().predict(rgb, edges="refined", min_area=0).alpha[: y - 6].any()
 
 
 def test_a_cutout_is_as_opaque_as_the_refined_edge() -> None:

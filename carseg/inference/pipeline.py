@@ -7,7 +7,7 @@ validation in training, the check of an export, and what ``carseg.benchmark`` ti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -202,10 +202,13 @@ def to_result(
     labels = pipeline.labels
     min_area = labels.min_area if options.min_area is None else options.min_area
     chances = log_probabilities(logits)
-    mask = clean(mask, chances, background=labels.background, min_area=min_area, threshold=options.threshold)
+    cleaned = partial(clean, background=labels.background, min_area=min_area, threshold=options.threshold)
+    mask = cleaned(mask, chances)
     alpha = None
     if options.edges == "refined":
-        mask, alpha = pipeline.refiner(image.rgb, mask, chances, labels)
+        redrawn, alpha = pipeline.refiner(image.rgb, mask, chances, labels)
+        mask = cleaned(redrawn, chances)
+        alpha = np.where(mask == redrawn, alpha, np.isin(mask, labels.foreground) * np.uint8(255))
     total, count = scores
     return Result(
         mask,

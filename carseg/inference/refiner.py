@@ -22,9 +22,10 @@ _log = logging.getLogger("carseg")
 
 
 def best_edges(info: ModelInfo) -> str:
-    """Return the edges of a model's cut-outs where none are asked for: "refined" if its classes allow it, else "network".
+    """Return the edges that cut-outs of a model have unless others are asked for.
 
-    A model that may be used commercially keeps its own: those of the network that refines may not.
+    They are "refined" where its classes allow it, else "network". A model that may be used commercially keeps its own:
+    the network that refines may not be.
     """
     return "refined" if _tells_outlines(info.labels) and info.commercial_use != "yes" else "network"
 
