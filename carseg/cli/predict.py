@@ -48,6 +48,10 @@ _Tile = Annotated[int | None, typer.Option(help="Look at windows of so many pixe
 _Sides = Annotated[
     str, typer.Option(help="Left and right: consistent with the car's view, or raw, as the network tells them.")
 ]
+_Save = Annotated[str, typer.Option(help="Any of mask, overlay, cutout, json, joined by commas; '' for none.")]
+_Edges = Annotated[
+    str, typer.Option(help="Outline of a car: of the network, or refined at the image's own size; cutouts take it too.")
+]
 _Threshold = Annotated[float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")]
 _MinArea = Annotated[
     float | None,
@@ -64,9 +68,7 @@ def predict(
         str, typer.Option("--model", "-m", help="A model, a fine-tuned one's folder, or hf://ORG/REPO.")
     ] = DEFAULT_MODEL,
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Where results go.")] = Path("carseg-out"),
-    save: Annotated[
-        str, typer.Option(help="Any of mask, overlay, cutout, json, joined by commas; '' for none.")
-    ] = "mask,overlay",
+    save: _Save = "mask,overlay",
     format: FormatOption = Format.table,
     cars: _Cars = None,
     weights: WeightsOption = None,
@@ -78,6 +80,7 @@ def predict(
     threads: ThreadsOption = None,
     tile: _Tile = None,
     sides: _Sides = "consistent",
+    edges: _Edges = "network",
     threshold: _Threshold = None,
     min_area: _MinArea = None,
     batch_size: Annotated[int | None, typer.Option(help="Images that are computed together.")] = None,
@@ -104,7 +107,7 @@ def predict(
     how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
     segmenter = load(model, weights=weights, hub=hub, cars=cars, device=device, runtime=runtime, **how)
     _say_holes(segmenter, kinds)
-    settings: dict[str, Any] = {"tile": tile, "sides": sides, "threshold": threshold, "min_area": min_area}
+    settings: Any = {"tile": tile, "sides": sides, "edges": edges, "threshold": threshold, "min_area": min_area}
     alike = {"precision": segmenter.runtime.precision, "calibration": calibration, **settings}
     second = None if segmenter.cars is None else segmenter.cars.info
     saving = Saving(out, kinds, functools.partial(origin_of, info=segmenter.info, cars=second, **alike))

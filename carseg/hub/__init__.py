@@ -13,7 +13,7 @@ from carseg._lazy import lazy_names
 from carseg.hub._schema import Record, convert, from_plain, require, to_plain
 from carseg.hub.cache import cache_dir, cached
 from carseg.hub.card import escape_markdown, model_card
-from carseg.hub.catalog import DEFAULT_MODEL, info, list_models
+from carseg.hub.catalog import DEFAULT_MODEL, info, list_models, list_weights
 from carseg.hub.create import create_model
 from carseg.hub.http import read_url
 from carseg.hub.licence import licence_notice
@@ -71,6 +71,7 @@ __all__ = [
     "info",
     "licence_notice",
     "list_models",
+    "list_weights",
     "load_encoder",
     "load_imagenet_encoder",
     "load_into",

@@ -11,6 +11,8 @@ from carseg.inference.parts import Part, Parts
 from carseg.inference.pipeline import Pipeline
 from carseg.inference.prefetch import prefetch
 from carseg.inference.preprocess import Prepared, Preprocessor, normalize_batch
+from carseg.inference.refine import refine_outline
+from carseg.inference.refiner import REFINER, Refiner, best_edges
 from carseg.inference.result import OUTPUT_SUFFIXES, Result, path_of
 from carseg.inference.saved import is_saved, origin_of
 from carseg.inference.segmenter import Segmenter, load
@@ -21,6 +23,7 @@ __all__ = [
     "LONGEST",
     "OUTPUT_SUFFIXES",
     "RAW",
+    "REFINER",
     "Body",
     "Car",
     "CutoutOptions",
@@ -29,8 +32,10 @@ __all__ = [
     "Pipeline",
     "Prepared",
     "Preprocessor",
+    "Refiner",
     "Result",
     "Segmenter",
+    "best_edges",
     "encode_photo",
     "encode_png",
     "find_images",
@@ -42,6 +47,7 @@ __all__ = [
     "origin_of",
     "path_of",
     "prefetch",
+    "refine_outline",
     "source_digest",
     "write_file",
 ]

@@ -72,6 +72,7 @@ class Result:
         odds: Float16Array | None = None,
         probabilities: Float16Array | None = None,
         whole: WholeCars | None = None,
+        alpha: Uint8Array | None = None,
     ) -> None:
         if mask.dtype != np.uint8 or mask.ndim != 2:
             raise OptionError(f"a mask must be uint8 (height, width), got {mask.dtype} {mask.shape}")
@@ -92,6 +93,7 @@ class Result:
         self._odds = odds
         self._probabilities = probabilities
         self._whole = whole
+        self._alpha = alpha
         self._serial = next(_serials)
 
     @property
@@ -124,8 +126,10 @@ class Result:
     @cached_property
     def alpha(self) -> Uint8Array:
         """Opacity of the foreground, all but the background or of a road scene the cars: uint8 (H, W), 128 and more
-        where the mask has it; soft along the network's own outline.
+        where the mask has it; soft along the outline, the network's own or with ``edges="refined"`` the redrawn one.
         """
+        if self._alpha is not None:
+            return self._alpha
         return soft_alpha(np.isin(self.mask, self.labels.foreground), self._odds)
 
     @cached_property

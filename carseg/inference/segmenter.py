@@ -17,6 +17,7 @@ from carseg.hub import ModelInfo, licence_notice, resolve
 from carseg.images import LoadedImage, enough_memory
 from carseg.inference.options import Options
 from carseg.inference.pipeline import Pipeline, segment_batch
+from carseg.inference.refiner import check_edges
 from carseg.inference.result import Result
 from carseg.inference.sources import find_images, load_image
 from carseg.inference.stream import segment_all
@@ -66,6 +67,11 @@ def load(
         ForkError: torch would compute, in a process that was forked from one that had loaded a network.
     """
     resolved = resolve(name, weights=weights, hub=hub)
+    if resolved.info.input.channels > 3:
+        raise OptionError(
+            f"{resolved.info.name} refines the answers of other networks, and says nothing of an image by itself: load "
+            "one of those, and ask it to predict(..., edges='refined')"
+        )
     if notice := licence_notice(resolved.info):
         _log.warning(notice)
     second = None if cars is None else _load_cars(cars, hub, device, runtime, precision, threads)
@@ -138,6 +144,7 @@ class Segmenter(Pipeline):
         channels: str = "rgb",
         tile: int | None = None,
         sides: str = "consistent",
+        edges: str = "network",
         threshold: float | None = None,
         min_area: float | None = None,
         return_probabilities: bool = False,
@@ -155,6 +162,8 @@ class Segmenter(Pipeline):
             sides: "consistent": of a left-right pair each piece gets the side that its car's view, its place and the
                 network together speak for, see ``carseg.cars.consistent_sides``; "raw": the network's alone, which is
                 what all published figures are about.
+            edges: "network", or "refined": the outline of a car is redrawn at the image's own size by a second network,
+                which also gives ``Result.alpha``; for classes that tell all of a car from its background.
             threshold: 0..1; pixels whose class has a lower probability become background (255 where there is no such
                 class).
             min_area: 0..1; pieces smaller than this share of the largest piece of their class become what lies around
@@ -172,11 +181,12 @@ class Segmenter(Pipeline):
         Raises:
             ImageError: the image cannot be read, or there is not enough memory for it.
             OptionError: ``tile``, ``threshold`` or ``min_area`` is out of range, ``channels`` is "bgr" and the image no
-                array, or no such ``sides``.
+                array, or no such ``sides`` or, of these classes, ``edges``.
             ClosedError: the network was closed.
             ForkError: this process was forked after the network had been loaded, and torch has more than one thread.
         """
-        options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides)
+        options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides, edges)
+        check_edges(edges, self.labels)
         loaded = load_image(image, channels=channels, name=source, max_pixels=max_pixels)
         loaded = replace(loaded, source=source or loaded.source)
         with enough_memory(loaded.source or "the given image"):
@@ -196,6 +206,7 @@ class Segmenter(Pipeline):
         channels: str = "rgb",
         tile: int | None = None,
         sides: str = "consistent",
+        edges: str = "network",
         threshold: float | None = None,
         min_area: float | None = None,
         return_probabilities: bool = False,
@@ -212,6 +223,7 @@ class Segmenter(Pipeline):
         channels: str = "rgb",
         tile: int | None = None,
         sides: str = "consistent",
+        edges: str = "network",
         threshold: float | None = None,
         min_area: float | None = None,
         return_probabilities: bool = False,
@@ -227,6 +239,7 @@ class Segmenter(Pipeline):
         channels: str = "rgb",
         tile: int | None = None,
         sides: str = "consistent",
+        edges: str = "network",
         threshold: float | None = None,
         min_area: float | None = None,
         return_probabilities: bool = False,
@@ -243,6 +256,7 @@ class Segmenter(Pipeline):
             channels: as for ``predict``.
             tile: as for ``predict``.
             sides: as for ``predict``.
+            edges: as for ``predict``.
             threshold: as for ``predict``.
             min_area: as for ``predict``.
             return_probabilities: as for ``predict``.
@@ -257,7 +271,8 @@ class Segmenter(Pipeline):
             raise OptionError(f"on_error must be 'raise' or 'yield', got {on_error!r}")
         if batch_size is not None and batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, got {batch_size}")
-        options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides)
+        options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides, edges)
+        check_edges(edges, self.labels)
         root = str(sources) if isinstance(sources, (str, os.PathLike)) and os.path.isdir(sources) else ""
         size = batch_size or self.runtime.batch_size
         return segment_all(self, find_images(sources), size, options, on_error=on_error, root=root)
