@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import queue
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,9 @@ def _from_bgr(source: Any) -> Any:
 
 
 def find_images(sources: Any) -> Iterable[Any]:
-    """Return the images of a source: those below a folder or of a pattern, sorted; one image; an iterable as it is.
+    """Return the images of a source: those below a folder or of a pattern, sorted; one image; what a queue will hold.
+
+    An iterable comes back as it is.
 
     Files named like those of ``Result.save`` are left out of folders and patterns.
 
@@ -85,8 +88,19 @@ def find_images(sources: Any) -> Iterable[Any]:
         return matches
     content = isinstance(sources, (bytes, bytearray, memoryview, LoadedImage))
     alone = content or hasattr(sources, "read") or hasattr(sources, "getexif")
+    if not alone and hasattr(sources, "get") and not isinstance(sources, Iterable):
+        return _queued(sources)
     # An array of two or three dimensions is one image; of one or four it holds many.
     return [sources] if alone or getattr(sources, "ndim", 4) in (2, 3) else sources
+
+
+def _queued(waiting: Any) -> Iterator[Any]:
+    """Yield what a queue is given, until that is None or the queue is shut down."""
+    try:
+        while (image := waiting.get()) is not None:
+            yield image
+    except getattr(queue, "ShutDown", ()):  # Python 3.13 has it
+        return
 
 
 def _below(folder: Path) -> Iterator[Path]:
