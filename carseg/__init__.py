@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from carseg.evaluation import evaluate
     from carseg.exporting import export
     from carseg.hub import create_model, info, list_models
-    from carseg.inference import Result, Segmenter, load
+    from carseg.inference import Result, Segmenter, Video, load
     from carseg.labels import LabelSet, label_set
     from carseg.training import TrainingConfig, finetune
 
@@ -65,6 +65,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingError",
     "UnknownNameError",
+    "Video",
     "WeightsError",
     "__version__",
     "benchmark",
@@ -93,7 +94,7 @@ __getattr__, __dir__ = lazy_names(
         "carseg.evaluation": ("evaluate",),
         "carseg.exporting": ("export",),
         "carseg.hub": ("hub", "create_model", "info", "list_models"),
-        "carseg.inference": ("Result", "Segmenter", "load"),
+        "carseg.inference": ("Result", "Segmenter", "Video", "load"),
         "carseg.labels": ("LabelSet", "label_set"),
         "carseg.training": ("TrainingConfig", "finetune"),
     },

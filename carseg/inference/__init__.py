@@ -12,10 +12,13 @@ from carseg.inference.result import OUTPUT_SUFFIXES, Result, path_of
 from carseg.inference.saved import is_saved, origin_of
 from carseg.inference.segmenter import Segmenter, load
 from carseg.inference.sources import find_images, load_image
+from carseg.inference.video import VIDEO_SUFFIXES, Video, is_video, is_video_address
+from carseg.inference.video_frames import video_stream
 
 __all__ = [
     "OUTPUT_SUFFIXES",
     "RAW",
+    "VIDEO_SUFFIXES",
     "Part",
     "Parts",
     "Pipeline",
@@ -23,8 +26,11 @@ __all__ = [
     "Preprocessor",
     "Result",
     "Segmenter",
+    "Video",
     "find_images",
     "is_saved",
+    "is_video",
+    "is_video_address",
     "load",
     "load_image",
     "normalize_batch",
@@ -32,4 +38,5 @@ __all__ = [
     "path_of",
     "prefetch",
     "source_digest",
+    "video_stream",
 ]

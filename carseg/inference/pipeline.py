@@ -186,6 +186,8 @@ def to_result(
         source=image.source,
         root=image.root,
         model=pipeline.name,
+        frame=image.frame,
+        time=image.time,
         scores=dict(enumerate((total / count).tolist())),
         certainty=certainty(chances, mask),
         probabilities=probabilities,

@@ -25,7 +25,7 @@ from carseg.cars import View, composite, cut_out, find_view, foreground_alpha
 from carseg.data import coco_document
 from carseg.errors import MissingExtraError, OptionError, OutputError, excerpt, without_secrets
 from carseg.images import decode, draw, is_data_uri
-from carseg.inference.file_names import claim_stem
+from carseg.inference.file_names import claim_stem, frame_name
 from carseg.inference.parts import Parts, find_parts
 from carseg.labels import Color, LabelSet
 
@@ -53,6 +53,8 @@ class Result:
             without one.
         root: the given folder that it was found in, "" where there was none.
         model: name of the network.
+        frame: its place in a video, counted from 0; None where the image is of none.
+        time: seconds from the video's beginning.
         scores: mean probability of each label id that is present.
     """
 
@@ -65,6 +67,8 @@ class Result:
         source: str = "",
         root: str = "",
         model: str = "",
+        frame: int | None = None,
+        time: float | None = None,
         scores: Mapping[int, float] | None = None,
         certainty: Float16Array | None = None,
         probabilities: Float16Array | None = None,
@@ -83,6 +87,8 @@ class Result:
         self.source = without_secrets(source)
         self.root = root
         self.model = model
+        self.frame = frame
+        self.time = time
         self.scores = {label: score for label, score in (scores or {}).items() if math.isfinite(score)}
         self._certainty = certainty
         self._probabilities = probabilities
@@ -186,7 +192,8 @@ class Result:
         Args:
             directory: made when missing.
             kinds: any of "mask", "overlay", "cutout", "json".
-            stem: taken as it is, whatever it replaces; by default that of the source, or "picture".
+            stem: taken as it is, whatever it replaces; by default that of the source, with the number of the frame of a
+                video, or "picture".
             made_from: a line that the files carry, in ASCII, by which ``carseg.inference.is_saved`` finds them again.
 
         Returns:
@@ -205,7 +212,8 @@ class Result:
             "cutout": lambda file: _write_png(self.cutout(), file, made_from),
             "json": lambda file: file.write(self._document(made_from)),
         }
-        stem = claim_stem(directory, stem or None, self.source, self._serial)
+        name = self.source if self.frame is None else frame_name(self.source, self.frame)
+        stem = claim_stem(directory, stem or None, name, self._serial)
         paths = {kind: path_of(directory, stem, kind) for kind in kinds}
         for kind, path in paths.items():
             _write(path, writers[kind])
@@ -216,9 +224,14 @@ class Result:
         return to_json(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
-        """Return what is known of the image, ready for JSON: source, schema, model, labels, width, height, parts."""
+        """Return what is known of the image, ready for JSON: source, schema, model, labels, width, height, parts.
+
+        Of a frame of a video it has the frame and the time, too.
+        """
+        place = {} if self.frame is None else {"frame": self.frame, "time": self.time}
         return {
             "source": self.source,
+            **place,
             "schema": SCHEMA,
             "model": self.model,
             "labels": self.labels.name,

@@ -15,7 +15,7 @@ from carseg.inference.options import Options
 from carseg.inference.pipeline import Pipeline, segment_batch
 from carseg.inference.result import Result
 from carseg.inference.sources import find_images, load_image
-from carseg.inference.stream import is_at_hand, segment_all
+from carseg.inference.stream import are_all_there, segment_all
 from carseg.inference.tiles import segment_tiles
 from carseg.runtimes import Runtime, start_runtime
 
@@ -207,10 +207,11 @@ class Segmenter(Pipeline):
         Each result is yielded as soon as it is known, however long the next image is waited for.
 
         Args:
-            sources: a folder (with its sub-folders), a glob pattern, an iterable of what ``predict`` takes, or a queue
-                of it, which None ends. It is read a few images ahead, an iterable that is no list on a thread of its
-                own; that may use an array again for its next image. Images from memory are called picture-1, picture-2
-                and so on, by their place.
+            sources: a folder (with its sub-folders), a glob pattern, a video (a file, ``rtsp://``, MJPEG at an
+                ``http(s)`` address, the number of a camera, a ``carseg.Video``), an iterable of all these and of what
+                ``predict`` takes, or a queue of them, which None ends. It is read a few images ahead, an iterable that
+                is no list on a thread of its own; that may use an array again for its next image. Images from memory
+                are called picture-1, picture-2 and so on, by their place.
             batch_size: images that go through the network together, of those that are there; None takes what suits the
                 device.
             channels: as for ``predict``.
@@ -237,6 +238,6 @@ class Segmenter(Pipeline):
         root = str(sources) if isinstance(sources, (str, os.PathLike)) and os.path.isdir(sources) else ""
         size = batch_size or self.runtime.batch_size
         found = find_images(sources)
-        if latest and is_at_hand(found):
+        if latest and are_all_there(found):
             raise OptionError("latest=True is for live sources: of images that are all there it would leave out most")
         return segment_all(self, found, size, options, on_error=on_error, root=root, latest=latest)

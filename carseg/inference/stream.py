@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from carseg.errors import CarsegError, ImageError
+from carseg.errors import CarsegError, ImageError, excerpt
 from carseg.images import LoadedImage, enough_memory
 from carseg.inference.file_names import numbered
 from carseg.inference.options import Options
@@ -21,6 +21,7 @@ from carseg.inference.preprocess import Prepared
 from carseg.inference.result import Result
 from carseg.inference.sources import load_image
 from carseg.inference.tiles import segment_tiles
+from carseg.inference.video import as_video, is_video
 
 _Item = tuple[int, Any, LoadedImage | CarsegError | None]  # number, source, and what was read of it at once
 
@@ -59,9 +60,10 @@ def segment_all(
                 batch = []
 
 
-def is_at_hand(sources: Iterable[Any]) -> bool:
-    """Return whether the next one of the sources is never waited for."""
-    return isinstance(sources, (list, tuple, np.ndarray))
+def are_all_there(sources: Iterable[Any]) -> bool:
+    """Return whether none of the sources comes into being only now, so that ``latest`` would have no sense."""
+    listed = isinstance(sources, (list, tuple, np.ndarray))
+    return listed and not any(is_video(source) and as_video(source).live for source in sources)
 
 
 @contextmanager
@@ -71,7 +73,7 @@ def _arriving(sources: Iterable[Any], options: Options, depth: int, latest: bool
     A source may wait for the world or for the answer to the one before: a thread waits for it.
     """
     numbers = itertools.count(1)
-    if is_at_hand(sources):
+    if isinstance(sources, (list, tuple, np.ndarray)) and not any(map(is_video, sources)):
         yield zip(numbers, sources, itertools.repeat(None))
         return
     feed = Feed(_read_at_once(numbers, sources, options), depth, latest=latest)
@@ -85,10 +87,23 @@ def _read_at_once(numbers: Iterator[int], sources: Iterable[Any], options: Optio
     """Yield the sources; a camera may use the array, or the file, of one for the next."""
     try:
         for number, source in zip(numbers, sources, strict=False):
-            yield number, source, None if isinstance(source, _UNCHANGING) else _load(number, source, options)
+            if is_video(source):
+                yield from _frames(source, options)
+            else:
+                yield number, source, None if isinstance(source, _UNCHANGING) else _load(number, source, options)
     finally:
         if isinstance(sources, Generator):
             sources.close()
+
+
+def _frames(source: Any, options: Options) -> Iterator[_Item]:
+    """Yield the frames of a video, and then why it cannot be read, or not to its end."""
+    try:
+        with enough_memory(excerpt(str(source))):
+            for frame in as_video(source).frames(options.max_pixels):
+                yield 0, source, frame
+    except CarsegError as error:
+        yield 0, source, error
 
 
 def _load(number: int, source: Any, options: Options) -> LoadedImage | CarsegError:

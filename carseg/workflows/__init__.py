@@ -1,5 +1,7 @@
-"""One file per job: report, cut-out, pre-labels. Nothing is here yet."""
+"""Jobs that use several rooms, one file each: reports, cut-outs, pre-labels, videos."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from carseg.workflows.video import VIDEO_FORMATS, is_overlay_video, overlay_video
+
+__all__ = ["VIDEO_FORMATS", "is_overlay_video", "overlay_video"]
