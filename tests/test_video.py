@@ -6,6 +6,7 @@ import io
 import os
 import re
 import threading
+import weakref
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +17,7 @@ from drawn_video import av, clip, write_clip, write_sound
 from PIL import Image
 
 import carseg
-from carseg.errors import HubError, ImageError, ImageNotFoundError, MissingExtraError, OptionError
+from carseg.errors import HubError, ImageError, ImageNotFoundError, MissingExtraError, OfflineError, OptionError
 from carseg.inference import Segmenter, find_images, is_video
 
 from color_hub import COLORS, photo, write_model
@@ -261,6 +262,15 @@ def test_what_is_a_video_by_its_looks():
         assert not is_video(source), source
 
 
+def test_a_long_video_holds_no_more_frames_than_a_short_one(model, tmp_path):
+    alive: weakref.WeakSet[carseg.Result] = weakref.WeakSet()
+    most = 0
+    for result in model.stream(write_clip(tmp_path / "a.mkv", clip(20, (16, 48)) * 20)):
+        alive.add(result)
+        most = max(most, len(alive))
+    assert most <= 3
+
+
 def test_a_file_is_not_live(model, tmp_path):
     path = write_clip(tmp_path / "a.mp4", clip(3))
     with pytest.raises(OptionError, match="latest=True is for live sources"):
@@ -363,6 +373,13 @@ def test_the_frames_of_a_bad_connection_are_left_out_one_by_one(model, camera, m
 
 
 jpeg_of = jpeg
+
+
+def test_no_camera_is_asked_where_sockets_are_forbidden(model, camera, monkeypatch):
+    monkeypatch.setenv("CARSEG_OFFLINE", "1")
+    for address in (camera.address + ".mjpg", "rtsp://127.0.0.1:1/1", "http://127.0.0.1:1/drive.mp4"):
+        with pytest.raises(OfflineError, match="cannot be watched: CARSEG_OFFLINE"):
+            list(model.stream(address))
 
 
 def test_a_camera_that_is_off_is_named_without_its_password(model):

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from carseg._arrays import Uint8Array
-from carseg.errors import CarsegError, ImageError, ImageNotFoundError, OptionError, excerpt, require_extra
+from carseg._env import is_offline
+from carseg.errors import CarsegError, ImageError, ImageNotFoundError, OfflineError, OptionError, excerpt, require_extra
 from carseg.hub import media_type, read_pieces, web_address
 from carseg.images import SUFFIXES, LoadedImage, check_pixels, decode, is_data_uri, pixel_limit
 from carseg.inference.mjpeg import split_jpegs
@@ -163,6 +164,8 @@ class Video:
         if isinstance(self.source, int):
             file, device = _camera(self.source)
         elif "://" in file:
+            if is_offline():
+                raise OfflineError(f"{excerpt(file)} cannot be watched: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
             options |= (_SHORT_LOOK if self.live else {}) | {"protocol_whitelist": _NET}
             if file.lower().startswith("rtsp"):
                 options["rtsp_transport"] = "tcp"  # over UDP each lost packet is seen
