@@ -174,8 +174,7 @@ import sys
 import av
 arguments = sys.argv[1:]
 if "broken" in arguments:
-    print("first line")
-    sys.exit("Unknown encoder 'broken'")
+    sys.exit("Unknown encoder 'broken'\\nError opening output files")
 with av.open(sys.stdin.buffer) as given, av.open(arguments[-1], "w", format=arguments[-2]) as output:
     video = output.add_stream("mpeg4", rate=10)
     frames = iter(given.decode(video=0))

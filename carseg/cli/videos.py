@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,8 @@ def _predict(segmenter: Segmenter, job: Job, options: VideoOptions, format: Form
                 files = result.save(folder, kinds, f"{job.stem}-{result.frame:06}")
                 if format is Format.json:
                     echo(to_json({**result.to_dict(), "files": {kind: str(path) for kind, path in files.items()}}))
+                    if video.live:  # whoever reads a pipe waits for it
+                        sys.stdout.flush()
                 seen.add(result)
                 done = 0.0 if end is None or result.time is None else result.time - options.start
                 bar.show(done / (end - options.start) if end else 0.0, f"{seen.frames} frames")

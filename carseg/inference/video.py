@@ -221,11 +221,11 @@ def reading(name: str) -> Iterator[None]:
         yield
     except ImageError as error:
         raise ImageError(f"{shown}: {error}") from None
-    except CarsegError:
+    except (CarsegError, MemoryError):
         raise
     except FileNotFoundError:
         raise ImageNotFoundError(f"{shown}: no such file or camera") from None
-    except (OSError, ValueError, EOFError, LookupError) as error:  # those of PyAV are also one of these
+    except Exception as error:  # whatever PyAV makes of a broken file
         reason = excerpt(getattr(error, "strerror", None) or str(error) or type(error).__name__)
         hint = "look whether it is there and on" if "://" in name else "it is broken, cut off, or no video"
         raise ImageError(f"{shown}: cannot be read ({reason}): {hint}") from None

@@ -1,4 +1,4 @@
-"""Jobs that use several rooms, one file each: reports, cut-outs, pre-labels, videos."""
+"""Jobs that use several rooms, one file each: overlays of videos."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -32,7 +32,7 @@ _SETTINGS = {
     "mpeg4": {"qscale": "4", "flags": "+qscale"},
 }
 _TICKS = 60_000  # a second; MPEG-4 allows 65,535
-_PIPED = "matroska"  # with raw frames, time stamps and sound, for another program
+_PIPED = "nut"  # with raw frames, time stamps and sound, for another program
 
 
 def overlay_video(
@@ -125,11 +125,13 @@ def _writing(path: Path, video: Video, first: Result, program: str | None, encod
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
     """Raise an OutputError that names the file for what PyAV and the system raise as it is written."""
+    import av
+
     try:
         yield
     except CarsegError:
         raise
-    except (OSError, ValueError) as error:  # those of PyAV are also one of these
+    except (OSError, ValueError, av.error.FFmpegError) as error:
         reason = excerpt(getattr(error, "strerror", None) or str(error))
         raise OutputError(
             f"cannot write {path}: {reason}; free some space, or choose another place or encoder"
@@ -215,23 +217,28 @@ def _program(ffmpeg: str | os.PathLike[str]) -> str:
 @contextmanager
 def _piped(program: str, encoder: str, kind: str, partial: Path, path: Path) -> Iterator[IO[bytes]]:
     """Start ffmpeg and yield its input, of which it makes the file; the sound it copies."""
+    import av
+
     how = ["-c:v", encoder] if encoder else []
     command = [program, "-hide_banner", "-loglevel", "error", "-y", "-f", _PIPED, "-i", "pipe:0", *how]
-    command += ["-pix_fmt", "yuv420p", "-c:a", "copy", "-vsync", "passthrough", "-f", kind, f"file:{partial}"]
+    command += ["-pix_fmt", "yuv420p", "-enc_time_base", f"1:{_TICKS}", "-c:a", "copy", "-f", kind, f"file:{partial}"]
     with TemporaryFile() as said:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
         assert process.stdin is not None
         try:
             yield process.stdin
             process.stdin.close()
-            status = process.wait()
-        except BrokenPipeError:
-            status = process.wait() or 1
+        except (OSError, av.error.FFmpegError):  # it may be the program that ended, and says why
+            with suppress(OSError):
+                process.stdin.close()
+            if not process.wait():
+                raise
         except BaseException:
             process.kill()
-            process.wait()
             raise
+        finally:
+            status = process.wait()
         if status:
             said.seek(0)
-            reason = said.read().decode("utf-8", "replace").strip().rpartition("\n")[2]
+            reason = said.read().decode("utf-8", "replace").strip().partition("\n")[0]  # the rest follows from it
             raise OutputError(f"cannot write {path}: {program} ended with status {status} ({excerpt(reason)})")
