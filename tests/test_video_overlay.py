@@ -243,6 +243,18 @@ def test_videos_among_images_are_done_and_named(capsys):
     assert written("in/results") == files
 
 
+def test_without_pyav_images_are_done_and_videos_named(capsys, monkeypatch):
+    photo(Path("in/a.png"))
+    write_clip(Path("in/b.mp4"), clip(3))
+    write_clip(Path("in/c.mp4"), clip(3))
+    real = carseg.errors.importlib.util.find_spec
+    monkeypatch.setattr(carseg.errors.importlib.util, "find_spec", lambda name: None if name == "av" else real(name))
+    assert predict("in") == 1
+    err = capsys.readouterr().err
+    assert err.count("needs av: pip install 'carseg[video]'") == 2 and "b.overlay.mp4" in err and "c.overlay.mp4" in err
+    assert "1 of 3 done" in err and written() == ["a.mask.png", "a.overlay.png"]
+
+
 def test_a_video_that_carseg_did_not_write_is_not_replaced(capsys):
     write_clip(Path("drive.mp4"), clip(3))
     write_clip(Path("carseg-out/drive.overlay.mp4"), clip(3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -69,6 +70,8 @@ class VideoOptions:
         Raises:
             OptionError: one would replace a file that carseg did not write.
         """
+        if importlib.util.find_spec("av") is None:  # none will be written
+            return 0
         there = [path for job in jobs if (path := self.overlay(job)) and os.path.lexists(path)]
         for path in there:
             if not is_overlay_video(path):
@@ -80,7 +83,16 @@ def predict_videos(
     segmenter: Segmenter, jobs: list[Job], options: VideoOptions, format: Format, settings: dict[str, Any]
 ) -> int:
     """Segment videos, write and print what was found in them; return how many failed, if in part only."""
-    return sum(not _predict(segmenter, job, options, format, settings) for job in jobs)
+    failed = 0
+    for job in jobs:
+        try:
+            failed += not _predict(segmenter, job, options, format, settings)
+        except OptionError:  # which is the same for all
+            raise
+        except CarsegError as error:
+            fail(error)
+            failed += 1
+    return failed
 
 
 def _predict(segmenter: Segmenter, job: Job, options: VideoOptions, format: Format, settings: dict[str, Any]) -> bool:
