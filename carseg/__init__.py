@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from carseg.architectures import list_architectures, register
     from carseg.benchmarking import benchmark
     from carseg.errors import (
+        CarNotFoundError,
         CarsegError,
         ClosedError,
         DataError,
@@ -42,9 +43,13 @@ if TYPE_CHECKING:
     from carseg.hub import create_model, info, list_models
     from carseg.inference import Result, Segmenter, Video, load
     from carseg.labels import LabelSet, label_set
+    from carseg.scale import Batch
     from carseg.training import TrainingConfig, finetune
+    from carseg.workflows import cutout, report
 
 __all__ = [
+    "Batch",
+    "CarNotFoundError",
     "CarsegError",
     "ClosedError",
     "DataError",
@@ -70,6 +75,7 @@ __all__ = [
     "__version__",
     "benchmark",
     "create_model",
+    "cutout",
     "data",
     "evaluate",
     "export",
@@ -81,6 +87,7 @@ __all__ = [
     "list_models",
     "load",
     "register",
+    "report",
 ]
 
 _ERRORS = tuple(name for name in __all__ if name.endswith("Error"))
@@ -96,6 +103,8 @@ __getattr__, __dir__ = lazy_names(
         "carseg.hub": ("hub", "create_model", "info", "list_models"),
         "carseg.inference": ("Result", "Segmenter", "Video", "load"),
         "carseg.labels": ("LabelSet", "label_set"),
+        "carseg.scale": ("Batch",),
         "carseg.training": ("TrainingConfig", "finetune"),
+        "carseg.workflows": ("cutout", "report"),
     },
 )

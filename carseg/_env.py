@@ -73,7 +73,7 @@ def given_max_pixels() -> int | None:
     text = os.environ.get("CARSEG_MAX_PIXELS", "").strip()
     if not text:
         return None
-    if not text.isdecimal() or int(text) < 1:
+    if not (text.isdecimal() and len(text) < 20 and int(text) > 0):
         raise OptionError(f"CARSEG_MAX_PIXELS is {excerpt(text)!r}, must be a whole number above 0, such as 250000000")
     return int(text)
 

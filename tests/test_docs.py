@@ -81,7 +81,7 @@ def here(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     car = ROOT / "examples" / "car.jpg"
     with Image.open(car) as image:
         small = image.resize((320, 240))
-    for name in ("img.jpg", "images/a.jpg", "images/side/b.jpg", "more/c.jpg"):
+    for name in ("img.jpg", "showroom.jpg", "images/a.jpg", "images/side/b.jpg", "more/c.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         small.save(tmp_path / name)
     for i in range(6):

@@ -25,6 +25,7 @@ from carseg.runtimes import calibration
 from carseg.training import run_folder
 from carseg.training.config import TrainingConfig
 from carseg.training.run_folder import RunStart, read_start
+from carseg.workflows import car_report
 
 from color_hub import photo
 from documents import DOCS
@@ -41,6 +42,7 @@ VERSIONS = {
     "scores": rows.SCHEMA,
     "calibration": calibration.SCHEMA,
     "run": run_folder.SCHEMA,
+    "report": car_report.SCHEMA,
 }
 
 

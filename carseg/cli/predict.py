@@ -17,20 +17,24 @@ from carseg.cli.options import (
     Format,
     FormatOption,
     HubOption,
+    MaxPixelsOption,
     PrecisionOption,
     RuntimeOption,
+    SkipExistingOption,
     ThreadsOption,
     WeightsOption,
     resolve_with_progress,
 )
-from carseg.cli.terminal import ProgressBar, echo, err, fail, short, table
-from carseg.errors import CarsegError, excerpt, printable
+from carseg.cli.terminal import ProgressBar, echo, err, fail, table
+from carseg.errors import CarsegError, printable
 from carseg.hub import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from carseg.cli.outputs import Job
-    from carseg.cli.saving import Document, Saving
+    from carseg.cli.saving import Document
+    from carseg.inference import Segmenter
 
+_CAR_COLUMNS = ("car", "share", "no part", "x", "y", "width", "height", "view", "")
 _COLUMNS = ("part", "share", "pixels", "score", "x", "y", "width", "height")
 
 _Inputs = Annotated[
@@ -51,18 +55,15 @@ _Save = Annotated[
         show_default=False,
     ),
 ]
-_Tile = Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")]
-_MaxPixels = Annotated[
-    int | None,
-    typer.Option(min=1, help="Refuse larger images; default 179 million. Also CARSEG_MAX_PIXELS.", show_default=False),
-]
-_SkipExisting = Annotated[
-    bool,
+_Cars = Annotated[
+    str | None,
     typer.Option(
-        "--skip-existing",
-        help="Leave out images whose files are all in --out, whole, and made of the same image by the same model.",
+        metavar="MODEL",
+        help="Find whole cars with a second model, such as car: the cars in tables and JSON are then its own.",
+        show_default=False,
     ),
 ]
+_Tile = Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")]
 _Sides = Annotated[
     str, typer.Option(help="Left and right: consistent with the car's view, or raw, as the network tells them.")
 ]
@@ -89,6 +90,7 @@ def predict(
     out: _Out = Path("carseg-out"),
     save: _Save = None,
     format: FormatOption = Format.table,
+    cars: _Cars = None,
     weights: WeightsOption = None,
     hub: HubOption = None,
     device: DeviceOption = "auto",
@@ -101,8 +103,8 @@ def predict(
     threshold: _Threshold = None,
     min_area: _MinArea = None,
     batch_size: Annotated[int | None, typer.Option(help="Images that are computed together.")] = None,
-    max_pixels: _MaxPixels = None,
-    skip_existing: _SkipExisting = False,
+    max_pixels: MaxPixelsOption = None,
+    skip_existing: SkipExistingOption = False,
     every: _Every = 1,
     start: _Start = 0.0,
     end: _End = None,
@@ -112,8 +114,8 @@ def predict(
     """Segment images and videos.
 
     Prints the parts of each image and writes IMAGE.mask.png (label ids, with a palette) and IMAGE.overlay.png
-    below --out, where the tree below a given folder is mirrored. A run that was killed goes on with --skip-existing.
-    A video becomes VIDEO.overlay.mp4, or what --out names, with its time stamps and its sound.
+    below --out, where the tree below a given folder is mirrored, of a video VIDEO.overlay.mp4, or what --out names,
+    with its time stamps and sound. A run that was killed goes on with --skip-existing.
     """
     from carseg.cli.process import prepare
     from carseg.cli.saving import Saving
@@ -124,24 +126,32 @@ def predict(
     jobs, videos, missing = _jobs(inputs, out, kinds)
     options = VideoOptions(out, ["overlay"] if save is None else kinds, every, start, end, ffmpeg, encoder)
     prepare()
-    resolve_with_progress(model, weights, hub)
+    for name, its_weights in ((model, weights), *([(cars, None)] if cars is not None else [])):
+        resolve_with_progress(name, its_weights, hub)
     how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
-    segmenter = load(model, weights=weights, hub=hub, device=device, runtime=runtime, **how)
+    segmenter = load(model, weights=weights, hub=hub, cars=cars, device=device, runtime=runtime, **how)
+    _say_holes(segmenter, kinds)
     settings: dict[str, Any] = {"tile": tile, "sides": sides, "threshold": threshold, "min_area": min_area}
     alike = {"precision": segmenter.runtime.precision, "calibration": calibration, **settings}
-    saving = Saving(out, kinds, functools.partial(origin_of, info=segmenter.info, **alike))
+    second = None if segmenter.cars is None else segmenter.cars.info
+    saving = Saving(out, kinds, functools.partial(origin_of, info=segmenter.info, cars=second, **alike))
     todo = saving.without_saved(jobs) if skip_existing else jobs
-    _say_what_is_there(len(jobs) - len(todo), saving.existing(todo) + options.existing(videos), out)
+    saving.say_what_is_there(jobs, todo)
+    options.say_what_is_there(videos)
     began = time.monotonic()
-    results = segmenter.stream(
-        saving.sources(todo), batch_size=batch_size, max_pixels=max_pixels, on_error="yield", **settings
-    )
-    failed = missing + _print(saving.write(results), len(todo), format) + _deleted(saving)
-    failed += predict_videos(segmenter, videos, options, format, {"max_pixels": max_pixels, **settings})
-    total = len(todo) + len(videos) + missing
-    message = f"carseg: {total - failed} of {total} done in {short(time.monotonic() - began)} with {segmenter.name}"
-    err(f"{message}; results are in {out}" if kinds and failed < total else message)
-    raise typer.Exit(int(failed > 0))
+    settings["max_pixels"] = max_pixels
+    results = segmenter.stream(saving.sources(todo), batch_size=batch_size, on_error="yield", **settings)
+    failed = missing + _print(saving.write(results), len(todo), format)
+    failed += predict_videos(segmenter, videos, options, format, settings)
+    raise typer.Exit(saving.finish(len(todo) + len(videos) + missing, failed, time.monotonic() - began, segmenter.name))
+
+
+def _say_holes(segmenter: Segmenter, kinds: list[str]) -> None:
+    """Say where cut-outs have holes, if any are to be made, and no second model tells whole cars."""
+    from carseg.inference import holes_notice
+
+    if "cutout" in kinds and segmenter.cars is None and (notice := holes_notice(segmenter.labels)):
+        err(f"carseg: {notice}")
 
 
 def _kinds(save: str, needed: bool) -> list[str]:
@@ -158,41 +168,19 @@ def _kinds(save: str, needed: bool) -> list[str]:
 
 
 def _jobs(inputs: list[str], out: Path, kinds: list[str]) -> tuple[list[Job], list[Job], int]:
-    """Return the images and the videos with where their files go, and how many are missing, which is said."""
-    from carseg.cli.outputs import plan, refuse_overwriting
+    """Return the images and the videos with where their files go, and how many inputs are missing, which is said."""
+    from carseg.cli.outputs import refuse_overwriting
+    from carseg.cli.saving import find_inputs
     from carseg.cli.videos import is_video_file
 
-    jobs, missing = plan(inputs, out)
-    for error in missing:
-        fail(error)
-    if not jobs:
-        raise typer.Exit(2)
-    images, videos = [[job for job in jobs if job.is_video is wanted] for wanted in (False, True)]
+    images, videos, missing = find_inputs(inputs, out)
     if is_video_file(out):
         if images or len(videos) > 1:
             raise typer.BadParameter(f"{out} is for one video: name a folder", param_hint="--out")
     elif out.is_file():
         raise typer.BadParameter(f"{out} is a file: name a folder, or for one video an .mp4", param_hint="--out")
     refuse_overwriting(images, out, kinds)
-    return images, videos, len(missing)
-
-
-def _say_what_is_there(skipped: int, replaced: int, out: Path) -> None:
-    if skipped:
-        err(f"carseg: {skipped} images have their files in {out} and are left out")
-    if replaced:
-        err(f"carseg: results of earlier runs in {out} are replaced (files: {replaced})")
-
-
-def _deleted(saving: Saving) -> int:
-    """Return how many images have lost their files since, and say so."""
-    gone = saving.deleted()
-    if gone:
-        fail(
-            f"results were deleted from {saving.out} while the command ran (images: {len(gone)}; "
-            f"{excerpt(gone[0].source)} for one): run it again with --skip-existing"
-        )
-    return len(gone)
+    return images, videos, missing
 
 
 def _print(documents: Iterator[Document | CarsegError], count: int, format: Format) -> int:
@@ -219,4 +207,16 @@ def _parts_table(document: Document) -> str:
         rows.append((part["name"], *figures, *map(str, part["bbox"])))
     if not rows:
         return f"{title}\nnothing found\n"
-    return f"{title}\n{table(_COLUMNS, rows, '<>>>>>>>')}\n"
+    return f"{title}\n{table(_COLUMNS, rows, '<>>>>>>>')}\n{_cars_table(document['cars'] or [])}"
+
+
+def _cars_table(cars: list[Document]) -> str:
+    """Return the cars as a table, where there are several or a second model saw them."""
+    if len(cars) < 2 and not any(car["body"] for car in cars):
+        return ""
+    rows = []
+    for car in cars:
+        body = f"{car['body']['area_fraction']:.1%}" if car["body"] else ""
+        says = car["view"]["name"] if car["view"] else "", "may be several" if car["uncertain"] else ""
+        rows.append((f"car {car['number']}", f"{car['area_fraction']:.1%}", body, *map(str, car["bbox"]), *says))
+    return f"{table(_CAR_COLUMNS, rows, '<>>>>>><<')}\n"

@@ -13,7 +13,7 @@ from typing import Any
 from carseg._files import to_json
 from carseg.cli.options import Format
 from carseg.cli.outputs import Job
-from carseg.cli.terminal import ProgressBar, echo, fail, table
+from carseg.cli.terminal import ProgressBar, echo, err, fail, table
 from carseg.errors import CarsegError, OptionError, printable
 from carseg.inference import Result, Segmenter, Video
 from carseg.workflows import VIDEO_FORMATS, is_overlay_video, overlay_video
@@ -64,19 +64,20 @@ class VideoOptions:
         folder = self.out.with_suffix("") if is_video_file(self.out) else self.out / job.folder / job.stem
         return folder, [kind for kind in self.kinds if kind != "overlay"]
 
-    def existing(self, jobs: list[Job]) -> int:
-        """Return how many overlays of earlier runs will be replaced.
+    def say_what_is_there(self, jobs: list[Job]) -> None:
+        """Say how many overlays of earlier runs will be replaced.
 
         Raises:
             OptionError: one would replace a file that carseg did not write.
         """
         if importlib.util.find_spec("av") is None:  # none will be written
-            return 0
+            return
         there = [path for job in jobs if (path := self.overlay(job)) and os.path.lexists(path)]
         for path in there:
             if not is_overlay_video(path):
                 raise OptionError(f"{path} is there and is none of carseg's overlays: choose another --out")
-        return len(there)
+        if there:
+            err(f"carseg: results of earlier runs in {self.out} are replaced (files: {len(there)})")
 
 
 def predict_videos(

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from carseg._files import replaceable, replacing, replacing_folder, to_json
-from carseg.data.dataset import Dataset, Sample
+from carseg.data.dataset import Dataset, Sample, files_of
 from carseg.data.formats._class_files import JSON_FILE
 from carseg.data.formats._documents import read_json
 from carseg.errors import DataError, OptionError
@@ -53,7 +53,7 @@ def convert(
 
     Raises:
         OptionError: no such format, or ``out`` is a file, holds the working folder or is the top of a disk.
-        DataError: samples cannot be used, or ``out`` holds this split already or another label set.
+        DataError: samples cannot be used, or ``out`` holds them, this split already or another label set.
         OSError: ``out`` cannot be written; it is as it was before.
     """
     [written] = convert_splits([dataset], out, format, skip_bad=skip_bad, progress=progress)
@@ -76,6 +76,10 @@ def convert_splits(
     for dataset in splits:
         if (root / dataset.split / "images").exists():
             raise DataError(f"{Path(out, dataset.split)} holds images already; convert into a new folder")
+        for sample in dataset:
+            own = next((path for path in files_of(sample) if Path(os.path.realpath(path)).is_relative_to(root)), None)
+            if own is not None:
+                raise DataError(f"{out} holds {own}, which is to be converted; convert into a new folder")
     splits = [dataset.verified(skip_bad=skip_bad) for dataset in splits]
     for dataset in splits:
         _refuse_names([sample.name for sample in dataset])

@@ -1,7 +1,7 @@
 """Names to verified files to networks: the only room with a socket or the cache.
 
 A hub is a place with the layout of ``weights/`` (NAME/model.safetensors, NAME/config.json): a folder, an ``http(s)://``
-base or ``hf://ORG/REPO@COMMIT``. ``CARSEG_HUB`` is the given hub where none is named, ``CARSEG_CACHE`` the folder of
+base or ``hf://ORG/REPO``. ``CARSEG_HUB`` is the given hub where none is named, ``CARSEG_CACHE`` the folder of
 the cache; ``CARSEG_OFFLINE=1`` and ``HF_HUB_OFFLINE=1`` mean that no socket is opened.
 """
 

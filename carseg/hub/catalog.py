@@ -9,8 +9,9 @@ from pathlib import Path
 from carseg.errors import unknown_name
 from carseg.hub.manifest import find_config, load_manifest, read_config
 from carseg.hub.model_info import ModelInfo
+from carseg.hub.origins import HUGGING_FACE
 from carseg.hub.recommended import RECOMMENDED, full_name
-from carseg.hub.resolve import REPOSITORY, SUFFIX, find_info
+from carseg.hub.resolve import SUFFIX, find_info
 
 DEFAULT_MODEL = RECOMMENDED["parts"].model  # of `carseg predict`
 
@@ -40,7 +41,7 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
     models, name = load_manifest().models, full_name(name)
     if name in models:
         return models[name]
-    if name.startswith(REPOSITORY) or name.endswith(SUFFIX):
+    if name.startswith(HUGGING_FACE) or name.endswith(SUFFIX):
         return find_info(name)
     config = find_config(Path(name))
     if config is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from carseg._env import is_offline
 from carseg.errors import HubError, OfflineError, excerpt
-from carseg.hub.hugging_face import download
+from carseg.hub.hugging_face import download, pinned
 from carseg.hub.origins import HUGGING_FACE, MissingFileError, UnavailableError, file_address, web_address
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def fetch(
     """Complete the file ``part`` with what a hub has as ``file``.
 
     Args:
-        hub: an ``http(s)://`` address or ``hf://ORG/REPO@COMMIT``.
+        hub: an ``http(s)://`` address or ``hf://ORG/REPO[@REVISION]``.
         file: path of the file in the hub.
         part: where to write. With a ``size`` it is resumed where an earlier try ended, even one at another hub: the
             caller checks the digest. Without, it must not be there.
@@ -133,8 +133,11 @@ def fetch(
         UnavailableError: the hub does not give the file, not even after retries.
         OSError: ``part`` cannot be written.
     """
-    if hugging_face := HUGGING_FACE.fullmatch(hub):
-        download(hugging_face[1], hugging_face[2], file, part, quiet=progress is None)
+    if hub.startswith(HUGGING_FACE):
+        try:
+            download(pinned(hub), file, part, quiet=progress is None)
+        except HubError as error:  # about the commit
+            raise UnavailableError(str(error).removeprefix(f"{hub} ")) from None
     else:
         with part.open("ab") as sink:
             _Download(file_address(hub, file), sink, size=size, limit=limit, progress=progress).finish()

@@ -15,7 +15,7 @@ from carseg.errors import ManifestError, OptionError, without_secrets
 from carseg.hub.cache import cache_dir
 from carseg.hub.card import hub_card, model_card
 from carseg.hub.http import DownloadProgress
-from carseg.hub.hugging_face import upload
+from carseg.hub.hugging_face import keep_commit, upload
 from carseg.hub.manifest import CONFIG, ROOT, load_manifest, read_config, write_config
 from carseg.hub.model_info import ModelInfo
 from carseg.hub.origins import ASSET, ORG_REPO, asset_name
@@ -96,7 +96,9 @@ def publish(
         try:
             shutil.rmtree(folder, ignore_errors=True)
             mirror(folder, progress=progress)
-            address = f"{destination}@{upload(folder, repository[1], message='Publish the weights')}"
+            commit = upload(folder, repository[1], message="Publish the weights")
+            keep_commit(repository[1], None, commit)
+            address = f"{destination}@{commit}"
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     elif "://" in destination:

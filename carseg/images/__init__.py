@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from carseg._arrays import Float32Array, Uint8Array
 from carseg.images import draw
+from carseg.images.color import srgb_profile
 from carseg.images.data_uri import is_data_uri
 from carseg.images.decode import LoadedImage, decode, exif_transpose
 from carseg.images.draw import index_image
@@ -28,5 +29,6 @@ __all__ = [
     "open_image",
     "pixel_limit",
     "resize",
+    "srgb_profile",
     "synthetic_images",
 ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from carseg.inference.cars import Body, Car
+from carseg.inference.cutout import CutoutOptions, holes_notice
 from carseg.inference.file_names import source_digest
+from carseg.inference.files import CUTOUT_KINDS, LONGEST, encode_photo, write_file
 from carseg.inference.options import RAW
 from carseg.inference.parts import Part, Parts
 from carseg.inference.pipeline import Pipeline
@@ -16,9 +19,14 @@ from carseg.inference.video import VIDEO_SUFFIXES, Video, is_video, is_video_add
 from carseg.inference.video_frames import video_stream
 
 __all__ = [
+    "CUTOUT_KINDS",
+    "LONGEST",
     "OUTPUT_SUFFIXES",
     "RAW",
     "VIDEO_SUFFIXES",
+    "Body",
+    "Car",
+    "CutoutOptions",
     "Part",
     "Parts",
     "Pipeline",
@@ -27,7 +35,9 @@ __all__ = [
     "Result",
     "Segmenter",
     "Video",
+    "encode_photo",
     "find_images",
+    "holes_notice",
     "is_saved",
     "is_video",
     "is_video_address",
@@ -39,4 +49,5 @@ __all__ = [
     "prefetch",
     "source_digest",
     "video_stream",
+    "write_file",
 ]

@@ -6,16 +6,19 @@ validation in training, the check of an export, and what ``carseg.benchmark`` ti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from carseg._arrays import Float16Array, Float32Array, Uint8Array
 from carseg.cars import clean, consistent_sides
 from carseg.errors import ClosedError, OptionError
 from carseg.hub import InputSpec
 from carseg.images import LoadedImage
+from carseg.inference.alpha import log_odds
+from carseg.inference.cars import WholeCars
 from carseg.inference.options import Options
 from carseg.inference.postprocess import certainty, class_scores, log_probabilities, to_mask, to_probabilities
 from carseg.inference.preprocess import Prepared, Preprocessor
@@ -33,6 +36,7 @@ class Pipeline:
         labels: the classes it tells apart.
         runtime: what runs it.
         name: its name, for results and errors.
+        see_cars: a second network, which returns what is car in an image, bool (H, W); results ask it.
 
     Attributes:
         name: the model's name.
@@ -40,8 +44,17 @@ class Pipeline:
         preprocessor: makes its input of an image.
     """
 
-    def __init__(self, spec: InputSpec, labels: LabelSet, runtime: Runtime, *, name: str = "") -> None:
+    def __init__(
+        self,
+        spec: InputSpec,
+        labels: LabelSet,
+        runtime: Runtime,
+        *,
+        name: str = "",
+        see_cars: Callable[[LoadedImage], NDArray[np.bool_]] | None = None,
+    ) -> None:
         self.name = name
+        self.see_cars = see_cars
         self.labels = labels
         self.preprocessor = Preprocessor(spec)
         self._runtime: Runtime | None = runtime
@@ -190,7 +203,9 @@ def to_result(
         time=image.time,
         scores=dict(enumerate((total / count).tolist())),
         certainty=certainty(chances, mask),
+        odds=None if options.tile else log_odds(chances, labels.foreground),  # of windows the mask alone is exact
         probabilities=probabilities,
+        whole=None if pipeline.see_cars is None else WholeCars(image, pipeline.see_cars),
     )
 
 

@@ -89,7 +89,7 @@ class Preprocessor:
             grid: height and width of the logits.
             size: height and width of the image.
         """
-        return Upsampling(_taps(grid[0], size[0]), _taps(grid[1], size[1]))
+        return stretch(grid, size)
 
     def _normalize(self, rgb: Uint8Array) -> Float32Array:
         """Return uint8 (h, w, 3) as float32 (3, h, w): scaled, minus the mean, over the deviation, in one pass."""
@@ -98,6 +98,11 @@ class Preprocessor:
         x = np.multiply(rgb.transpose(2, 0, 1), (1 / (scale * std))[:, None, None], dtype=np.float32)
         x -= (mean / std)[:, None, None]
         return np.ascontiguousarray(x)
+
+
+def stretch(grid: tuple[int, int], size: tuple[int, int]) -> Upsampling:
+    """Return where the pixels of an image of ``size`` (height, width) lie on a grid that is stretched over it."""
+    return Upsampling(_taps(grid[0], size[0]), _taps(grid[1], size[1]))
 
 
 def _taps(inputs: int, outputs: int) -> Taps:

@@ -8,9 +8,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal, Self, overload
 
+import numpy as np
+from numpy.typing import NDArray
+
+from carseg.cars import car_labels, tells_whole_cars
 from carseg.errors import CarsegError, OptionError
 from carseg.hub import ModelInfo, licence_notice, resolve
-from carseg.images import enough_memory
+from carseg.images import LoadedImage, enough_memory
 from carseg.inference.options import Options
 from carseg.inference.pipeline import Pipeline, segment_batch
 from carseg.inference.result import Result
@@ -27,6 +31,7 @@ def load(
     *,
     weights: str | os.PathLike[str] | None = None,
     hub: str | os.PathLike[str] | None = None,
+    cars: str | os.PathLike[str] | None = None,
     device: str = "auto",
     runtime: str = "auto",
     precision: str = "auto",
@@ -41,7 +46,9 @@ def load(
             first asked.
         weights: a safetensors file, or a folder with one and its ``config.json``, to use instead of the published one;
             a ``config.json`` beside the file states its network and classes.
-        hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT``; also ``CARSEG_HUB``.
+        hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO[@REVISION]``; also ``CARSEG_HUB``.
+        cars: a second network, which tells whole cars ("car"); it runs on an image when its ``Result.cars`` are first
+            asked for, on the same device, runtime and threads.
         device: auto, cpu, cuda, cuda:N, mps.
         runtime: auto, torch, openvino, onnx.
         precision: auto, float32, bfloat16 (the last convolution, and the first stage of FCN, DeepLabv3 and
@@ -55,13 +62,27 @@ def load(
         HubError: its weights cannot be had.
         WeightsError: its weights are corrupt, or made for another network.
         OptionError: no such device, runtime or precision; a calibration of other weights; int8 without one, of weights
-            that were published without.
+            that were published without; ``cars`` tells no whole cars.
         ForkError: torch would compute, in a process that was forked from one that had loaded a network.
     """
     resolved = resolve(name, weights=weights, hub=hub)
     if notice := licence_notice(resolved.info):
         _log.warning(notice)
-    return Segmenter(resolved.info, start_runtime(resolved, runtime, device, precision, threads, calibration))
+    second = None if cars is None else _load_cars(cars, hub, device, runtime, precision, threads)
+    return Segmenter(resolved.info, start_runtime(resolved, runtime, device, precision, threads, calibration), second)
+
+
+def _load_cars(
+    name: str | os.PathLike[str],
+    hub: str | os.PathLike[str] | None,
+    device: str,
+    runtime: str,
+    precision: str,
+    threads: int | None,
+) -> Segmenter:
+    if not tells_whole_cars(resolve(name, hub=hub).info.labels):
+        raise OptionError(f"{os.fspath(name)!r} tells no whole cars, as cars= has to: take 'car'")
+    return load(name, hub=hub, device=device, runtime=runtime, precision=precision, threads=threads)
 
 
 class Segmenter(Pipeline):
@@ -70,7 +91,7 @@ class Segmenter(Pipeline):
     Calling it is ``predict``. Several threads may use one at once: each gets what it would get alone. ``close``, or the
     end of a ``with`` block, frees the network. ``predict`` and ``stream`` are made of ``preprocess``, ``forward`` and
     ``postprocess``: put a step of your own between two of them, or override one in a subclass, of which
-    ``MySegmenter(model.info, model.runtime)`` is an instance with the same network.
+    ``MySegmenter(model.info, model.runtime, model.cars)`` is an instance with the same networks.
 
     In a pickle and a deep copy the network is loaded anew, from the same name or path and as it was: the file with the
     same sha256 (any other is a WeightsError), the same runtime, precision and threads.
@@ -80,11 +101,19 @@ class Segmenter(Pipeline):
         name: the model's name.
         labels: the classes it tells apart.
         preprocessor: makes the network's input of an image.
+        cars: the second network, which ``Result.cars`` asks, and which is closed with this one; None without one.
     """
 
-    def __init__(self, info: ModelInfo, runtime: Runtime) -> None:
-        super().__init__(info.input, info.labels, runtime, name=info.name)
+    def __init__(self, info: ModelInfo, runtime: Runtime, cars: Segmenter | None = None) -> None:
+        see_cars = None if cars is None else cars._car_pixels
+        super().__init__(info.input, info.labels, runtime, name=info.name, see_cars=see_cars)
         self.info = info
+        self.cars = cars
+
+    def close(self) -> None:
+        super().close()
+        if self.cars is not None:
+            self.cars.close()
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +124,12 @@ class Segmenter(Pipeline):
     def __repr__(self) -> str:
         runtime = self._runtime
         how = f"{runtime.name} {runtime.precision} on {runtime.device}" if runtime else "closed"
-        return f"Segmenter({self.name!r}, {len(self.labels)} classes, {how})"
+        second = "" if self.cars is None else f", cars by {self.cars.name!r}"
+        return f"Segmenter({self.name!r}, {len(self.labels)} classes, {how}{second})"
+
+    def _car_pixels(self, image: LoadedImage) -> NDArray[np.bool_]:
+        """Return what is car in an image, bool (H, W)."""
+        return np.isin(self.predict(image).mask, car_labels(self.labels))
 
     def predict(
         self,

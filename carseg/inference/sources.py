@@ -16,10 +16,10 @@ from carseg.errors import ImageNotFoundError, OptionError, excerpt
 from carseg.hub import read_url, web_address
 from carseg.images import SUFFIXES, LoadedImage, decode, is_data_uri
 from carseg.inference.options import check_channels
-from carseg.inference.result import OUTPUT_SUFFIXES
+from carseg.inference.result import FILE_SUFFIXES
 from carseg.inference.video import OVERLAY_VIDEOS, VIDEO_SUFFIXES, Video, is_video_address
 
-_RESULTS = (*OUTPUT_SUFFIXES.values(), *OVERLAY_VIDEOS)
+_RESULTS = (*FILE_SUFFIXES.values(), *OVERLAY_VIDEOS)
 
 
 def load_image(source: Any, *, channels: str = "rgb", name: str = "", max_pixels: int | None = None) -> LoadedImage:

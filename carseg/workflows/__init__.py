@@ -1,7 +1,28 @@
-"""Jobs that use several rooms, one file each: overlays of videos."""
+"""One file per job that uses several rooms, and what it is made of: cut-outs, reports of photographs, videos."""
 
 from __future__ import annotations
 
+from carseg.workflows.car_report import BestPhoto, Failure, Report
+from carseg.workflows.cutout import CutoutFiles, cutout
+from carseg.workflows.inspecting import inspect_photo
+from carseg.workflows.photo import Photo, PhotoPart, PhotoWarning
+from carseg.workflows.report import report
+from carseg.workflows.requirements import Requirement
 from carseg.workflows.video import VIDEO_FORMATS, is_overlay_video, overlay_video
 
-__all__ = ["VIDEO_FORMATS", "is_overlay_video", "overlay_video"]
+__all__ = [
+    "VIDEO_FORMATS",
+    "BestPhoto",
+    "CutoutFiles",
+    "Failure",
+    "Photo",
+    "PhotoPart",
+    "PhotoWarning",
+    "Report",
+    "Requirement",
+    "cutout",
+    "inspect_photo",
+    "is_overlay_video",
+    "overlay_video",
+    "report",
+]

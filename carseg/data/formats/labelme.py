@@ -23,6 +23,8 @@ from carseg.data.formats._base import (
     Found,
     Item,
     exists,
+    files_below,
+    files_in,
     folders_like_splits,
     images_below,
     maybe_background,
@@ -129,6 +131,8 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
         else:
             note.pop("imageData", None)  # a whole image, which is read from the file when it is used
             notes[name] = (image, note, labels)
+    problems |= _claimed_twice(files, {name: image for name, (image, *_) in notes.items() if isinstance(image, Path)})
+    notes = {name: note for name, note in notes.items() if name not in problems}
     values = _values(folder, {label for _, _, labels in notes.values() for label in labels})
     by_name = values_by_name(values)
     records = [
@@ -150,22 +154,44 @@ def _files(folder: Path, annotations: Path | None) -> tuple[Path, dict[str, Path
     """Return the folder of labelme files, and these by name; the beginning of the first ones decides if they are any.
 
     Folders below are looked into where the folder has neither files nor splits nor label images of its own.
+
+    Raises:
+        DataError: there are some in the folder, and some below it.
     """
     notes = subfolder(folder, _NOTE_FOLDERS)
     places = [annotations] if annotations else [folder, notes] if notes else [folder]
     listed = [(place, _json_files(place)) for place in places]
     if not any(files for _, files in listed) and not folders_like_splits(folder):
         place = places[-1]
-        files = _json_files(place, "[!.]*/") or _json_files(place, "[!.]*/[!.]*/")
+        files = _json_files_below(place)
         listed = [] if files and mask_folders(folder) else [(place, files)]
     for place, files in listed:
-        if any(map(_is_labelme, files[:20])):  # some may be broken
+        if _are_labelme(files):
+            _refuse_more_below(place, files)
             return place, {path.relative_to(place).with_suffix("").as_posix(): path for path in files}
     return folder, {}
 
 
-def _json_files(place: Path, below: str = "") -> list[Path]:
-    return [path for path in sorted(place.glob(f"{below}[!.]*.json")) if path.name != JSON_FILE and path.is_file()]
+def _refuse_more_below(place: Path, files: list[Path]) -> None:
+    further = [] if files[0].parent != place or folders_like_splits(place) else _json_files_below(place)
+    if _are_labelme(further):
+        raise DataError(
+            f"labelme files lie in {place} and below it, such as {further[0]}, which would not be read: open one of "
+            "the folders, or put all of them into folders below"
+        )
+
+
+def _json_files(place: Path) -> list[Path]:
+    return [path for path in files_in(place, ".json") if path.name != JSON_FILE and path.is_file()]
+
+
+def _json_files_below(place: Path) -> list[Path]:
+    files = files_below(place, (".json",)).values()
+    return [path for path in files if path.name != JSON_FILE and path.parent != place]
+
+
+def _are_labelme(files: list[Path]) -> bool:
+    return any(map(_is_labelme, files[:20]))  # some may be broken
 
 
 def _is_labelme(path: Path) -> bool:
@@ -214,6 +240,19 @@ def _image(path: Path, note: Mapping[str, Any], own: Path, inside: Path, *, give
     places = [*elsewhere, *beside] if given else [*beside, *elsewhere]
     there = next((place for place in places if name and exists(place) and place.is_file()), None)
     return there or (EmbeddedImage(path) if note.get("imageData") else None)
+
+
+def _claimed_twice(files: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, str]:
+    """Return the files that speak of an image of which another one does too, name to reason."""
+    owners: dict[Path, list[str]] = {}
+    for name, image in images.items():
+        owners.setdefault(image.resolve(), []).append(name)
+    problems = {}
+    for names in owners.values():
+        for name in names if len(names) > 1 else ():
+            other = next(files[each] for each in names if each != name)
+            problems[name] = f"{files[name]} and {other} both speak of {images[name].name}: whose shapes are they?"
+    return problems
 
 
 def _loose_images(own: Path | None, place: Path, files: Mapping[str, Path]) -> dict[str, Path]:
