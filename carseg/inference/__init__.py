@@ -17,6 +17,8 @@ from carseg.inference.result import OUTPUT_SUFFIXES, Result, path_of
 from carseg.inference.saved import is_saved, origin_of
 from carseg.inference.segmenter import Segmenter, load
 from carseg.inference.sources import find_images, load_image
+from carseg.inference.video import VIDEO_SUFFIXES, Video, is_video, is_video_address
+from carseg.inference.video_frames import video_stream
 
 __all__ = [
     "CUTOUT_KINDS",
@@ -24,6 +26,7 @@ __all__ = [
     "OUTPUT_SUFFIXES",
     "RAW",
     "REFINER",
+    "VIDEO_SUFFIXES",
     "Body",
     "Car",
     "CutoutOptions",
@@ -35,12 +38,15 @@ __all__ = [
     "Refiner",
     "Result",
     "Segmenter",
+    "Video",
     "best_edges",
     "encode_photo",
     "encode_png",
     "find_images",
     "holes_notice",
     "is_saved",
+    "is_video",
+    "is_video_address",
     "load",
     "load_image",
     "normalize_batch",
@@ -49,5 +55,6 @@ __all__ = [
     "prefetch",
     "refine_outline",
     "source_digest",
+    "video_stream",
     "write_file",
 ]

@@ -217,6 +217,8 @@ def to_result(
         source=image.source,
         root=image.root,
         model=pipeline.name,
+        frame=image.frame,
+        time=image.time,
         scores=dict(enumerate((total / count).tolist())),
         certainty=certainty(chances, mask),
         odds=None if options.tile else log_odds(chances, labels.foreground),  # of windows the mask alone is exact

@@ -20,7 +20,7 @@ from carseg.inference.pipeline import Pipeline, segment_batch
 from carseg.inference.refiner import check_edges
 from carseg.inference.result import Result
 from carseg.inference.sources import find_images, load_image
-from carseg.inference.stream import segment_all
+from carseg.inference.stream import are_all_there, segment_all
 from carseg.inference.tiles import segment_tiles
 from carseg.runtimes import Runtime, start_runtime
 
@@ -211,6 +211,7 @@ class Segmenter(Pipeline):
         min_area: float | None = None,
         return_probabilities: bool = False,
         max_pixels: int | None = None,
+        latest: bool = False,
         on_error: Literal["raise"] = "raise",
     ) -> Iterator[Result]: ...
 
@@ -228,6 +229,7 @@ class Segmenter(Pipeline):
         min_area: float | None = None,
         return_probabilities: bool = False,
         max_pixels: int | None = None,
+        latest: bool = False,
         on_error: str,
     ) -> Iterator[Result | CarsegError]: ...
 
@@ -244,15 +246,21 @@ class Segmenter(Pipeline):
         min_area: float | None = None,
         return_probabilities: bool = False,
         max_pixels: int | None = None,
+        latest: bool = False,
         on_error: str = "raise",
     ) -> Iterator[Result] | Iterator[Result | CarsegError]:
         """Segment many images lazily, in order; memory does not grow with their number.
 
+        Each result is yielded as soon as it is known, however long the next image is waited for.
+
         Args:
-            sources: a folder (with its sub-folders), a glob pattern, or an iterable of what ``predict`` takes. It is
-                read a few images ahead: an array must not be written to again once it has been handed over. Images from
-                memory are called picture-1, picture-2 and so on, by their place.
-            batch_size: images that go through the network together; None takes what suits the device.
+            sources: a folder (with its sub-folders), a glob pattern, a video (a file, ``rtsp://``, MJPEG at an
+                ``http(s)`` address, the number of a camera, a ``carseg.Video``), an iterable of all these and of what
+                ``predict`` takes, or a queue of them, which None ends. It is read a few images ahead, an iterable that
+                is no list on a thread of its own; that may use an array again for its next image. Images from memory
+                are called picture-1, picture-2 and so on, by their place.
+            batch_size: images that go through the network together, of those that are there; None takes what suits the
+                device.
             channels: as for ``predict``.
             tile: as for ``predict``.
             sides: as for ``predict``.
@@ -261,10 +269,13 @@ class Segmenter(Pipeline):
             min_area: as for ``predict``.
             return_probabilities: as for ``predict``.
             max_pixels: as for ``predict``.
+            latest: leave out images that came while the network was busy, all but the newest: for a camera that is
+                faster than the network.
             on_error: "raise", or "yield" to get the exception, whose ``source`` is the image, in the result's place.
 
         Raises:
             ImageNotFoundError: there is no such folder or file, or the folder or pattern holds no image.
+            OptionError: an option is out of range, or ``latest`` would leave out images of a folder or a list.
             ClosedError: the network was closed.
         """
         if on_error not in ("raise", "yield"):
@@ -275,4 +286,7 @@ class Segmenter(Pipeline):
         check_edges(edges, self.labels)
         root = str(sources) if isinstance(sources, (str, os.PathLike)) and os.path.isdir(sources) else ""
         size = batch_size or self.runtime.batch_size
-        return segment_all(self, find_images(sources), size, options, on_error=on_error, root=root)
+        found = find_images(sources)
+        if latest and are_all_there(found):
+            raise OptionError("latest=True is for live sources: of images that are all there it would leave out most")
+        return segment_all(self, found, size, options, on_error=on_error, root=root, latest=latest)
