@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from carseg.evaluation import evaluate
     from carseg.exporting import export
     from carseg.hub import create_model, info, list_models
-    from carseg.inference import Result, Segmenter, load
+    from carseg.inference import Result, Segmenter, Video, load
     from carseg.labels import LabelSet, label_set
     from carseg.scale import Batch
     from carseg.training import TrainingConfig, finetune
@@ -70,6 +70,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingError",
     "UnknownNameError",
+    "Video",
     "WeightsError",
     "__version__",
     "benchmark",
@@ -100,7 +101,7 @@ __getattr__, __dir__ = lazy_names(
         "carseg.evaluation": ("evaluate",),
         "carseg.exporting": ("export",),
         "carseg.hub": ("hub", "create_model", "info", "list_models"),
-        "carseg.inference": ("Result", "Segmenter", "load"),
+        "carseg.inference": ("Result", "Segmenter", "Video", "load"),
         "carseg.labels": ("LabelSet", "label_set"),
         "carseg.scale": ("Batch",),
         "carseg.training": ("TrainingConfig", "finetune"),

@@ -39,6 +39,13 @@ _Margin = Annotated[
         show_default=False,
     ),
 ]
+_Edges = Annotated[
+    str | None,
+    typer.Option(
+        help="refined at the image's own size, or network. Default: refined, but of models free for commercial use.",
+        show_default=False,
+    ),
+]
 _Size = Annotated[
     str | None, typer.Option(metavar="WxH", help="Canvas, such as 1920x1080. Default: the image's, or by --margin.")
 ]
@@ -55,6 +62,7 @@ def cutout(
     car: Annotated[int | None, typer.Option(help="Which car; default: 1, the main one.", show_default=False)] = None,
     all: Annotated[bool, typer.Option("--all", help="Every car.")] = False,
     feather: Annotated[float, typer.Option(help="Pixels over which the border fades inwards.")] = 0,
+    edges: _Edges = None,
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Where results go.")] = Path("carseg-out"),
     model: Annotated[str, typer.Option("--model", "-m", help="A model that tells whole cars.")] = "car",
     weights: WeightsOption = None,
@@ -74,7 +82,7 @@ def cutout(
     """
     from carseg.cli.process import prepare
     from carseg.cli.saving import CutoutSaving, find_jobs
-    from carseg.inference import CutoutOptions, load, origin_of
+    from carseg.inference import CutoutOptions, best_edges, load, origin_of
     from carseg.workflows import CutoutFiles
 
     prepare()
@@ -85,12 +93,13 @@ def cutout(
     how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
     segmenter = load(model, weights=weights, hub=hub, device=device, runtime=runtime, **how)
     files.check(segmenter)
-    how = {"precision": segmenter.runtime.precision, "calibration": calibration}
+    edges = edges or best_edges(segmenter.info)
+    how = {"precision": segmenter.runtime.precision, "calibration": calibration, "edges": edges}
     saving = CutoutSaving(out, files, functools.partial(origin_of, info=segmenter.info, **how))
     todo = saving.without_saved(jobs) if skip_existing else jobs
     saving.say_what_is_there(jobs, todo)
     began = time.monotonic()
-    results = segmenter.stream(saving.sources(todo), max_pixels=max_pixels, on_error="yield")
+    results = segmenter.stream(saving.sources(todo), edges=edges, max_pixels=max_pixels, on_error="yield")
     failed = missing + _print(saving.write(results), len(todo))
     raise typer.Exit(saving.finish(len(todo) + missing, failed, time.monotonic() - began, segmenter.name))
 

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from carseg.errors import ImageNotFoundError, OptionError, excerpt
 from carseg.hub import web_address
 from carseg.images import is_data_uri
-from carseg.inference import find_images, path_of, source_digest
+from carseg.inference import find_images, is_video, is_video_address, path_of, source_digest
 
 _OWN = b'{"source": '
 
@@ -29,12 +29,14 @@ class Job:
         root: the given folder it was found in; of a single file the folder it lies in.
         folder: where its files go, below ``--out``.
         stem: what their names begin with.
+        is_video: whether it is a video.
     """
 
     source: str
     root: Path
     folder: PurePosixPath
     stem: str
+    is_video: bool = False
 
 
 def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[ImageNotFoundError]]:
@@ -91,7 +93,9 @@ def _is_own(document: Path) -> bool:
 def _expand(given: str, out: Path) -> list[Job]:
     if is_data_uri(given):
         return [Job(given, Path(), PurePosixPath(), "picture")]
-    if address := web_address(given):
+    if given.isdecimal() and not os.path.lexists(given):
+        return [Job(given, Path(), PurePosixPath(), f"camera-{given}", is_video=True)]
+    if address := web_address(given) or (given if "://" in given and is_video(given) else None):
         try:
             parts = urlsplit(address)
         except ValueError:  # its text may have the password
@@ -99,7 +103,8 @@ def _expand(given: str, out: Path) -> list[Job]:
         place = PurePosixPath(unquote(parts.path))
         name = re.sub(r"[^\w.-]+", "_", place.name or "picture")
         host = parts.netloc.rpartition("@")[2]
-        return [Job(address, Path(f"{host}{place.parent}"), PurePosixPath(), name)]
+        video = is_video(address) or is_video_address(address)
+        return [Job(address, Path(f"{host}{place.parent}"), PurePosixPath(), name, video)]
     if not given:
         raise ImageNotFoundError("an empty text is no image")
     path = Path(os.path.expanduser(given))  # unlike Path's, it leaves a file alone whose name begins with ~
@@ -109,7 +114,7 @@ def _expand(given: str, out: Path) -> list[Job]:
         return _below(_fixed_part(path), find_images(str(path)), out)
     if not os.path.lexists(path):
         raise ImageNotFoundError(f"{excerpt(given)}: no such file or folder")
-    return [Job(str(path), path.parent, PurePosixPath(), path.name)]
+    return [Job(str(path), path.parent, PurePosixPath(), path.name, is_video(path))]
 
 
 def _below(root: Path, images: Iterable[Path | str], out: Path) -> list[Job]:
@@ -119,7 +124,7 @@ def _below(root: Path, images: Iterable[Path | str], out: Path) -> list[Job]:
     for image in map(Path, images):
         relative = image.relative_to(root)
         if not (inside and results in (real / relative).parents):
-            jobs.append(Job(str(image), root, PurePosixPath(relative.parent.as_posix()), image.name))
+            jobs.append(Job(str(image), root, PurePosixPath(relative.parent.as_posix()), image.name, is_video(image)))
     if jobs and results == real:
         raise OptionError(f"--out {out} is the folder of the images themselves; choose another")
     if not jobs:

@@ -26,15 +26,29 @@ _AHEAD = 4  # results that wait to be written; more would only take memory
 _HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
-def find_jobs(inputs: list[str], out: Path, kinds: list[str]) -> tuple[list[Job], int]:
-    """Return the images with where their files go, and how many are missing, which is said; without any, exit."""
+def find_inputs(inputs: list[str], out: Path) -> tuple[list[Job], list[Job], int]:
+    """Return the images and the videos with where their files go, and how many are missing, which is said.
+
+    Without any, exit.
+    """
     jobs, missing = plan(inputs, out)
     for error in missing:
         fail(error)
     if not jobs:
         raise typer.Exit(2)
-    refuse_overwriting(jobs, out, kinds)
-    return jobs, len(missing)
+    images, videos = [[job for job in jobs if job.is_video is wanted] for wanted in (False, True)]
+    return images, videos, len(missing)
+
+
+def find_jobs(inputs: list[str], out: Path, kinds: list[str]) -> tuple[list[Job], int]:
+    """Return the images with where their files go, and how many inputs are none, which is said; without any, exit."""
+    images, videos, missing = find_inputs(inputs, out)
+    for video in videos:
+        fail(f"{excerpt(video.source)}: this command takes no videos, carseg predict does (--save cutout)")
+    if not images:
+        raise typer.Exit(2)
+    refuse_overwriting(images, out, kinds)
+    return images, missing + len(videos)
 
 
 class Saving:

@@ -7,7 +7,7 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -55,6 +55,47 @@ def read_url(url: str) -> bytes:
         return _read(url)
     except UnavailableError as error:
         raise HubError(f"{excerpt(url)} cannot be fetched: {error}") from None
+
+
+def media_type(url: str) -> str:
+    """Return what the server calls the content at an ``http(s)`` address, such as ``image/jpeg``.
+
+    Nothing but the head of its answer is read. It is "" where the server cannot be asked.
+    """
+    import requests
+
+    if is_offline():
+        return ""
+    try:
+        with _get(web_address(url) or url, {}) as answer:
+            return answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    except (requests.RequestException, _InterruptedError, ValueError):
+        return ""
+
+
+def read_pieces(url: str) -> Generator[bytes]:
+    """Yield what an ``http(s)`` server sends, as it comes, for as long as it sends: a camera has no end.
+
+    Raises:
+        OfflineError: sockets are forbidden.
+        HubError: the address cannot be fetched, or nothing came for half a minute.
+    """
+    import requests
+    import urllib3
+
+    url = web_address(url) or url
+    if is_offline():
+        raise OfflineError(f"{excerpt(url)} cannot be watched: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
+    try:
+        with _get(url, {}) as answer:
+            if answer.status_code != 200:
+                raise HubError(f"{excerpt(url)} cannot be watched: {answer.status_code} {answer.reason}")
+            while piece := answer.raw.read1(_CHUNK, decode_content=True):
+                yield piece
+    except (_InterruptedError, requests.Timeout, urllib3.exceptions.TimeoutError):
+        raise HubError(f"{excerpt(url)} sends nothing any more: look whether the camera is on") from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
+        raise HubError(f"{excerpt(url)} cannot be watched: the connection failed") from None
 
 
 def _read(url: str) -> bytes:

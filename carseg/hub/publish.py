@@ -55,7 +55,7 @@ def mirror(
         OSError: the folder, or the one it lies in, cannot be written.
     """
     target = _hub_folder(folder)
-    models = [resolve(name, hub=hub, progress=progress) for name in names or load_manifest().models]
+    models = [resolve(name, hub=hub, progress=progress) for name in names or load_manifest().weights]
     _write_hub(target, models)
     return [Path(folder, resolved.info.name, resolved.info.file) for resolved in models]
 
@@ -105,7 +105,7 @@ def publish(
         raise OptionError(f"cannot publish to {destination}: give a folder or hf://ORG/REPO")
     elif address and ASSET in address:
         target = _hub_folder(destination)
-        _write_hub(target, [resolve(name, progress=progress) for name in load_manifest().models], asset_name)
+        _write_hub(target, [resolve(name, progress=progress) for name in load_manifest().weights], asset_name)
     else:
         mirror(destination, progress=progress)
     if address:
@@ -151,7 +151,7 @@ def _card(info: ModelInfo) -> str:
     """Return the model card of ``weights/``, which has notes, for the manifest's own weights, else a new one."""
     own = ROOT / "weights" / info.name / CARD
     return (
-        own.read_text("utf-8") if own.exists() and info == load_manifest().models.get(info.name) else model_card(info)
+        own.read_text("utf-8") if own.exists() and info == load_manifest().weights.get(info.name) else model_card(info)
     )
 
 

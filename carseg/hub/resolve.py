@@ -151,7 +151,7 @@ def find_info(name: str, hub: str | os.PathLike[str] | None = None) -> ModelInfo
         return read_config(_config_of_hub("", name))
     if name.endswith(SUFFIX):
         return _from_files("", Path(name)).info
-    return load_manifest().models.get(name) or _info_of_hub(name, _given_hub(hub))
+    return load_manifest().weights.get(name) or _info_of_hub(name, _given_hub(hub))
 
 
 def copies(info: ModelInfo, hub: str | os.PathLike[str] | None = None) -> list[Path]:
@@ -165,7 +165,7 @@ def copies(info: ModelInfo, hub: str | os.PathLike[str] | None = None) -> list[P
 
 def _is_path(name: str, hub: str | os.PathLike[str] | None) -> bool:
     """Return whether a name is that of a file or folder; one without a network hides no model of a hub."""
-    if name in load_manifest().models or name.startswith(HUGGING_FACE):
+    if name in load_manifest().weights or name.startswith(HUGGING_FACE):
         return False
     if name.endswith(SUFFIX):
         return True
@@ -191,7 +191,7 @@ def _from_files(name: str, path: Path) -> ResolvedWeights:
             f"{path}: no {CONFIG} beside it says which network it is for: give the name of that, with the file as "
             "weights= (--weights)"
         )
-    known = load_manifest().models
+    known = load_manifest().weights
     if name not in known:
         raise unknown_name("model", name, known)
     return ResolvedWeights(replace(known[name].unmeasured(), sha256=hash_file(path), bytes=path.stat().st_size), path)

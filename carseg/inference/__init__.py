@@ -11,16 +11,22 @@ from carseg.inference.parts import Part, Parts
 from carseg.inference.pipeline import Pipeline
 from carseg.inference.prefetch import prefetch
 from carseg.inference.preprocess import Prepared, Preprocessor, normalize_batch
+from carseg.inference.refine import refine_outline
+from carseg.inference.refiner import REFINER, Refiner, best_edges
 from carseg.inference.result import OUTPUT_SUFFIXES, Result, path_of
 from carseg.inference.saved import is_saved, origin_of
 from carseg.inference.segmenter import Segmenter, load
 from carseg.inference.sources import find_images, load_image
+from carseg.inference.video import VIDEO_SUFFIXES, Video, is_video, is_video_address
+from carseg.inference.video_frames import video_stream
 
 __all__ = [
     "CUTOUT_KINDS",
     "LONGEST",
     "OUTPUT_SUFFIXES",
     "RAW",
+    "REFINER",
+    "VIDEO_SUFFIXES",
     "Body",
     "Car",
     "CutoutOptions",
@@ -29,19 +35,26 @@ __all__ = [
     "Pipeline",
     "Prepared",
     "Preprocessor",
+    "Refiner",
     "Result",
     "Segmenter",
+    "Video",
+    "best_edges",
     "encode_photo",
     "encode_png",
     "find_images",
     "holes_notice",
     "is_saved",
+    "is_video",
+    "is_video_address",
     "load",
     "load_image",
     "normalize_batch",
     "origin_of",
     "path_of",
     "prefetch",
+    "refine_outline",
     "source_digest",
+    "video_stream",
     "write_file",
 ]

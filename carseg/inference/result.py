@@ -26,7 +26,7 @@ from carseg.images import draw
 from carseg.inference.alpha import soft_alpha
 from carseg.inference.cars import Car, WholeCars, find_cars
 from carseg.inference.cutout import CutoutOptions, alpha_of_cars, choose_cars, draw_cutout
-from carseg.inference.file_names import claim_stem
+from carseg.inference.file_names import claim_stem, frame_name
 from carseg.inference.files import CUTOUT_KINDS, MADE_FROM, encode_photo, encode_png, write_file
 from carseg.inference.parts import Parts, find_parts
 from carseg.labels import Color, LabelSet
@@ -55,6 +55,8 @@ class Result:
             without one.
         root: the given folder that it was found in, "" where there was none.
         model: name of the network.
+        frame: its place in a video, counted from 0; None where the image is of none.
+        time: seconds from the video's beginning.
         scores: mean probability of each label id that is present.
     """
 
@@ -67,11 +69,14 @@ class Result:
         source: str = "",
         root: str = "",
         model: str = "",
+        frame: int | None = None,
+        time: float | None = None,
         scores: Mapping[int, float] | None = None,
         certainty: Float16Array | None = None,
         odds: Float16Array | None = None,
         probabilities: Float16Array | None = None,
         whole: WholeCars | None = None,
+        alpha: Uint8Array | None = None,
     ) -> None:
         if mask.dtype != np.uint8 or mask.ndim != 2:
             raise OptionError(f"a mask must be uint8 (height, width), got {mask.dtype} {mask.shape}")
@@ -87,11 +92,14 @@ class Result:
         self.source = without_secrets(source)
         self.root = root
         self.model = model
+        self.frame = frame
+        self.time = time
         self.scores = {label: score for label, score in (scores or {}).items() if math.isfinite(score)}
         self._certainty = certainty
         self._odds = odds
         self._probabilities = probabilities
         self._whole = whole
+        self._alpha = alpha
         self._serial = next(_serials)
 
     @property
@@ -124,8 +132,10 @@ class Result:
     @cached_property
     def alpha(self) -> Uint8Array:
         """Opacity of the foreground, all but the background or of a road scene the cars: uint8 (H, W), 128 and more
-        where the mask has it; soft along the network's own outline.
+        where the mask has it; soft along the outline, the network's own or with ``edges="refined"`` the redrawn one.
         """
+        if self._alpha is not None:
+            return self._alpha
         return soft_alpha(np.isin(self.mask, self.labels.foreground), self._odds)
 
     @cached_property
@@ -232,7 +242,8 @@ class Result:
         Args:
             directory: made when missing.
             kinds: any of "mask", "overlay", "cutout", "json".
-            stem: taken as it is, whatever it replaces; by default that of the source, or "picture".
+            stem: taken as it is, whatever it replaces; by default that of the source, with the number of the frame of a
+                video, or "picture".
             made_from: a line that the files carry, in ASCII, by which ``carseg.inference.is_saved`` finds them again.
 
         Returns:
@@ -259,7 +270,8 @@ class Result:
 
     def claim_stem(self, directory: str | os.PathLike[str], stem: str | None = None) -> str:
         """Return what the names of its files in a folder begin with, as ``save`` has it; no other result gets it."""
-        return claim_stem(directory, stem or None, self.source, self._serial)
+        name = self.source if self.frame is None else frame_name(self.source, self.frame)
+        return claim_stem(directory, stem or None, name, self._serial)
 
     def _document(self, made_from: str) -> bytes:
         document = self.to_dict() | ({MADE_FROM: made_from} if made_from else {})
@@ -268,9 +280,13 @@ class Result:
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
         """Return what is known of the image, ready for JSON: source, schema, model, labels, width, height, parts, view
         and cars, which are None where the classes tell none.
+
+        Of a frame of a video it has the frame and the time, too.
         """
+        place = {} if self.frame is None else {"frame": self.frame, "time": self.time}
         return {
             "source": self.source,
+            **place,
             "schema": SCHEMA,
             "model": self.model,
             "labels": self.labels.name,

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from carseg._files import digest_file, to_json
-from carseg.hub import ModelInfo
+from carseg.hub import ModelInfo, find_info
 from carseg.images import is_data_uri
 from carseg.inference.files import read_made_from
+from carseg.inference.refiner import REFINER
 from carseg.inference.result import path_of
 
 
@@ -29,6 +30,7 @@ def origin_of(
     threshold: float | None = None,
     min_area: float | None = None,
     sides: str = "consistent",
+    edges: str = "network",
 ) -> str:
     """Return what is the same only for files made of the same image alike, for ``Result.save`` and ``is_saved``.
 
@@ -38,7 +40,7 @@ def origin_of(
         cars: those of the second network, if there is one.
         precision: in which the network computes, as ``segmenter.runtime.precision`` names it.
         calibration: as for ``carseg.load``; its content counts.
-        tile: as for ``predict``, like ``threshold``, ``min_area`` and ``sides``.
+        tile: as for ``predict``, like ``threshold``, ``min_area``, ``sides`` and ``edges``.
 
     Returns:
         64 hexadecimal digits, or "" where the image or the calibration cannot be read.
@@ -53,6 +55,8 @@ def origin_of(
     facts |= {} if cars is None else {"cars": cars.sha256}
     min_area = info.labels.min_area if min_area is None else min_area
     settings = {"tile": tile, "threshold": threshold, "min_area": min_area, "sides": sides}
+    if edges == "refined":
+        settings["edges"] = find_info(REFINER).sha256
     return hashlib.sha256(to_json(facts | settings).encode()).hexdigest()
 
 

@@ -1,4 +1,4 @@
-"""One file per job that uses several rooms, and what it is made of: cut-outs, the report of a car's photographs."""
+"""One file per job that uses several rooms, and what it is made of: cut-outs, reports of photographs, videos."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from carseg.workflows.inspecting import inspect_photo
 from carseg.workflows.photo import Photo, PhotoPart, PhotoWarning
 from carseg.workflows.report import report
 from carseg.workflows.requirements import Requirement
+from carseg.workflows.video import VIDEO_FORMATS, is_overlay_video, overlay_video
 
 __all__ = [
+    "VIDEO_FORMATS",
     "BestPhoto",
     "CutoutFiles",
     "Failure",
@@ -20,5 +22,7 @@ __all__ = [
     "Requirement",
     "cutout",
     "inspect_photo",
+    "is_overlay_video",
+    "overlay_video",
     "report",
 ]

@@ -21,6 +21,7 @@ from carseg.inference import (
     CutoutOptions,
     Result,
     Segmenter,
+    best_edges,
     encode_photo,
     holes_notice,
     load,
@@ -132,6 +133,7 @@ def cutout(
     all: bool = False,
     glass: str = "keep",
     feather: float = 0,
+    edges: str | None = None,
     on_error: str = "raise",
 ) -> list[Path | CarsegError]:
     """Cut the cars out of photographs and return the files, in order: ``STEM.cutout.FORMAT`` below ``out``.
@@ -149,6 +151,7 @@ def cutout(
         all: every car.
         glass: keep or tint.
         feather: softness of the border, in pixels.
+        edges: as for ``Segmenter.predict``; by default what ``carseg.inference.best_edges`` says of the model.
         on_error: "raise", or "keep" to go on and get the exception, whose ``source`` is the image, in the file's place.
 
     Raises:
@@ -162,13 +165,13 @@ def cutout(
     files = CutoutFiles(CutoutOptions(background, shadow, margin, size, car, all, glass, feather), format)
     segmenter = load(model) if isinstance(model, (str, os.PathLike)) else model
     files.check(segmenter)
-    return list(_written(segmenter, sources, Path(out), files, on_error))
+    return list(_written(segmenter, sources, Path(out), files, edges or best_edges(segmenter.info), on_error))
 
 
 def _written(
-    segmenter: Segmenter, sources: Any, out: Path, files: CutoutFiles, on_error: str
+    segmenter: Segmenter, sources: Any, out: Path, files: CutoutFiles, edges: str, on_error: str
 ) -> Iterator[Path | CarsegError]:
-    for result in segmenter.stream(sources, on_error="yield" if on_error == "keep" else "raise"):
+    for result in segmenter.stream(sources, edges=edges, on_error="yield" if on_error == "keep" else "raise"):
         if isinstance(result, CarsegError):
             yield result
             continue

@@ -10,7 +10,7 @@ from typing import Any
 from carseg.errors import ImageNotFoundError, OptionError, excerpt, without_secrets
 from carseg.hub import web_address
 from carseg.images import is_data_uri
-from carseg.inference import find_images
+from carseg.inference import find_images, is_video
 from carseg.workflows.car_report import Failure
 
 
@@ -33,6 +33,10 @@ def find_photos(photos: Any, out: Path | None) -> tuple[Iterable[Any], list[Fail
     for place in given:
         try:
             for photo in _expand(place, out):
+                if is_video(photo):
+                    name = without_secrets(excerpt(str(photo)))
+                    missing.append(Failure(name, f"{name}: a video is no photograph: give frames of it"))
+                    continue
                 found.setdefault(os.path.realpath(photo) if _is_path(photo) else len(found), photo)
         except ImageNotFoundError as error:
             missing.append(Failure(without_secrets(excerpt(str(place))), str(error)))
