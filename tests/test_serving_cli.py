@@ -67,14 +67,17 @@ def test_it_ends_when_it_is_told_to_with_all_answered(start: Start, tmp_path: Pa
     process, url = start()
     expected = carseg.load("parts", runtime="torch", precision="float32").predict(CAR.read_bytes()).to_json()
     assert ask(url).text == expected
-    with ThreadPoolExecutor(4) as pool:
-        answers = [pool.submit(ask, url) for _ in range(4)]
-        eventually(lambda: active(url) == 5)
+    with ThreadPoolExecutor(12) as pool:
+        asked = [pool.submit(ask, url) for _ in range(12)]
+        eventually(lambda: active(url) > 3)
         process.send_signal(signal.SIGTERM)
-        assert [answer.result().text for answer in answers] == [expected] * 4
+        errors = [answer.exception() for answer in asked]
+    assert {type(error) for error in errors} <= {type(None), requests.ConnectionError}  # those that came too late
+    answers = [answer.result() for answer, error in zip(asked, errors, strict=True) if error is None]
+    assert len(answers) > 2 and {answer.text for answer in answers} == {expected}
     assert process.wait() == 0
     lines = said(tmp_path).splitlines()
-    assert sum(bool(re.search(r" POST /predict 200 \d+ ms$", line)) for line in lines) == 5
+    assert sum(bool(re.search(r" POST /predict 200 \d+ ms$", line)) for line in lines) == 1 + len(answers)
     assert "Traceback" not in said(tmp_path) and "leaked" not in said(tmp_path)
 
 

@@ -51,6 +51,7 @@ def test_no_command_opens_a_socket_or_calls_ghostscript(places: dict[str, str]) 
         "predict": [images, "-m", "doors", *hub, *plain, "--save", "mask,overlay,cutout,json", "--out", f"{out}/p"],
         "batch": [images, f"{out}/r", "-m", "doors", *hub, *plain, "--workers", "1"],
         "cutout": [images, "-m", "doors", *hub, *plain, "--shadow", "--out", f"{out}/u"],
+        "report": [images, "-m", "doors", *hub, *plain, "--out", f"{out}/q"],
         "models": [],
         "info": ["doors", *hub],
         "download": ["doors", *hub],
@@ -69,7 +70,7 @@ def test_no_command_opens_a_socket_or_calls_ghostscript(places: dict[str, str]) 
     arguments = [[*name.split(), *rest] for name, rest in commands.items()]
     statuses, sockets, called = watched(Path(places["watch"]), arguments, CARSEG_CACHE=places["cache"])
     # A lying file is named.
-    failed = {"predict": 1, "batch": 1, "cutout": 1, "benchmark": 1, "data check": 1}
+    failed = {"predict": 1, "batch": 1, "cutout": 1, "report": 1, "benchmark": 1, "data check": 1}
     failed |= {"hub publish": 2, "hub push": 2}
     assert dict(zip(commands, statuses, strict=True)) == {name: failed.get(name, 0) for name in commands}
     assert sockets == ""
