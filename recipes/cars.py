@@ -1,7 +1,7 @@
 """Fit the table by which cars that touch are told apart, or measure how often that is right, on composed scenes.
 
     CARSEG_DATA=DIR python -m recipes.cars --fit           fit to scenes of training images, write _cut_table.py
-    CARSEG_DATA=DIR python -m recipes.cars                 measure on scenes of two cars, of three and of one
+    CARSEG_DATA=DIR python -m recipes.cars                 measure on 200 scenes of two cars and 200 of one
     CARSEG_DATA=DIR python -m recipes.cars --alone         the same by the network of parts alone
 
 The scenes are those of ``recipes/scenes.py``: to measure, of cars and backgrounds that were held out, to fit, of those
@@ -34,12 +34,12 @@ from __future__ import annotations
 PAIRS_OR_THREE, ONE = (2, 2, 3), (1,)
 # Scenes, cars in each, seed.
 FITTED = ((200, PAIRS_OR_THREE, 1), (400, PAIRS_OR_THREE, 3), (500, PAIRS_OR_THREE, 5), (200, ONE, 2), (200, ONE, 4))
-MEASURED = {"two cars": (200, (2,), 11), "one car": (200, ONE, 12), "three cars": (100, (3,), 13)}
+MEASURED = {"two cars": (200, (2,), 21), "one car": (200, ONE, 22)}
 TABLES = ("both", "parts", "outline")
 L2 = 1e-3
 ROUNDS = 5  # in each, the cuts of one car that look most like one between two are added to what is fitted to
 FOLDS = 4
-SPLIT, FLAGGED = 0.02, 0.08  # share of single cars that may be cut in two, or called uncertain, in cross-validation
+LOG_ODDS = (-1.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0)  # from which to cut, or to call uncertain: candidates
 SOUND = 0.1  # of the pixels of cars at most lie on the wrong side of a cut that is one between two
 WRONG = 0.2  # and at least where it is none
 
@@ -52,11 +52,13 @@ class Case:
 
     Attributes:
         cars: how many there are.
+        shown: how many the whole scene has.
         features: of each cut that is possible, (cuts, features).
         wrong: share of the pixels of cars that lie on the wrong side of it; 1 where all cars lie on one side.
     """
 
     cars: int
+    shown: int
     features: Floats
     wrong: Floats
 
@@ -86,7 +88,7 @@ def _case(touching: Touching, labels: LabelSet, cars: list[Pixels], *, outline_o
     on_left = left > everything / 2
     wrong[on_left.all(0) | ~on_left.any(0)] = 1
     features = cut_features(touching.mask, touching.area, labels, outline_only=outline_only)[possible - 1]
-    return Case(len(counts), features, wrong)
+    return Case(len(counts), len(cars), features, wrong)
 
 
 def fit(given: list[Case]) -> Floats:
@@ -124,29 +126,25 @@ def _regression(positive: Floats, negative: Floats) -> Floats:
     return np.concatenate([[numbers[0] - numbers[1:] @ (middle / spread)], numbers[1:] / spread])
 
 
-def thresholds(given: list[Case]) -> tuple[float, float]:
-    """Return the log-odds that few single cars reach, cross-validated, and print how many of several cars do."""
-    single: list[float] = []
-    several: list[float] = []
+def compare(given: list[Case]) -> None:
+    """Print how many single cars, and how many of several, reach which log-odds, cross-validated."""
+    reached: dict[str, list[float]] = {"images of one car": [], "cars that stand alone": [], "cars that touch": []}
     for fold in range(FOLDS):
         table = fit([case for number, case in enumerate(given) if number % FOLDS != fold])
         for case in given[fold::FOLDS]:
-            (single if case.cars == 1 else several).append((table[0] + case.features @ table[1:]).max())
-    split, flagged = np.quantile(single, [1 - SPLIT, 1 - FLAGGED])
-    print(f"  {len(single)} single cars, {len(several)} that touch: ", end="")
-    print(f"{np.mean(several > split):.1%} of these cut, {np.mean(several > flagged):.1%} cut or flagged")
-    return float(split), float(flagged)
+            alone = "images of one car" if case.shown == 1 else "cars that stand alone"
+            name = alone if case.cars == 1 else "cars that touch"
+            reached[name].append(float((table[0] + case.features @ table[1:]).max()))
+    for name, values in reached.items():
+        shares = ", ".join(f"{np.mean(np.array(values) > least):.1%} over {least}" for least in LOG_ODDS)
+        print(f"  {len(values)} {name}: {shares}")
 
 
-def write(tables: dict[str, Floats], likely: dict[str, float], possible: dict[str, float], path: Path) -> None:
+def write(tables: dict[str, Floats], path: Path) -> None:
     """Write the numbers as the module that ``carseg.cars`` reads them from."""
     known = 1 + len(OUTLINES) + len(THROUGH)
-    singles = {"CONSTANT": {name: row[0] for name, row in tables.items()}, "LIKELY": likely, "POSSIBLE": possible}
-    lines = [HEAD]
-    for title, numbers in singles.items():
-        pairs = ", ".join(f'"{name}": {number:.2f}' for name, number in numbers.items())
-        lines.append(f"{title} = {{{pairs}}}")
-    lines.append("OUTLINE = {")
+    constants = ", ".join(f'"{name}": {row[0]:.2f}' for name, row in tables.items())
+    lines = [HEAD, f"CONSTANT = {{{constants}}}", "OUTLINE = {"]
     lines += [f'    "{name}": {_numbers(row[1:known])},' for name, row in tables.items()]
     lines += ["}", "PAIRS = {"]
     for name, row in tables.items():
@@ -170,11 +168,10 @@ def fit_all(seen: Iterable[tuple[list[Pixels], Pixels, npt.NDArray[np.uint8]]]) 
     for cars, whole, mask in seen:
         for table in TABLES:
             given[table] += cases(cars, whole, mask, table)
-    likely, possible = {}, {}
     for table in TABLES:
         print(f"{table}:")
-        likely[table], possible[table] = thresholds(given[table])
-    write({table: fit(given[table]) for table in TABLES}, likely, possible, TABLE)
+        compare(given[table])
+    write({table: fit(given[table]) for table in TABLES}, TABLE)
 
 
 def training_scenes(segmenter: Segmenter) -> Iterator[tuple[list[Pixels], Pixels, npt.NDArray[np.uint8]]]:

@@ -108,7 +108,7 @@ def test_a_subclass_has_it_where_it_is_given(pair):
 
 def test_published_networks(model):
     assert (model.name, model.cars.name) == (RECOMMENDED["parts"].model, RECOMMENDED["car"].model)
-    assert "cars by 'fpn-mobilenetv2-carvana'" in repr(model)
+    assert "cars by 'fpn-efficientnet-lite1-carvana'" in repr(model)
     assert [model.cars.runtime.name, model.cars.runtime.precision] == ["torch", "float32"]
     other = pickle.loads(pickle.dumps(model))
     assert repr(other) == repr(model) == repr(copy.deepcopy(model))

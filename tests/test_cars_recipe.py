@@ -55,12 +55,11 @@ def test_a_table_that_is_fitted_and_written_tells_two_cars_from_one(tmp_path: Pa
     table = cars.fit(given)
     best = {count: [(case.features @ table[1:]).max() for case in given if case.cars == count] for count in (1, 2)}
     assert np.median(best[2]) > max(best[1])
-    likely = {"both": 1.0, "parts": 2.0, "outline": 3.0}
     tables = {"both": table, "parts": table, "outline": table[: 1 + len(OUTLINES)]}
-    cars.write(tables, likely, likely, tmp_path / "table.py")
+    cars.write(tables, tmp_path / "table.py")
     read: dict[str, dict[str, tuple]] = {}
     exec((tmp_path / "table.py").read_text(), read)
-    assert read["LIKELY"] == read["POSSIBLE"] == likely
+    assert {*read["CONSTANT"]} == {*tables}
     assert len(read["OUTLINE"]["both"]) == len(OUTLINES) + len(THROUGH) and "outline" not in read["PAIRS"]
     assert [len(row) for row in read["PAIRS"]["parts"]] == list(range(len(KINDS), 0, -1))
     assert np.allclose(np.concatenate(read["PAIRS"]["both"]), table[1 + len(OUTLINES) + len(THROUGH) :], atol=0.005)

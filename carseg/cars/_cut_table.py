@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 CONSTANT = {"both": 5.07, "parts": 6.99, "outline": 9.00}
-LIKELY = {"both": 1.33, "parts": 3.03, "outline": 1.74}
-POSSIBLE = {"both": -0.13, "parts": 0.92, "outline": 0.30}
 OUTLINE = {
     "both": (-3.05, 2.42, -1.05, 3.99, 0.90, -2.17, -3.78, -2.44, -2.27, -6.60, -2.47, -3.36),
     "parts": (-1.60, -6.91, -3.93, 2.47, 0.59, -3.13, -2.48, -2.23, -3.01, -6.10, -3.22, -1.89),

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carseg._arrays import Uint8Array
-from carseg.cars._cut_table import LIKELY, POSSIBLE
 from carseg.cars.cuts import best_cut
 from carseg.cars.view import KINDS, part_kind
 from carseg.labels import LabelSet
@@ -24,6 +23,10 @@ WHOLE = ("car", "vehicle", "suv_pickup_truck", "truck_bus")  # classes each of w
 BODY = "body"  # a class of what has no other name: with it, all of a car has one
 PARTS = (*KINDS, BODY, "light", "window")
 
+# Log-odds of two cars from which they are cut apart, and from which one is uncertain; recipes/cars.py prints how many
+# single cars reach which. Parts alone tell less, and an invented car is worse than one that is missed.
+_LIKELY = {"both": 0.4, "parts": 3.0}
+_POSSIBLE = {"both": -0.66, "parts": 0.9, "outline": 0.3}
 _CELLS = 96  # of the longer side of what is looked at for a cut
 _REACH = 0.5  # parts belong together that are nearer than this share of the longer side of the larger one's box
 _NEAR = 0.1  # the same of what is left of a car behind a pole
@@ -247,9 +250,9 @@ class _Apart:
         """
         mask, area, (x, _, width, _) = self.seen(number)
         found = best_cut(mask, area, self.classes, self.table)
-        if found is None or found.log_odds <= POSSIBLE[self.table]:
+        if found is None or found.log_odds <= _POSSIBLE[self.table]:
             return self, False
-        if self.table == "outline" or found.log_odds <= LIKELY[self.table]:
+        if self.table == "outline" or found.log_odds <= _LIKELY[self.table]:
             return self, True
         right = self._to_the_right(self.number == number, x + -(-found.column * width // mask.shape[1]))
         off = replace(self, number=np.where(right, self.number.max() + 1, self.number))

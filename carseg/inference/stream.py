@@ -73,7 +73,8 @@ def _arriving(sources: Iterable[Any], options: Options, depth: int, latest: bool
     A source may wait for the world or for the answer to the one before: a thread waits for it.
     """
     numbers = itertools.count(1)
-    if isinstance(sources, (list, tuple, np.ndarray)) and not any(map(is_video, sources)):
+    # What is derived from a list may do anything.
+    if type(sources) in (list, tuple, np.ndarray) and not any(map(is_video, sources)):
         yield zip(numbers, sources, itertools.repeat(None))
         return
     feed = Feed(_read_at_once(numbers, sources, options), depth, latest=latest)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from carseg.errors import OptionError
-from carseg.inference import Segmenter, load
+from carseg.inference import Segmenter, is_video, load
 from carseg.scale.opening import NamedBytes, RemoteFile, is_elsewhere
 from carseg.scale.rows import OWN, arrow_fields, check_columns, row_of
 
@@ -132,6 +132,8 @@ def _sources(rows: dict[str, list[Any]]) -> Iterator[Any]:
             yield NamedBytes(bytes(content), name)
         elif not there:
             yield NamedBytes(b"", name)
+        elif is_video(path):  # of which there would be a row for each frame
+            yield NamedBytes(b"a video", name)
         else:
             yield RemoteFile(str(path)) if is_elsewhere(str(path)) else path
 
