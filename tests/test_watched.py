@@ -51,7 +51,7 @@ def test_no_command_opens_a_socket_or_calls_ghostscript(places: dict[str, str]) 
         "predict": [images, "-m", "doors", *hub, *plain, "--save", "mask,overlay,cutout,json", "--out", f"{out}/p"],
         "batch": [images, f"{out}/r", "-m", "doors", *hub, *plain, "--workers", "1"],
         "cutout": [images, "-m", "doors", *hub, *plain, "--shadow", "--out", f"{out}/u"],
-        "report": [images, "-m", "doors", *hub, *plain, "--out", f"{out}/q"],
+        "report": [images, *plain, "--out", f"{out}/q"],
         "models": [],
         "info": ["doors", *hub],
         "download": ["doors", *hub],
