@@ -13,7 +13,7 @@ from carseg.cars import tells_whole_cars
 from carseg.errors import excerpt
 from carseg.hub import ModelInfo
 from carseg.images import Uint8Array, decode
-from carseg.inference import CutoutOptions, Segmenter
+from carseg.inference import CutoutOptions, Segmenter, best_edges
 from carseg.serving.answers import Picture, cutout_bytes, json_bytes, picture_bytes
 from carseg.serving.engine import Engine
 from carseg.serving.refusal import Refusal
@@ -132,7 +132,7 @@ async def cutout(
     def answer(body: bytes) -> Response:
         image, behind = _images(body, request, may_have_background=True)
         chosen = color if behind is None else _decoded(behind, engine)
-        result = engine.segment(image, settings, model)
+        result = engine.segment(image, settings, model, edges=best_edges(model.info))
         return _png(cutout_bytes(result.cutout(chosen, **vars(framing))), model.name)
 
     return await _answered(engine, request, answer)

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from carseg._files import to_json
 from carseg.errors import OptionError, unknown_name
 from carseg.hub import RECOMMENDED
-from carseg.inference import Result, Segmenter
+from carseg.inference import Result, Segmenter, best_edges
 from carseg.serving.batches import share
 from carseg.serving.limits import Limits
 from carseg.serving.refusal import GONE, Refusal
@@ -54,6 +54,9 @@ class Engine:
         self.models = {model.name: share(model, size) for model in models}
         if len(self.models) < len(models):
             raise OptionError(f"two models have one name ({', '.join(model.name for model in models)}): name each once")
+        for model in self.models.values():
+            if best_edges(model.info) == "refined":
+                model.refiner  # noqa: B018 - loaded now, and not in the first request for a cut-out
         self._threads = size + 1
         self._pool = ThreadPoolExecutor(self._threads, "carseg-serving")
         self._taken = 0  # changed by the event loop's thread alone
@@ -77,13 +80,14 @@ class Engine:
             raise Refusal(404, str(unknown_name("model", name, self.models)))
         return self.models[name]
 
-    def segment(self, upload: Upload, settings: Settings, model: Segmenter) -> Result:
+    def segment(self, upload: Upload, settings: Settings, model: Segmenter, *, edges: str = "network") -> Result:
         """Return the result of an image; its bytes are decoded, and never taken for a path or an address."""
         return model.predict(
             upload.content,
             source=upload.name,
             max_pixels=self.limits.pixels,
             sides=settings.sides,
+            edges=edges,
             threshold=settings.threshold,
             min_area=settings.min_area,
         )
