@@ -19,7 +19,8 @@ class EmbedWeights(BuildHookInterface[Any]):
         if version == "editable":  # the checkout itself is on the path
             return
         manifest = Path(self.root, "weights_manifest.json")
-        models = json.loads(manifest.read_text("utf-8"))["models"]
+        stated = json.loads(manifest.read_text("utf-8"))
+        models = stated["models"] | stated.get("refiners", {})
         prefix = "carseg/" if self.target_name == "wheel" else ""
         include = {str(manifest): f"{prefix}{manifest.name}"}
         for name in (name for name, entry in models.items() if entry.get("embedded")):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from carseg.architectures import list_architectures, register
     from carseg.benchmarking import benchmark
     from carseg.errors import (
+        CarNotFoundError,
         CarsegError,
         ClosedError,
         DataError,
@@ -40,12 +41,15 @@ if TYPE_CHECKING:
     from carseg.evaluation import evaluate
     from carseg.exporting import export
     from carseg.hub import create_model, info, list_models
-    from carseg.inference import Result, Segmenter, load
+    from carseg.inference import Result, Segmenter, Video, load
     from carseg.labels import LabelSet, label_set
+    from carseg.scale import Batch
     from carseg.training import TrainingConfig, finetune
-    from carseg.workflows import label
+    from carseg.workflows import cutout, label, report
 
 __all__ = [
+    "Batch",
+    "CarNotFoundError",
     "CarsegError",
     "ClosedError",
     "DataError",
@@ -66,10 +70,12 @@ __all__ = [
     "TrainingConfig",
     "TrainingError",
     "UnknownNameError",
+    "Video",
     "WeightsError",
     "__version__",
     "benchmark",
     "create_model",
+    "cutout",
     "data",
     "evaluate",
     "export",
@@ -82,6 +88,7 @@ __all__ = [
     "list_models",
     "load",
     "register",
+    "report",
 ]
 
 _ERRORS = tuple(name for name in __all__ if name.endswith("Error"))
@@ -95,9 +102,10 @@ __getattr__, __dir__ = lazy_names(
         "carseg.evaluation": ("evaluate",),
         "carseg.exporting": ("export",),
         "carseg.hub": ("hub", "create_model", "info", "list_models"),
-        "carseg.inference": ("Result", "Segmenter", "load"),
+        "carseg.inference": ("Result", "Segmenter", "Video", "load"),
         "carseg.labels": ("LabelSet", "label_set"),
+        "carseg.scale": ("Batch",),
         "carseg.training": ("TrainingConfig", "finetune"),
-        "carseg.workflows": ("label",),
+        "carseg.workflows": ("cutout", "label", "report"),
     },
 )

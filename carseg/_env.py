@@ -3,6 +3,7 @@
 CARSEG_HUB                            where to look for weights first
 CARSEG_CACHE                          folder of the cache
 CARSEG_MAX_PIXELS                     pixels beyond which an image is refused
+CARSEG_API_KEY                        what requests to `carseg serve` have to show
 CARSEG_OFFLINE, HF_HUB_OFFLINE        no socket is opened
 HF_ENDPOINT                           address of the Hugging Face Hub
 RANK, WORLD_SIZE, LOCAL_RANK          this process among those that torchrun started
@@ -73,9 +74,14 @@ def given_max_pixels() -> int | None:
     text = os.environ.get("CARSEG_MAX_PIXELS", "").strip()
     if not text:
         return None
-    if not text.isdecimal() or int(text) < 1:
+    if not (text.isdecimal() and len(text) < 20 and int(text) > 0):
         raise OptionError(f"CARSEG_MAX_PIXELS is {excerpt(text)!r}, must be a whole number above 0, such as 250000000")
     return int(text)
+
+
+def given_api_key() -> str | None:
+    """Return what requests to a service have to show, None for nothing."""
+    return os.environ.get("CARSEG_API_KEY") or None
 
 
 def rank() -> int:

@@ -255,6 +255,10 @@ def parse_json(content: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
     except MemoryError:
         raise ValueError(_NO_MEMORY) from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise
+    except ValueError:  # Python's own words are about a setting of Python
+        raise ValueError("it has a number of thousands of digits") from None
 
 
 def to_json(value: Any, *, indent: int | None = None, ensure_ascii: bool = True) -> str:

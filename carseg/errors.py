@@ -70,6 +70,10 @@ class PartNotFoundError(CarsegError, KeyError):
     """An image has no part of that class, which the network does know."""
 
 
+class CarNotFoundError(CarsegError, LookupError):
+    """An image has no car to be cut out, or none of that number."""
+
+
 class MissingExtraError(CarsegError, ImportError):
     """A feature needs an optional package; the message has the pip line for it, or for the extra of carseg with it."""
 

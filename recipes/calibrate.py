@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -55,7 +55,16 @@ def how_it_runs(resolved: ResolvedWeights, recipe: recipes.Recipe) -> dict[str, 
     return {"runtimes": agreeing, "int8": measure_int8(resolved, train, test, recipe.int8_clip_fraction)}
 
 
-def measure_runtimes(resolved: ResolvedWeights, images: Iterable[Uint8Array]) -> dict[str, dict[str, float]]:
+def network_mask(segmenter: Segmenter, rgb: Uint8Array) -> Uint8Array:
+    """Return the network's own mask of an image."""
+    return segmenter.predict(rgb, **RAW).mask
+
+
+def measure_runtimes(
+    resolved: ResolvedWeights,
+    images: Iterable[Uint8Array],
+    mask_of: Callable[[Segmenter, Uint8Array], Uint8Array] = network_mask,
+) -> dict[str, dict[str, float]]:
     """Return the ``agreement`` of every runtime and precision of this machine, as ``ModelInfo.runtimes`` states it.
 
     bfloat16 is left out where it gains no time, as with depthwise convolutions in torch.
@@ -63,6 +72,7 @@ def measure_runtimes(resolved: ResolvedWeights, images: Iterable[Uint8Array]) ->
     Args:
         resolved: the weights.
         images: RGB uint8 (H, W, 3).
+        mask_of: returns what is compared.
     """
     exact = reference(resolved)
     started = {
@@ -73,10 +83,10 @@ def measure_runtimes(resolved: ResolvedWeights, images: Iterable[Uint8Array]) ->
     pairs: dict[tuple[str, str], list[tuple[Uint8Array, Uint8Array]]] = {way: [] for way in started}
     times: dict[tuple[str, str], list[float]] = {way: [] for way in started}
     for rgb in images:  # each way in turn, so that other work on the machine slows all of them alike
-        wanted = exact.predict(rgb, **RAW).mask
+        wanted = mask_of(exact, rgb)
         for way, segmenter in started.items():
             began = time.perf_counter()
-            pairs[way].append((wanted, segmenter.predict(rgb, **RAW).mask))
+            pairs[way].append((wanted, mask_of(segmenter, rgb)))
             times[way].append(time.perf_counter() - began)
     shares = {way: agreement(compared)[0] for way, compared in pairs.items()}
     seconds = {way: median(took) for way, took in times.items()}

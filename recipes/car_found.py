@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import Annotated
 
 import numpy as np
@@ -131,10 +132,14 @@ def main(
     name: str,
     data: Annotated[str, typer.Option(help="folder of images: carparts or carvana")] = "carparts",
     split: str = "test",
+    only: Annotated[list[str] | None, typer.Option(help="images of these names alone, such as '*_05'")] = None,
     device: str = "auto",
 ) -> None:
     keep_memory()
     images = open_data(data_root() / data, split=split, labels=data)
+    if only:
+        names = {sample.name for sample in images if any(fnmatch(sample.name, pattern) for pattern in only)}
+        images = images.subset(names, split)
     print(f"{name}: {measure(load(name, device=device), images, boxed=data == 'carparts')}")
 
 

@@ -24,13 +24,15 @@ def with_tables(text: str, models: dict[str, ModelInfo]) -> str:
 def recommended_table(models: dict[str, ModelInfo]) -> str:
     """Return the table of the recommended models in Markdown, one row per job."""
     head = (
-        "| for | take | or, in full | mIoU | 95 % interval | file | commercial use |\n|---|---|---|---|---|---|---|\n"
+        "| for | take | or, in full | mIoU | 95 % interval | elsewhere | file | commercial use |\n"
+        "|---|---|---|---|---|---|---|---|\n"
     )
     rows = []
     for short, choice in RECOMMENDED.items():
         info = models[choice.model]
         value, interval = _quality(info)
-        cells = (choice.job, f"`{short}`", f"`{info.name}`", value, interval, _megabytes(info), info.commercial_use)
+        name, file = f"`{info.name}`", _megabytes(info)
+        cells = (choice.job, f"`{short}`", name, value, interval, _elsewhere(info), file, info.commercial_use)
         rows.append(f"| {' | '.join(cells)} |\n")
     return head + "".join(rows)
 
@@ -60,6 +62,13 @@ def _quality(info: ModelInfo) -> tuple[str, str]:
     metric = info.metrics[0]
     low, high = metric.miou_ci or (metric.miou, metric.miou)
     return f"{100 * metric.miou:.1f} %", f"{100 * low:.1f} to {100 * high:.1f} %"
+
+
+def _elsewhere(info: ModelInfo) -> str:
+    """Return the mIoU on another data set than that it was made for, where it was measured there."""
+    first, *others = info.metrics
+    other = next((metric for metric in others if metric.dataset != first.dataset), None)
+    return "-" if other is None else f"{100 * other.miou:.1f} % on {other.dataset}"
 
 
 def _megabytes(info: ModelInfo) -> str:

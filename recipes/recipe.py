@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from carseg.data import Dataset, concat, remap_classes, subsample
+from carseg.data import Dataset, Label, Sample, concat, remap_classes, subsample
 from carseg.data import load as open_data
 from carseg.errors import OptionError
 from carseg.hub import DataSource, InputSpec, list_models
 from carseg.labels import LABEL_SETS, LabelSet, label_set
 from carseg.training import TrainingConfig, open_splits
+from recipes import backbones, salient
+from recipes.completed import Completed
 from recipes.fringe import Fringed
 
 FOLDER = Path(__file__).parent
@@ -21,7 +24,7 @@ FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Addition:
-    """Training images of another data set.
+    """Images of another data set, to train on or to measure on.
 
     Attributes:
         folder: below ``CARSEG_DATA``.
@@ -31,6 +34,8 @@ class Addition:
         classes: class name to class name of the recipe, or "ignore".
         rest: what the classes that are not named there become; None keeps them.
         fringe: its background counts for nothing so near to other classes, as a share of the diagonal.
+        complete: a packaged network of background and object that is asked what the fringe is; "" for none.
+        times: how often each image is seen per epoch.
         from_round: the first round that sees them.
     """
 
@@ -41,18 +46,29 @@ class Addition:
     classes: dict[str, str] = field(default_factory=dict)
     rest: str | None = None
     fringe: float = 0.0
+    complete: str = ""
+    times: int = 1
     from_round: int = 1
 
-    def open(self, labels: LabelSet) -> Dataset:
-        """Return the images under the label set of the recipe."""
+    def open(self, labels: LabelSet, runs: Path, split: str = "train") -> Dataset:
+        """Return the images under the label set of the recipe; ``runs`` is where a packaged network is unpacked."""
         own = LABEL_SETS[self.labels] if isinstance(self.labels, str) else label_set(self.folder, self.labels)
-        data = open_data(data_root() / self.folder, split="train", labels=own)
+        data = open_data(data_root() / self.folder, split=split, labels=own)
         names = {name: self.classes.get(name, self.rest or self.prefix + name) for name in own.classes}
         if self.fringe:
-            fringed = (replace(s, label=Fringed(s.label, own.background or 0, self.fringe)) for s in data)
-            data = replace(data, samples=tuple(fringed))
+            data = _relabeled(data, lambda sample: Fringed(sample.label, own.background or 0, self.fringe))
+        if self.complete:
+            model = salient.save(backbones.unpacked(self.complete, runs), runs / self.complete)
+            background, thing = own.background or 0, own.foreground[0]
+            data = _relabeled(data, lambda each: Completed(each, model, background, thing))
         data = remap_classes(data, labels, names)
-        return data if self.images is None else subsample(data, self.images)
+        data = data if self.images is None else subsample(data, self.images)
+        again = (replace(s, name=f"{s.name}, {n}") for n in range(1, self.times) for s in data)
+        return replace(data, samples=(*data.samples, *again))
+
+
+def _relabeled(data: Dataset, label: Callable[[Sample], Label]) -> Dataset:
+    return replace(data, samples=tuple(replace(sample, label=label(sample)) for sample in data))
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,7 @@ class Recipe:
         folder: the data set's folder below ``CARSEG_DATA``.
         also: further training images.
         test: the split its figures are measured on; "" for what is not published.
+        elsewhere: images of which the test split is measured too.
         merge: class to new name: measured again with these counted as one, {} for not at all.
         input: how the finished network gets its images.
         rounds: configurations of one training after the other; each starts from the best weights of the one before.
@@ -89,6 +106,7 @@ class Recipe:
     folder: str
     also: tuple[Addition, ...]
     test: str
+    elsewhere: tuple[Addition, ...]
     merge: dict[str, str]
     input: InputSpec
     rounds: tuple[TrainingConfig, ...]
@@ -106,12 +124,15 @@ class Recipe:
         """The data set's folder."""
         return data_root() / self.folder
 
-    def open_splits(self, number: int, config: TrainingConfig) -> tuple[Dataset, Dataset | None]:
-        """Return the training images of a round, additions included, and those that choose the best state."""
+    def open_splits(self, number: int, config: TrainingConfig, runs: Path) -> tuple[Dataset, Dataset | None]:
+        """Return the training images of a round, additions included, and those that choose the best state.
+
+        What a packaged network is needed for is unpacked into ``runs``.
+        """
         train, val = open_splits(self.data, config, labels=self.labels)
         if self.left_out:
             train = train.subset({sample.name for sample in train} - self.left_out, "train")
-        more = [addition.open(self.labels) for addition in self.also if addition.from_round <= number]
+        more = [addition.open(self.labels, runs) for addition in self.also if addition.from_round <= number]
         return concat([train, *more]) if more else train, val
 
 
@@ -161,6 +182,7 @@ def read(name: str) -> Recipe:
         folder=table["data"],
         also=tuple(Addition(**addition) for addition in table.get("also", ())),
         test=table.get("test", "test"),
+        elsewhere=tuple(Addition(**addition) for addition in table.get("elsewhere", ())),
         merge=table.get("merge", {}),
         input=InputSpec(**table["input"]),
         rounds=tuple(TrainingConfig(**config) for config in rounds),

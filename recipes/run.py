@@ -123,7 +123,7 @@ def train_round(
     """Train one round, the first being 1; return the folder of its best weights and what is known about them."""
     run = runs / f"{recipe.name}-{number}"
     _begin(run, config)
-    images, val = recipe.open_splits(number, config)
+    images, val = recipe.open_splits(number, config, runs)
     network, provenance, _ = start_network(start, recipe.labels, config)
     own = {(source.name, source.split) for source in recipe.sources}
     inherited = (source for source in provenance.data if (source.name, source.split) not in own)
@@ -173,6 +173,8 @@ def publish(best: Path, recipe: recipes.Recipe, provenance: Provenance, test: Da
         metrics = [measure(segmenter, test, recipe.folder, few=few) for few in (False, True)]
         if recipe.merge:
             metrics.append(measure(segmenter, test, recipe.folder, merge=recipe.merge))
+        for other in recipe.elsewhere:
+            metrics.append(measure(segmenter, other.open(recipe.labels, weights, "test"), other.folder))
         finished = replace(
             stored,
             embedded=recipe.embedded,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from carseg.hub.manifest import CONFIG, read_config
 from carseg.hub.model_info import InputSpec, ModelInfo
 from carseg.hub.save import save_model
 from carseg.inference import Segmenter
-from carseg.labels import label_set
+from carseg.labels import Color, LabelSet, label_set
 
 LABELS = label_set("blocks", ("background", "left_door", "right_door", "wheel"))
 COLORS = ((0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255))
@@ -37,25 +38,33 @@ class NearestColor(Network):
 register("nearest-color")(NearestColor)
 
 
-def write_model(hub: Path, name: str = "blocks", commercial_use: str = "yes") -> ModelInfo:
+def write_model(
+    hub: Path,
+    name: str = "blocks",
+    commercial_use: str = "yes",
+    *,
+    labels: LabelSet = LABELS,
+    colors: Sequence[Color] = COLORS,
+    side: int = SIDE,
+) -> ModelInfo:
     """Write ``hub/name``; distances to the colours are linear in a pixel, but for a term all classes share."""
-    network = NearestColor(len(LABELS))
-    colors = torch.tensor(COLORS) / 255 * 2 - 1
+    network = NearestColor(len(labels))
+    scaled = torch.tensor(colors) / 255 * 2 - 1
     with torch.no_grad():
         network.body.weight.copy_(torch.eye(3)[:, :, None, None])
         network.body.bias.zero_()
-        network.head.weight.copy_(20 * colors[:, :, None, None])
-        network.head.bias.copy_(-10 * colors.square().sum(1))
+        network.head.weight.copy_(20 * scaled[:, :, None, None])
+        network.head.bias.copy_(-10 * scaled.square().sum(1))
     info = ModelInfo(
         name=name,
         architecture="nearest-color",
-        labels=LABELS,
+        labels=labels,
         file="model.safetensors",
         sha256="0" * 64,
         bytes=1,
         parameters=1,
         storage="float32",
-        input=InputSpec(size=(SIDE, SIDE), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
+        input=InputSpec(size=(side, side), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)),
         licence="drawn by hand",
         commercial_use=commercial_use,
         recipe="tests/color_hub.py",

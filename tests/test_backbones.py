@@ -15,8 +15,8 @@ import timm
 import torch
 from safetensors.torch import load_file
 
-from carseg import WeightsError
-from recipes import backbones
+from carseg import WeightsError, create_model
+from recipes import backbones, salient
 
 from keras_resnet50 import first_layers, keras_resnet50
 
@@ -81,6 +81,34 @@ def test_lite_loads_into_timms_network(tmp_path: Path, monkeypatch: pytest.Monke
     missing, unexpected = timm.create_model("tf_efficientnet_lite1", num_classes=0).load_state_dict(state, strict=False)
     assert not unexpected and all(key.endswith("num_batches_tracked") for key in missing)
     assert all(torch.equal(value, theirs[key]) for key, value in state.items())
+
+
+def test_a_network_of_one_class_becomes_one_of_two() -> None:
+    one, two = create_model("u2netp", 1).eval(), create_model("u2netp", 2).eval()
+    arrays = salient.to_two_classes({key: value.numpy() for key, value in one.state_dict().items()})
+    two.load_state_dict({key: torch.from_numpy(value) for key, value in arrays.items()})
+    x = torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        logit, (background, thing) = one(x)[0, 0], two(x)[0]
+    torch.testing.assert_close(thing - background, logit, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(thing, -background)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_batch_norms_that_went_into_the_convolutions_are_read_back(tmp_path: Path) -> None:
+    network = create_model("u2netp", 1).eval()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.uniform_(module.running_mean, -0.1, 0.1)
+            torch.nn.init.uniform_(module.running_var, 0.5, 2)
+    x = torch.rand(1, 3, 64, 96)
+    options = {"dynamo": False, "opset_version": 11, "do_constant_folding": True}
+    torch.onnx.export(network, (x,), tmp_path / "folded.onnx", **options)
+    state = salient.read_folded(tmp_path / "folded.onnx")
+    again = create_model("u2netp", 1).eval()
+    again.load_state_dict({key: torch.from_numpy(value.copy()) for key, value in state.items()})
+    with torch.no_grad():
+        torch.testing.assert_close(again(x), network(x), rtol=1e-3, atol=1e-4)
 
 
 def _published(key: str) -> str:

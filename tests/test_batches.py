@@ -46,5 +46,6 @@ def test_decoded_and_cached_batches_are_the_same_from_any_step_on(tmp_path: Path
         for one, other in zip(cached(step), decoded(step), strict=True):
             assert one.dtype == other.dtype == torch.uint8 and torch.equal(one, other)
     decoded.close()
-    assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL  # the process's own
+    if hasattr(signal, "SIGCHLD"):
+        assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL  # the process's own
     assert all(torch.equal(mask, kept) for mask, kept in zip(read_masks(data, size, workers=2), pixels[1], strict=True))

@@ -149,8 +149,30 @@ def test_data_is_measured_in_the_format_that_is_named(tmp_path, hub):
     assert "roof" in guessed["error"]
     [named] = carseg.benchmark("doors", tmp_path, data_format="masks", hub=str(hub), **QUICK)
     assert (named["error"], named["images"]) == (None, 2)
-    with pytest.raises(OptionError, match="name it"):
+    with pytest.raises(OptionError, match="data_format of no data"):
         carseg.benchmark("doors", data_format="masks", hub=str(hub), **QUICK)
+
+
+def test_images_without_a_label_and_lines_are_measured_as_the_options_say(tmp_path, hub):
+    line = {"label": "left_door", "points": [[0, 8], [64, 8]], "shape_type": "line"}
+    box = {"label": "right_door", "points": [[4, 20], [40, 40]], "shape_type": "rectangle"}
+    for name in ("a", "b"):
+        Image.new("RGB", (64, 48)).save(tmp_path / f"{name}.png")
+    (tmp_path / "a.json").write_text(json.dumps({"shapes": [line, box], "imagePath": "a.png"}))
+    [refused] = carseg.benchmark("doors", tmp_path, hub=str(hub), **QUICK)
+    assert "--background-images" in refused["error"]
+    [refused] = carseg.benchmark("doors", tmp_path, hub=str(hub), background_images=True, **QUICK)
+    assert "--line-width" in refused["error"]
+    [row] = carseg.benchmark("doors", tmp_path, hub=str(hub), background_images=True, line_width=4, **QUICK)
+    assert (row["error"], row["images"]) == (None, 2)
+    assert None not in row["per_class"].values()
+    [row] = carseg.benchmark("doors", tmp_path, hub=str(hub), background_images=True, line_width=0, **QUICK)
+    assert row["per_class"]["left_door"] in (None, 0.0)
+    with pytest.raises(OptionError, match="background_images and line_width of no data"):
+        carseg.benchmark("doors", hub=str(hub), background_images=True, line_width=0, **QUICK)
+    with pytest.raises(OptionError, match="yolo and labelme, not for masks"):
+        index_folder(tmp_path / "masks", ["a"])
+        carseg.benchmark("doors", tmp_path / "masks", hub=str(hub), background_images=True, **QUICK)
 
 
 def test_formats(rows):

@@ -208,6 +208,13 @@ def test_images_without_a_label_and_lines_are_read_as_the_options_say(capsys):
     assert ": 2 images, 3 classes" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("command", ["export blocks", "benchmark --model blocks"])
+@pytest.mark.parametrize("option", ["--background-images", "--line-width 0"])
+def test_how_data_is_read_is_no_option_without_data(capsys, command, option):
+    assert run(f"{command} {option}") == 2
+    assert option.split()[0].strip("-").replace("-", "_") in capsys.readouterr().err.replace("-", "_")
+
+
 def test_the_help_names_every_format_of_the_data(capsys):
     for command in ("data check", "data convert", "benchmark", "finetune"):
         assert run(f"{command} --help") == 0

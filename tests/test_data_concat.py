@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from carseg.data.concat import concat, remap_classes, subsample
-from carseg.data.dataset import Dataset
+from carseg.data.dataset import Dataset, spread
 from carseg.data.load import load as open_data
 from carseg.errors import DataError, UnknownNameError
 from carseg.labels import label_set
@@ -65,3 +65,5 @@ def test_a_subsample_is_spread_over_the_whole(tmp_path: Path) -> None:
     road = opened(tmp_path / "road", ROAD, 9)
     assert [sample.name for sample in subsample(road, 3)] == ["image0", "image4", "image8"]
     assert len(subsample(road, 20)) == 9
+    assert [len(subsample(road, count)) for count in range(10)] == [*range(10)]
+    assert [len(spread(range(1001), count)) for count in (1, 2, 64, 1000)] == [1, 2, 64, 1000]

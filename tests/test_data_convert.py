@@ -137,3 +137,18 @@ def test_a_folder_that_cannot_be_replaced_is_refused(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     with pytest.raises(OptionError, match="choose a folder in it"):
         carseg.data.convert(carseg.data.load("in"), ".")
+
+
+@pytest.mark.parametrize("format", sorted(carseg.data.WRITERS))
+def test_nothing_is_written_among_the_files_that_are_converted(tmp_path: Path, format: str) -> None:
+    index_folder(tmp_path / "data", ["a", "b"])
+    dataset = carseg.data.load(tmp_path / "data")
+    before = sorted(tmp_path.rglob("*"))
+    for out in ("data/masks", "data", "."):
+        with pytest.raises(DataError, match="convert into a new folder"):
+            carseg.data.convert(dataset, tmp_path / out, format)
+    (tmp_path / "link").symlink_to("data/masks")
+    with pytest.raises(DataError, match=r"link holds .*a\.png, which is to be converted"):
+        carseg.data.convert(dataset, tmp_path / "link", format)
+    (tmp_path / "link").unlink()
+    assert sorted(tmp_path.rglob("*")) == before

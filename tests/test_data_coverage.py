@@ -66,3 +66,15 @@ def test_labels_of_one_value_that_nothing_names(tmp_path: Path) -> None:
     assert splits["train"].labels.classes == ("class_0",)
     sentences = class_warnings(splits["train"], splits["val"])
     assert [s.split(":")[0] for s in sentences] == [f"the labels of {s} hold one class only, class_0" for s in splits]
+
+
+def test_what_was_verified_is_not_read_again(tmp_path: Path) -> None:
+    data = load(tmp_path, train=[(0, 1), (0, 255), (0, 1, 2)])["train"].verified()
+    for path in [*tmp_path.rglob("*.png")]:
+        path.unlink()
+    assert class_warnings(data) == []
+    train, val = data.subset(["0", "1"], "train"), data.subset(["2"], "val")
+    [sentence] = class_warnings(train, val)
+    assert sentence.startswith("no training image holds bolt, but images of val do")
+    renamed = carseg.data.remap_classes(train, data.labels, {"background": "disc", "disc": "disc", "bolt": "bolt"})
+    assert "no class at all" in class_warnings(renamed)[-1]  # its labels are others, and are not there

@@ -33,6 +33,8 @@ FIELDS: list[tuple[str, str, Any]] = [
     ("images", "id", None),
     ("images", "id", [1]),
     ("images", "id", math.nan),
+    ("images", "id", math.inf),
+    ("images", "id", True),
     ("images", "file_name", None),
     ("images", "file_name", {}),
     ("images", "file_name", ""),
@@ -73,6 +75,7 @@ FIELDS: list[tuple[str, str, Any]] = [
     ("categories", "id", [1]),
     ("categories", "name", None),
     ("categories", "name", " "),
+    ("categories", "name", False),
     ("categories", "name", [["door"]]),
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 import tracemalloc
 from pathlib import Path
 
@@ -90,12 +91,12 @@ def test_labelme_shapes_without_area_are_named(tmp_path: Path) -> None:
 
 
 def test_labelme_labels_that_are_numbers_and_sizes_that_no_image_has(tmp_path: Path) -> None:
-    for name, label, height in (("a", 3, 48), ("b", None, 10**9)):
+    for name, label, height in (("a", 3, 48), ("b", 4.5, 10**9)):
         save(tmp_path / f"{name}.png", np.zeros((48, 64, 3), np.uint8))
         shapes = [{"label": label, "points": SQUARE}]
         write_labelme(tmp_path / f"{name}.json", shapes, imagePath=f"{name}.png", imageHeight=height)
     dataset = carseg.data.load(tmp_path)
-    assert dataset.labels.classes == ("background", "3", "None")
+    assert dataset.labels.classes == ("background", "3", "4.5")
     np.testing.assert_array_equal(dataset[0].load()[1], SQUARE_MASK)
     with pytest.raises(DataError, match=r"b\.json is for an image of 64x1000000000"):
         dataset[1].load()
@@ -162,7 +163,7 @@ def test_lines_and_points_are_refused_left_out_or_drawn(tmp_path: Path) -> None:
         polygon(),
     ]
     write_labelme(tmp_path / "a.json", shapes, imagePath="a.png")
-    assert "--line-width of data and finetune" in carseg.data.load(tmp_path).verify()["a"]
+    assert "--line-width on the command line" in carseg.data.load(tmp_path).verify()["a"]
     assert "shapes[0], 'scratch'" in carseg.data.load(tmp_path).verify()["a"]
     np.testing.assert_array_equal(carseg.data.load(tmp_path, line_width=0)[0].load()[1], SQUARE_MASK * 2)
     dataset = carseg.data.load(tmp_path, line_width=4)
@@ -216,3 +217,21 @@ def test_images_without_a_file_are_background_where_the_caller_says_so(tmp_path:
     dataset = carseg.data.load(tmp_path, background_images=True)
     assert ([sample.name for sample in dataset], dataset.problems) == (["a", "b"], {})
     assert not dataset[1].load()[1].any()
+
+
+def test_an_image_that_two_files_speak_of_is_a_problem(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        save(tmp_path / f"{name}.png", np.zeros((48, 64, 3), np.uint8))
+    for name, image in (("a", "a.png"), ("a_copy", "a.png"), ("b", "b.png")):
+        write_labelme(tmp_path / f"{name}.json", [polygon()], imagePath=image)
+    dataset = carseg.data.load(tmp_path)
+    assert [sample.name for sample in dataset] == ["b"]
+    assert dataset.problems.keys() == {"a", "a_copy"}
+    assert "a.json and " in dataset.problems["a"] and "a_copy.json both speak of a.png" in dataset.problems["a"]
+
+
+@pytest.mark.parametrize("label", [None, True, "", " ", ["door"]])
+def test_a_label_that_is_no_name_is_a_problem(tmp_path: Path, label: object) -> None:
+    save(tmp_path / "a.png", np.zeros((48, 64, 3), np.uint8))
+    write_labelme(tmp_path / "a.json", [polygon(), polygon(label)], imagePath="a.png")
+    assert re.search(r"a\.json has label = .*, not a name.* \(shapes\[1\]\)", carseg.data.load(tmp_path).problems["a"])

@@ -92,6 +92,19 @@ def test_lossy_labels_are_refused(tmp_path: Path, ending: str) -> None:
         carseg.data.load(tmp_path)[0].load()
 
 
+@pytest.mark.parametrize("mode", ["LA", "RGBA"])
+def test_what_only_transparency_shows_is_no_empty_label(tmp_path: Path, mode: str) -> None:
+    save(tmp_path / "images" / "a.png", draw_image(draw_mask(2)))
+    label = Image.new(mode, (64, 48))
+    label.putalpha(Image.fromarray(draw_mask(2) * 100))
+    (tmp_path / "masks").mkdir()
+    label.save(tmp_path / "masks" / "a.png")
+    assert "is of one colour, and what it shows is in its transparency" in carseg.data.load(tmp_path).verify()["a"]
+    label.putalpha(255)
+    label.save(tmp_path / "masks" / "a.png")
+    assert not carseg.data.load(tmp_path)[0].load()[1].any()
+
+
 def test_palettes_that_each_label_has_for_itself_are_refused(tmp_path: Path) -> None:
     for name, last in (("a", 3), ("b", 2)):  # a has one colour more, so that the others have other places
         colored = Image.fromarray(draw_image(draw_mask(1, classes=last)))

@@ -313,7 +313,7 @@ def test_images_without_a_text_file_are_background_where_the_caller_says_so(tmp_
     (tmp_path / "data.yaml").write_text("train: images/train\nval: images/val\nnames: [door]\n")
     found = load_splits(tmp_path)
     assert {split: list(dataset.problems) for split, dataset in found.items()} == {"train": ["a"], "val": ["c"]}
-    assert "background_images=True (--background-images of data and finetune)" in found["train"].problems["a"]
+    assert "background_images=True (--background-images on the command line)" in found["train"].problems["a"]
     found = load_splits(tmp_path, background_images=True)
     assert {split: [s.name for s in dataset] for split, dataset in found.items()} == {"train": ["a", "b"], "val": ["c"]}
     assert not any(dataset.problems for dataset in found.values())

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import typer
 from PIL import Image
@@ -26,7 +25,7 @@ from documents import BLOCK, DOCS, PAGES, TEXTS, name_of, with_weights
 from drawn_data import draw_image, draw_mask, save
 from written_labels import write_labelme
 
-_DRAWING = ("draw_car", "car_shape")  # draws the image that the examples use
+_DRAWING = ("draw_car", "car_shape", "draw_drive")  # draw the image and the video that the pages use
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem not in _DRAWING)
 _FOLDERS = (DOCS / "snippets", ROOT / "examples")  # where mkdocs.yml looks for what pages include
 _INCLUDE = re.compile(r'^ *--8<-- "([^":]+)(?::\w+)?"$', re.MULTILINE)
@@ -82,7 +81,7 @@ def here(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     car = ROOT / "examples" / "car.jpg"
     with Image.open(car) as image:
         small = image.resize((320, 240))
-    for name in ("img.jpg", "images/a.jpg", "images/side/b.jpg", "more/c.jpg"):
+    for name in ("img.jpg", "showroom.jpg", "images/a.jpg", "images/side/b.jpg", "more/c.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         small.save(tmp_path / name)
     for i in range(6):
@@ -104,12 +103,11 @@ def here(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def write_video(path: Path) -> None:
-    cv2 = pytest.importorskip("cv2")
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, (96, 64))
-    for i in range(3):
-        video.write(np.full((64, 96, 3), 60 * i, np.uint8))
-    video.release()
+def draw_drive(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the video of the pages, with the example that they name."""
+    pytest.importorskip("av", reason="pip install 'carseg[video]' for the page on videos")
+    monkeypatch.setattr(sys, "argv", ["draw_drive.py", str(path), "--seconds", "1"])
+    runpy.run_path(str(ROOT / "examples" / "draw_drive.py"), run_name="__main__")
 
 
 def run(snippet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,8 +135,8 @@ def test_a_page_can_be_followed(page: Path, here: Path, monkeypatch: pytest.Monk
     snippets = [snippet for snippet in snippets if snippet.parent == _FOLDERS[0]]  # examples have their own test
     # It measures every network in the package, for minutes; test_cli runs the command.
     snippets = [snippet for snippet in snippets if snippet.name != "speed.sh"]
-    if any(snippet.name == "video.py" for snippet in snippets):
-        write_video(here / "drive.mp4")
+    if any(snippet.name.startswith("video") for snippet in snippets):
+        draw_drive(here / "drive.mp4", monkeypatch)
     if any(snippet.name == "public_checkpoint.py" for snippet in snippets):
         import torch
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 import carseg
 from carseg.data import Dataset, load_unlabeled, remap_classes
-from carseg.errors import DataError, UnknownNameError
+from carseg.errors import DataError, OptionError, UnknownNameError
 from carseg.evaluation import Evaluation, Scores, add_predictions
 from carseg.inference import Segmenter
 from carseg.labels import label_set
@@ -79,6 +80,25 @@ def test_a_name_and_a_folder_are_loaded(model: Segmenter, data: Dataset, folder:
     assert same(carseg.evaluate(folder.parent / "hub" / "blocks", str(folder)), scores)
     with pytest.raises(UnknownNameError, match="did you mean blocks"):
         carseg.evaluate("block", data)
+
+
+def test_images_without_a_label_and_lines_are_read_as_the_caller_says(
+    model: Segmenter, data: Dataset, tmp_path: Path
+) -> None:
+    folder = tmp_path / "shapes"
+    for name in ("a", "b"):
+        save(folder / f"{name}.png", np.full((48, 64, 3), COLORS[0], np.uint8))
+    shapes = [{"label": LABELS.classes[1], "points": [[0, 8], [64, 8]], "shape_type": "line"}]
+    (folder / "a.json").write_text(json.dumps({"shapes": shapes, "imagePath": "a.png"}))
+    with pytest.raises(DataError, match="--background-images"):
+        carseg.evaluate(model, folder, line_width=4)
+    with pytest.raises(DataError, match="--line-width"):
+        carseg.evaluate(model, folder, background_images=True)
+    scores = carseg.evaluate(model, folder, background_images=True, line_width=4)
+    assert scores.per_class[LABELS.classes[0]] == pytest.approx(1 - 4 / 96)  # the network sees no line
+    for asked in ({"background_images": True}, {"line_width": 0.0}):
+        with pytest.raises(OptionError, match="open the data set with them"):
+            carseg.evaluate(model, data, **asked)
 
 
 def test_classes_are_merged_and_the_boundary_left_out(model: Segmenter, data: Dataset) -> None:

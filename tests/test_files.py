@@ -18,11 +18,8 @@ locks = pytest.mark.skipif(sys.platform == "win32", reason="no locks on files th
 
 def killed_while(code: str) -> None:
     """Run code in a process that is killed at its end, within the blocks that it opened."""
-    process = start(
-        f"import os, signal; from pathlib import Path; from carseg._files import *\n"
-        f"{code}; os.kill(os.getpid(), signal.SIGKILL)"
-    )
-    assert process.communicate()[0] == "" and process.returncode == -9
+    process = start(f"import os; from pathlib import Path; from carseg._files import *\n{code}; os._exit(9)")
+    assert process.communicate()[0] == "" and process.returncode == 9
 
 
 def names(folder: Path) -> list[str]:
@@ -154,7 +151,7 @@ def test_where_the_main_file_is_the_others_belong_to_it_even_after_a_kill(
         put_pair(tmp_path, "old")
     killed_while(
         "rename, count = os.rename, iter(range(1, 100))\n"
-        f"def stop(*paths): rename(*paths); next(count) == {step} and os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"def stop(*paths): rename(*paths); next(count) == {step} and os._exit(9)\n"
         f"os.rename = stop; folder = Path({str(tmp_path)!r})\n"
         "scratch = scratch_folder(folder / 'model.xml'); new = scratch.__enter__()\n"
         f"for name in {PAIR}: (new / name).write_text('new')\n"

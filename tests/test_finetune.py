@@ -283,7 +283,7 @@ def test_settings_say_how_the_labels_of_a_folder_are_read(tmp_path: Path) -> Non
     index_folder(tmp_path, ["a", "b"])
     (tmp_path / "labels").mkdir()
     (tmp_path / "labels" / "a.txt").write_text("0 0.1 0.1 0.9 0.1 0.7 0.5")
-    with pytest.raises(DataError, match="--background-images of data and finetune"):
+    with pytest.raises(DataError, match="--background-images on the command line"):
         open_splits(tmp_path, replace(QUICK, val_fraction=0))
     config = replace(QUICK, val_fraction=0, background_images=True)
     train, _ = open_splits(tmp_path, config)

@@ -163,8 +163,9 @@ class TestOnThisMachine:
     def test_hub_that_is_none(self, tmp_path: Path) -> None:
         with pytest.raises(OptionError, match="no such folder"):
             resolve("my-unet", hub=tmp_path / "nowhere")
-        with pytest.raises(OptionError, match="40 hexadecimal digits"):
-            resolve("my-unet", hub="hf://me/cars@main")
+        for hub in ("hf://cars", "hf://me/cars/my-unet", "hf://me/cars@"):
+            with pytest.raises(OptionError, match="is written hf://ORG/REPO"):
+                resolve("my-unet", hub=hub)
 
 
 def test_broken_config_names_the_field(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import time
 from collections.abc import Callable
@@ -194,7 +193,7 @@ class TestLock:
         def refuse(*_: Any) -> None:
             raise OSError(reason, os.strerror(reason))
 
-        monkeypatch.setattr(fcntl, "flock", refuse)
+        monkeypatch.setattr(pytest.importorskip("fcntl"), "flock", refuse)  # not on Windows
         info = known(f"{server.url}/hub")
         server.faults[FILE] = ["cut"]
         assert resolve("my-unet").path.read_bytes() == CONTENT

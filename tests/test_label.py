@@ -101,6 +101,26 @@ def test_labels_that_somebody_may_have_corrected_are_never_overwritten(network, 
     assert (tmp_path / "out" / "car.json").read_text() == "mine"
 
 
+@pytest.mark.parametrize("format", sorted(WRITERS))
+def test_nothing_is_written_among_the_images(network, photos: Path, format: str) -> None:
+    before = {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()}
+    with pytest.raises(DataError, match="into a new folder"):
+        carseg.label(photos, photos, format, model=network)
+    assert {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()} == before
+
+
+def test_the_frames_of_a_video_are_images_of_their_own(network, tmp_path: Path) -> None:
+    from drawn_video import clip, write_clip
+
+    video = carseg.Video(write_clip(tmp_path / "in" / "drive.mp4", clip(6)), every=3)
+    assert carseg.label([video], tmp_path / "out", "coco", model=network).images == 2
+    read = load(tmp_path / "out")
+    assert [(sample.name, sample.image.suffix) for sample in read] == [
+        ("drive-000000", ".png"),
+        ("drive-000003", ".png"),
+    ]
+
+
 def test_a_result_becomes_the_document_of_a_tool() -> None:
     result = car()
     labelme = result.to_labelme()

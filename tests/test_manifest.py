@@ -128,6 +128,18 @@ def test_manifest_file_round_trip(tmp_path: Path):
     assert list(again.models) == ["a", "b"]
 
 
+def test_networks_that_refine_stand_apart_and_are_handed_on_alike(tmp_path: Path):
+    path = tmp_path / "weights_manifest.json"
+    sharper = {**example(), "input": {"size": [96, 96], "mean": [0.5] * 4, "std": [0.5] * 4}}
+    infos = {name: ModelInfo.from_dict(name, data) for name, data in {"a": example(), "sharper": sharper}.items()}
+    Manifest((), {"a": infos["a"]}, refiners={"sharper": infos["sharper"]}).save(path)
+    again = load_manifest(path)
+    assert list(again.models) == ["a"] and again.weights == infos
+    assert [info.input.channels for info in infos.values()] == [3, 4]
+    with pytest.raises(ManifestError, match=r"refiners: .*'a'.* are models too"):
+        Manifest((), infos, refiners={"a": infos["a"]})
+
+
 def refusal(read: Callable[[Path], object], path: Path, content: str) -> str:
     """Return the error about a file, which names it."""
     path.write_text(content)
@@ -144,6 +156,8 @@ def refusal(read: Callable[[Path], object], path: Path, content: str) -> str:
         ("[]", "models: must be an object"),
         ('{"hubs": [], "models": {}, "schema": 2}', "schema: must be 1, got 2"),
         ('{"models": {}}', "hubs: missing"),
+        ('{"hubs": [], "models": {}, "refiners": []}', "refiners: must be an object"),
+        ('{"hubs": [], "models": {}, "refiners": {"x": 1}}', "model 'x': entry: must be an object"),
         ('{"hubs": [], "models": {"x": 1}}', "model 'x': entry: must be an object"),
     ],
 )

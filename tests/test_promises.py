@@ -13,6 +13,8 @@ from carseg.data.formats import _documents
 from carseg.hub import _schema, http, manifest, model_info
 from carseg.labels import IGNORE
 from carseg.runtimes import calibration
+from carseg.serving import Limits
+from carseg.serving import run as serving
 from carseg.training import run_folder
 
 from documents import DOCS
@@ -22,6 +24,8 @@ TIMEOUT, PATIENCE, WAIT = [f"{seconds:g} s" for seconds in (http._TIMEOUT[0], ht
 SILENCE, ANSWER = f"{http._TIMEOUT[1]:g} s", f"{http._ANSWER:g} s"
 RATE = http._SLOWEST
 CONFIG = f"{manifest.LARGEST_CONFIG // MIB} MiB, {manifest._MOST_VALUES} values, {manifest._DEEPEST}"
+
+SERVED = Limits()
 
 # Rows of the table of limits, by how they begin, and how their second cell does.
 LIMITS = {
@@ -43,6 +47,9 @@ LIMITS = {
     "retries": f"{len(http._DELAYS)}, {WAIT}",
     "a rate": f"{RATE} bytes a second, {PATIENCE}",
     "an image or a config": f"{http._LARGEST} bytes",
+    "a request to `carseg serve`": f"{SERVED.bytes} bytes, {SERVED.pixels} pixels an image, {SERVED.files} files, "
+    f"{SERVED.seconds:g} s to arrive and {SERVED.seconds:g} s to be answered",
+    "requests to it at once": f"{SERVED.places} places, {serving._CONNECTIONS}",
 }
 # The same in the guides, wherever they say it.
 SENTENCES = {
@@ -56,6 +63,14 @@ SENTENCES = {
         f"honoured up to {WAIT}",
         f"| a rate below {RATE // 1000} kB a second | given up after {PATIENCE} |",
         f"| an image | {http._LARGEST // MIB} MiB |",
+    ],
+    "guides/service.md": [
+        f"| `--places` | {SERVED.places} |",
+        f"| `--max-bytes` | {SERVED.bytes} |",
+        f"| `--max-pixels` | {SERVED.pixels} |",
+        f"| `--max-files` | {SERVED.files} |",
+        f"| `--timeout` | {SERVED.seconds:g} |",
+        f"after three times `--timeout` and {serving._IDLE} seconds; {serving._CONNECTIONS} may be open",
     ],
     "guides/predict.md": [f"more than {2 * (Image.MAX_IMAGE_PIXELS or 0) / 1e6:.0f} million pixels", "| WebP | 16 |"],
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,11 @@ from carseg import HubError, OfflineError, OptionError, UnknownNameError, Weight
 from carseg.cli.main import main
 from carseg.hub import mirror, push, resolve
 from carseg.hub.hugging_face import reason
+from carseg.hub.manifest import Manifest
 
 from color_hub import blocks, mask_of, replace_weights, write_model
 from hub_server import TOKEN, HubServer, Repository
+from modules import module
 
 FILES = {"README.md", "config.json", "model.safetensors"}
 
@@ -81,7 +84,7 @@ def test_a_commit_is_kept(hub: HubServer, monkeypatch: pytest.MonkeyPatch) -> No
     assert carseg.load(second).info.sha256 != before.info.sha256
     monkeypatch.setenv("CARSEG_OFFLINE", "1")
     assert carseg.load("hf://me/cars").info == before.info
-    with pytest.raises(OfflineError, match=r"hf://you/cars stands for is not known .* `carseg download hf://you/cars`"):
+    with pytest.raises(OfflineError, match=r"hf://you/cars stands for is not known .*use it once without that"):
         carseg.load("hf://you/cars")
 
 
@@ -176,6 +179,74 @@ def test_a_repository_that_is_no_model(hub: HubServer) -> None:
     for name in ("hf://cars", "hf://me/cars/blocks", "hf://me/cars@"):
         with pytest.raises(OptionError, match="is written hf://ORG/REPO"):
             carseg.load(name)
+
+
+@pytest.fixture
+def zoo(hub: HubServer) -> str:
+    """Return the address of a hub with a folder for its one model, "best"."""
+    hub.repositories["me/zoo"] = Repository(private=False)
+    put_into_zoo(hub)
+    return "hf://me/zoo"
+
+
+def put_into_zoo(hub: HubServer) -> str:
+    folder = Path("run/best")
+    return hub.commit("me/zoo", {f"best/{name}": (folder / name).read_bytes() for name in FILES - {"README.md"}})
+
+
+def test_a_hub_stands_for_the_commit_it_had_when_it_was_first_asked(
+    hub: HubServer, zoo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = hub.repositories["me/zoo"].newest
+    before = carseg.load("best", hub=zoo)
+    replace_weights(Path("run/best"))
+    second = put_into_zoo(hub)
+    hub.log.clear()
+    assert carseg.load("best", hub=zoo).info == before.info
+    assert hub.log == []
+    monkeypatch.setenv("CARSEG_HUB", zoo)
+    monkeypatch.setenv("CARSEG_OFFLINE", "1")
+    assert carseg.load("best").info == before.info
+    with pytest.raises(OfflineError, match=r"hf://me/zoo@v2 stands for is not known .*hf://me/zoo@COMMIT"):
+        carseg.load("best", hub=f"{zoo}@v2")
+    monkeypatch.delenv("CARSEG_OFFLINE")
+    assert carseg.load("best", hub=f"{zoo}@{second}").info.sha256 != before.info.sha256
+    assert carseg.load("best", hub=f"{zoo}@{first}").info == before.info
+
+
+def test_a_pickle_has_the_commit_of_its_hub(hub: HubServer, zoo: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = carseg.load("best", hub=zoo)
+    content = pickle.dumps(model)
+    replace_weights(Path("run/best"))
+    put_into_zoo(hub)
+    use_another_machine(monkeypatch)
+    assert np.array_equal(mask_of(pickle.loads(content)), mask_of(model))
+
+
+def test_a_hub_is_asked_for_its_commit_only_where_it_is_needed(
+    hub: HubServer, zoo: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CARSEG_OFFLINE", "1")
+    assert main(["verify", "fpn-mobilenetv2-carvana", "--hub", zoo]) == 0  # in the package
+    assert hub.log == []
+    assert main(["download", "best", "--hub", zoo]) == 1
+    assert "hf://me/zoo stands for is not known" in capsys.readouterr().err
+    monkeypatch.delenv("CARSEG_OFFLINE")
+    assert main(["download", "best", "--hub", "hf://me/none"]) == 1
+    assert "hf://me/none cannot be asked for its commit" in capsys.readouterr().err
+    assert main(["download", "best", "--hub", zoo]) == 0
+
+
+def test_a_published_model_comes_from_another_hub_where_one_is_not_there(
+    hub: HubServer, zoo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = Manifest(hubs=("hf://me/none", zoo), models={"best": carseg.info("run")})
+    monkeypatch.setattr(module("hub.resolve"), "load_manifest", lambda: manifest)
+    assert resolve("best").path.read_bytes() == Path("run/best/model.safetensors").read_bytes()
+    monkeypatch.setattr(module("hub.resolve"), "load_manifest", lambda: replace(manifest, hubs=("hf://me/none",)))
+    use_another_machine(monkeypatch)
+    with pytest.raises(HubError, match=r"\(hf://me/none: cannot be asked for its commit: .*\): check the network"):
+        resolve("best")
 
 
 def test_a_file_that_is_not_the_one_of_the_config(hub: HubServer) -> None:

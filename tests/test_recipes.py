@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,11 @@ from carseg.hub.create import create_model
 from carseg.hub.manifest import read_config
 from carseg.hub.pretrained import copy_encoder, load_encoder
 from carseg.hub.save import save_model
+from carseg.labels import LABEL_SETS
 from carseg.training import Fitted, fit
 from recipes import backbones, cross_validate, run
 from recipes import recipe as recipes
+from recipes.completed import Completed
 from recipes.deep_stem import fit_pspnet
 from recipes.fringe import Fringed
 
@@ -83,6 +86,10 @@ labels = "carvana"
 data = "road"
 notes = "Drawn."
 merge = { background = "all", car = "all" }
+
+[[elsewhere]]
+folder = "one"
+labels = "carvana"
 """
     + COMMON.format('encoder = "step"', "int8")
     + SOURCE.format("Drawn roads")
@@ -91,7 +98,7 @@ merge = { background = "all", car = "all" }
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("one/train", "road/train", "road/test"):
+    for name in ("one/train", "one/test", "road/train", "road/test"):
         index_folder(tmp_path / "data" / name, [f"{name[:3]}{i}" for i in range(6)], classes=2)
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "step.toml").write_text(STEP)
@@ -138,10 +145,32 @@ def test_a_recipe_makes_what_it_starts_from_and_names_all_data(folder: Path) -> 
         ("Drawn roads", "training"),
         ("Drawn cars", "pretraining"),
     ]
-    whole, few, merged = info.metrics
+    whole, few, merged, elsewhere = info.metrics
+    assert (whole.dataset, elsewhere.dataset) == ("road", "one")
     assert whole.images == few.images == 6 and merged.merged and merged.miou == 1  # two classes counted as one
     image = draw_image(draw_mask(1))
     assert load(folder / "weights" / "final").predict(image).mask.shape == image.shape[:2]
+
+
+def test_what_a_label_leaves_open_is_said_by_a_network_where_it_is_sure(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probabilities = np.full((2, 3, 4), 0.5, np.float16)
+    probabilities[1, :, 1], probabilities[1, :, 2] = 0.9, 0.1
+    found = SimpleNamespace(predict=lambda *_, **__: SimpleNamespace(probabilities=probabilities))
+    monkeypatch.setattr("recipes.completed._network", lambda _: found)
+    stored = np.array([[255] * 4, [0] * 4, [1] * 4], np.uint8)
+    label = SimpleNamespace(read=lambda *_: stored)
+    sample = SimpleNamespace(label=label, load_image=lambda: np.zeros((3, 4, 3), np.uint8))
+    completed = Completed(sample, folder, background=0, object=1).read(3, 4)  # type: ignore[arg-type]
+    assert completed.tolist() == [[255, 1, 0, 255], [0] * 4, [1] * 4]
+    assert (stored[0] == 255).all()
+
+
+def test_images_of_an_addition_can_be_seen_several_times_per_epoch(folder: Path) -> None:
+    addition = recipes.Addition("road", "carvana", images=4, times=3)
+    names = [sample.name for sample in addition.open(LABEL_SETS["carvana"], folder)]
+    assert len(set(names)) == len(names) == 12
 
 
 def test_some_rounds_alone_are_not_measured(folder: Path) -> None:

@@ -39,6 +39,6 @@ def test_a_folder_of_the_same_name_is_not_guessed_at(tmp_path: Path, monkeypatch
         pytest.skip("the weights are not in this checkout")
     Path("car", "best").mkdir(parents=True)
     shutil.copy(config, "car/best")
-    with pytest.raises(OptionError, match=r"write \./car or fpn-mobilenetv2-carvana"):
+    with pytest.raises(OptionError, match=r"write \./car or fpn-efficientnet-lite1-carvana"):
         carseg.load("car")
-    assert carseg.info("./car").name == "fpn-mobilenetv2-carvana"
+    assert carseg.info("./car").name == "fpn-efficientnet-lite1-carvana"

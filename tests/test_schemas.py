@@ -22,9 +22,11 @@ from carseg.inference.result import SCHEMA as RESULT
 from carseg.inference.result import Result
 from carseg.labels import CARVANA
 from carseg.runtimes import calibration
+from carseg.serving.api import MODELS_SCHEMA
 from carseg.training import run_folder
 from carseg.training.config import TrainingConfig
 from carseg.training.run_folder import RunStart, read_start
+from carseg.workflows import car_report
 
 from color_hub import photo
 from documents import DOCS
@@ -36,11 +38,13 @@ VERSIONS = {
     "result": RESULT,
     "findings": FINDINGS,
     "model": MODEL_SCHEMA,
+    "served": MODELS_SCHEMA,
     "row": rows.SCHEMA,
     "difference": rows.SCHEMA,
     "scores": rows.SCHEMA,
     "calibration": calibration.SCHEMA,
     "run": run_folder.SCHEMA,
+    "report": car_report.SCHEMA,
 }
 
 

@@ -7,7 +7,6 @@ import math
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -182,6 +181,19 @@ def test_every_damaged_bit_of_a_state_is_found(data: Path, tmp_path: Path) -> No
             finetune(NETWORK, data, run, resume=True)
 
 
+@pytest.mark.parametrize("left", ["last", "log.csv"])
+def test_a_run_whose_state_was_removed_is_not_begun_anew(data: Path, tmp_path: Path, left: str) -> None:
+    run = tmp_path / "run"
+    finetune(NETWORK, data, run, config=replace(QUICK, epochs=2))
+    (run / "state.pt").unlink()
+    if left != "last":
+        shutil.rmtree(run / "last")
+    before = (run / "best/model.safetensors").read_bytes()
+    with pytest.raises(TrainingError, match=r"state\.pt is gone, .*: start another run, from .*best"):
+        finetune(NETWORK, data, run, resume=True)
+    assert (run / "best/model.safetensors").read_bytes() == before
+
+
 def test_another_networks_state_is_refused(data: Path, tmp_path: Path) -> None:
     finetune(NETWORK, data, tmp_path / "run", config=replace(QUICK, epochs=1))
     finetune("unet", data, tmp_path / "other", config=replace(QUICK, epochs=1))
@@ -223,7 +235,7 @@ finetune({NETWORK!r}, {str(data)!r}, {str(run)!r}, config=config)
     deadline = time.monotonic() + 200
     while not (run / "state.pt").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
+    process.kill()
     process.wait()
     step = torch.load(run / "state.pt", weights_only=True)["progress"]["step"]
     steps: list[int] = []

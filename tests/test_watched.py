@@ -49,6 +49,10 @@ def test_no_command_opens_a_socket_or_calls_ghostscript(places: dict[str, str]) 
     plain = ["--device", "cpu", "--runtime", "torch"]
     commands = {
         "predict": [images, "-m", "doors", *hub, *plain, "--save", "mask,overlay,cutout,json", "--out", f"{out}/p"],
+        "batch": [images, f"{out}/r", "-m", "doors", *hub, *plain, "--workers", "1"],
+        "cutout": [images, "-m", "doors", *hub, *plain, "--shadow", "--out", f"{out}/u"],
+        "label": [images, "--to", "coco", "-m", "doors", *hub, *plain, "--out", f"{out}/l"],
+        "report": [images, *plain, "--out", f"{out}/q"],
         "models": [],
         "info": ["doors", *hub],
         "download": ["doors", *hub],
@@ -56,6 +60,7 @@ def test_no_command_opens_a_socket_or_calls_ghostscript(places: dict[str, str]) 
         "benchmark": ["-m", "doors", *hub, *plain, "--data", data, "--seconds", "0.01", "--out", f"{out}/b"],
         "finetune": ["doors", data, *hub, "--out", f"{out}/f", "--epochs", "1", "--skip-bad", "--device", "cpu"],
         "export": ["doors", *hub, "--format", "torch-export", "--pictures", images, "--out", f"{out}/e"],
+        "serve": ["--help"],  # it listens, which is what it is for; tests/test_serving_load.py watches its requests
         "data check": [data],
         "data convert": [data, "--skip-bad", "--out", f"{out}/c"],
         "hub mirror": [f"{out}/m", "doors", *hub],
@@ -65,7 +70,9 @@ def test_no_command_opens_a_socket_or_calls_ghostscript(places: dict[str, str]) 
     assert {*commands} == all_commands()
     arguments = [[*name.split(), *rest] for name, rest in commands.items()]
     statuses, sockets, called = watched(Path(places["watch"]), arguments, CARSEG_CACHE=places["cache"])
-    failed = {"predict": 1, "benchmark": 1, "data check": 1, "hub publish": 2, "hub push": 2}  # a lying file is named
+    # A lying file is named.
+    failed = {"predict": 1, "batch": 1, "cutout": 1, "label": 1, "report": 1, "benchmark": 1, "data check": 1}
+    failed |= {"hub publish": 2, "hub push": 2}
     assert dict(zip(commands, statuses, strict=True)) == {name: failed.get(name, 0) for name in commands}
     assert sockets == ""
     assert not called

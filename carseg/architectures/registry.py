@@ -21,6 +21,7 @@ _BUILT_IN = {
     "lraspp-mobilenetv2": ("lraspp_mobilenetv2", "lraspp_mobilenetv2"),
     "unet": ("unet", "unet"),
     "unet-noskip": ("unet", "unet_noskip"),
+    "refinement-unet": ("refinement_unet", "RefinementUNet"),
     "u2net": ("u2net", "u2net"),
     "u2netp": ("u2net", "u2netp"),
     "resnest50-unet": ("resnest_unet", "resnest50_unet"),

@@ -18,8 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,10 @@ _PACKAGES = ("torch", "torchvision", "timm", "numpy", "pillow", "openvino", "onn
 # The worker imports from where this process does, whatever folder it is started in.
 _START = "import sys; sys.path[:] = {path!r}; from carseg.benchmarking.worker import main; main()"
 
+# What is asked about data where nothing is said.
+_UNASKED: dict[str, Any] = {"data_format": "auto", "split": None, "mapping": {}, "merge": {}}
+_UNASKED |= {"background_images": False, "line_width": None}
+
 _log = logging.getLogger("carseg")
 
 BenchmarkProgress = Callable[[str, str, int, int], None]  # (model, stage, done, of how many)
@@ -55,6 +59,8 @@ def benchmark(
     split: str | None = None,
     mapping: Mapping[str, str] | None = None,
     merge: Mapping[str, str] | None = None,
+    background_images: bool = False,
+    line_width: float | None = None,
     hub: str | os.PathLike[str] | None = None,
     device: str = "auto",
     runtime: str = "auto",
@@ -73,7 +79,7 @@ def benchmark(
         data: labelled images, what ``carseg.data.load`` reads; None measures speed only, on generated images.
         data_format: the format of the data, as for ``carseg.data.load``.
         split: part of the data; None takes "test", else "val", else the only one.
-        mapping: class name to new name, as for ``carseg.data.load``.
+        mapping: class name to new name, as for ``carseg.data.load``, like ``background_images`` and ``line_width``.
         merge: class name to new name, counted as one class in the figures only, see ``carseg.evaluation.Evaluation``.
         hub: as for ``carseg.load``, like ``device``, ``runtime``, ``precision``, ``calibration`` and ``threads``.
         seconds: how long each measurement of time takes, at least; there are a few.
@@ -85,8 +91,8 @@ def benchmark(
         One row per model, in the order given.
 
     Raises:
-        OptionError: there is no model, ``seconds`` or ``threads`` is not positive, ``data_format``, ``split``,
-            ``mapping`` or ``merge`` lack data, or ``calibration`` is no file or not for int8.
+        OptionError: there is no model, ``seconds`` or ``threads`` is not positive, what is about data lacks data, or
+            does not suit its format, or ``calibration`` is no file or not for int8.
         UnknownNameError: there is no such runtime or precision.
         DataError: the data cannot be opened.
     """
@@ -96,7 +102,8 @@ def benchmark(
     check_runtime(runtime, precision, threads, calibration)
     settings = {"device": device, "runtime": runtime, "precision": precision, "threads": threads, "seconds": seconds}
     settings |= {"hub": None if hub is None else os.fspath(hub), **_calibrated(calibration)}
-    chosen, fingerprint = _chosen(data, data_format, split, mapping, merge)
+    asked = {"data_format": data_format, "split": split, "mapping": dict(mapping or {}), "merge": dict(merge or {})}
+    chosen, fingerprint = _chosen(data, asked | {"background_images": background_images, "line_width": line_width})
     return _rows(names, settings | chosen, fingerprint, None if out is None else Path(out), resume, report)
 
 
@@ -173,31 +180,30 @@ def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | N
     return list(dict.fromkeys(names))
 
 
-def _chosen(
-    data: str | os.PathLike[str] | None,
-    data_format: str,
-    split: str | None,
-    mapping: Mapping[str, str] | None,
-    merge: Mapping[str, str] | None,
-) -> tuple[dict[str, Any], str | None]:
-    """Return what the worker has to know about the data, and the data's fingerprint; None where there is none."""
-    if data is None:
-        if split or mapping or merge or data_format != "auto":
-            raise OptionError("data_format, split, mapping and merge are about data: name it")
-        return {"data": None, "data_format": data_format, "split": None, "mapping": {}, "merge": {}}, None
-    from carseg.data import absolute, names_classes, recognize
+def _chosen(data: str | os.PathLike[str] | None, asked: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """Return what the worker has to know about the data, and the data's fingerprint; None where there is none.
 
-    parts = recognize(data, format=data_format)
+    Args:
+        data: as for ``benchmark``.
+        asked: what else it was asked about the data, by name.
+    """
+    if data is None:
+        given = [name for name, value in asked.items() if value != _UNASKED[name]]
+        if given:
+            raise OptionError(f"{' and '.join(given)} of no data: name the labelled images")
+        return {"data": None, **asked}, None
+    from carseg.data import absolute, as_stated, names_classes, recognize
+
+    found = recognize(data, format=asked["data_format"])
+    parts = {name: as_stated(part, asked["background_images"], asked["line_width"]) for name, part in found.items()}
     if not names_classes(data, parts):
         _log.warning(
             "%s names no classes: the values of its labels are matched to the classes of each model by place, 0 is the "
             "first, and not by name; classes.txt in the folder would name them",
             data,
         )
-    split = split or next((name for name in ("test", "val") if name in parts), None)
-    chosen: dict[str, Any] = {"data": str(absolute(data)), "data_format": data_format, "split": split}
-    chosen |= {"mapping": dict(mapping or {}), "merge": dict(merge or {})}
-    return chosen, _fingerprint(parts)
+    split = asked["split"] or next((name for name in ("test", "val") if name in parts), None)
+    return {**asked, "data": str(absolute(data)), "split": split}, _fingerprint(parts)
 
 
 def _calibrated(file: str | os.PathLike[str] | None) -> dict[str, Any]:
@@ -216,22 +222,15 @@ def _fingerprint(parts: dict[str, Found]) -> str:
 
     It is of what was read, and of size and time of change of every file still to be read.
     """
+    from carseg.data import files_of
+
     digest = hashlib.sha256()
     for name, part in parts.items():
         digest.update(repr((name, replace(part, records=[]))).encode())
         for record in part.records:
-            stats = [(path.stat().st_size, path.stat().st_mtime_ns) for path in _files(record) if path.exists()]
+            stats = [(path.stat().st_size, path.stat().st_mtime_ns) for path in files_of(record) if path.exists()]
             digest.update(repr((record, stats)).encode())
     return digest.hexdigest()
-
-
-def _files(record: Any) -> Iterator[Path]:
-    """Yield every path that a record names, in its image or its label."""
-    if isinstance(record, Path):
-        yield record
-    elif is_dataclass(record):
-        for each in fields(record):
-            yield from _files(getattr(record, each.name))
 
 
 def _saved(folder: Path) -> dict[str, Row]:

@@ -111,8 +111,8 @@ def count_gmacs(info: ModelInfo) -> float:
     from carseg.hub import create_model
 
     with torch.device("meta"):  # shapes without numbers: takes neither time nor memory
-        network = create_model(info.architecture, len(info.labels)).eval()
-        x = torch.empty(1, 3, *info.input.size)
+        network = create_model(info.architecture, len(info.labels), in_channels=info.input.channels).eval()
+        x = torch.empty(1, info.input.channels, *info.input.size)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(x)
     return counter.get_total_flops() / 2e9

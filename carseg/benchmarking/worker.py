@@ -94,9 +94,11 @@ class _Worker:
         if data is None:
             self._figures(dataset="generated", images=TIMED_IMAGES)
             return synthetic_images(TIMED_IMAGES)
+        from carseg.data import subsample
+
         self._figures(dataset=data.name, split=data.split, images=len(data))
         images = []
-        for sample in data.samples[:: max(len(data) // TIMED_IMAGES, 1)][:TIMED_IMAGES]:
+        for sample in subsample(data, TIMED_IMAGES):
             with suppress(CarsegError):  # what is broken is named when quality is measured
                 rgb, file = sample.load_image(), sample.image
                 images.append(file.read_bytes() if isinstance(file, Path) else encode_jpeg(rgb))
@@ -107,8 +109,8 @@ class _Worker:
         from carseg.data import remap_classes
 
         job = self.job
-        asked = {"format": job["data_format"], "split": job["split"], "mapping": job["mapping"]}
-        data = open_data(job["data"], labels=segmenter.labels, **asked)
+        asked = {key: job[key] for key in ("split", "mapping", "background_images", "line_width")}
+        data = open_data(job["data"], format=job["data_format"], labels=segmenter.labels, **asked)
         # A class map makes a label set of its own where the folder names no classes; the figures need the model's.
         data = remap_classes(data, segmenter.labels, {name: name for name in data.labels.classes})
         return data.verified() if data.problems else data  # raises: figures of only some images would mislead

@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
+from carseg.cars.apart import CarRuns, Touching, car_labels, tell_cars, tells_whole_cars, touching_cars
 from carseg.cars.cleaning import clean
-from carseg.cars.compositing import composite, cut_out, foreground_alpha
+from carseg.cars.compositing import alpha_within, box_of, composite, cut_out, feathered
+from carseg.cars.cuts import OUTLINES, THROUGH, cut_features, possible_cuts
+from carseg.cars.framing import Frame, frame_car
+from carseg.cars.glass import glass_labels
 from carseg.cars.pieces import Outlines, Piece, Region, find_pieces
 from carseg.cars.side import SidedPiece, consistent_sides, sided_pieces
 from carseg.cars.view import KINDS, SIDED, VIEWS, View, ViewFeatures, find_view, view_features
 
 __all__ = [
     "KINDS",
+    "OUTLINES",
     "SIDED",
+    "THROUGH",
     "VIEWS",
+    "CarRuns",
+    "Frame",
     "Outlines",
     "Piece",
     "Region",
     "SidedPiece",
+    "Touching",
     "View",
     "ViewFeatures",
+    "alpha_within",
+    "box_of",
+    "car_labels",
     "clean",
     "composite",
     "consistent_sides",
+    "cut_features",
     "cut_out",
+    "feathered",
     "find_pieces",
     "find_view",
-    "foreground_alpha",
+    "frame_car",
+    "glass_labels",
+    "possible_cuts",
     "sided_pieces",
+    "tell_cars",
+    "tells_whole_cars",
+    "touching_cars",
     "view_features",
 ]

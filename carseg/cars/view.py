@@ -102,7 +102,9 @@ def view_features(mask: Uint8Array, labels: LabelSet, region: Pixels | None = No
     if kinds.isdisjoint(FRONT) or kinds.isdisjoint(BACK):
         return None
     step = max(max(mask.shape) // _ENOUGH, 1)
-    seen = (mask if region is None else np.where(region, mask, np.uint8(IGNORE)))[::step, ::step]
+    seen = mask[::step, ::step]
+    if region is not None:
+        seen = np.where(region[::step, ::step], seen, np.uint8(IGNORE))
     columns = kinds_in_columns(seen, labels)
     by_kind, everything = np.array(list(columns.values())), sum_of_kinds(columns, KINDS)
     areas, total = by_kind.sum(1), everything.sum()

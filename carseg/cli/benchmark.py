@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from carseg.cli.options import (
+    BackgroundImagesOption,
     CalibrationOption,
     DataFormatOption,
     DeviceOption,
     HubOption,
+    LineWidthOption,
     MapOption,
     PrecisionOption,
     RuntimeOption,
@@ -68,6 +70,8 @@ def benchmark(
     split: _Split = None,
     map: MapOption = None,
     merge: _Merge = None,
+    background_images: BackgroundImagesOption = False,
+    line_width: LineWidthOption = None,
     format: _Format = Form.table,
     out: _Out = None,
     resume: Annotated[bool, typer.Option(help="Take rows that --out has already.")] = True,
@@ -103,6 +107,7 @@ def benchmark(
     settings: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
     settings |= {"calibration": calibration, "hub": hub, "seconds": seconds, "out": out, "resume": resume}
     chosen: dict[str, Any] = {"data_format": data_format, "split": split, "mapping": mapping, "merge": merged}
+    chosen |= {"background_images": background_images, "line_width": line_width}
     with ProgressBar("measuring") as bar:
 
         def report(model: str, stage: str, done: int, total: int) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from carseg._version import __version__
-from carseg.cli import benchmark, data, export, finetune, hub, label, models, predict
+from carseg.cli import batch, benchmark, cutout, data, export, finetune, hub, label, models, predict, report, serve
 
 # Plain text: it is read everywhere, and rich would take longer to import than most commands to run.
 _group = functools.partial(
@@ -24,6 +24,8 @@ app = _group(
     epilog="Exit status: 0 done, 1 inputs failed or a check was not met, 2 wrong usage, 130 interrupted.",
 )
 app.command()(predict.predict)
+app.command()(cutout.cutout)
+app.command()(report.report)
 app.command()(label.label)
 app.command()(models.models)
 app.command()(models.info)
@@ -31,7 +33,9 @@ app.command()(models.download)
 app.command()(models.verify)
 app.command()(benchmark.benchmark)
 app.command()(finetune.finetune)
+app.command()(batch.batch)
 app.command()(export.export)
+app.command()(serve.serve)
 
 data_app = _group(help="Look at and convert labelled images.")
 data_app.command()(data.check)

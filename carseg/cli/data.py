@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from carseg._files import to_json
-from carseg.cli.options import DataFormatOption, Format, FormatOption, LabelsOption, MapOption
+from carseg.cli.options import (
+    BackgroundImagesOption,
+    DataFormatOption,
+    Format,
+    FormatOption,
+    LabelsOption,
+    LineWidthOption,
+    MapOption,
+)
 from carseg.cli.terminal import ProgressBar, echo, err, table
 
 if TYPE_CHECKING:
@@ -18,19 +26,6 @@ if TYPE_CHECKING:
 
 DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", exists=True, help="Labelled images, in any known format.")
-]
-BackgroundImagesOption = Annotated[
-    bool, typer.Option("--background-images", help="Images without a label file show nothing but background.")
-]
-LineWidthOption = Annotated[
-    float | None,
-    typer.Option(
-        "--line-width",
-        metavar="PIXELS",
-        min=0,
-        help="Draw lines and points this wide; 0 leaves them out.",
-        show_default=False,
-    ),
 ]
 
 

@@ -8,7 +8,13 @@ from typing import Annotated
 
 import typer
 
-from carseg.cli.options import HubOption, WeightsOption, resolve_with_progress
+from carseg.cli.options import (
+    BackgroundImagesOption,
+    HubOption,
+    LineWidthOption,
+    WeightsOption,
+    resolve_with_progress,
+)
 from carseg.cli.terminal import echo, err
 
 
@@ -20,6 +26,18 @@ class Kind(StrEnum):
     torch_export = "torch-export"
 
 
+_Calib = Annotated[str | None, typer.Option(metavar="DIR", help="Images to calibrate int8 with; else as published.")]
+_Calibration = Annotated[
+    Path | None,
+    typer.Option(
+        dir_okay=False, metavar="FILE", help="The calibration of int8: written with --calib, else taken from here."
+    ),
+]
+_Data = Annotated[
+    Path | None, typer.Option(exists=True, help="Labelled images that int8 may lose half a point of mIoU on.")
+]
+
+
 def export(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A model, a fine-tuned one's folder, or hf://ORG/REPO.")],
     format: Annotated[Kind, typer.Option("--format", "-f", help="What is written.")] = Kind.onnx,
@@ -29,19 +47,12 @@ def export(
         str | None,
         typer.Option("--pictures", metavar="DIR", help="Images to compare the labels on; else generated ones."),
     ] = None,
-    calib: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Images to calibrate int8 with; else as published.")
-    ] = None,
-    calibration: Annotated[
-        Path | None,
-        typer.Option(
-            dir_okay=False, metavar="FILE", help="The calibration of int8: written with --calib, else taken from here."
-        ),
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(exists=True, help="Labelled images that int8 may lose half a point of mIoU on.")
-    ] = None,
+    calib: _Calib = None,
+    calibration: _Calibration = None,
+    data: _Data = None,
     split: Annotated[str | None, typer.Option(help="Part of the data.")] = None,
+    background_images: BackgroundImagesOption = False,
+    line_width: LineWidthOption = None,
     weights: WeightsOption = None,
     hub: HubOption = None,
 ) -> None:
@@ -53,15 +64,17 @@ def export(
     from carseg.cli.process import prepare
     from carseg.exporting import export as write
 
-    if split is not None and data is None:
-        raise typer.BadParameter("--split is a part of --data, which is missing")
+    if data is None and (split is not None or background_images or line_width is not None):
+        raise typer.BadParameter("--split, --background-images and --line-width are about --data, which is missing")
     prepare()
     info = resolve_with_progress(name, weights, hub).info
     labelled = None
     if data is not None:
         from carseg.data import load as open_data
 
-        labelled = open_data(data, labels=info.labels, split=split)
+        labelled = open_data(
+            data, labels=info.labels, split=split, background_images=background_images, line_width=line_width
+        )
     made = write(
         name,
         out,

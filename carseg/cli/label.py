@@ -12,6 +12,7 @@ from carseg.cli.options import (
     BatchSizeOption,
     DeviceOption,
     HubOption,
+    MaxPixelsOption,
     ModelOption,
     PrecisionOption,
     RuntimeOption,
@@ -47,7 +48,9 @@ ToleranceOption = Annotated[
 
 
 def label(
-    images: Annotated[str, typer.Argument(metavar="DIR", help="A folder, whose tree is mirrored, or a pattern.")],
+    images: Annotated[
+        str, typer.Argument(metavar="DIR", help="A folder, whose tree is mirrored, a pattern, or a video.")
+    ],
     to: Annotated[LabelFormat, typer.Option(help="The tool, or the format, that the labels are for.")],
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The new folder.")] = Path("carseg-labels"),
     model: ModelOption = DEFAULT_MODEL,
@@ -64,7 +67,7 @@ def label(
         float | None, typer.Option(help="Clean away pieces below this share of their class's largest, 0..1.")
     ] = None,
     batch_size: BatchSizeOption = None,
-    max_pixels: Annotated[int | None, typer.Option(min=1, help="Refuse larger images.")] = None,
+    max_pixels: MaxPixelsOption = None,
 ) -> None:
     """Label images for a tool in which people correct them.
 
@@ -83,7 +86,7 @@ def label(
     settings |= {"batch_size": batch_size, "max_pixels": max_pixels}
     network = load(model, weights=weights, hub=hub, **how)
     with ProgressBar("labelling") as bar:
-        settings["progress"] = lambda number: bar.count(number, count)
+        settings["progress"] = lambda number: bar.count(number, max(number, count))  # a video has many
         done = write(images, out, to.value, model=network, tolerance=tolerance, **settings)
     for reason in done.broken.values():
         fail(reason)

@@ -11,7 +11,7 @@ from carseg.cli.options import Format, FormatOption, HubOption, resolve_with_pro
 from carseg.cli.terminal import echo, err, fail, table
 from carseg.errors import HubError, UnknownNameError, WeightsError, printable
 from carseg.figures import FIGURES
-from carseg.hub import MODEL_SCHEMA, RECOMMENDED, ModelInfo, list_models
+from carseg.hub import MODEL_SCHEMA, RECOMMENDED, ModelInfo, list_models, list_weights
 from carseg.hub import info as find
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names of models.")]
@@ -62,7 +62,7 @@ def download(
     if everything == bool(names):
         raise typer.BadParameter("--all takes no names" if names else "give names, or --all")
     failed = 0
-    for name in names or list_models():
+    for name in names or list_weights():
         try:
             echo(str(resolve_with_progress(name, hub=hub).path))
         except (HubError, WeightsError) as error:
@@ -77,7 +77,7 @@ def verify(names: Names = None, hub: HubOption = None) -> None:
     from carseg.hub import verify as check
 
     sound = failed = 0
-    for name in names or list_models():
+    for name in names or list_weights():
         model = find_info(name, hub)
         found = copies(model, hub)
         for path in found:

@@ -31,7 +31,7 @@ HubOption = Annotated[
     typer.Option(
         "--hub",
         metavar="PLACE",
-        help="Where to look for weights first: a folder, http(s)://..., hf://ORG/REPO@COMMIT. Also CARSEG_HUB.",
+        help="Where to look for weights first: a folder, http(s)://..., hf://ORG/REPO. Also CARSEG_HUB.",
         show_default=False,
     ),
 ]
@@ -50,6 +50,17 @@ CalibrationOption = Annotated[
     ),
 ]
 ThreadsOption = Annotated[int | None, typer.Option(help="CPU threads.")]
+MaxPixelsOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Refuse larger images; default 179 million. Also CARSEG_MAX_PIXELS.", show_default=False),
+]
+SkipExistingOption = Annotated[
+    bool,
+    typer.Option(
+        "--skip-existing",
+        help="Leave out images whose files are all in --out, whole, and made of the same image by the same model.",
+    ),
+]
 MapOption = Annotated[
     list[str] | None,
     typer.Option("--map", metavar="OLD=NEW", help="Rename or merge a class; OLD= ignores it. Repeat."),
@@ -61,6 +72,19 @@ DataFormatOption = Annotated[
         metavar="FORMAT",
         help="Format of the data: cityscapes, voc, bdd100k, carvana, supervisely, yolo, labelme, coco, cvat, "
         "label_studio, camvid, masks, arrays; auto: by its looks.",
+    ),
+]
+BackgroundImagesOption = Annotated[
+    bool, typer.Option("--background-images", help="Images without a label file show nothing but background.")
+]
+LineWidthOption = Annotated[
+    float | None,
+    typer.Option(
+        "--line-width",
+        metavar="PIXELS",
+        min=0,
+        help="Draw lines and points this wide; 0 leaves them out.",
+        show_default=False,
     ),
 ]
 LabelsOption = Annotated[

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from carseg.errors import ImageNotFoundError, OptionError, excerpt
 from carseg.hub import web_address
 from carseg.images import is_data_uri
-from carseg.inference import OUTPUT_SUFFIXES, find_images, path_of, source_digest
+from carseg.inference import OUTPUT_SUFFIXES, find_images, is_video, is_video_address, path_of, source_digest
 
 _OWN = {"json": b'{"source": ', "coco": b'{"made_from": '}
 
@@ -29,12 +29,14 @@ class Job:
         root: the given folder it was found in; of a single file the folder it lies in.
         folder: where its files go, below ``--out``.
         stem: what their names begin with.
+        is_video: whether it is a video.
     """
 
     source: str
     root: Path
     folder: PurePosixPath
     stem: str
+    is_video: bool = False
 
 
 def plan(inputs: Iterable[str], out: Path) -> tuple[list[Job], list[ImageNotFoundError]]:
@@ -88,9 +90,11 @@ def one_file(out: Path, kinds: list[str], jobs: list[Job]) -> Path | None:
     ending = out.suffix.lower()
     if out.is_dir() or ending not in (".png", ".json", ".jpg", ".jpeg"):
         if out.is_file():
-            raise OptionError(f"--out {out} is a file: choose a folder, or a file called .png or .json")
+            raise OptionError(
+                f"--out {out} is a file: choose a folder, for one image a .png or .json, for one video an .mp4"
+            )
         return None
-    if len(kinds) != 1 or len(jobs) != 1:
+    if len(kinds) != 1 or len(jobs) != 1 or jobs[0].is_video:
         raise OptionError(f"--out {out} is one file: give one image, and say what of it, such as --save cutout")
     wanted = f".{OUTPUT_SUFFIXES[kinds[0]].rpartition('.')[2]}"
     if ending != wanted:
@@ -112,7 +116,9 @@ def _is_own(document: Path, start: bytes) -> bool:
 def _expand(given: str, out: Path) -> list[Job]:
     if is_data_uri(given):
         return [Job(given, Path(), PurePosixPath(), "picture")]
-    if address := web_address(given):
+    if given.isdecimal() and not os.path.lexists(given):
+        return [Job(given, Path(), PurePosixPath(), f"camera-{given}", is_video=True)]
+    if address := web_address(given) or (given if "://" in given and is_video(given) else None):
         try:
             parts = urlsplit(address)
         except ValueError:  # its text may have the password
@@ -120,7 +126,8 @@ def _expand(given: str, out: Path) -> list[Job]:
         place = PurePosixPath(unquote(parts.path))
         name = re.sub(r"[^\w.-]+", "_", place.name or "picture")
         host = parts.netloc.rpartition("@")[2]
-        return [Job(address, Path(f"{host}{place.parent}"), PurePosixPath(), name)]
+        video = is_video(address) or is_video_address(address)
+        return [Job(address, Path(f"{host}{place.parent}"), PurePosixPath(), name, video)]
     if not given:
         raise ImageNotFoundError("an empty text is no image")
     path = Path(os.path.expanduser(given))  # unlike Path's, it leaves a file alone whose name begins with ~
@@ -130,7 +137,7 @@ def _expand(given: str, out: Path) -> list[Job]:
         return _below(_fixed_part(path), find_images(str(path)), out)
     if not os.path.lexists(path):
         raise ImageNotFoundError(f"{excerpt(given)}: no such file or folder")
-    return [Job(str(path), path.parent, PurePosixPath(), path.name)]
+    return [Job(str(path), path.parent, PurePosixPath(), path.name, is_video(path))]
 
 
 def _below(root: Path, images: Iterable[Path | str], out: Path) -> list[Job]:
@@ -140,7 +147,7 @@ def _below(root: Path, images: Iterable[Path | str], out: Path) -> list[Job]:
     for image in map(Path, images):
         relative = image.relative_to(root)
         if not (inside and results in (real / relative).parents):
-            jobs.append(Job(str(image), root, PurePosixPath(relative.parent.as_posix()), image.name))
+            jobs.append(Job(str(image), root, PurePosixPath(relative.parent.as_posix()), image.name, is_video(image)))
     if jobs and results == real:
         raise OptionError(f"--out {out} is the folder of the images themselves; choose another")
     if not jobs:

@@ -1,4 +1,4 @@
-"""``carseg predict``: images in; masks, overlays, cutouts, JSON and tables of parts out."""
+"""``carseg predict``: images and videos in; masks, overlays, cutouts, JSON and tables of parts out."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import base64
 import functools
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from carseg._files import to_json
 from carseg.cli.options import (
     BatchSizeOption,
     CalibrationOption,
@@ -21,59 +19,85 @@ from carseg.cli.options import (
     Format,
     FormatOption,
     HubOption,
+    MaxPixelsOption,
     ModelOption,
     PrecisionOption,
     RuntimeOption,
+    SkipExistingOption,
     ThreadsOption,
     WeightsOption,
     resolve_with_progress,
 )
-from carseg.cli.terminal import ProgressBar, echo, err, fail, short, table
-from carseg.errors import CarsegError, ImageError, OutputError, excerpt, printable
+from carseg.cli.terminal import err
+from carseg.errors import ImageError
 from carseg.hub import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from carseg.cli.outputs import Job
-    from carseg.cli.saving import Document, Saving
-    from carseg.inference import TableFile
+    from carseg.inference import Segmenter
 
-_COLUMNS = ("part", "share", "pixels", "score", "x", "y", "width", "height")
-
-_Images = Annotated[
-    list[str], typer.Argument(metavar="IMAGE", help="Files, folders, patterns, URLs, data URIs; - for stdin.")
-]
-_Out = Annotated[
-    Path, typer.Option("--out", "-o", help="Where results go; of one image and one --save also a file, cut.png.")
-]
-_Save = Annotated[
-    str, typer.Option(help="Any of mask, overlay, cutout, json, gray, coco, joined by commas; '' for none.")
-]
-_Tile = Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")]
-_MaxPixels = Annotated[
-    int | None,
-    typer.Option(min=1, help="Refuse larger images; default 179 million. Also CARSEG_MAX_PIXELS.", show_default=False),
-]
-_SkipExisting = Annotated[
-    bool,
-    typer.Option(
-        "--skip-existing",
-        help="Leave out images whose files are all in --out, whole, and made of the same image by the same model.",
+_Inputs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IMAGE",
+        help="Images, videos, folders, patterns, URLs (also rtsp://), data URIs, camera numbers; - for stdin.",
     ),
 ]
-_TablePath = Annotated[
+_Out = Annotated[
+    Path,
+    typer.Option(
+        "--out",
+        "-o",
+        help="Where results go: a folder, of one image and one --save also a .png or .json, of one video also an .mp4, "
+        ".mkv or .webm.",
+    ),
+]
+_Save = Annotated[
+    str | None,
+    typer.Option(
+        help="Any of mask, overlay, cutout, json, gray, coco, joined by commas; '' for none. Default: mask,overlay; of "
+        "a video overlay, which is a video.",
+        show_default=False,
+    ),
+]
+
+
+def _can_be_written(table: Path | None) -> Path | None:
+    """Return the table as it is given; raise before anything is computed if it cannot be written."""
+    from carseg.inference import check_table
+
+    if table is not None:
+        check_table(table)
+    return table
+
+
+_Table = Annotated[
     Path | None,
     typer.Option(
         "--table",
         dir_okay=False,
         metavar="FILE",
+        callback=_can_be_written,
         help="Write a row for each piece: .csv, .jsonl, .parquet.",
     ),
 ]
 _Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Print the parts of each image, not a line, where there are several.")
 ]
+_Cars = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODEL",
+        help="Find whole cars with a second model, such as car: the cars in tables and JSON are then its own.",
+        show_default=False,
+    ),
+]
+_Tile = Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")]
 _Sides = Annotated[
     str, typer.Option(help="Left and right: consistent with the car's view, or raw, as the network tells them.")
+]
+_Edges = Annotated[
+    str, typer.Option(help="Outline of a car: of the network, or refined at the image's own size; cutouts take it too.")
 ]
 _Threshold = Annotated[float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")]
 _MinArea = Annotated[
@@ -83,16 +107,24 @@ _MinArea = Annotated[
         show_default=False,
     ),
 ]
+_Every = Annotated[int, typer.Option(min=1, help="Of a video take one of so many frames.")]
+_Start = Annotated[float, typer.Option(min=0, help="Of a video leave out so many seconds at its beginning.")]
+_End = Annotated[float | None, typer.Option(min=0, help="Of a video take frames up to so many seconds.")]
+_Ffmpeg = Annotated[
+    str | None, typer.Option(help="Have this program encode videos, such as ffmpeg, instead of PyAV (VP9).")
+]
+_Encoder = Annotated[str | None, typer.Option(help="The encoder's name, such as libx264.")]
 
 
 def predict(
-    inputs: _Images,
+    inputs: _Inputs,
     model: ModelOption = DEFAULT_MODEL,
     out: _Out = Path("carseg-out"),
-    save: _Save = "mask,overlay",
-    table_path: _TablePath = None,
+    save: _Save = None,
+    table: _Table = None,
     verbose: _Verbose = False,
     format: FormatOption = Format.table,
+    cars: _Cars = None,
     weights: WeightsOption = None,
     hub: HubOption = None,
     device: DeviceOption = "auto",
@@ -102,52 +134,79 @@ def predict(
     threads: ThreadsOption = None,
     tile: _Tile = None,
     sides: _Sides = "consistent",
+    edges: _Edges = "network",
     threshold: _Threshold = None,
     min_area: _MinArea = None,
     batch_size: BatchSizeOption = None,
-    max_pixels: _MaxPixels = None,
-    skip_existing: _SkipExisting = False,
+    max_pixels: MaxPixelsOption = None,
+    skip_existing: SkipExistingOption = False,
+    every: _Every = 1,
+    start: _Start = 0.0,
+    end: _End = None,
+    ffmpeg: _Ffmpeg = None,
+    encoder: _Encoder = None,
 ) -> None:
-    """Segment images.
+    """Segment images and videos.
 
     Prints the parts of an image, or a line for each of several, and writes IMAGE.mask.png (label ids, with a palette)
-    and IMAGE.overlay.png below --out, where the tree below a given folder is mirrored. A run that was killed goes on
-    with --skip-existing.
+    and IMAGE.overlay.png below --out, where the tree below a given folder is mirrored, of a video VIDEO.overlay.mp4, or
+    what --out names, with its time stamps and sound. A run that was killed goes on with --skip-existing.
     """
-    from carseg.cli.process import prepare
-    from carseg.cli.saving import Saving
-    from carseg.inference import check_table, load, origin_of
+    from carseg.cli.printing import print_documents
+    from carseg.cli.saving import Saving, tabulated
+    from carseg.cli.videos import VideoOptions, predict_videos
 
-    kinds = _kinds(save)
-    if skip_existing and not kinds:
-        raise typer.BadParameter("--skip-existing goes by the files of --save, which names none")
-    if table_path is not None:
-        check_table(table_path)
-    jobs, missing, file = _jobs(inputs, out, kinds)
-    prepare()
-    resolve_with_progress(model, weights, hub)
-    how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
-    segmenter = load(model, weights=weights, hub=hub, device=device, runtime=runtime, **how)
-    settings: dict[str, Any] = {"tile": tile, "sides": sides, "threshold": threshold, "min_area": min_area}
-    alike = {"precision": segmenter.runtime.precision, "calibration": calibration, **settings}
-    saving = Saving(out, kinds, functools.partial(origin_of, info=segmenter.info, **alike), file)
+    kinds = _kinds("mask,overlay" if save is None else save, skip_existing)
+    jobs, videos, missing, file = _jobs(inputs, out, kinds)
+    options = VideoOptions(out, ["overlay"] if save is None else kinds, every, start, end, ffmpeg, encoder)
+    how = {"precision": precision, "calibration": calibration, "threads": threads}
+    segmenter = _load(model, weights, hub, cars, {"device": device, "runtime": runtime, **how})
+    _say_holes(segmenter, kinds)
+    settings: Any = {"tile": tile, "sides": sides, "edges": edges, "threshold": threshold, "min_area": min_area}
+    saving = Saving(out, kinds, _origin(segmenter, {"calibration": calibration, **settings}), file)
     todo = saving.without_saved(jobs) if skip_existing else jobs
-    _say_what_is_there(len(jobs) - len(todo), saving.existing(todo), out)
+    saving.say_what_is_there(jobs, todo)
+    options.say_what_is_there(videos)
     began = time.monotonic()
-    results = segmenter.stream(
-        saving.sources(todo), batch_size=batch_size, max_pixels=max_pixels, on_error="yield", **settings
+    settings["max_pixels"] = max_pixels
+    results = segmenter.stream(saving.sources(todo), batch_size=batch_size, on_error="yield", **settings)
+    with tabulated(table) as add:
+        lines = len(jobs) > 1 and not verbose
+        failed = missing + print_documents(saving.write(results), len(todo), format, lines=lines, add=add)
+        failed += predict_videos(segmenter, videos, options, format, settings, add)
+    raise typer.Exit(saving.finish(len(todo) + len(videos) + missing, failed, time.monotonic() - began, segmenter.name))
+
+
+def _load(model: str, weights: Path | None, hub: str | None, cars: str | None, how: dict[str, Any]) -> Segmenter:
+    """Return the network, with that of whole cars if one is named; the process is prepared to run them."""
+    from carseg.cli.process import prepare
+    from carseg.inference import load
+
+    prepare()
+    for name, its_weights in ((model, weights), *([(cars, None)] if cars is not None else [])):
+        resolve_with_progress(name, its_weights, hub)
+    return load(model, weights=weights, hub=hub, cars=cars, **how)
+
+
+def _origin(segmenter: Segmenter, settings: dict[str, Any]) -> Callable[[str], str]:
+    """Return what says of an image what its files are found again by."""
+    from carseg.inference import origin_of
+
+    second = None if segmenter.cars is None else segmenter.cars.info
+    return functools.partial(
+        origin_of, info=segmenter.info, cars=second, precision=segmenter.runtime.precision, **settings
     )
-    shown = _as_json if format is Format.json else _parts_table if verbose or len(jobs) == 1 else _line
-    with _tabulated(saving.write(results), table_path) as documents:
-        failed = missing + _print(documents, len(todo), shown)
-    failed += _deleted(saving)
-    total = len(todo) + missing
-    message = f"carseg: {total - failed} of {total} done in {short(time.monotonic() - began)} with {segmenter.name}"
-    err(f"{message}; results are in {out}" if kinds and failed < total else message)
-    raise typer.Exit(int(failed > 0))
 
 
-def _kinds(save: str) -> list[str]:
+def _say_holes(segmenter: Segmenter, kinds: list[str]) -> None:
+    """Say where cut-outs have holes, if any are to be made, and no second model tells whole cars."""
+    from carseg.inference import holes_notice
+
+    if "cutout" in kinds and segmenter.cars is None and (notice := holes_notice(segmenter.labels)):
+        err(f"carseg: {notice}")
+
+
+def _kinds(save: str, needed: bool) -> list[str]:
     """Return the kinds of files that ``--save`` names."""
     from carseg.inference import OUTPUT_SUFFIXES
 
@@ -155,22 +214,31 @@ def _kinds(save: str) -> list[str]:
     if strange := [kind for kind in kinds if kind not in OUTPUT_SUFFIXES]:
         known = ", ".join(OUTPUT_SUFFIXES)
         raise typer.BadParameter(f"cannot save {strange[0]!r}; known: {known}", param_hint="--save")
+    if needed and not kinds:
+        raise typer.BadParameter("--skip-existing goes by the files of --save, which names none")
     return kinds
 
 
-def _jobs(inputs: list[str], out: Path, kinds: list[str]) -> tuple[list[Job], int, Path | None]:
-    """Return the images with where their files go, how many are missing, which is said, and ``out`` if it is a file."""
-    from carseg.cli.outputs import one_file, plan, refuse_overwriting
+def _jobs(inputs: list[str], out: Path, kinds: list[str]) -> tuple[list[Job], list[Job], int, Path | None]:
+    """Return the images and the videos with where their files go, how many inputs are missing, which is said, and
+    ``out`` where it is the file of the only image.
+    """
+    from carseg.cli.outputs import one_file, refuse_overwriting
+    from carseg.cli.saving import find_inputs
+    from carseg.cli.videos import is_video_file
 
-    jobs, missing = plan([_stdin() if given == "-" else given for given in inputs], out)
-    for error in missing:
-        fail(error)
-    if not jobs:
-        raise typer.Exit(2)
-    file = one_file(out, kinds, jobs)
+    images, videos, missing = find_inputs([_stdin() if given == "-" else given for given in inputs], out)
+    if videos and "coco" in kinds:
+        raise typer.BadParameter("coco names the files of images, and a video's frames are none: save json of it")
+    file = None
+    if is_video_file(out):
+        if images or len(videos) > 1:
+            raise typer.BadParameter(f"{out} is for one video: name a folder", param_hint="--out")
+    else:
+        file = one_file(out, kinds, [*images, *videos])
     if file is None:
-        refuse_overwriting(jobs, out, kinds)
-    return jobs, len(missing), file
+        refuse_overwriting(images, out, kinds)
+    return images, videos, missing, file
 
 
 def _stdin() -> str:
@@ -179,85 +247,3 @@ def _stdin() -> str:
     if not content:
         raise ImageError("standard input is empty: - stands for an image that is piped in")
     return f"data:application/octet-stream;base64,{base64.b64encode(content).decode()}"
-
-
-@contextmanager
-def _tabulated(
-    documents: Iterator[Document | CarsegError], path: Path | None
-) -> Iterator[Iterator[Document | CarsegError]]:
-    """Yield the documents, whose rows are written to a table on the way where a path is given."""
-    from carseg.inference import rows_of, table_file
-
-    if path is None:
-        yield documents
-        return
-
-    def through(table: TableFile) -> Iterator[Document | CarsegError]:
-        for document in documents:
-            if not isinstance(document, CarsegError):
-                table.add(rows_of(document))
-            yield document
-
-    try:
-        with table_file(path) as table:
-            yield through(table)
-    except OSError as error:
-        if isinstance(error, CarsegError):
-            raise
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another --table") from error
-
-
-def _say_what_is_there(skipped: int, replaced: int, out: Path) -> None:
-    if skipped:
-        err(f"carseg: {skipped} images have their files in {out} and are left out")
-    if replaced:
-        err(f"carseg: results of earlier runs in {out} are replaced (files: {replaced})")
-
-
-def _deleted(saving: Saving) -> int:
-    """Return how many images have lost their files since, and say so."""
-    gone = saving.deleted()
-    if gone:
-        fail(
-            f"results were deleted from {saving.out} while the command ran (images: {len(gone)}; "
-            f"{excerpt(gone[0].source)} for one): run it again with --skip-existing"
-        )
-    return len(gone)
-
-
-def _print(documents: Iterator[Document | CarsegError], count: int, shown: Callable[[Document], str]) -> int:
-    """Print what was found in each image, or why nothing was; return how many failed."""
-    failed = 0
-    with ProgressBar("segmenting") as bar:
-        for done, document in enumerate(documents, 1):
-            if isinstance(document, Exception):
-                fail(document)
-                failed += 1
-            else:
-                echo(shown(document))
-            bar.count(done, count)
-    return failed
-
-
-def _as_json(document: Document) -> str:
-    return to_json(document)
-
-
-def _line(document: Document) -> str:
-    """Return what was found in an image as a line, largest first."""
-    parts = sorted(document["parts"], key=lambda part: -part["area_px"])
-    found = ", ".join(f"{part['name']} {part['area_fraction']:.1%}" for part in parts) or "nothing found"
-    return f"{printable(document['source'])}  {document['width']} x {document['height']}  {found}"
-
-
-def _parts_table(document: Document) -> str:
-    """Return what was found in an image as a table, largest first."""
-    title = f"{printable(document['source'])}  {document['width']} x {document['height']}"
-    rows = []
-    for part in sorted(document["parts"], key=lambda part: -part["area_px"]):
-        score = "" if part["score"] is None else f"{part['score']:.2f}"
-        figures = f"{part['area_fraction']:.1%}", str(part["area_px"]), score
-        rows.append((part["name"], *figures, *map(str, part["bbox"])))
-    if not rows:
-        return f"{title}\nnothing found\n"
-    return f"{title}\n{table(_COLUMNS, rows, '<>>>>>>>')}\n"

@@ -1,26 +1,55 @@
-"""The files of ``carseg predict``: which are there already, how they are written, and whether they still are there."""
+"""The files of ``predict`` and ``cutout``: which are there already, how they are written, whether they still are."""
 
 from __future__ import annotations
 
 import errno
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from carseg._files import discard_partial
-from carseg.cli.outputs import Job
-from carseg.cli.terminal import ProgressBar
-from carseg.errors import CarsegError, ImageError, OutputError, excerpt
+from carseg.cli.outputs import Job, plan, refuse_overwriting
+from carseg.cli.terminal import ProgressBar, err, fail, short
+from carseg.errors import CarNotFoundError, CarsegError, ImageError, OutputError, excerpt
 from carseg.images import enough_memory
-from carseg.inference import Result, is_saved, path_of, prefetch
+from carseg.inference import Result, is_saved, path_of, prefetch, rows_of, table_file
+from carseg.workflows import CutoutFiles
 
 Document = dict[str, Any]
 
 _AHEAD = 4  # results that wait to be written; more would only take memory
 # With these no further file could be written either.
 _HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+def find_inputs(inputs: list[str], out: Path) -> tuple[list[Job], list[Job], int]:
+    """Return the images and the videos with where their files go, and how many are missing, which is said.
+
+    Without any, exit.
+    """
+    jobs, missing = plan(inputs, out)
+    for error in missing:
+        fail(error)
+    if not jobs:
+        raise typer.Exit(2)
+    images, videos = [[job for job in jobs if job.is_video is wanted] for wanted in (False, True)]
+    return images, videos, len(missing)
+
+
+def find_jobs(inputs: list[str], out: Path, kinds: list[str]) -> tuple[list[Job], int]:
+    """Return the images with where their files go, and how many inputs are none, which is said; without any, exit."""
+    images, videos, missing = find_inputs(inputs, out)
+    for video in videos:
+        fail(f"{excerpt(video.source)}: this command takes no videos, carseg predict does (--save cutout)")
+    if not images:
+        raise typer.Exit(2)
+    refuse_overwriting(images, out, kinds)
+    return images, missing + len(videos)
 
 
 class Saving:
@@ -49,9 +78,12 @@ class Saving:
                 bar.count(number, len(jobs))
         return todo
 
-    def existing(self, jobs: Iterable[Job]) -> int:
-        """Return how many of the files of jobs are there, by name."""
-        return sum(os.path.exists(path) for job in jobs for path in self._paths(job))
+    def say_what_is_there(self, jobs: list[Job], todo: list[Job]) -> None:
+        """Say how many of the jobs are left out, and how many files of the others will be replaced."""
+        if skipped := len(jobs) - len(todo):
+            err(f"carseg: {skipped} images have their files in {self.out} and are left out")
+        if replaced := sum(os.path.exists(path) for job in todo for path in self._paths(job)):
+            err(f"carseg: results of earlier runs in {self.out} are replaced (files: {replaced})")
 
     def sources(self, jobs: list[Job]) -> Iterator[str]:
         """Yield the images; their content counts as it was before they are read."""
@@ -64,9 +96,22 @@ class Saving:
         """Save results on threads beside the network; yield what was found in each image, or why nothing was."""
         return prefetch(self._write, ((*self._begun.popleft(), result) for result in results), _AHEAD)
 
-    def deleted(self) -> list[Job]:
-        """Return the jobs whose files were there, or were written, and are not there any more."""
-        return [job for job in self._saved if not all(map(os.path.exists, self._paths(job)))]
+    def finish(self, total: int, failed: int, seconds: float, model: str) -> int:
+        """Say how many images are done and where their files are; return the exit status."""
+        failed += self._say_deleted()
+        message = f"carseg: {total - failed} of {total} done in {short(seconds)} with {model}"
+        err(f"{message}; results are in {self.out}" if self.kinds and failed < total else message)
+        return int(failed > 0)
+
+    def _say_deleted(self) -> int:
+        """Return how many images had their files, or got them, and have lost them since; say so."""
+        gone = [job for job in self._saved if not all(map(os.path.exists, self._paths(job)))]
+        if gone:
+            fail(
+                f"results were deleted from {self.out} while the command ran (images: {len(gone)}; "
+                f"{excerpt(gone[0].source)} for one): run it again with --skip-existing"
+            )
+        return len(gone)
 
     def _paths(self, job: Job) -> list[Path]:
         return [self.file] if self.file else [path_of(self.out / job.folder, job.stem, kind) for kind in self.kinds]
@@ -75,22 +120,14 @@ class Saving:
         there = all(map(os.path.exists, self._paths(job)))  # else the image need not be read
         return there and is_saved(self.out / job.folder, job.stem, self.kinds, self.origin(job.source))
 
-    def _save(self, result: Result, job: Job, made_from: str) -> dict[str, Path]:
-        result.root = result.root or str(job.root)  # COCO names the image from there on
-        if self.file is None:
-            return result.save(self.out / job.folder, self.kinds, job.stem, made_from=made_from)
-        result.save_as(self.file, self.kinds[0], made_from=made_from)
-        return {self.kinds[0]: self.file}
-
     def _write(self, one: tuple[Job, str, Result | CarsegError]) -> Document | CarsegError:
         job, made_from, result = one
         if isinstance(result, CarsegError):
             return result
         try:
             with enough_memory(excerpt(job.source)):
-                files = self._save(result, job, made_from)
-                found = result.to_dict()
-        except ImageError as error:
+                document = self._save(job, result, made_from)
+        except (ImageError, CarNotFoundError) as error:
             return error
         except OutputError as error:
             deleted = error.errno == errno.ENOENT  # meanwhile; else one folder below it is closed
@@ -98,4 +135,51 @@ class Saving:
                 raise
             return error
         self._saved.append(job)
-        return {**found, "files": {kind: str(path) for kind, path in files.items()}}
+        return document
+
+    def _save(self, job: Job, result: Result, made_from: str) -> Document:
+        """Write the files of an image and return what was found in it, and where they are."""
+        result.root = result.root or str(job.root)  # COCO names the image from there on
+        if self.file is None:
+            files = result.save(self.out / job.folder, self.kinds, job.stem, made_from=made_from)
+        else:
+            files = {self.kinds[0]: self.file}
+            result.save_as(self.file, self.kinds[0], made_from=made_from)
+        return {**result.to_dict(), "files": {kind: str(path) for kind, path in files.items()}}
+
+
+class CutoutSaving(Saving):
+    """What a run of ``carseg cutout`` writes.
+
+    Args:
+        out: where the pictures go.
+        files: what they are.
+        origin: as for ``Saving``.
+    """
+
+    def __init__(self, out: Path, files: CutoutFiles, origin: Callable[[str], str]) -> None:
+        super().__init__(out, [files.kind], lambda source: files.made_from(origin(source)))
+        self.files = files
+
+    def _save(self, job: Job, result: Result, made_from: str) -> Document:
+        path = self.files.save(result, self.out / job.folder, job.stem, made_from=made_from)
+        return {"source": result.source, "files": {"cutout": str(path)}}
+
+
+@contextmanager
+def tabulated(path: Path | None) -> Iterator[Callable[[Document], None] | None]:
+    """Yield what adds the rows of a document to a table, None where no path is given.
+
+    Raises:
+        OutputError: the table cannot be written.
+    """
+    if path is None:
+        yield None
+        return
+    try:
+        with table_file(path) as table:
+            yield lambda document: table.add(rows_of(document))
+    except OSError as error:
+        if isinstance(error, CarsegError | BrokenPipeError):  # the latter is that of standard output
+            raise
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another --table") from error

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from carseg._lazy import lazy_names
+from carseg.data.background_and_lines import as_stated
 from carseg.data.cache import build_cache, cache_bytes, load_resized
 from carseg.data.check import Findings, Problem, SplitFindings, check
 from carseg.data.classes import parse_mapping
 from carseg.data.concat import concat, remap_classes, subsample
 from carseg.data.convert import convert, convert_splits
 from carseg.data.coverage import class_warnings
-from carseg.data.dataset import READ_OF_MORE, READ_WHOLE, Dataset, Label, Sample
+from carseg.data.dataset import READ_OF_MORE, READ_WHOLE, Dataset, Label, Sample, files_of
 from carseg.data.documents import label_document
 from carseg.data.formats import WRITERS
 from carseg.data.formats._base import Found, absolute
@@ -40,6 +41,7 @@ __all__ = [
     "Sample",
     "SplitFindings",
     "absolute",
+    "as_stated",
     "build_cache",
     "cache_bytes",
     "check",
@@ -48,6 +50,7 @@ __all__ = [
     "concat",
     "convert",
     "convert_splits",
+    "files_of",
     "fingerprint",
     "hold_out_runs",
     "label_document",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from carseg.data.formats._base import Found, Item
@@ -33,7 +34,7 @@ def _with_background(part: Found) -> Found:
 
 def _with_lines(part: Found, width: float) -> Found:
     """Return a split whose lines and points are drawn ``width`` pixels wide."""
-    if not width >= 0:
+    if not 0 <= width < math.inf:
         raise OptionError(f"line_width is a number of pixels, 0 or more, not {width}")
     records = []
     for record in part.records:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from carseg.data.dataset import INVALID, OUTSIDE, Dataset
+from carseg.data.dataset import INVALID, OUTSIDE, Dataset, spread
 from carseg.errors import DataError, unknown_name
 from carseg.labels import IGNORE, LabelSet
 
@@ -48,10 +48,9 @@ def remap_classes(dataset: Dataset, labels: LabelSet, names: Mapping[str, str]) 
             raise unknown_name("class", names[name], known)
         ids[old] = known[names[name]]
     samples = tuple(replace(sample, table=ids[sample.table]) for sample in dataset)
-    return replace(dataset, labels=labels, samples=samples)
+    return replace(dataset, labels=labels, samples=samples, seen={})
 
 
 def subsample(dataset: Dataset, count: int) -> Dataset:
     """Return ``count`` samples spread evenly over the data set's order; all where it has no more."""
-    chosen = np.unique(np.linspace(0, len(dataset) - 1, min(count, len(dataset))).round().astype(int))
-    return replace(dataset, samples=tuple(dataset.samples[i] for i in chosen))
+    return replace(dataset, samples=tuple(spread(dataset.samples, count)))

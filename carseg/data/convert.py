@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from carseg._files import replaceable, replacing_folder
-from carseg.data.dataset import Dataset
+from carseg.data.dataset import Dataset, files_of
 from carseg.data.write import LabeledFolder, refuse_filled
 from carseg.errors import DataError
 
@@ -48,7 +48,7 @@ def convert(
         MissingExtraError: shapely, which simplifies, is not installed.
         OptionError: no such format, a negative tolerance, or ``out`` is a file, holds the working folder or is the top
             of a disk.
-        DataError: samples cannot be used, or ``out`` holds this split already or another label set.
+        DataError: samples cannot be used, or ``out`` holds them, this split already or another label set.
         OSError: ``out`` cannot be written; it is as it was before.
     """
     [written] = convert_splits([dataset], out, format, tolerance=tolerance, skip_bad=skip_bad, progress=progress)
@@ -68,6 +68,10 @@ def convert_splits(
     root = replaceable(out)
     splits = list(splits)
     for dataset in splits:
+        for sample in dataset:
+            own = next((path for path in files_of(sample) if Path(os.path.realpath(path)).is_relative_to(root)), None)
+            if own is not None:
+                raise DataError(f"{out} holds {own}, which is to be converted; convert into a new folder")
         refuse_filled(root, out, dataset.split, dataset.labels, format)
     splits = [dataset.verified(skip_bad=skip_bad) for dataset in splits]
     for dataset in splits:

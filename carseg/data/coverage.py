@@ -6,17 +6,15 @@ import os
 from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-import numpy as np
-
-from carseg.data.dataset import Dataset, Sample
+from carseg.data.dataset import Dataset, label_ids
 from carseg.errors import CarsegError
-from carseg.labels import IGNORE, LabelSet
+from carseg.labels import LabelSet
 
 
 def class_warnings(train: Dataset, val: Dataset | None = None) -> list[str]:
     """Return what to say of classes before a training on these images, one sentence each; [] where nothing is wrong.
 
-    Labels are read until every class has been seen; those that cannot be read are passed over.
+    Labels that ``verified`` has not read are, until every class has been seen; those that cannot be are passed over.
 
     Args:
         train: the images to learn from.
@@ -62,19 +60,13 @@ def coverage_warnings(labels: LabelSet, seen: Mapping[str, Collection[int]]) -> 
 
 def _seen(dataset: Dataset) -> set[int]:
     """Return the label ids that occur; nothing more is read once all have."""
-    seen: set[int] = set()
+    known = [dataset.seen[sample.name] for sample in dataset if sample.name in dataset.seen]
+    seen = {label for ids in known for label in ids}
+    unread = [sample for sample in dataset if sample.name not in dataset.seen]
     with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:  # decoders work outside the interpreter lock
-        for ids in pool.map(_label_ids, dataset.samples):
-            seen |= ids
+        for ids in pool.map(label_ids, unread if len(seen) < len(dataset.labels) else ()):
+            seen |= set() if isinstance(ids, CarsegError) else ids
             if len(seen) == len(dataset.labels):
                 pool.shutdown(cancel_futures=True)
                 break
     return seen
-
-
-def _label_ids(sample: Sample) -> set[int]:
-    try:
-        mask = sample.load()[1]
-    except CarsegError:
-        return set()
-    return {*np.flatnonzero(np.bincount(mask.ravel())).tolist()} - {IGNORE}

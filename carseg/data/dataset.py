@@ -7,11 +7,11 @@ label set, 255 where a pixel counts for nothing. An image and its mask always ha
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -21,8 +21,11 @@ from carseg.labels import IGNORE, LabelSet
 
 INVALID = -1  # in a table of stored values: a value that is no class of the data set
 READ_WHOLE = 10_000  # images up to which a set is read from end to end before anything is done with it
-READ_OF_MORE = 1_000  # of larger sets so many are, evenly spread
+READ_OF_MORE = 1_000  # of larger sets so many are, see ``spread``
 OUTSIDE = 256  # the table's last place, and its place -1: every stored value outside 0..255
+
+
+_Item = TypeVar("_Item")
 
 
 class Label(Protocol):
@@ -107,6 +110,7 @@ class Dataset(Sequence[Sample]):
         problems: what could not become a sample when the folder was listed (name to reason): images without a
             label, labels without an image.
         broken: what ``verified(skip_bad=True)`` dropped (name to reason).
+        seen: the label ids in each sample that ``verified`` has read, by name.
         other_formats: formats that recognise the folder too, where ``format`` was not named.
         evidence: what the format was recognised by, where that was the labels' content, such as their colours; else "".
     """
@@ -118,6 +122,7 @@ class Dataset(Sequence[Sample]):
     samples: tuple[Sample, ...]
     problems: dict[str, str] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    seen: Mapping[str, frozenset[int]] = field(default_factory=dict)
     other_formats: tuple[str, ...] = ()
     evidence: str = ""
 
@@ -138,14 +143,20 @@ class Dataset(Sequence[Sample]):
         Args:
             progress: called with the number of samples read so far and their total.
         """
-        broken = dict(self.problems)
+        return self._read(progress)[0]
+
+    def _read(self, progress: Callable[[int, int], None] | None) -> tuple[dict[str, str], dict[str, frozenset[int]]]:
+        """Read every sample; return what ``verify`` does, and the label ids in each of the others by its name."""
+        broken, seen = dict(self.problems), {}
         with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:  # decoders work outside the interpreter lock
-            for done, (sample, reason) in enumerate(zip(self, pool.map(_fault, self.samples), strict=True), start=1):
-                if reason:
-                    broken[sample.name] = reason
+            for done, (sample, read) in enumerate(zip(self, pool.map(label_ids, self.samples), strict=True), start=1):
+                if isinstance(read, CarsegError):
+                    broken[sample.name] = str(read)
+                else:
+                    seen[sample.name] = read
                 if progress is not None:
                     progress(done, len(self))
-        return broken
+        return broken, seen
 
     def verified(self, *, skip_bad: bool = False, progress: Callable[[int, int], None] | None = None) -> Dataset:
         """Return the data set with every sample known to be readable.
@@ -157,25 +168,40 @@ class Dataset(Sequence[Sample]):
         Raises:
             DataError: samples cannot be used and ``skip_bad`` is off, or nothing is left.
         """
-        broken = self.verify(progress)
+        broken, seen = self._read(progress)
         listed = "".join(f"\n  {name}: {reason}" for name, reason in broken.items())
         if broken and not skip_bad:
             raise DataError(f"{len(broken)} of the images of {self.name} {self.split} cannot be used:{listed}")
         samples = tuple(sample for sample in self.samples if sample.name not in broken)
         if not samples:
             raise DataError(f"no image of {self.name} {self.split} can be used:{listed}")
-        return replace(self, samples=samples, problems={}, broken={**self.broken, **broken})
+        return replace(self, samples=samples, problems={}, broken={**self.broken, **broken}, seen=seen)
 
 
-def _fault(sample: Sample) -> str:
-    """Return why a sample cannot be used, "" where it can."""
+def label_ids(sample: Sample) -> frozenset[int] | CarsegError:
+    """Return the label ids in a sample, without what is ignored; or the error, where it cannot be used."""
     try:
-        sample.load()
+        mask = sample.load()[1]
     except MissingExtraError:
         raise  # nothing is wrong with the sample
     except CarsegError as error:
-        return str(error)
-    return ""
+        return error
+    return frozenset(np.flatnonzero(np.bincount(mask.ravel())).tolist()) - {IGNORE}
+
+
+def files_of(source: Any) -> Iterator[Path]:
+    """Yield the files that a sample, or an image or a label by itself, is read from."""
+    if isinstance(source, Path):
+        yield source
+    elif is_dataclass(source):
+        for each in fields(source):
+            yield from files_of(getattr(source, each.name))
+
+
+def spread(items: Sequence[_Item], count: int) -> list[_Item]:
+    """Return ``count`` items, from the first to the last evenly spread; all where there are no more."""
+    places = np.linspace(0, len(items) - 1, min(count, len(items))).round().astype(int)
+    return [items[place] for place in places]
 
 
 def value_table(ids: dict[int, int]) -> np.ndarray:

@@ -207,7 +207,9 @@ def _unnamed_values(folder: Path, records: list[Item]) -> Values:
     seen = stored - {IGNORE} or {0}
     low, high = min(seen), max(seen)
     if low < 0 or high > IGNORE:
-        raise DataError(f"{folder} has label values {low}..{high}; they must lie in 0..{IGNORE}")
+        raise DataError(
+            f"{folder} has label values {low}..{high}; they must lie in 0..{IGNORE}: save the ids of classes"
+        )
     _refuse_soft_edges(folder, records)
     if IGNORE in stored and high >= IGNORE // 2:
         example = json.dumps({"0": "background", f"{IGNORE}": "car"})

@@ -10,7 +10,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from carseg.data.formats import ELSEWHERE, FORMATS, Format, arrays, coco, yolo
-from carseg.data.formats._base import Found, absolute, images_below, maybe_background, missing_label, split_folders
+from carseg.data.formats._base import (
+    SPLITS,
+    Found,
+    absolute,
+    folders_like_splits,
+    images_below,
+    maybe_background,
+    missing_label,
+    split_folders,
+)
 from carseg.data.nearest import nearest
 from carseg.errors import DataError, OptionError, unknown_name
 
@@ -42,6 +51,8 @@ def recognize(
     if folder.is_file():
         return _read_file(folder, forms[0], images, annotations)
     parts = _ask(folder, forms, images, annotations)
+    if "" in parts:
+        _refuse_splits_below(folder, parts[""], forms, images, annotations)
     places = split_folders(folder) if not parts else {}
     for split, place in places.items():
         found = _ask(place, forms, images, annotations)
@@ -49,6 +60,8 @@ def recognize(
             parts[split] = found[""]
     if "train" in parts and "val" in places and "val" not in parts:  # a test split often has no labels, this one should
         parts["val"] = _without_labels(parts["train"], images_below(places["val"]))
+    if parts and places and images is None and annotations is None:
+        _say_what_lies_beside(folder, forms)
     if not parts:
         _refuse_missing((folder, *places.values()), images, annotations)
         raise DataError(_unknown(folder, forms, guessed=format == AUTO))
@@ -125,6 +138,43 @@ def _ask(
                 for split, part in found.items()
             }
     return {}
+
+
+def _refuse_splits_below(
+    folder: Path, part: Found, forms: Sequence[Format], images: StrPath | None, annotations: StrPath | None
+) -> None:
+    """Raise DataError where a folder that is called like a split holds labelled images that ``part`` does not."""
+    read = {record.image for record in part.records}
+    for place in folders_like_splits(folder):
+        for below in _readable(place, forms, images, annotations).values():
+            if any(record.image not in read for record in below.records):
+                raise DataError(
+                    f"{folder} holds labelled images ({part.format}), and so does its folder {place.name} "
+                    f"({below.format}), which would not be read: open one of the two, or put all into folders of splits"
+                )
+
+
+def _say_what_lies_beside(folder: Path, forms: Sequence[Format]) -> None:
+    """Log which folders beside those of splits hold labelled images too."""
+    others = (place for place in sorted(folder.glob("[!.]*")) if place.name.lower() not in SPLITS and place.is_dir())
+    left = [place.name for place in others if _readable(place, forms)]
+    if left:
+        _log.warning(
+            "of %s the folders of splits are read; %s, which holds labelled images too, is not: open it by itself, or "
+            "call it as a split",
+            folder,
+            " or ".join(left),
+        )
+
+
+def _readable(
+    place: Path, forms: Sequence[Format], images: StrPath | None = None, annotations: StrPath | None = None
+) -> dict[str, Found]:
+    """Return what a folder holds, {} where that cannot be read."""
+    try:
+        return _ask(place, forms, images, annotations)
+    except DataError:
+        return {}
 
 
 def _without_labels(part: Found, images: Mapping[str, Path]) -> Found:

@@ -13,23 +13,25 @@ from carseg.evaluation.confusion import Counts, mean, ratio
 TOLERANCE = (75, 10_000)  # 0.75 % of the diagonal, as whole numbers so that distances are compared exactly
 
 
-def boundary_f1(prediction: Uint8Array, truth: Uint8Array, classes: int) -> float:
+def boundary_f1(prediction: Uint8Array, truth: Uint8Array, classes: int, *, tolerance: int | None = None) -> float:
     """Return the boundary F1 of one image: the mean over the classes that have an outline in either mask.
 
     The outline of a class is its pixels with one of the four neighbours of another class; where the truth is unknown
-    there is no outline, nor at the image's edge. Precision is the share of the predicted outline within 0.75 % of
-    the diagonal of the true one (Euclidean distance of pixel centres), recall the reverse.
+    there is no outline, nor at the image's edge. Precision is the share of the predicted outline within a tolerance of
+    the true one (Euclidean distance of pixel centres), recall the reverse.
 
     Args:
         prediction: uint8 (H, W) label ids; ``classes`` or more where undecided.
         truth: uint8 (H, W) label ids; ``classes`` or more where unknown.
         classes: number of classes.
+        tolerance: in pixels; None for 0.75 % of the diagonal.
 
     Returns:
         0..1, or NaN where neither mask has an outline.
     """
     height, width = truth.shape
-    reach = TOLERANCE[0] ** 2 * (height**2 + width**2) // TOLERANCE[1] ** 2  # the largest squared distance allowed
+    diagonal = TOLERANCE[0] ** 2 * (height**2 + width**2) // TOLERANCE[1] ** 2
+    reach = diagonal if tolerance is None else tolerance**2  # the largest squared distance allowed
     margin = math.isqrt(reach)
     known = truth < classes
     predicted, true = (_outline(mask, known, classes, margin) for mask in (prediction, truth))

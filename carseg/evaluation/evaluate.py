@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from carseg._arrays import Uint8Array
 from carseg.data import Dataset, Sample
 from carseg.data import load as load_dataset
-from carseg.errors import CarsegError, DataError
+from carseg.errors import CarsegError, DataError, OptionError
 from carseg.evaluation.metrics import Evaluation, Scores
 from carseg.hub import InputSpec
 from carseg.inference import RAW, Pipeline, Prepared, Segmenter, load, prefetch
@@ -32,6 +32,8 @@ def evaluate(
     *,
     merge: Mapping[str, str] | None = None,
     boundary: bool = True,
+    background_images: bool = False,
+    line_width: float | None = None,
     progress: Progress | None = None,
 ) -> Scores:
     """Return the scores of the network's own masks, ``predict(..., sides="raw", min_area=0)``, on labelled images.
@@ -42,6 +44,7 @@ def evaluate(
             those with several, such as DIR/val.
         merge: class name to new class name, counted as one class, see ``carseg.evaluation.Evaluation``.
         boundary: also measure the boundary F1, which takes several times as long as all other figures.
+        background_images: as for ``carseg.data.load``, like ``line_width``, where ``dataset`` is a path.
         progress: called with the number of images evaluated so far and their total.
 
     Raises:
@@ -49,10 +52,14 @@ def evaluate(
             its images cannot be used: ``dataset.verified(skip_bad=True)`` leaves them out.
         ImageError: the same, where an image alone is at fault.
         UnknownNameError: there is no such model, or ``merge`` names a class that it lacks.
+        OptionError: ``background_images`` or ``line_width`` for a data set that is open, or that cannot be read so.
     """
     segmenter = load(model) if isinstance(model, (str, os.PathLike)) else model
     if isinstance(dataset, (str, os.PathLike)):
-        dataset = load_dataset(dataset, labels=segmenter.labels)
+        asked: dict[str, Any] = {"background_images": background_images, "line_width": line_width}
+        dataset = load_dataset(dataset, labels=segmenter.labels, **asked)
+    elif background_images or line_width is not None:
+        raise OptionError("background_images and line_width are for a folder: open the data set with them")
     evaluation = Evaluation(segmenter.labels, boundary=boundary, merge=merge)
     add_predictions([evaluation], segmenter, dataset, progress=progress)
     scores = evaluation.scores()

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from carseg._arrays import Uint8Array
-from carseg.errors import ExportError, ImageError
+from carseg.errors import ExportError, ImageError, ImageNotFoundError, excerpt
 from carseg.evaluation import evaluate
 from carseg.hub import ModelInfo
-from carseg.inference import RAW, Segmenter, find_images, load_image
+from carseg.inference import RAW, Segmenter, find_images, is_video, load_image
 from carseg.runtimes import AGREEMENT, cpu
 
 if TYPE_CHECKING:
@@ -48,7 +48,9 @@ def comparison_images(source: Any) -> list[Any]:
         from carseg.images import synthetic_images
 
         return list(synthetic_images(_GENERATED))
-    found = list(find_images(source))
+    found = [image for image in find_images(source) if not is_video(image)]
+    if not found:
+        raise ImageNotFoundError(f"{excerpt(str(source))}: there are videos alone, and no images")
     return found[:: -(-len(found) // _MOST_IMAGES)]
 
 

@@ -133,7 +133,8 @@ def _calibrate(resolved: ResolvedWeights, calib: str | os.PathLike[str]) -> Cali
 def facts(info: ModelInfo) -> dict[str, str]:
     """Return the metadata of a file, JSON where it is no plain text: how to make an input, what the output means."""
     labels = info.labels
-    rule = {**to_plain(info.input), "channels": "RGB", "layout": "NCHW"}
+    channels = "RGB" if info.input.channels == 3 else "RGB, then the probability of the car by another network"
+    rule = {**to_plain(info.input), "channels": channels, "layout": "NCHW"}
     described = {"name": labels.name, "classes": labels.classes, "colors": labels.colors}
     return {
         "name": info.name,
@@ -171,8 +172,11 @@ def _write_onnx(resolved: ResolvedWeights, precision: str, model: bytes, stem: P
     onnx.helper.set_model_props(proto, facts(resolved.info))
     file, config = stem.with_name(f"{stem.name}.onnx"), stem.with_name(f"{stem.name}.yaml")
     onnx.save(proto, str(file))
+    runtime = OnnxRuntime(file.read_bytes(), precision)
+    if resolved.info.input.channels > 3:  # nothing that X-AnyLabeling could show an image to
+        return [file], runtime
     config.write_text(anylabeling_config(resolved.info, file.name), "utf-8")
-    return [file, config], OnnxRuntime(file.read_bytes(), precision)
+    return [file, config], runtime
 
 
 def _write_openvino(resolved: ResolvedWeights, precision: str, model: bytes, stem: Path) -> tuple[list[Path], Runtime]:
@@ -197,7 +201,9 @@ def _write_program(resolved: ResolvedWeights, precision: str, model: bytes, stem
 
     file = stem.with_name(f"{stem.name}.pt2")
     extra = {"carseg.json": to_json(facts(resolved.info))}
-    torch.export.save(to_program(read_network(resolved)), str(file), extra_files=extra)
+    torch.export.save(
+        to_program(read_network(resolved), channels=resolved.info.input.channels), str(file), extra_files=extra
+    )
     module = torch.export.load(str(file)).module()
 
     def run(batch: Float32Array) -> Float32Array:

@@ -1,7 +1,7 @@
 """Names to verified files to networks: the only room with a socket or the cache.
 
 A hub is a place with the layout of ``weights/`` (NAME/model.safetensors, NAME/config.json): a folder, an ``http(s)://``
-base or ``hf://ORG/REPO@COMMIT``. ``CARSEG_HUB`` is the given hub where none is named, ``CARSEG_CACHE`` the folder of
+base or ``hf://ORG/REPO``. ``CARSEG_HUB`` is the given hub where none is named, ``CARSEG_CACHE`` the folder of
 the cache; ``CARSEG_OFFLINE=1`` and ``HF_HUB_OFFLINE=1`` mean that no socket is opened.
 """
 
@@ -13,9 +13,9 @@ from carseg._lazy import lazy_names
 from carseg.hub._schema import Record, convert, from_plain, require, to_plain
 from carseg.hub.cache import cache_dir, cached
 from carseg.hub.card import escape_markdown, model_card
-from carseg.hub.catalog import DEFAULT_MODEL, info, list_models
+from carseg.hub.catalog import DEFAULT_MODEL, info, list_models, list_weights
 from carseg.hub.create import create_model
-from carseg.hub.http import read_url
+from carseg.hub.http import media_type, read_pieces, read_url
 from carseg.hub.licence import licence_notice
 from carseg.hub.manifest import CONFIG, ROOT, Manifest, load_manifest, read_config, write_config
 from carseg.hub.model_info import (
@@ -71,15 +71,18 @@ __all__ = [
     "info",
     "licence_notice",
     "list_models",
+    "list_weights",
     "load_encoder",
     "load_imagenet_encoder",
     "load_into",
     "load_manifest",
+    "media_type",
     "mirror",
     "model_card",
     "publish",
     "push",
     "read_config",
+    "read_pieces",
     "read_state",
     "read_url",
     "rename_classes",

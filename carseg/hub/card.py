@@ -39,7 +39,7 @@ def model_card(info: ModelInfo, notes: str = "", *, address: str = "") -> str:
 ```python
 import carseg
 
-result = carseg.load("{address or info.name}").predict("img.jpg")
+result = {_use(info, address)}
 ```
 
 | | |
@@ -76,12 +76,19 @@ their data demands.
 {rows}"""
 
 
+def _use(info: ModelInfo, address: str) -> str:
+    """Return the call that uses the weights."""
+    if info.input.channels > 3:
+        return 'carseg.load("car").predict("img.jpg", edges="refined")'
+    return f'carseg.load("{address or info.name}").predict("img.jpg")'
+
+
 def _facts(info: ModelInfo) -> str:
     """Return the rows of the table of facts that hold words."""
     height, width = info.input.size
     facts = {"computed in int8": str(info.int8)} if info.int8 else {}
     facts |= {
-        "input": f"{width}x{height} pixels (the whole image, {_resize(info)})",
+        "input": f"{width}x{height} pixels ({_shown(info)})",
         "licence": info.licence,
         "commercial use": info.commercial_use,
         "architecture": info.paper or "see the recipe",
@@ -100,8 +107,10 @@ def _code(text: str) -> str:
     return f"`{text}`" if re.fullmatch(r"[\w.+-]+", text) else escape_markdown(text)
 
 
-def _resize(info: ModelInfo) -> str:
-    return "stretched to it" if info.input.resize == "stretch" else "its longest side"
+def _shown(info: ModelInfo) -> str:
+    if info.input.channels > 3:
+        return "windows of the image, with what another network says of them"
+    return f"the whole image, {'stretched to it' if info.input.resize == 'stretch' else 'its longest side'}"
 
 
 def _figures(metric: Metric) -> str:

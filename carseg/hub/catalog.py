@@ -9,8 +9,9 @@ from pathlib import Path
 from carseg.errors import unknown_name
 from carseg.hub.manifest import find_config, load_manifest, read_config
 from carseg.hub.model_info import ModelInfo
+from carseg.hub.origins import HUGGING_FACE
 from carseg.hub.recommended import RECOMMENDED, full_name
-from carseg.hub.resolve import REPOSITORY, SUFFIX, find_info
+from carseg.hub.resolve import SUFFIX, find_info
 
 DEFAULT_MODEL = RECOMMENDED["parts"].model  # of `carseg predict`
 
@@ -22,6 +23,11 @@ def list_models(pattern: str | None = None) -> list[str]:
         pattern: return only names that match it, such as ``"*carparts*"``.
     """
     return sorted(name for name in load_manifest().models if pattern is None or fnmatchcase(name, pattern))
+
+
+def list_weights() -> list[str]:
+    """Return the names of all weights, sorted: models, and networks that refine what models answer."""
+    return sorted(load_manifest().weights)
 
 
 def info(name: str | os.PathLike[str]) -> ModelInfo:
@@ -37,12 +43,12 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
         WeightsError: the file cannot be used, or no ``config.json`` beside it says what it is.
         ManifestError: the folder's ``config.json`` is not valid.
     """
-    models, name = load_manifest().models, full_name(name)
-    if name in models:
-        return models[name]
-    if name.startswith(REPOSITORY) or name.endswith(SUFFIX):
+    manifest, name = load_manifest(), full_name(name)
+    if name in manifest.weights:
+        return manifest.weights[name]
+    if name.startswith(HUGGING_FACE) or name.endswith(SUFFIX):
         return find_info(name)
     config = find_config(Path(name))
     if config is None:
-        raise unknown_name("model", name, (*RECOMMENDED, *models))
+        raise unknown_name("model", name, (*RECOMMENDED, *manifest.models))
     return read_config(config)

@@ -7,13 +7,13 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from carseg._env import is_offline
 from carseg.errors import HubError, OfflineError, excerpt
-from carseg.hub.hugging_face import download
+from carseg.hub.hugging_face import download, pinned
 from carseg.hub.origins import HUGGING_FACE, MissingFileError, UnavailableError, file_address, web_address
 
 if TYPE_CHECKING:
@@ -57,6 +57,47 @@ def read_url(url: str) -> bytes:
         raise HubError(f"{excerpt(url)} cannot be fetched: {error}") from None
 
 
+def media_type(url: str) -> str:
+    """Return what the server calls the content at an ``http(s)`` address, such as ``image/jpeg``.
+
+    Nothing but the head of its answer is read. It is "" where the server cannot be asked.
+    """
+    import requests
+
+    if is_offline():
+        return ""
+    try:
+        with _get(web_address(url) or url, {}) as answer:
+            return answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    except (requests.RequestException, _InterruptedError, ValueError):
+        return ""
+
+
+def read_pieces(url: str) -> Generator[bytes]:
+    """Yield what an ``http(s)`` server sends, as it comes, for as long as it sends: a camera has no end.
+
+    Raises:
+        OfflineError: sockets are forbidden.
+        HubError: the address cannot be fetched, or nothing came for half a minute.
+    """
+    import requests
+    import urllib3
+
+    url = web_address(url) or url
+    if is_offline():
+        raise OfflineError(f"{excerpt(url)} cannot be watched: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
+    try:
+        with _get(url, {}) as answer:
+            if answer.status_code != 200:
+                raise HubError(f"{excerpt(url)} cannot be watched: {answer.status_code} {answer.reason}")
+            while piece := answer.raw.read1(_CHUNK, decode_content=True):
+                yield piece
+    except (_InterruptedError, requests.Timeout, urllib3.exceptions.TimeoutError):
+        raise HubError(f"{excerpt(url)} sends nothing any more: look whether the camera is on") from None
+    except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
+        raise HubError(f"{excerpt(url)} cannot be watched: the connection failed") from None
+
+
 def _read(url: str) -> bytes:
     """Return the content at an ``http(s)`` address, at most 256 MB.
 
@@ -80,7 +121,7 @@ def fetch(
     """Complete the file ``part`` with what a hub has as ``file``.
 
     Args:
-        hub: an ``http(s)://`` address or ``hf://ORG/REPO@COMMIT``.
+        hub: an ``http(s)://`` address or ``hf://ORG/REPO[@REVISION]``.
         file: path of the file in the hub.
         part: where to write. With a ``size`` it is resumed where an earlier try ended, even one at another hub: the
             caller checks the digest. Without, it must not be there.
@@ -92,8 +133,11 @@ def fetch(
         UnavailableError: the hub does not give the file, not even after retries.
         OSError: ``part`` cannot be written.
     """
-    if hugging_face := HUGGING_FACE.fullmatch(hub):
-        download(hugging_face[1], hugging_face[2], file, part, quiet=progress is None)
+    if hub.startswith(HUGGING_FACE):
+        try:
+            download(pinned(hub), file, part, quiet=progress is None)
+        except HubError as error:  # about the commit
+            raise UnavailableError(str(error).removeprefix(f"{hub} ")) from None
     else:
         with part.open("ab") as sink:
             _Download(file_address(hub, file), sink, size=size, limit=limit, progress=progress).finish()

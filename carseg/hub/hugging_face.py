@@ -20,28 +20,15 @@ from carseg._env import hugging_face_endpoint, is_offline
 from carseg._files import replacing
 from carseg.errors import HubError, OfflineError, OptionError
 from carseg.hub.cache import cache_dir
-from carseg.hub.origins import ORG_REPO, MissingFileError, UnavailableError
+from carseg.hub.origins import MissingFileError, UnavailableError, parse_repository
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-_NAME = re.compile(ORG_REPO + r"(?:@([\w.-]+(?:/[\w.-]+)*))?")
 _COMMIT = re.compile("[0-9a-f]{40}")
 _ANSWER = 30.0  # seconds until a question about a repository is answered
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR)
 _log = logging.getLogger("carseg")
-
-
-def parse_repository(name: str) -> tuple[str, str | None]:
-    """Return ("ORG/REPO", revision) of ``hf://ORG/REPO[@REVISION]``.
-
-    Raises:
-        OptionError: it is written in another way.
-    """
-    found = _NAME.fullmatch(name)
-    if found is None:
-        raise OptionError(f"{name}: a repository is written hf://ORG/REPO, or hf://ORG/REPO@REVISION")
-    return found[1], found[2]
 
 
 def pinned(name: str) -> str:
@@ -53,21 +40,34 @@ def pinned(name: str) -> str:
         HubError: the hub does not give the commit.
     """
     repository, revision = parse_repository(name)
+    commit = _known_commit(repository, revision)
+    if commit is None:
+        if is_offline():
+            raise OfflineError(
+                f"which commit {name} stands for is not known on this machine, and CARSEG_OFFLINE or HF_HUB_OFFLINE "
+                f"forbids to ask: use it once without that, or name the commit, hf://{repository}@COMMIT"
+            )
+        commit = _ask_commit(name, repository, revision)
+        keep_commit(repository, revision, commit)
+        _log.info("%s is commit %s on this machine from now on", name, commit)
+    return f"hf://{repository}@{commit}"
+
+
+def pinned_if_known(name: str) -> str:
+    """Return what ``pinned`` does, but the name as it is where this machine has not asked for the commit yet."""
+    repository, revision = parse_repository(name)
+    commit = _known_commit(repository, revision)
+    return name if commit is None else f"hf://{repository}@{commit}"
+
+
+def _known_commit(repository: str, revision: str | None) -> str | None:
+    """Return the commit that a revision is, or stands for on this machine, None where that is not known."""
     if revision and _COMMIT.fullmatch(revision):
-        return name
+        return revision
     with suppress(OSError):
         commit = _kept(repository, revision).read_text("ascii", "replace")
-        if _COMMIT.fullmatch(commit):
-            return f"hf://{repository}@{commit}"
-    if is_offline():
-        raise OfflineError(
-            f"which commit {name} stands for is not known on this machine, and CARSEG_OFFLINE or HF_HUB_OFFLINE "
-            f"forbids to ask: run `carseg download {name}` without it"
-        )
-    commit = _ask_commit(name, repository, revision)
-    keep_commit(repository, revision, commit)
-    _log.info("%s is commit %s on this machine from now on", name, commit)
-    return f"hf://{repository}@{commit}"
+        return commit if _COMMIT.fullmatch(commit) else None
+    return None
 
 
 def keep_commit(repository: str, revision: str | None, commit: str) -> None:
@@ -97,8 +97,8 @@ def _ask_commit(name: str, repository: str, revision: str | None) -> str:
     return commit
 
 
-def download(repository: str, commit: str, file: str, part: Path, *, quiet: bool) -> None:
-    """Write a file of a repository to ``part``.
+def download(address: str, file: str, part: Path, *, quiet: bool) -> None:
+    """Write a file of a repository, ``hf://ORG/REPO@COMMIT``, to ``part``.
 
     Raises:
         UnavailableError: the hub does not give it.
@@ -108,6 +108,7 @@ def download(repository: str, commit: str, file: str, part: Path, *, quiet: bool
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
+    repository, commit = parse_repository(address)
     silence = quiet and not are_progress_bars_disabled()
     if silence:
         disable_progress_bars()

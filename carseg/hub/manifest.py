@@ -1,6 +1,7 @@
 """weights_manifest.json as frozen dataclasses, validated. Standard library only, so that listing models is quick.
 
-    {"schema": 1, "hubs": [HUB, ...], "models": {NAME: {the fields of ModelInfo, without its name}, ...}}
+    {"schema": 1, "hubs": [HUB, ...], "models": {NAME: {the fields of ModelInfo, without its name}, ...},
+     "refiners": {likewise}}
 
 A hub's ``config.json`` has the fields of one model and its name, and may have the ``schema`` of such a document. A
 field that is missing, unknown, of the wrong type or out of range is a ManifestError that names the model, the field and
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +39,32 @@ class Manifest(Record):
     Attributes:
         hubs: places with the layout of ``weights/``, where a release puts its files.
         models: by name.
+        refiners: by name, networks that no one is asked for: they refine the answers of models.
     """
 
     hubs: tuple[str, ...]
     models: dict[str, ModelInfo]
     schema: int = SCHEMA
+    refiners: dict[str, ModelInfo] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.schema == SCHEMA, "schema", f"must be {SCHEMA}, got {self.schema}")
+        twice = sorted(self.models.keys() & self.refiners.keys())
+        require(not twice, "refiners", f"{shown(twice)} are models too")
+
+    @property
+    def weights(self) -> dict[str, ModelInfo]:
+        """All weights that are stored, verified and handed on, by name: models and refiners."""
+        return self.models | self.refiners
 
     def save(self, path: Path) -> None:
         """Write the file that ``load_manifest`` reads."""
-        models = {name: info.to_dict() for name, info in sorted(self.models.items())}
-        _write_json(path, {"schema": self.schema, "hubs": self.hubs, "models": models})
+        models, refiners = (
+            {name: info.to_dict() for name, info in sorted(infos.items())} for infos in (self.models, self.refiners)
+        )
+        more = {"refiners": refiners} if refiners else {}
+        _write_json(path, {"schema": self.schema, "hubs": self.hubs, "models": models, **more})
 
 
 def load_manifest(path: Path | None = None) -> Manifest:
@@ -72,8 +85,13 @@ def _read_manifest(path: Path) -> Manifest:
     data = _read_json(path, _LARGEST_MANIFEST)
     try:
         require(isinstance(data, dict) and isinstance(data.get("models"), dict), "models", "must be an object")
-        models = {name: ModelInfo.from_dict(name, fields) for name, fields in data["models"].items()}
-        return from_plain(Manifest, {**data, "models": models})
+        refiners = data.get("refiners", {})
+        require(isinstance(refiners, dict), "refiners", "must be an object")
+        models, refiners = (
+            {name: ModelInfo.from_dict(name, fields) for name, fields in infos.items()}
+            for infos in (data["models"], refiners)
+        )
+        return from_plain(Manifest, {**data, "models": models, "refiners": refiners})
     except ManifestError as error:
         raise ManifestError(f"{path}: {error}") from None
 

@@ -36,14 +36,15 @@ class InputSpec(Record):
         resize: "stretch": exactly ``size``; "fit": aspect kept, longest side ``max(size)``, rounded to ``multiple``.
         multiple: see "fit".
         interpolation: "bilinear", antialiased.
-        mean: per channel, subtracted after scaling.
+        mean: per channel, subtracted after scaling: red, green, blue, and for a network that refines the coarse answer
+            of another one that answer too.
         std: per channel, divided by after that.
         scale: "255": values are divided by 255; "max": by the image's own largest value (U^2-Net).
     """
 
     size: tuple[int, int]
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     resize: Literal["stretch", "fit"] = "stretch"
     multiple: int = 1
     interpolation: Literal["bilinear"] = "bilinear"
@@ -55,7 +56,15 @@ class InputSpec(Record):
         require(max(self.size) <= _LARGEST_SIDE, "size", f"must be at most {_LARGEST_SIDE}, got {self.size}")
         require(self.multiple >= 1, "multiple", f"must be at least 1, got {self.multiple}")
         require(self.multiple <= _LARGEST_SIDE, "multiple", f"must be at most {_LARGEST_SIDE}, got {self.multiple}")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            require(len(values) in (3, 4), name, f"must have 3 values, or 4 to refine another network, got {values}")
+        require(len(self.std) == len(self.mean), "std", f"must have as many values as mean, got {self.std}")
         require(min(self.std) > 0, "std", f"must be above 0, got {self.std}")
+
+    @property
+    def channels(self) -> int:
+        """Channels of the input: 3, or 4 where the last is the coarse answer of another network."""
+        return len(self.mean)
 
 
 Range = tuple[float, float]  # lowest and highest value

@@ -17,7 +17,8 @@ from carseg.errors import OptionError
 
 Origin = Path | str  # a folder, or the address of another hub
 ORG_REPO = r"hf://([\w.-]+/[\w.-]+)"  # pattern of hf://ORG/REPO
-HUGGING_FACE = re.compile(ORG_REPO + "@([0-9a-f]{40})")
+_REPOSITORY = re.compile(ORG_REPO + r"(?:@([\w.-]+(?:/[\w.-]+)*))?")
+HUGGING_FACE = "hf://"  # begins the address of a repository
 ASSET = "{asset}"  # in an address: stands for a file's name where there are no folders, as among a release's assets
 
 _GITLAB = "{host}/{path}/-/raw/{commit}"
@@ -49,20 +50,31 @@ def web_address(text: object) -> str | None:
 
 
 def parse_origin(hub: str) -> Origin:
-    """Return a folder (also ``file://``) as a Path, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT`` as a str.
+    """Return a folder (also ``file://``) as a Path, an ``http(s)://`` base or ``hf://ORG/REPO[@REVISION]`` as a str.
 
     Raises:
-        OptionError: ``hf://`` without a repository and the 40 digits of a commit.
+        OptionError: ``hf://`` without a repository.
     """
-    if hub.startswith("hf://"):
-        if not HUGGING_FACE.fullmatch(hub):
-            raise OptionError(f"hub {hub}: must be hf://ORG/REPO@COMMIT with the 40 hexadecimal digits of a commit")
+    if hub.startswith(HUGGING_FACE):
+        parse_repository(hub)
         return hub
     if address := web_address(hub):
         return address.rstrip("/")
     if hub.startswith("file://"):
         return _path(hub)
     return Path(os.path.expanduser(hub))
+
+
+def parse_repository(name: str) -> tuple[str, str | None]:
+    """Return ("ORG/REPO", revision) of ``hf://ORG/REPO[@REVISION]``.
+
+    Raises:
+        OptionError: it is written in another way.
+    """
+    found = _REPOSITORY.fullmatch(name)
+    if found is None:
+        raise OptionError(f"{name}: a repository is written hf://ORG/REPO, or hf://ORG/REPO@REVISION")
+    return found[1], found[2]
 
 
 def asset_name(file: str) -> str:

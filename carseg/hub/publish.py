@@ -15,7 +15,7 @@ from carseg.errors import ManifestError, OptionError, without_secrets
 from carseg.hub.cache import cache_dir
 from carseg.hub.card import hub_card, model_card
 from carseg.hub.http import DownloadProgress
-from carseg.hub.hugging_face import upload
+from carseg.hub.hugging_face import keep_commit, upload
 from carseg.hub.manifest import CONFIG, ROOT, load_manifest, read_config, write_config
 from carseg.hub.model_info import ModelInfo
 from carseg.hub.origins import ASSET, ORG_REPO, asset_name
@@ -55,7 +55,7 @@ def mirror(
         OSError: the folder, or the one it lies in, cannot be written.
     """
     target = _hub_folder(folder)
-    models = [resolve(name, hub=hub, progress=progress) for name in names or load_manifest().models]
+    models = [resolve(name, hub=hub, progress=progress) for name in names or load_manifest().weights]
     _write_hub(target, models)
     return [Path(folder, resolved.info.name, resolved.info.file) for resolved in models]
 
@@ -96,14 +96,16 @@ def publish(
         try:
             shutil.rmtree(folder, ignore_errors=True)
             mirror(folder, progress=progress)
-            address = f"{destination}@{upload(folder, repository[1], message='Publish the weights')}"
+            commit = upload(folder, repository[1], message="Publish the weights")
+            keep_commit(repository[1], None, commit)
+            address = f"{destination}@{commit}"
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     elif "://" in destination:
         raise OptionError(f"cannot publish to {destination}: give a folder or hf://ORG/REPO")
     elif address and ASSET in address:
         target = _hub_folder(destination)
-        _write_hub(target, [resolve(name, progress=progress) for name in load_manifest().models], asset_name)
+        _write_hub(target, [resolve(name, progress=progress) for name in load_manifest().weights], asset_name)
     else:
         mirror(destination, progress=progress)
     if address:
@@ -149,7 +151,7 @@ def _card(info: ModelInfo) -> str:
     """Return the model card of ``weights/``, which has notes, for the manifest's own weights, else a new one."""
     own = ROOT / "weights" / info.name / CARD
     return (
-        own.read_text("utf-8") if own.exists() and info == load_manifest().models.get(info.name) else model_card(info)
+        own.read_text("utf-8") if own.exists() and info == load_manifest().weights.get(info.name) else model_card(info)
     )
 
 

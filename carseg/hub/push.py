@@ -9,10 +9,11 @@ from pathlib import Path
 
 from carseg.errors import OptionError
 from carseg.hub.card import model_card
-from carseg.hub.hugging_face import keep_commit, parse_repository, upload
+from carseg.hub.hugging_face import keep_commit, upload
 from carseg.hub.manifest import CONFIG, write_config
+from carseg.hub.origins import HUGGING_FACE, parse_repository
 from carseg.hub.publish import CARD
-from carseg.hub.resolve import REPOSITORY, resolve
+from carseg.hub.resolve import resolve
 
 
 def push(model: str | os.PathLike[str], destination: str, *, private: bool = False) -> str:
@@ -36,7 +37,7 @@ def push(model: str | os.PathLike[str], destination: str, *, private: bool = Fal
         WeightsError, UnknownNameError: there is no such model, or its file is not the one its ``config.json`` names.
         HubError: the upload failed.
     """
-    if not destination.startswith(REPOSITORY):
+    if not destination.startswith(HUGGING_FACE):
         raise OptionError(f"cannot push to {destination}: give hf://ORG/REPO; `carseg hub mirror` writes folders")
     repository, revision = parse_repository(destination)
     if revision is not None:

@@ -28,7 +28,7 @@ RECOMMENDED = {
     "parts": Recommendation(
         "fpn-mobilenetv2-carparts", "parts of a car: doors, lights, wheels, left and right told apart"
     ),
-    "car": Recommendation("fpn-mobilenetv2-carvana", "a whole car, to cut it out"),
+    "car": Recommendation("fpn-efficientnet-lite1-carvana", "a whole car, to cut it out"),
     "road": Recommendation("fpn-mobilenetv2-camvid", "a street scene: road, cars, people, buildings"),
     "drivable": Recommendation("fpn-mobilenetv2-bdd", "the lanes that can be driven on"),
 }

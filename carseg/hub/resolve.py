@@ -1,11 +1,12 @@
 """Weights by name, resolved to a verified file on this machine.
 
 A hub is a place with the layout of ``weights/`` (NAME/model.safetensors, NAME/config.json): a folder, an ``http(s)://``
-base or ``hf://ORG/REPO@COMMIT``. A file is used only when its sha256 is the one in the manifest, or, for a name that
-only the given hub has, the one in its ``config.json``; so it does not matter where it comes from. Copies on this
+base or ``hf://ORG/REPO[@REVISION]``. A file is used only when its sha256 is the one in the manifest, or, for a name
+that only the given hub has, the one in its ``config.json``; so it does not matter where it comes from. Copies on this
 machine come before downloads. Order: the given hub, what came with the package, the cache, where the package was
 installed from, the manifest's own hubs. ``hf://ORG/REPO[@REVISION]`` in place of a name is a repository with one model
-at its root, which comes from there or from the cache.
+at its root, which comes from there or from the cache. A repository stands for the commit that it had when something was
+first needed from it.
 
 ``CARSEG_HUB`` is the given hub where none is named, ``CARSEG_CACHE`` the folder of the cache; ``CARSEG_OFFLINE=1`` and
 ``HF_HUB_OFFLINE=1`` mean that no socket is opened.
@@ -32,7 +33,7 @@ from carseg.errors import (
 )
 from carseg.hub.cache import cache_dir, writing_cache
 from carseg.hub.http import DownloadProgress, fetch
-from carseg.hub.hugging_face import pinned
+from carseg.hub.hugging_face import pinned, pinned_if_known
 from carseg.hub.manifest import CONFIG, LARGEST_CONFIG, ROOT, find_config, load_manifest, read_config
 from carseg.hub.model_info import ModelInfo, is_name
 from carseg.hub.obtain import cached_file, obtain
@@ -47,8 +48,7 @@ from carseg.hub.origins import (
 from carseg.hub.recommended import full_name
 from carseg.hub.verify import hash_file, refuse_pickle, verify
 
-REPOSITORY = "hf://"  # begins the name of a repository with one model,
-SUFFIX = ".safetensors"  # ends that of a file
+SUFFIX = ".safetensors"  # ends the name of a file
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class Request:
     Attributes:
         name: as for ``resolve``; that of a repository has its commit; "" where ``weights`` says it all.
         weights: as for ``resolve``, an absolute path.
-        hub: as for ``resolve`` or from ``CARSEG_HUB``, a folder as an absolute path.
+        hub: as for ``resolve`` or from ``CARSEG_HUB``; a folder as an absolute path, a repository with its commit where
+            that is known.
     """
 
     name: str
@@ -110,14 +111,13 @@ def resolve(
         name, weights = "", name
     if weights is not None:
         return replace(_from_files(name, Path(weights)), request=Request(name, os.path.abspath(weights)))
-    if name.startswith(REPOSITORY):
+    if name.startswith(HUGGING_FACE):
         return _from_repository(name, progress)
     info, given = find_info(name, hub), _given_hub(hub)
     places = [place for place in (given, *_further_places()) if isinstance(place, str)]
     sources = [(place, f"{info.name}/{info.file}") for place in places]
     path = obtain(info, name, _candidates(info, given), sources, progress)
-    where = os.path.abspath(given) if isinstance(given, Path) else given
-    return ResolvedWeights(info, path, Request(name, hub=where))
+    return ResolvedWeights(info, path, Request(name, hub=_lasting(given)))
 
 
 def resolve_again(resolved: ResolvedWeights) -> ResolvedWeights:
@@ -147,11 +147,11 @@ def find_info(name: str, hub: str | os.PathLike[str] | None = None) -> ModelInfo
         OptionError: ``hub`` is not a hub.
     """
     name = full_name(name)
-    if name.startswith(REPOSITORY):
-        return read_config(_config_of_hub("", pinned(name)))
+    if name.startswith(HUGGING_FACE):
+        return read_config(_config_of_hub("", name))
     if name.endswith(SUFFIX):
         return _from_files("", Path(name)).info
-    return load_manifest().models.get(name) or _info_of_hub(name, _given_hub(hub))
+    return load_manifest().weights.get(name) or _info_of_hub(name, _given_hub(hub))
 
 
 def copies(info: ModelInfo, hub: str | os.PathLike[str] | None = None) -> list[Path]:
@@ -165,7 +165,7 @@ def copies(info: ModelInfo, hub: str | os.PathLike[str] | None = None) -> list[P
 
 def _is_path(name: str, hub: str | os.PathLike[str] | None) -> bool:
     """Return whether a name is that of a file or folder; one without a network hides no model of a hub."""
-    if name in load_manifest().models or name.startswith(REPOSITORY):
+    if name in load_manifest().weights or name.startswith(HUGGING_FACE):
         return False
     if name.endswith(SUFFIX):
         return True
@@ -191,7 +191,7 @@ def _from_files(name: str, path: Path) -> ResolvedWeights:
             f"{path}: no {CONFIG} beside it says which network it is for: give the name of that, with the file as "
             "weights= (--weights)"
         )
-    known = load_manifest().models
+    known = load_manifest().weights
     if name not in known:
         raise unknown_name("model", name, known)
     return ResolvedWeights(replace(known[name].unmeasured(), sha256=hash_file(path), bytes=path.stat().st_size), path)
@@ -210,8 +210,15 @@ def _given_hub(hub: str | os.PathLike[str] | None) -> Origin | None:
         return None
     place = parse_origin(os.fspath(hub))
     if isinstance(place, Path) and not place.is_dir():
-        raise OptionError(f"hub {hub}: no such folder; a hub is a folder, an http(s):// base or hf://ORG/REPO@COMMIT")
+        raise OptionError(f"hub {hub}: no such folder; a hub is a folder, an http(s):// base or hf://ORG/REPO")
     return place
+
+
+def _lasting(hub: Origin | None) -> str | None:
+    """Return a hub for a process in another folder or on another machine."""
+    if isinstance(hub, str):
+        return pinned_if_known(hub) if hub.startswith(HUGGING_FACE) else hub
+    return None if hub is None else os.path.abspath(hub)
 
 
 def _further_places() -> list[Origin]:
@@ -248,12 +255,14 @@ def _info_of_hub(name: str, hub: Origin | None) -> ModelInfo:
 def _config_of_hub(name: str, address: str) -> Path:
     """Return a cached copy of a model's ``config.json`` at an address, "" for that of the one model at its root.
 
-    At a commit it is downloaded once; elsewhere it may change, so the copy is used only where a download fails or
-    cannot be kept, as in a filled cache that is read-only.
+    In a repository it is that of a commit, and downloaded once; elsewhere it may change, so the copy is used only where
+    a download fails or cannot be kept, as in a filled cache that is read-only.
     """
+    at_commit = address.startswith(HUGGING_FACE)
+    address = pinned(address) if at_commit else address
     wanted, file = (repr(name), f"{name}/{CONFIG}") if name else ("its model", CONFIG)
     path = cache_dir() / "configs" / f"{hashlib.sha256(f'{address}/{name}'.encode()).hexdigest()}.json"
-    if path.exists() and (is_offline() or HUGGING_FACE.fullmatch(address)):
+    if path.exists() and (is_offline() or at_commit):
         return path
     if is_offline():
         raise OfflineError(f"{address} cannot be asked for {wanted}: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")

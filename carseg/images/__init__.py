@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from carseg._arrays import Float32Array, Uint8Array
 from carseg.images import draw
+from carseg.images.color import srgb_profile
 from carseg.images.data_uri import is_data_uri
 from carseg.images.decode import LoadedImage, decode, exif_transpose
 from carseg.images.draw import index_image
-from carseg.images.opening import SUFFIXES, enough_memory, lacks_memory, open_image, pixel_limit
+from carseg.images.opening import SUFFIXES, check_pixels, enough_memory, lacks_memory, open_image, pixel_limit
 from carseg.images.resize import resize
 from carseg.images.synthetic import encode_jpeg, synthetic_images
 
@@ -16,6 +17,7 @@ __all__ = [
     "Float32Array",
     "LoadedImage",
     "Uint8Array",
+    "check_pixels",
     "decode",
     "draw",
     "encode_jpeg",
@@ -27,5 +29,6 @@ __all__ = [
     "open_image",
     "pixel_limit",
     "resize",
+    "srgb_profile",
     "synthetic_images",
 ]

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 
 _SPACES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of a profile, to the mode of the pixels it is for
 _SAME = 2  # levels of 255; an sRGB profile's own rounding is below
+_DATE = slice(24, 36)  # bytes of a profile that say when it was made
 _STEPS = np.arange(0, 256, 51, dtype=np.uint8)
 
 
@@ -31,6 +32,13 @@ def to_srgb(profile: bytes, mode: str) -> Callable[[Image.Image], Image.Image] |
     kind = "CMYK" if mode == "CMYK" else "L" if mode[0] in "1LI" and mode != "LAB" else "RGB"
     transform = _transform(profile, kind)
     return None if transform is None else lambda image: transform.apply(image.convert(transform.input_mode))
+
+
+@lru_cache(maxsize=1)
+def srgb_profile() -> bytes:
+    """Return the profile of what carseg's pixels are, for the files that it writes; always the same bytes."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile[: _DATE.start] + bytes(_DATE.stop - _DATE.start) + profile[_DATE.stop :]
 
 
 @lru_cache(maxsize=16)  # the images of a folder mostly have the same one

@@ -11,8 +11,8 @@ from carseg.errors import ImageError
 
 
 def is_data_uri(source: Any) -> TypeGuard[str]:
-    """Return whether a source is a text that begins with ``data:``."""
-    return isinstance(source, str) and source[:5].lower() == "data:"
+    """Return whether a source is a text that begins with ``data:``, perhaps behind spaces or line breaks."""
+    return isinstance(source, str) and source[:100].lstrip()[:5].lower() == "data:"
 
 
 def read_data_uri(uri: str) -> bytes:

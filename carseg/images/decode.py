@@ -47,11 +47,15 @@ class LoadedImage:
         rgb: uint8 (H, W, 3), sRGB; nobody else's, and may be written to.
         source: the path or address it came from, or its name where it came from memory.
         root: the given folder that it was found in, "" where there was none.
+        frame: its place in a video, counted from 0; None where it is of none.
+        time: seconds from the video's beginning to it.
     """
 
     rgb: Uint8Array
     source: str
     root: str = ""
+    frame: int | None = None
+    time: float | None = None
 
 
 def decode(image: Any, *, name: str = "", max_pixels: int | None = None) -> LoadedImage:

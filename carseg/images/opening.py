@@ -118,7 +118,7 @@ def pixel_limit(max_pixels: int | None = None) -> int | None:
     before = _raised_from.get(pillows, pillows)
     if limit is None:
         return None if before is None else 2 * before  # beyond which Pillow itself refuses
-    if limit < 1:
+    if not limit >= 1:  # nor NaN, which no image would exceed
         raise OptionError(f"max_pixels must be at least 1, got {limit}")
     if pillows is not None and limit > pillows:
         Image.MAX_IMAGE_PIXELS, _raised_from[limit] = limit, before

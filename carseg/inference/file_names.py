@@ -22,6 +22,13 @@ def numbered(number: int) -> str:
     return f"{_UNNAMED}-{number}"
 
 
+def frame_name(source: str, frame: int) -> str:
+    """Return the path or address of a video as that of one of its frames would be: ``drive-000012.mp4``."""
+    before, slash, name = source.rpartition("/" if "://" in source else os.sep)
+    path = PurePath(name)
+    return f"{before}{slash}{path.stem}-{frame:06}{path.suffix}"
+
+
 def claim_stem(directory: str | os.PathLike[str], stem: str | None, source: str, serial: int) -> str:
     """Return what the names of a result's files begin with; no other result has it in the folder.
 

@@ -34,6 +34,7 @@ class Options:
     max_pixels: int | None = None
     min_area: float | None = None
     sides: str = "consistent"
+    edges: str = "network"
 
     def __post_init__(self) -> None:
         check_channels(self.channels)

@@ -112,14 +112,24 @@ def find_parts(
     Raises:
         OptionError: the mask holds a label id that the label set has no class for.
     """
-    starts, ends, ids = rle.label_runs(mask)
-    size = mask.shape[0], mask.shape[1]
+    return find_parts_of_runs(rle.label_runs(mask), (mask.shape[0], mask.shape[1]), labels, scores, certainty)
+
+
+def find_parts_of_runs(
+    runs: tuple[rle.Positions, rle.Positions, Uint8Array],
+    size: tuple[int, int],
+    labels: LabelSet,
+    scores: Mapping[int, float],
+    certainty: Float16Array | None = None,
+) -> Parts:
+    """Return what ``find_parts`` does, of the runs of a mask of ``size`` (height, width), which cover it."""
+    starts, ends, ids = runs
     areas = np.bincount(ids, weights=ends - starts, minlength=IGNORE + 1).astype(np.int64)
-    boxes = rle.boxes_of_runs(starts, ends, ids, IGNORE + 1, len(mask)).tolist()
+    boxes = rle.boxes_of_runs(starts, ends, ids, IGNORE + 1, size[0]).tolist()
     present = [int(label) for label in np.flatnonzero(areas) if label not in (labels.background, IGNORE)]
     if present and present[-1] >= len(labels):
         raise OptionError(f"the mask holds the label {present[-1]}; {labels.name} has {len(labels)} classes")
-    all_pieces = find_pieces((starts, ends, ids), size, present, certainty)
+    all_pieces = find_pieces(runs, size, present, certainty)
     parts = []
     for label in present:
         here, pieces = ids == label, all_pieces[label]
@@ -128,7 +138,7 @@ def find_parts(
                 name=labels.classes[label],
                 label=label,
                 area_px=int(areas[label]),
-                area_fraction=int(areas[label]) / mask.size,
+                area_fraction=int(areas[label]) / (size[0] * size[1]),
                 bbox=tuple(boxes[label]),
                 score=scores.get(label),
                 rle=pieces[0].rle if len(pieces) == 1 else rle.encode_runs(starts[here], ends[here], size),

@@ -6,19 +6,24 @@ validation in training, the check of an export, and what ``carseg.benchmark`` ti
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from carseg._arrays import Float16Array, Float32Array, Uint8Array
 from carseg.cars import clean, consistent_sides
 from carseg.errors import ClosedError, OptionError
 from carseg.hub import InputSpec
 from carseg.images import LoadedImage
+from carseg.inference.alpha import log_odds
+from carseg.inference.cars import WholeCars
 from carseg.inference.options import Options
 from carseg.inference.postprocess import certainty, class_scores, log_probabilities, to_mask, to_probabilities
 from carseg.inference.preprocess import Prepared, Preprocessor
+from carseg.inference.refiner import Refiner, check_edges
 from carseg.inference.result import Result
 from carseg.inference.sources import load_image
 from carseg.labels import LabelSet
@@ -33,6 +38,7 @@ class Pipeline:
         labels: the classes it tells apart.
         runtime: what runs it.
         name: its name, for results and errors.
+        see_cars: a second network, which returns what is car in an image, bool (H, W); results ask it.
 
     Attributes:
         name: the model's name.
@@ -40,8 +46,17 @@ class Pipeline:
         preprocessor: makes its input of an image.
     """
 
-    def __init__(self, spec: InputSpec, labels: LabelSet, runtime: Runtime, *, name: str = "") -> None:
+    def __init__(
+        self,
+        spec: InputSpec,
+        labels: LabelSet,
+        runtime: Runtime,
+        *,
+        name: str = "",
+        see_cars: Callable[[LoadedImage], NDArray[np.bool_]] | None = None,
+    ) -> None:
         self.name = name
+        self.see_cars = see_cars
         self.labels = labels
         self.preprocessor = Preprocessor(spec)
         self._runtime: Runtime | None = runtime
@@ -52,6 +67,12 @@ class Pipeline:
         On a GPU torch keeps the memory for other networks; ``torch.cuda.empty_cache()`` gives it back to the system.
         """
         self._runtime = None
+        vars(self).pop("refiner", None)
+
+    @cached_property
+    def refiner(self) -> Refiner:
+        """The network that redraws outlines for ``edges="refined"``, started when it is first needed."""
+        return Refiner.start(self.runtime)
 
     @property
     def runtime(self) -> Runtime:
@@ -94,10 +115,11 @@ class Pipeline:
             OptionError: the batch has another shape or data type.
             ClosedError: the network was closed.
         """
-        if batch.ndim != 4 or batch.shape[1] != 3 or batch.dtype != np.float32:
+        channels = self.preprocessor.spec.channels
+        if batch.ndim != 4 or batch.shape[1] != channels or batch.dtype != np.float32:
             raise OptionError(
-                f"forward takes a batch, float32 (N, 3, h, w), got {batch.dtype} {batch.shape}: give prepared.x[None], "
-                "or np.stack of several x of one shape"
+                f"forward takes a batch, float32 (N, {channels}, h, w), got {batch.dtype} {batch.shape}: give "
+                "prepared.x[None], or np.stack of several x of one shape"
             )
         return self.runtime(np.ascontiguousarray(batch))
 
@@ -110,6 +132,7 @@ class Pipeline:
         threshold: float | None = None,
         min_area: float | None = None,
         return_probabilities: bool = False,
+        edges: str = "network",
     ) -> Result:
         """Return the result of one image: the last of the three steps.
 
@@ -120,17 +143,19 @@ class Pipeline:
             threshold: as for ``predict``.
             min_area: as for ``predict``.
             return_probabilities: as for ``predict``.
+            edges: as for ``predict``.
 
         Returns:
             The result; its mask is uint8 (H, W), of the image's own size.
 
         Raises:
-            OptionError: the logits have another shape, ``threshold`` or ``min_area`` is out of range, or no such
-                ``sides``.
+            OptionError: the logits have another shape, ``threshold`` or ``min_area`` is out of range, no such
+                ``sides``, or no such ``edges`` of these classes.
         """
         options = Options(
-            threshold=threshold, return_probabilities=return_probabilities, min_area=min_area, sides=sides
+            threshold=threshold, return_probabilities=return_probabilities, min_area=min_area, sides=sides, edges=edges
         )
+        check_edges(edges, self.labels)
         if logits.ndim != 3 or len(logits) != len(self.labels):
             raise OptionError(
                 f"postprocess takes the logits of one image, float32 ({len(self.labels)}, h, w), got {logits.shape}: "
@@ -177,7 +202,13 @@ def to_result(
     labels = pipeline.labels
     min_area = labels.min_area if options.min_area is None else options.min_area
     chances = log_probabilities(logits)
-    mask = clean(mask, chances, background=labels.background, min_area=min_area, threshold=options.threshold)
+    cleaned = partial(clean, background=labels.background, min_area=min_area, threshold=options.threshold)
+    mask = cleaned(mask, chances)
+    alpha = None
+    if options.edges == "refined":
+        redrawn, alpha = pipeline.refiner(image.rgb, mask, chances, labels)
+        mask = cleaned(redrawn, chances)
+        alpha = np.where(mask == redrawn, alpha, np.isin(mask, labels.foreground) * np.uint8(255))
     total, count = scores
     return Result(
         mask,
@@ -186,9 +217,14 @@ def to_result(
         source=image.source,
         root=image.root,
         model=pipeline.name,
+        frame=image.frame,
+        time=image.time,
         scores=dict(enumerate((total / count).tolist())),
         certainty=certainty(chances, mask),
+        odds=None if options.tile else log_odds(chances, labels.foreground),  # of windows the mask alone is exact
+        alpha=alpha,
         probabilities=probabilities,
+        whole=None if pipeline.see_cars is None else WholeCars(image, pipeline.see_cars),
     )
 
 
@@ -203,4 +239,5 @@ def segment_batch(pipeline: Pipeline, batch: Sequence[Prepared], options: Option
             threshold=options.threshold,
             min_area=options.min_area,
             return_probabilities=options.return_probabilities,
+            edges=options.edges,
         )

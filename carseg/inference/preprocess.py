@@ -67,8 +67,12 @@ class Preprocessor:
         self.spec = spec
 
     def __call__(self, rgb: Uint8Array) -> Float32Array:
-        """Return the network's input for an image, RGB uint8 (H, W, 3): resized and normalised, float32 (3, h, w)."""
-        return self._normalize(resize(rgb, self.input_size(rgb.shape[:2])))
+        """Return the network's input for an image, RGB uint8 (H, W, 3): resized and normalised, float32 (3, h, w).
+
+        Of a network that refines the answer of another one the fourth channel is zero: that answer is not known.
+        """
+        x = self._normalize(resize(rgb, self.input_size(rgb.shape[:2])))
+        return x if self.spec.channels == 3 else np.concatenate([x, np.zeros_like(x[:1])])
 
     def input_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return the (height, width) at which the network sees an image of ``size`` (height, width)."""
@@ -89,15 +93,20 @@ class Preprocessor:
             grid: height and width of the logits.
             size: height and width of the image.
         """
-        return Upsampling(_taps(grid[0], size[0]), _taps(grid[1], size[1]))
+        return stretch(grid, size)
 
     def _normalize(self, rgb: Uint8Array) -> Float32Array:
         """Return uint8 (h, w, 3) as float32 (3, h, w): scaled, minus the mean, over the deviation, in one pass."""
         scale = float(max(rgb.max(), 1)) if self.spec.scale == "max" else 255.0
-        mean, std = np.array(self.spec.mean, np.float32), np.array(self.spec.std, np.float32)
+        mean, std = (np.array(values[:3], np.float32) for values in (self.spec.mean, self.spec.std))
         x = np.multiply(rgb.transpose(2, 0, 1), (1 / (scale * std))[:, None, None], dtype=np.float32)
         x -= (mean / std)[:, None, None]
         return np.ascontiguousarray(x)
+
+
+def stretch(grid: tuple[int, int], size: tuple[int, int]) -> Upsampling:
+    """Return where the pixels of an image of ``size`` (height, width) lie on a grid that is stretched over it."""
+    return Upsampling(_taps(grid[0], size[0]), _taps(grid[1], size[1]))
 
 
 def _taps(inputs: int, outputs: int) -> Taps:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import math
 import os
-import zlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from io import BytesIO
@@ -16,16 +15,19 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from PIL import Image, ImageOps
-from PIL.PngImagePlugin import PngInfo
+from PIL import Image
 
 from carseg._arrays import Float16Array, Uint8Array
-from carseg._files import replacing, to_json
-from carseg.cars import View, composite, cut_out, find_view, foreground_alpha
-from carseg.errors import OptionError, OutputError, excerpt, without_secrets
-from carseg.images import decode, draw, is_data_uri
+from carseg._files import to_json
+from carseg.cars import View, car_labels, find_view, glass_labels
+from carseg.errors import OptionError, without_secrets
+from carseg.images import draw
+from carseg.inference.alpha import soft_alpha
+from carseg.inference.cars import Car, WholeCars, find_cars
+from carseg.inference.cutout import CutoutOptions, alpha_of_cars, choose_cars, draw_cutout
 from carseg.inference.exports import Exports
-from carseg.inference.file_names import claim_stem
+from carseg.inference.file_names import claim_stem, frame_name
+from carseg.inference.files import CUTOUT_KINDS, MADE_FROM, encode_photo, encode_png, write_file
 from carseg.inference.parts import Parts, find_parts
 from carseg.labels import Color, LabelSet
 
@@ -38,7 +40,7 @@ OUTPUT_SUFFIXES = {
     "gray": ".gray.png",
     "coco": ".coco.json",
 }
-MADE_FROM = "made_from"  # key in a JSON, and text in a PNG: see ``Result.save``
+FILE_SUFFIXES = {kind: f".{kind}" for kind in CUTOUT_KINDS.values()} | OUTPUT_SUFFIXES  # of other jobs' too
 
 SCHEMA = 1  # version of the JSON; docs/schemas/result.schema.json describes it
 _serials = itertools.count(1)  # tell results apart that have no name
@@ -57,6 +59,8 @@ class Result(Exports):
             without one.
         root: the given folder that it was found in, "" where there was none.
         model: name of the network.
+        frame: its place in a video, counted from 0; None where the image is of none.
+        time: seconds from the video's beginning.
         scores: mean probability of each label id that is present.
     """
 
@@ -69,9 +73,14 @@ class Result(Exports):
         source: str = "",
         root: str = "",
         model: str = "",
+        frame: int | None = None,
+        time: float | None = None,
         scores: Mapping[int, float] | None = None,
         certainty: Float16Array | None = None,
+        odds: Float16Array | None = None,
         probabilities: Float16Array | None = None,
+        whole: WholeCars | None = None,
+        alpha: Uint8Array | None = None,
     ) -> None:
         if mask.dtype != np.uint8 or mask.ndim != 2:
             raise OptionError(f"a mask must be uint8 (height, width), got {mask.dtype} {mask.shape}")
@@ -87,9 +96,14 @@ class Result(Exports):
         self.source = without_secrets(source)
         self.root = root
         self.model = model
+        self.frame = frame
+        self.time = time
         self.scores = {label: score for label, score in (scores or {}).items() if math.isfinite(score)}
         self._certainty = certainty
+        self._odds = odds
         self._probabilities = probabilities
+        self._whole = whole
+        self._alpha = alpha
         self._serial = next(_serials)
 
     @property
@@ -120,6 +134,15 @@ class Result(Exports):
         return self._probabilities
 
     @cached_property
+    def alpha(self) -> Uint8Array:
+        """Opacity of the foreground, all but the background or of a road scene the cars: uint8 (H, W), 128 and more
+        where the mask has it; soft along the outline, the network's own or with ``edges="refined"`` the redrawn one.
+        """
+        if self._alpha is not None:
+            return self._alpha
+        return soft_alpha(np.isin(self.mask, self.labels.foreground), self._odds)
+
+    @cached_property
     def parts(self) -> Parts:
         """Every class that is present, but the background, by label id; ``parts["wheel"]`` is that of a class."""
         return find_parts(self.mask, self.labels, self.scores, self._certainty)
@@ -133,6 +156,29 @@ class Result(Exports):
         """
         return find_view(self.mask, self.labels)
 
+    @cached_property
+    def cars(self) -> tuple[Car, ...]:
+        """The cars of the image, largest first, each with its parts.
+
+        With ``carseg.load(cars=)`` the second network is shown ``image``, as it is then, when they are first asked for.
+        Without it, parts that are near one another are those of one car.
+
+        Raises:
+            OptionError: the classes tell nothing of cars, as lanes do not.
+            ClosedError: the second network was closed before they were asked for.
+        """
+        if not self.tells_cars:
+            raise OptionError(
+                f"the classes of {self.labels.name} tell no cars: ask a model of parts, cars or roads, or give "
+                "carseg.load() a second one, cars='car'"
+            )
+        return find_cars(self.mask, self.labels, self.parts, whole=self._whole, certainty=self._certainty)
+
+    @property
+    def tells_cars(self) -> bool:
+        """Whether ``cars`` can be asked for."""
+        return self._whole is not None or bool(car_labels(self.labels))
+
     def overlay(self, *, alpha: float = 0.5, legend: bool = True) -> Image.Image:
         """Return the image (RGB) with its parts tinted and outlined, and a legend of them below it.
 
@@ -143,35 +189,45 @@ class Result(Exports):
         return draw.overlay(self.image, self.mask, self.labels, alpha=alpha, legend=legend)
 
     def cutout(
-        self, background: Color | str | Image.Image | Uint8Array | None = None, *, feather: float = 0
+        self,
+        background: Color | str | os.PathLike[str] | Image.Image | Uint8Array | None = None,
+        *,
+        shadow: bool = False,
+        margin: str | float | None = None,
+        size: str | tuple[int, int] | None = None,
+        car: int | None = None,
+        all: bool = False,
+        glass: str = "keep",
+        feather: float = 0,
     ) -> Image.Image:
-        """Return the foreground of the label set (RGBA): all but the background, of a road scene the cars.
+        """Return the car on its own (RGBA), its edge soft and without the old background's colours.
 
         Args:
-            background: what to put behind it: a colour ((r, g, b) or "white", "#1e90ff"), or an image (PIL, array, data
-                URI), which is scaled and cropped to cover. Transparent by default.
-            feather: how soft the border is, in pixels: it fades inwards, so that no rim of the old background shows;
-                what is thinner fades away.
+            background: what to put behind it: a colour ((r, g, b) or "white", "#1e90ff"), or an image (path, PIL,
+                array, data URI), which is scaled and cropped to cover. Transparent by default.
+            shadow: draw one on the ground under it.
+            margin: share of the canvas that stays free on each side, "8%" or 0.08: the car is in the middle, its wheels
+                on the lower margin. By default the car stays where it was, or has 8% on a canvas of ``size``.
+            size: width and height of the canvas, "1920x1080" or (1920, 1080), which the car fills but for the margin;
+                by default that of the image, or with a margin one that fits the car as large as it is.
+            car: the number of the car in ``cars``; by default the main one, 1, and nothing where there is none.
+            all: every car. Where the classes tell no cars it is always all of the foreground.
+            glass: "keep" what is seen through the windows, or "tint" them, where the classes tell windows.
+            feather: how soft the border is, in pixels: it fades inwards; what is thinner fades away.
 
         Raises:
-            OptionError: no such colour.
-            ImageError: an array that is no image.
+            OptionError: no such colour, size, margin or glass.
+            ImageError: a background that is no image.
+            CarNotFoundError: there is no car of that number.
         """
-        alpha = foreground_alpha(self.mask, self.labels.foreground, feather=feather)
-        if background is None:
-            return Image.fromarray(cut_out(self.image, alpha))
-        return Image.fromarray(composite(self.image, alpha, self._backdrop(background))).convert("RGBA")
-
-    def _backdrop(self, background: Color | str | Image.Image | Uint8Array) -> Uint8Array:
-        size = self.width, self.height
-        if isinstance(background, (np.ndarray, Image.Image)) or is_data_uri(background):
-            return np.asarray(ImageOps.fit(Image.fromarray(decode(background).rgb), size))
-        try:
-            return np.asarray(Image.new("RGB", size, background))
-        except (TypeError, ValueError) as error:
-            raise OptionError(
-                f"{excerpt(repr(background))} is no colour: use (r, g, b), a name or '#rrggbb'"
-            ) from error
+        options = CutoutOptions(background, shadow, margin, size, car, all, glass, feather)
+        options.check(self.labels)
+        alpha = self.alpha
+        if car or self.tells_cars:
+            shown = choose_cars(self.cars, car, all, self.source)
+            alpha = alpha_of_cars(alpha, np.isin(self.mask, self.labels.foreground), shown)
+        windows = np.isin(self.mask, glass_labels(self.labels)) if options.tinted else None
+        return draw_cutout(self.image, alpha, windows, options)
 
     def save(
         self,
@@ -191,7 +247,8 @@ class Result(Exports):
         Args:
             directory: made when missing.
             kinds: any of "mask", "overlay", "cutout", "json", "gray", "coco".
-            stem: taken as it is, whatever it replaces; by default that of the source, or "picture".
+            stem: taken as it is, whatever it replaces; by default that of the source, with the number of the frame of a
+                video, or "picture".
             made_from: a line that the files carry, in ASCII, by which ``carseg.inference.is_saved`` finds them again.
 
         Returns:
@@ -204,7 +261,7 @@ class Result(Exports):
         kinds = [kinds] if isinstance(kinds, str) else list(kinds)
         if unknown := [kind for kind in kinds if kind not in OUTPUT_SUFFIXES]:
             raise OptionError(f"cannot save {unknown[0]!r}; known: {', '.join(OUTPUT_SUFFIXES)}")
-        stem = claim_stem(directory, stem or None, self.source, self._serial)
+        stem = self.claim_stem(directory, stem)
         paths = {kind: path_of(directory, stem, kind) for kind in kinds}
         for kind, path in paths.items():
             self.save_as(path, kind, made_from=made_from)
@@ -222,27 +279,40 @@ class Result(Exports):
             OutputError: as for ``save``.
         """
         writers: dict[str, Callable[[IO[bytes]], object]] = {
-            "mask": lambda file: _write_png(draw.index_image(self.mask, self.labels), file, made_from),
-            "overlay": lambda file: _write_png(self.overlay(), file, made_from),
-            "cutout": lambda file: _write_png(self.cutout(), file, made_from),
-            "gray": lambda file: _write_png(Image.fromarray(self.mask), file, made_from),
+            "mask": lambda file: encode_png(draw.index_image(self.mask, self.labels), file, made_from),
+            "overlay": lambda file: encode_png(self.overlay(), file, made_from),
+            "cutout": lambda file: encode_photo(self.cutout(), file, "png", made_from),
+            "gray": lambda file: encode_png(Image.fromarray(self.mask), file, made_from),
             "json": lambda file: file.write(_line(self.to_dict() | ({MADE_FROM: made_from} if made_from else {}))),
             "coco": lambda file: file.write(_line({MADE_FROM: made_from, **self.to_coco()})),
         }
         if kind not in writers:
             raise OptionError(f"cannot save {kind!r}; known: {', '.join(OUTPUT_SUFFIXES)}")
-        _write(Path(path), writers[kind])
+        write_file(Path(path), writers[kind])
+
+    def claim_stem(self, directory: str | os.PathLike[str], stem: str | None = None) -> str:
+        """Return what the names of its files in a folder begin with, as ``save`` has it; no other result gets it."""
+        name = self.source if self.frame is None else frame_name(self.source, self.frame)
+        return claim_stem(directory, stem or None, name, self._serial)
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
-        """Return what is known of the image, ready for JSON: source, schema, model, labels, width, height, parts."""
+        """Return what is known of the image, ready for JSON: source, schema, model, labels, width, height, parts, view
+        and cars, which are None where the classes tell none.
+
+        Of a frame of a video it has the frame and the time, too.
+        """
+        place = {} if self.frame is None else {"frame": self.frame, "time": self.time}
         return {
             "source": self.source,
+            **place,
             "schema": SCHEMA,
             "model": self.model,
             "labels": self.labels.name,
             "width": self.width,
             "height": self.height,
             "parts": [part.to_dict(polygons=polygons) for part in self.parts],
+            "view": self.view and vars(self.view),
+            "cars": [car.to_dict(polygons=polygons) for car in self.cars] if self.tells_cars else None,
         }
 
     def to_json(self, *, polygons: bool = False) -> str:
@@ -261,7 +331,7 @@ class Result(Exports):
         image = self.overlay()
         image.thumbnail((_PREVIEW, _PREVIEW))
         file = BytesIO()
-        _write_png(image, file)
+        encode_png(image, file)
         return file.getvalue()
 
 
@@ -269,26 +339,6 @@ def _line(document: dict[str, Any]) -> bytes:
     return to_json(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
-def _write_png(image: Image.Image, file: IO[bytes], made_from: str = "") -> None:
-    texts = PngInfo()
-    if made_from:
-        texts.add_text(MADE_FROM, made_from)
-    # A fifth of the time of PIL's own setting, and for photographs no larger.
-    image.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE, pnginfo=texts)
-
-
 def path_of(directory: str | os.PathLike[str], stem: str, kind: str) -> Path:
-    """Return the path at which ``Result.save`` puts a kind of file."""
-    return Path(directory) / (stem + OUTPUT_SUFFIXES[kind])
-
-
-def _write(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as partial, partial.open("wb") as file:
-            write(file)
-    except (OSError, ValueError) as error:  # ValueError: a name that no file can have, as an address may give it
-        reason = getattr(error, "strerror", None) or error
-        failure = OutputError(f"cannot write {path}: {reason}; free some space or choose another folder")
-        failure.errno = getattr(error, "errno", None)
-        raise failure from error
+    """Return the path of a kind of file, as ``Result.save`` and ``carseg.cutout`` have it."""
+    return Path(directory) / (stem + FILE_SUFFIXES[kind])

@@ -8,14 +8,19 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Literal, Self, overload
 
+import numpy as np
+from numpy.typing import NDArray
+
+from carseg.cars import car_labels, tells_whole_cars
 from carseg.errors import CarsegError, OptionError
 from carseg.hub import ModelInfo, licence_notice, resolve
-from carseg.images import enough_memory
+from carseg.images import LoadedImage, enough_memory
 from carseg.inference.options import Options
 from carseg.inference.pipeline import Pipeline, segment_batch
+from carseg.inference.refiner import check_edges
 from carseg.inference.result import Result
 from carseg.inference.sources import find_images, load_image
-from carseg.inference.stream import segment_all
+from carseg.inference.stream import are_all_there, segment_all
 from carseg.inference.tiles import segment_tiles
 from carseg.runtimes import Runtime, start_runtime
 
@@ -27,6 +32,7 @@ def load(
     *,
     weights: str | os.PathLike[str] | None = None,
     hub: str | os.PathLike[str] | None = None,
+    cars: str | os.PathLike[str] | None = None,
     device: str = "auto",
     runtime: str = "auto",
     precision: str = "auto",
@@ -41,7 +47,9 @@ def load(
             first asked.
         weights: a safetensors file, or a folder with one and its ``config.json``, to use instead of the published one;
             a ``config.json`` beside the file states its network and classes.
-        hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO@COMMIT``; also ``CARSEG_HUB``.
+        hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO[@REVISION]``; also ``CARSEG_HUB``.
+        cars: a second network, which tells whole cars ("car"); it runs on an image when its ``Result.cars`` are first
+            asked for, on the same device, runtime and threads.
         device: auto, cpu, cuda, cuda:N, mps.
         runtime: auto, torch, openvino, onnx.
         precision: auto, float32, bfloat16 (the last convolution, and the first stage of FCN, DeepLabv3 and
@@ -55,13 +63,32 @@ def load(
         HubError: its weights cannot be had.
         WeightsError: its weights are corrupt, or made for another network.
         OptionError: no such device, runtime or precision; a calibration of other weights; int8 without one, of weights
-            that were published without.
+            that were published without; ``cars`` tells no whole cars.
         ForkError: torch would compute, in a process that was forked from one that had loaded a network.
     """
     resolved = resolve(name, weights=weights, hub=hub)
+    if resolved.info.input.channels > 3:
+        raise OptionError(
+            f"{resolved.info.name} refines the answers of other networks, and says nothing of an image by itself: load "
+            "one of those, and ask it to predict(..., edges='refined')"
+        )
     if notice := licence_notice(resolved.info):
         _log.warning(notice)
-    return Segmenter(resolved.info, start_runtime(resolved, runtime, device, precision, threads, calibration))
+    second = None if cars is None else _load_cars(cars, hub, device, runtime, precision, threads)
+    return Segmenter(resolved.info, start_runtime(resolved, runtime, device, precision, threads, calibration), second)
+
+
+def _load_cars(
+    name: str | os.PathLike[str],
+    hub: str | os.PathLike[str] | None,
+    device: str,
+    runtime: str,
+    precision: str,
+    threads: int | None,
+) -> Segmenter:
+    if not tells_whole_cars(resolve(name, hub=hub).info.labels):
+        raise OptionError(f"{os.fspath(name)!r} tells no whole cars, as cars= has to: take 'car'")
+    return load(name, hub=hub, device=device, runtime=runtime, precision=precision, threads=threads)
 
 
 class Segmenter(Pipeline):
@@ -70,7 +97,7 @@ class Segmenter(Pipeline):
     Calling it is ``predict``. Several threads may use one at once: each gets what it would get alone. ``close``, or the
     end of a ``with`` block, frees the network. ``predict`` and ``stream`` are made of ``preprocess``, ``forward`` and
     ``postprocess``: put a step of your own between two of them, or override one in a subclass, of which
-    ``MySegmenter(model.info, model.runtime)`` is an instance with the same network.
+    ``MySegmenter(model.info, model.runtime, model.cars)`` is an instance with the same networks.
 
     In a pickle and a deep copy the network is loaded anew, from the same name or path and as it was: the file with the
     same sha256 (any other is a WeightsError), the same runtime, precision and threads.
@@ -80,11 +107,19 @@ class Segmenter(Pipeline):
         name: the model's name.
         labels: the classes it tells apart.
         preprocessor: makes the network's input of an image.
+        cars: the second network, which ``Result.cars`` asks, and which is closed with this one; None without one.
     """
 
-    def __init__(self, info: ModelInfo, runtime: Runtime) -> None:
-        super().__init__(info.input, info.labels, runtime, name=info.name)
+    def __init__(self, info: ModelInfo, runtime: Runtime, cars: Segmenter | None = None) -> None:
+        see_cars = None if cars is None else cars._car_pixels
+        super().__init__(info.input, info.labels, runtime, name=info.name, see_cars=see_cars)
         self.info = info
+        self.cars = cars
+
+    def close(self) -> None:
+        super().close()
+        if self.cars is not None:
+            self.cars.close()
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +130,12 @@ class Segmenter(Pipeline):
     def __repr__(self) -> str:
         runtime = self._runtime
         how = f"{runtime.name} {runtime.precision} on {runtime.device}" if runtime else "closed"
-        return f"Segmenter({self.name!r}, {len(self.labels)} classes, {how})"
+        second = "" if self.cars is None else f", cars by {self.cars.name!r}"
+        return f"Segmenter({self.name!r}, {len(self.labels)} classes, {how}{second})"
+
+    def _car_pixels(self, image: LoadedImage) -> NDArray[np.bool_]:
+        """Return what is car in an image, bool (H, W)."""
+        return np.isin(self.predict(image).mask, car_labels(self.labels))
 
     def predict(
         self,
@@ -104,6 +144,7 @@ class Segmenter(Pipeline):
         channels: str = "rgb",
         tile: int | None = None,
         sides: str = "consistent",
+        edges: str = "network",
         threshold: float | None = None,
         min_area: float | None = None,
         return_probabilities: bool = False,
@@ -121,6 +162,8 @@ class Segmenter(Pipeline):
             sides: "consistent": of a left-right pair each piece gets the side that its car's view, its place and the
                 network together speak for, see ``carseg.cars.consistent_sides``; "raw": the network's alone, which is
                 what all published figures are about.
+            edges: "network", or "refined": the outline of a car is redrawn at the image's own size by a second network,
+                which also gives ``Result.alpha``; for classes that tell all of a car from its background.
             threshold: 0..1; pixels whose class has a lower probability become background (255 where there is no such
                 class).
             min_area: 0..1; pieces smaller than this share of the largest piece of their class become what lies around
@@ -138,11 +181,12 @@ class Segmenter(Pipeline):
         Raises:
             ImageError: the image cannot be read, or there is not enough memory for it.
             OptionError: ``tile``, ``threshold`` or ``min_area`` is out of range, ``channels`` is "bgr" and the image no
-                array, or no such ``sides``.
+                array, or no such ``sides`` or, of these classes, ``edges``.
             ClosedError: the network was closed.
             ForkError: this process was forked after the network had been loaded, and torch has more than one thread.
         """
-        options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides)
+        options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides, edges)
+        check_edges(edges, self.labels)
         loaded = load_image(image, channels=channels, name=source, max_pixels=max_pixels)
         loaded = replace(loaded, source=source or loaded.source)
         with enough_memory(loaded.source or "the given image"):
@@ -162,10 +206,12 @@ class Segmenter(Pipeline):
         channels: str = "rgb",
         tile: int | None = None,
         sides: str = "consistent",
+        edges: str = "network",
         threshold: float | None = None,
         min_area: float | None = None,
         return_probabilities: bool = False,
         max_pixels: int | None = None,
+        latest: bool = False,
         on_error: Literal["raise"] = "raise",
     ) -> Iterator[Result]: ...
 
@@ -178,10 +224,12 @@ class Segmenter(Pipeline):
         channels: str = "rgb",
         tile: int | None = None,
         sides: str = "consistent",
+        edges: str = "network",
         threshold: float | None = None,
         min_area: float | None = None,
         return_probabilities: bool = False,
         max_pixels: int | None = None,
+        latest: bool = False,
         on_error: str,
     ) -> Iterator[Result | CarsegError]: ...
 
@@ -193,37 +241,52 @@ class Segmenter(Pipeline):
         channels: str = "rgb",
         tile: int | None = None,
         sides: str = "consistent",
+        edges: str = "network",
         threshold: float | None = None,
         min_area: float | None = None,
         return_probabilities: bool = False,
         max_pixels: int | None = None,
+        latest: bool = False,
         on_error: str = "raise",
     ) -> Iterator[Result] | Iterator[Result | CarsegError]:
         """Segment many images lazily, in order; memory does not grow with their number.
 
+        Each result is yielded as soon as it is known, however long the next image is waited for.
+
         Args:
-            sources: a folder (with its sub-folders), a glob pattern, or an iterable of what ``predict`` takes. It is
-                read a few images ahead: an array must not be written to again once it has been handed over. Images from
-                memory are called picture-1, picture-2 and so on, by their place.
-            batch_size: images that go through the network together; None takes what suits the device.
+            sources: a folder (with its sub-folders), a glob pattern, a video (a file, ``rtsp://``, MJPEG at an
+                ``http(s)`` address, the number of a camera, a ``carseg.Video``), an iterable of all these and of what
+                ``predict`` takes, or a queue of them, which None ends. It is read a few images ahead, an iterable that
+                is no list on a thread of its own; that may use an array again for its next image. Images from memory
+                are called picture-1, picture-2 and so on, by their place.
+            batch_size: images that go through the network together, of those that are there; None takes what suits the
+                device.
             channels: as for ``predict``.
             tile: as for ``predict``.
             sides: as for ``predict``.
+            edges: as for ``predict``.
             threshold: as for ``predict``.
             min_area: as for ``predict``.
             return_probabilities: as for ``predict``.
             max_pixels: as for ``predict``.
+            latest: leave out images that came while the network was busy, all but the newest: for a camera that is
+                faster than the network.
             on_error: "raise", or "yield" to get the exception, whose ``source`` is the image, in the result's place.
 
         Raises:
             ImageNotFoundError: there is no such folder or file, or the folder or pattern holds no image.
+            OptionError: an option is out of range, or ``latest`` would leave out images of a folder or a list.
             ClosedError: the network was closed.
         """
         if on_error not in ("raise", "yield"):
             raise OptionError(f"on_error must be 'raise' or 'yield', got {on_error!r}")
         if batch_size is not None and batch_size < 1:
             raise OptionError(f"batch_size must be at least 1, got {batch_size}")
-        options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides)
+        options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides, edges)
+        check_edges(edges, self.labels)
         root = str(sources) if isinstance(sources, (str, os.PathLike)) and os.path.isdir(sources) else ""
         size = batch_size or self.runtime.batch_size
-        return segment_all(self, find_images(sources), size, options, on_error=on_error, root=root)
+        found = find_images(sources)
+        if latest and are_all_there(found):
+            raise OptionError("latest=True is for live sources: of images that are all there it would leave out most")
+        return segment_all(self, found, size, options, on_error=on_error, root=root, latest=latest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import queue
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from carseg.errors import ImageNotFoundError, OptionError, excerpt
 from carseg.hub import read_url, web_address
 from carseg.images import SUFFIXES, LoadedImage, decode, is_data_uri
 from carseg.inference.options import check_channels
-from carseg.inference.result import OUTPUT_SUFFIXES
+from carseg.inference.result import FILE_SUFFIXES
+from carseg.inference.video import OVERLAY_VIDEOS, VIDEO_SUFFIXES, Video, is_video_address
 
-_RESULTS = tuple(OUTPUT_SUFFIXES.values())
+_RESULTS = (*FILE_SUFFIXES.values(), *OVERLAY_VIDEOS)
 
 
 def load_image(source: Any, *, channels: str = "rgb", name: str = "", max_pixels: int | None = None) -> LoadedImage:
@@ -57,23 +59,26 @@ def _from_bgr(source: Any) -> Any:
 
 
 def find_images(sources: Any) -> Iterable[Any]:
-    """Return the images of a source: those below a folder or of a pattern, sorted; one image; an iterable as it is.
+    """Return the images and videos of a source: below a folder, of a pattern, one alone, or what a queue will hold.
 
-    Files named like those of ``Result.save`` are left out of folders and patterns.
+    Those of folders and patterns are sorted, and files named like those of ``Result.save`` left out. An iterable comes
+    back as it is.
 
     Raises:
         ImageNotFoundError: there is no such file or folder, or no image in it.
     """
-    if is_data_uri(sources):
+    if is_data_uri(sources) or isinstance(sources, (int, Video)):  # a number is that of a camera
         return [sources]
     if isinstance(sources, (str, os.PathLike)):
         path, shown = Path(sources), excerpt(str(sources))
         if os.path.isdir(path):  # unlike Path's, it is false for a text that is too long for a name
             found = sorted(_below(path))
             if not found:
-                kinds = " ".join(sorted(SUFFIXES))
+                kinds = " ".join(sorted(SUFFIXES | VIDEO_SUFFIXES))
                 raise ImageNotFoundError(f"{path}: the folder holds no images ({kinds}), or only results")
             return found
+        if is_video_address(sources):
+            return [Video(sources)]
         if os.path.exists(path) or "://" in str(sources):
             return [sources]
         if not glob.has_magic(str(sources)):
@@ -85,13 +90,24 @@ def find_images(sources: Any) -> Iterable[Any]:
         return matches
     content = isinstance(sources, (bytes, bytearray, memoryview, LoadedImage))
     alone = content or hasattr(sources, "read") or hasattr(sources, "getexif")
+    if not alone and hasattr(sources, "get") and not isinstance(sources, Iterable):
+        return _queued(sources)
     # An array of two or three dimensions is one image; of one or four it holds many.
     return [sources] if alone or getattr(sources, "ndim", 4) in (2, 3) else sources
 
 
+def _queued(waiting: Any) -> Iterator[Any]:
+    """Yield what a queue is given, until that is None or the queue is shut down."""
+    try:
+        while (image := waiting.get()) is not None:
+            yield image
+    except getattr(queue, "ShutDown", ()):  # Python 3.13 has it
+        return
+
+
 def _below(folder: Path) -> Iterator[Path]:
-    """Yield visible images, then folders that cannot be looked into: reading such a folder as an image raises why."""
+    """Yield visible images and videos, then folders that cannot be looked into: reading one as an image raises why."""
     closed: list[OSError] = []
     files = (path for path in iter_files(folder, closed.append) if not path.name.endswith(_RESULTS))
-    yield from (path for path in files if path.suffix.lower() in SUFFIXES)
+    yield from (path for path in files if path.suffix.lower() in SUFFIXES | VIDEO_SUFFIXES)
     yield from (Path(error.filename) for error in closed)

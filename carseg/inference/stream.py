@@ -3,51 +3,119 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from carseg.errors import CarsegError, ImageError
+import numpy as np
+
+from carseg.errors import CarsegError, ImageError, excerpt
 from carseg.images import LoadedImage, enough_memory
 from carseg.inference.file_names import numbered
 from carseg.inference.options import Options
 from carseg.inference.pipeline import Pipeline, segment_batch
-from carseg.inference.prefetch import prefetch
+from carseg.inference.prefetch import Feed, Prefetch
 from carseg.inference.preprocess import Prepared
 from carseg.inference.result import Result
 from carseg.inference.sources import load_image
 from carseg.inference.tiles import segment_tiles
+from carseg.inference.video import as_video, is_video
+
+_Item = tuple[int, Any, LoadedImage | CarsegError | None]  # number, source, and what was read of it at once
+
+_UNCHANGING = (str, os.PathLike, bytes)  # sources that are the same when they are read later
 
 
 def segment_all(
-    pipeline: Pipeline, sources: Iterable[Any], batch_size: int, options: Options, *, on_error: str, root: str
+    pipeline: Pipeline,
+    sources: Iterable[Any],
+    batch_size: int,
+    options: Options,
+    *,
+    on_error: str,
+    root: str,
+    latest: bool = False,
 ) -> Iterator[Result | CarsegError]:
     """Yield the result of each source, in order, from the folder ``root`` if any; see ``Segmenter.stream``."""
     stream = _Stream(pipeline, options, on_error, root)
-    batch: list[tuple[Any, Prepared]] = []
-    for source, item in prefetch(stream.read, enumerate(_to_the_end(sources), start=1), batch_size + 2):
-        joins = isinstance(item, Prepared) and len(batch) < batch_size
-        if batch and not (joins and item.x.shape == batch[0][1].x.shape):
-            yield from stream.segment(batch)
-            batch = []
-        match item:
-            case Prepared():
-                batch.append((source, item))
-            case LoadedImage() if options.tile is not None:
-                yield stream.segment_tiles(source, item, options.tile)
-            case _Stopped():
-                raise item.error
-            case CarsegError():
-                yield stream.failed(source, item)
-    if batch:
-        yield from stream.segment(batch)
+    depth = 1 if latest else batch_size + 2  # an image that was read ahead would not be the latest
+    with _arriving(sources, options, depth, latest) as items, Prefetch(stream.read, items, depth) as images:
+        batch: list[tuple[Any, Prepared]] = []
+        for source, item in images:
+            if batch and not (isinstance(item, Prepared) and item.x.shape == batch[0][1].x.shape):
+                yield from stream.segment(batch)
+                batch = []
+            match item:
+                case Prepared():
+                    batch.append((source, item))
+                case LoadedImage() if options.tile is not None:
+                    yield stream.segment_tiles(source, item, options.tile)
+                case CarsegError():
+                    yield stream.failed(source, item)
+            # The network does not wait for images that may come.
+            if batch and (not images.ready() or len(batch) == batch_size):
+                yield from stream.segment(batch)
+                batch = []
 
 
-@dataclass(frozen=True)
-class _Stopped:
-    """The exception of the caller's iterable, in the place of the images that never came."""
+def are_all_there(sources: Iterable[Any]) -> bool:
+    """Return whether none of the sources comes into being only now, so that ``latest`` would have no sense."""
+    listed = isinstance(sources, (list, tuple, np.ndarray))
+    return listed and not any(is_video(source) and as_video(source).live for source in sources)
 
-    error: Exception
+
+@contextmanager
+def _arriving(sources: Iterable[Any], options: Options, depth: int, latest: bool) -> Iterator[Iterable[_Item]]:
+    """Give the sources of a stream, each with its number, and for those that the next may change what was read of it.
+
+    A source may wait for the world or for the answer to the one before: a thread waits for it.
+    """
+    numbers = itertools.count(1)
+    # What is derived from a list may do anything.
+    if type(sources) in (list, tuple, np.ndarray) and not any(map(is_video, sources)):
+        yield zip(numbers, sources, itertools.repeat(None))
+        return
+    feed = Feed(_read_at_once(numbers, sources, options), depth, latest=latest)
+    try:
+        yield feed
+    finally:
+        feed.close()
+
+
+def _read_at_once(numbers: Iterator[int], sources: Iterable[Any], options: Options) -> Generator[_Item]:
+    """Yield the sources; a camera may use the array, or the file, of one for the next."""
+    try:
+        for number, source in zip(numbers, sources, strict=False):
+            if is_video(source):
+                yield from _frames(source, options)
+            else:
+                yield number, source, None if isinstance(source, _UNCHANGING) else _load(number, source, options)
+    finally:
+        if isinstance(sources, Generator):
+            sources.close()
+
+
+def _frames(source: Any, options: Options) -> Iterator[_Item]:
+    """Yield the frames of a video, and then why it cannot be read, or not to its end."""
+    try:
+        with enough_memory(excerpt(str(source))):
+            for frame in as_video(source).frames(options.max_pixels):
+                yield 0, source, frame
+    except CarsegError as error:
+        yield 0, source, error
+
+
+def _load(number: int, source: Any, options: Options) -> LoadedImage | CarsegError:
+    """Return an image of a stream, or why it cannot be read."""
+    name = numbered(number)
+    try:
+        with enough_memory(name):
+            image = load_image(source, channels=options.channels, name=name, max_pixels=options.max_pixels)
+        return replace(image, source=image.source or name)
+    except CarsegError as error:
+        return error
 
 
 @dataclass(frozen=True)
@@ -59,16 +127,17 @@ class _Stream:
     on_error: str
     root: str
 
-    def read(self, item: tuple[int, Any]) -> tuple[Any, Prepared | LoadedImage | CarsegError | _Stopped]:
-        """Return a source, given with its number, and what was read of it; tiles are preprocessed each."""
-        (number, source), options = item, self.options
-        if isinstance(source, _Stopped):
-            return source, source
+    def read(self, item: _Item) -> tuple[Any, Prepared | LoadedImage | CarsegError]:
+        """Return a source and what was read of it; tiles are preprocessed each."""
+        number, source, image = item
+        if image is None:
+            image = _load(number, source, self.options)
+        if isinstance(image, CarsegError):
+            return source, image
+        image = replace(image, root=self.root or image.root)
         try:
-            image = load_image(source, channels=options.channels, name=numbered(number), max_pixels=options.max_pixels)
-            image = replace(image, source=image.source or numbered(number), root=self.root or image.root)
             with enough_memory(image.source):
-                return source, image if options.tile is not None else self.pipeline.preprocess(image)
+                return source, image if self.options.tile is not None else self.pipeline.preprocess(image)
         except CarsegError as error:
             return source, error
 
@@ -100,11 +169,3 @@ class _Stream:
                 return segment_tiles(self.pipeline, image, side, self.options)
         except ImageError as error:
             return self.failed(source, error)
-
-
-def _to_the_end(sources: Iterable[Any]) -> Iterator[Any]:
-    """Yield the sources, then what broke them off, so that those before it are not lost to prefetching."""
-    try:
-        yield from sources
-    except Exception as error:
-        yield _Stopped(error)

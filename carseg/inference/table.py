@@ -14,6 +14,8 @@ from carseg.errors import OptionError, require_extra
 
 COLUMNS = {
     "source": str,
+    "frame": int,  # this and the time are those of a video's frame
+    "time": float,
     "model": str,
     "image_width": int,
     "image_height": int,
@@ -40,7 +42,8 @@ def rows_of(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     Args:
         found: what ``Result.to_dict`` returns.
     """
-    image = found["source"], found["model"], found["width"], found["height"]
+    place = found["source"], found.get("frame"), found.get("time")
+    image = *place, found["model"], found["width"], found["height"]
     rows = []
     for part in found["parts"]:
         whole = part["name"], part["label"], part["area_px"], part["area_fraction"], part["score"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from carseg._files import replacing
 
-_STYLE = """
+STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #1d1f22; max-width: 1240px; margin: 2em auto; padding: 0 1em }
 .wide { overflow-x: auto } table { border-collapse: collapse } th, td { padding: .3em .7em; white-space: nowrap }
 th { text-align: left; border-bottom: 2px solid #888 } td { border-bottom: 1px solid #ddd } td.error { color: #b00020 }
@@ -19,9 +19,10 @@ summary { cursor: pointer; font-weight: 600 } dt { font-weight: 600 }
 """
 
 
-def write_page(path: Path, title: str, body: Iterable[str]) -> None:
+def write_page(path: Path, title: str, body: Iterable[str], *, style: str = STYLE) -> None:
     """Write a page of HTML parts under a heading; what is no text in UTF-8, as in names of files, as escapes."""
-    head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
+    wide = '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    head = f'<meta charset="utf-8">{wide}<title>{escape(title)}</title><style>{style}</style>'
     content = f"<h1>{escape(title)}</h1>{''.join(body)}"
     with replacing(path) as partial:
         page = f'<!doctype html><html lang="en"><head>{head}</head><body>{content}</body></html>\n'

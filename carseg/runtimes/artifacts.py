@@ -26,7 +26,7 @@ def onnx_model(
 ) -> _Loaded:
     """Return the network as an ONNX file, from the cache or made now, loaded.
 
-    Its input is float32 (N, 3, h, w), its output float32 (N, C, h', w'), with N, h and w free.
+    Its input is float32 (N, channels, h, w), its output float32 (N, C, h', w'), with N, h and w free.
 
     Args:
         resolved: the weights.
@@ -51,7 +51,7 @@ def onnx_model(
 
         network = read_network(resolved)
         _log.info("%s is converted to ONNX first, which takes a while", resolved.info.name)
-        return to_onnx(network, bfloat16=precision == "bfloat16")
+        return to_onnx(network, channels=resolved.info.input.channels, bfloat16=precision == "bfloat16")
 
     return cached(resolved.info, onnx_key(precision, ranges), convert, load)
 

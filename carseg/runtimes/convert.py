@@ -17,19 +17,20 @@ if TYPE_CHECKING:
 
 INPUT_NAME, OUTPUT_NAME = "pictures", "logits"  # fixed: every file exported so far has these names
 _SCOPES = "pkg.torch.onnx.name_scopes"  # metadata of a node: the modules it is in
-_EXAMPLE = (2, 3, 72, 104)  # any shape without two equal sides
+_EXAMPLE = (72, 104)  # any size without two equal sides
 
 
-def to_program(network: Network, *, bfloat16: bool = False) -> ExportedProgram:
+def to_program(network: Network, *, channels: int = 3, bfloat16: bool = False) -> ExportedProgram:
     """Return the network as torch.export has it; batch norms are fused into its convolutions, in place.
 
     Args:
         network: the network, which is changed and put into evaluation mode.
+        channels: those of its images.
         bfloat16: round the float32 weights to numbers that bfloat16 has, except those of the first stage and the last
             convolution.
     """
     network.eval()
-    last = fuse_conv_bn(network)
+    last = fuse_conv_bn(network, channels)
     precision = torch.bfloat16 if bfloat16 else torch.float32
     prepare_for_processor(network, torch.device("cpu"), precision, last=last)
     free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
@@ -37,12 +38,14 @@ def to_program(network: Network, *, bfloat16: bool = False) -> ExportedProgram:
         warnings.simplefilter("ignore")  # torch warns about its own internals
         # strict=False traces by running the network, as later versions do by default: torch 2.6 would compile it, which
         # fails on get_submodule.
-        return torch.export.export(network, (torch.zeros(_EXAMPLE),), dynamic_shapes={"x": free}, strict=False)
+        return torch.export.export(
+            network, (torch.zeros(2, channels, *_EXAMPLE),), dynamic_shapes={"x": free}, strict=False
+        )
 
 
-def to_onnx(network: Network, *, bfloat16: bool = False) -> bytes:
+def to_onnx(network: Network, *, channels: int = 3, bfloat16: bool = False) -> bytes:
     """Return the network as the content of a float32 ONNX file; the arguments are those of ``to_program``."""
-    program = to_program(network, bfloat16=bfloat16)
+    program = to_program(network, channels=channels, bfloat16=bfloat16)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         converted = torch.onnx.export(

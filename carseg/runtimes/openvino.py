@@ -95,7 +95,8 @@ def from_model(model: Any, precision: str, threads: int | None = None) -> OpenVi
 
 def _compile(core: Any, model: Any, size: Size | None, options: dict[str, Any]) -> Any:
     """Return the network compiled for one image at a time, of a size (height, width) or of any size."""
-    model.reshape([1, 3, *size] if size else [1, 3, -1, -1])
+    channels = model.inputs[0].get_partial_shape()[1]
+    model.reshape([1, channels, *(size or (-1, -1))])
     return core.compile_model(model, "CPU", options)
 
 

@@ -39,7 +39,7 @@ def start(resolved: ResolvedWeights, device: str, precision: str, threads: int |
     if threads is not None:
         torch.set_num_threads(threads)
     network = read_network(resolved)
-    last = fuse_conv_bn(network)
+    last = fuse_conv_bn(network, resolved.info.input.channels)
     if precision == "bfloat16":
         exact = prepare_for_processor(network, chosen, torch.bfloat16, last=last)
         _lower(network, exact, last)
@@ -54,8 +54,9 @@ def read_network(resolved: ResolvedWeights) -> Network:
         ForkError: this process was forked, and lacks torch's threads.
     """
     _refuse_lost(torch.device("cpu"))
+    info = resolved.info
     with torch.device("meta"):  # initializing weights, only to replace them, would take up to seconds
-        network = create_model(resolved.info.architecture, len(resolved.info.labels))
+        network = create_model(info.architecture, len(info.labels), in_channels=info.input.channels)
     load_into(network, resolved.path)
     return network.eval()
 

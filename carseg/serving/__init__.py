@@ -1,5 +1,26 @@
-"""The HTTP service and its page: what is here answers requests with the same ``Segmenter``. Nothing is here yet."""
+"""The HTTP service and its page: every answer comes from a ``Segmenter``. Needs ``carseg[serve]``."""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from typing import TYPE_CHECKING
+
+from carseg._lazy import lazy_names
+
+if TYPE_CHECKING:
+    from carseg.serving.app import create_app
+    from carseg.serving.limits import Limits
+    from carseg.serving.metrics import Metrics
+    from carseg.serving.run import Address, serve
+
+__all__ = ["Address", "Limits", "Metrics", "create_app", "serve"]
+
+# Loaded on first use, because they import FastAPI.
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "carseg.serving.app": ("create_app",),
+        "carseg.serving.limits": ("Limits",),
+        "carseg.serving.metrics": ("Metrics",),
+        "carseg.serving.run": ("Address", "serve"),
+    },
+)

@@ -11,6 +11,7 @@ import logging
 import os
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 
 from carseg._env import rank
 from carseg.data import (
@@ -92,13 +93,13 @@ def _verified(dataset: Dataset, config: TrainingConfig) -> Dataset:
     """Return the data set without what cannot be read, where the settings allow that; a warning names it."""
     where = f"{dataset.name} {dataset.split}".strip()
     if len(dataset) > READ_WHOLE and not config.skip_bad:
-        subsample(dataset, READ_OF_MORE).verified()
+        some = subsample(dataset, READ_OF_MORE).verified()
         warnings.warn(
             f"of the {len(dataset)} images of {where} {READ_OF_MORE}, evenly spread, were read to see whether they can "
             "be used; the others are as training comes to them",
             stacklevel=4,
         )
-        return dataset
+        return replace(dataset, seen=some.seen)
     dataset = dataset.verified(skip_bad=config.skip_bad)
     if dataset.broken:
         listed = "".join(f"\n  {name}: {reason}" for name, reason in dataset.broken.items())

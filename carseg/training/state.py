@@ -15,6 +15,7 @@ import torch
 
 from carseg._files import digest_file, replacing
 from carseg.errors import TrainingError, excerpt
+from carseg.training.log import read_log
 from carseg.training.run_folder import STATE
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -57,15 +58,17 @@ def write_state(run: Path, state: dict[str, Any]) -> None:
 
 
 def read_state(run: Path, device: torch.device) -> dict[str, Any] | None:
-    """Return what ``write_state`` wrote, its tensors on a device; None where there is no file.
+    """Return what ``write_state`` wrote, its tensors on a device; None where the run was killed before it wrote one.
 
     Raises:
-        TrainingError: the file is damaged, or not the state of a run.
+        TrainingError: the file is damaged, not the state of a run, or was there and is gone.
     """
     path = run / STATE
-    if not path.exists():
-        return None
     again = f"start another run, from {run / 'last'} or {run / 'best'} if they are there"
+    if not path.exists():
+        if (run / "last").exists() or len(read_log(run)) > 1:  # to begin anew would replace what was learned
+            raise TrainingError(f"{path} is gone, without which a run cannot go on: {again}")
+        return None
     try:
         content = path.read_bytes()
         if hashlib.sha256(content[:-_DIGEST_BYTES]).digest() != content[-_DIGEST_BYTES:]:

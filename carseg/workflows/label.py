@@ -10,9 +10,9 @@ from typing import Any
 
 from carseg._files import replaceable, replacing_folder
 from carseg.data import LabeledFolder, refuse_filled
-from carseg.errors import CarsegError, OptionError
+from carseg.errors import CarsegError, DataError, OptionError
 from carseg.hub import DEFAULT_MODEL
-from carseg.inference import Result, Segmenter, load, source_digest, stem_of
+from carseg.inference import Result, Segmenter, frame_name, load, source_digest, stem_of
 
 
 @dataclass
@@ -55,7 +55,8 @@ def label(
     ``carseg.data.load(out)`` reads it, so that what has been corrected can be trained on.
 
     Args:
-        images: what ``Segmenter.stream`` takes: a folder, whose tree is mirrored, a pattern, or an iterable.
+        images: what ``Segmenter.stream`` takes: a folder, whose tree is mirrored, a pattern, or an iterable. Each
+            frame of a video is an image.
         out: the folder; what it holds already stays, but images and labels must not be there yet.
         to: "labelme", "yolo", "coco", "cvat", "label-studio", "voc" or "masks".
         model: a name, as for ``carseg.load``, or a loaded network.
@@ -68,7 +69,7 @@ def label(
     Raises:
         MissingExtraError: shapely, which simplifies, is not installed.
         OptionError: no such format, a negative tolerance, or ``out`` is no folder that can be written as a whole.
-        DataError: ``out`` holds images already.
+        DataError: ``out`` holds images already, or those that are to be labelled.
         CarsegError: none of the images could be read: the error of the last.
     """
     network = model if isinstance(model, Segmenter) else load(model)
@@ -87,14 +88,14 @@ def label(
     )
     with replacing_folder(root, keep=True) as partial:
         with LabeledFolder(partial, network.labels, to, tolerance=tolerance) as folder:
-            for number in _fill(folder, results, done):
+            for number in _fill(folder, results, root, done):
                 if progress is not None:
                     progress(number)
         folder.writer.describe(partial, [folder.writer])
     return done
 
 
-def _fill(folder: LabeledFolder, results: Iterable[Result | CarsegError], done: Labeled) -> Iterator[int]:
+def _fill(folder: LabeledFolder, results: Iterable[Result | CarsegError], root: Path, done: Labeled) -> Iterator[int]:
     """Write results, and note them; yield how many there were so far."""
     taken: set[str] = set()
     error: CarsegError = OptionError("there is no image to label")
@@ -103,7 +104,10 @@ def _fill(folder: LabeledFolder, results: Iterable[Result | CarsegError], done: 
             error = result
             done.broken[str(result.source)] = str(result)
         else:
-            image = Path(result.source) if os.path.isfile(result.source) else None
+            file = Path(result.source) if os.path.isfile(result.source) else None
+            if file is not None and Path(os.path.realpath(file)).is_relative_to(root):
+                raise DataError(f"{done.out} holds {file}, which is to be labelled; write into a new folder")
+            image = file if result.frame is None else None
             folder.add(_name_of(result, taken), image, result.image, result)
             done.images += 1
             done.pieces += sum(len(part.pieces) for part in result.parts)
@@ -114,10 +118,11 @@ def _fill(folder: LabeledFolder, results: Iterable[Result | CarsegError], done: 
 
 def _name_of(result: Result, taken: set[str]) -> str:
     """Return an image's path below its folder, without the extension, or its own name; no other image has it."""
-    source = PurePath(result.source)
+    given = result.source if result.frame is None else frame_name(result.source, result.frame)
+    source = PurePath(given)
     inside = os.path.relpath(source.parent, result.root) if result.root else "."
-    stem = stem_of(result.source)
-    names = (stem, source.name or stem, f"{stem}-{source_digest(result.source)}")
+    stem = stem_of(given)
+    names = (stem, source.name or stem, f"{stem}-{source_digest(given)}")
     name = next(name for name in names if os.path.join(inside, name).casefold() not in taken)
     taken.add(os.path.join(inside, name).casefold())
     return PurePath(inside, name).as_posix()

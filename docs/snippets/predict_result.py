@@ -22,7 +22,7 @@ for part in result.parts:
 result.view  # which of its sides the car shows, such as "front-left", with a confidence; None without a car
 
 result.overlay()  # PIL image: classes tinted and outlined, with a legend
-result.cutout()  # PIL image: what is not background, the rest transparent
+result.cutout()  # PIL image: the main car, the rest transparent
 result.cutout("white")  # or on a colour, or on another image
 result.to_dict()  # plain Python values; to_json() gives text
 result.to_coco()  # a COCO document

@@ -119,12 +119,19 @@ def _check_run(tree: Tree) -> str:
 
 
 PREDICT = ("predict", "{inputs}/in", "--model", "blocks", "--save", "mask,json", "--skip-existing", "--out", "out")
+CUTOUT = ("cutout", "{inputs}/in", "--model", "blocks", "--size", "40x30", "--skip-existing", "--out", "out")
 FINETUNE = (
     *("finetune", "lraspp-mobilenetv2", "{inputs}/few", "--out", "out/run", "--epochs", "1", "--batch-size", "2"),
     *("--size", "32", "--augment", "flip", "--val-fraction", "0.5", "--device", "cpu", "--precision", "float32"),
 )
 COMMANDS = {
     "predict": Command(PREDICT, same=_predicted),
+    "cutout": Command(CUTOUT, same=_predicted),
+    "report": Command(("report", "{inputs}/in", "--model", "blocks", "--out", "out/set"), main="out/set/"),
+    "label": Command(
+        ("label", "{inputs}/in", "--to", "coco", "--model", "blocks", "--out", "out/set", "--tolerance", "1"),
+        main="out/set/",
+    ),
     "download": Command(("download", "blocks", "--hub", "{server}")),
     "convert": Command(("data", "convert", "{inputs}/data", "--out", "out/set", "--to", "coco"), main="out/set/"),
     "convert to png": Command(("data", "convert", "{inputs}/few", "--out", "out/set"), main="out/set/"),

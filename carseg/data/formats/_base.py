@@ -193,7 +193,7 @@ def missing_label(image: Path) -> str:
 
 def maybe_background(image: Path) -> str:
     """Return the problem of an image without a label, in a format where that may mean nothing but background."""
-    way = "background_images=True (--background-images of data and finetune) takes such images for background"
+    way = "background_images=True (--background-images on the command line) takes such images for background"
     return f"{missing_label(image)}; {way}"
 
 

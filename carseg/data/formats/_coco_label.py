@@ -62,22 +62,21 @@ class CocoLabel:
         except DataError as error:
             raise DataError(f"{self.name} {error} (height and width in {self.file})") from None
 
-        def area(shape: CocoShape) -> float:
-            return float(self._covered(shape, height, width).sum()) if shape.area is None else shape.area
-
-        for shape in sorted(self.shapes, key=lambda shape: -area(shape)):
-            mask[self._covered(shape, height, width)] = shape.value
+        parts = [(shape, self._covered(shape, height, width)) for shape in self.shapes]
+        parts.sort(key=lambda part: -(rle.area(part[1]) if part[0].area is None else part[0].area))
+        for shape, runs in parts:
+            mask[rle.decode(runs)] = shape.value
         return mask
 
-    def _covered(self, shape: CocoShape, height: int, width: int) -> np.ndarray:
+    def _covered(self, shape: CocoShape, height: int, width: int) -> Mapping[str, Any]:
         try:
             return covered(shape.segmentation, height, width, shape.extent)
         except ValueError as error:
             raise DataError(f"{self.name} {error} ({shape.place} of {self.file}, segmentation)") from None
 
 
-def covered(segmentation: Any, height: int, width: int, extent: float | None = None) -> np.ndarray:
-    """Return the pixels that a COCO segmentation (rings, counts or compressed counts) covers, bool (height, width).
+def covered(segmentation: Any, height: int, width: int, extent: float | None = None) -> Mapping[str, Any]:
+    """Return the run lengths of what a COCO segmentation (rings, counts or compressed counts) covers.
 
     Args:
         segmentation: what the file has.
@@ -89,27 +88,29 @@ def covered(segmentation: Any, height: int, width: int, extent: float | None = N
         ValueError: it is neither polygons nor run lengths, run lengths of another size, or a mere box.
     """
     if isinstance(segmentation, Mapping):
-        return _decode(segmentation, height, width)
+        _check_runs(segmentation, height, width)
+        return segmentation
     rings = _rings(segmentation or [])
     if not rings:
         points = any(segmentation or ())
         if (extent is None and not points) or (extent is not None and extent > _SPECK):
             has = "a polygon of less than three points" if points else "a box, not a polygon"
             raise ValueError(f"has {has}: outline what it shall hold")
-        return np.zeros((height, width), dtype=bool)
+        return {"size": [height, width], "counts": [height * width]}
     try:
         from pycocotools import mask as pycocotools
     except ImportError:
         raise MissingExtraError("pycocotools", "coco", "reading COCO polygons") from None
-    return rle.decode(pycocotools.merge(pycocotools.frPyObjects(rings, height, width)))
+    runs: Mapping[str, Any] = pycocotools.merge(pycocotools.frPyObjects(rings, height, width))
+    return runs
 
 
-def _decode(encoding: Mapping[str, Any], height: int, width: int) -> np.ndarray:
+def _check_runs(encoding: Mapping[str, Any], height: int, width: int) -> None:
     try:
         size = rle.size(encoding)
-        if size != (height, width):  # before a mask of that size is made
+        if size != (height, width):
             raise ValueError(f"has run lengths for {size[1]}x{size[0]} pixels, not {width}x{height}")
-        return rle.decode(encoding)
+        rle.runs(encoding)
     except DataError as error:
         raise ValueError(f"has a segmentation that is {error}") from None
 

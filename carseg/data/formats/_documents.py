@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from carseg._files import read_json as read_plain_json
-from carseg.errors import DataError
+from carseg.errors import DataError, excerpt
 
 FARTHEST = 1e6  # pixels from an image's corner beyond which a coordinate is none
 MOST_YAML_BYTES = 1 << 20  # the parser takes a second for each
@@ -132,11 +132,12 @@ def identifier(value: Any) -> Hashable:
     """
     if isinstance(value, int) and value.bit_length() > _WHOLE_BITS:
         return str(value)
-    if isinstance(value, (int, float, str)) and value == value:
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if is_number or isinstance(value, str):
         return value
     raise ValueError(f"{brief(value)} is neither a number nor a text")
 
 
 def brief(value: Any) -> str:
     """Return a value as a text for a message, shortened."""
-    return _shortened.repr(value)
+    return excerpt(_shortened.repr(value))

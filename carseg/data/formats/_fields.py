@@ -11,6 +11,7 @@ from typing import Any
 
 from carseg.data.formats._documents import FARTHEST, brief, whole_number
 from carseg.errors import DataError
+from carseg.labels import plain_name
 
 
 @contextmanager
@@ -26,9 +27,11 @@ def class_name(value: Any, field: str) -> str:
     """Return a class name as a text; numbers are names too.
 
     Raises:
-        DataError: it is a list or an object.
+        DataError: it is a list, an object, null, true or false, or empty.
     """
-    if isinstance(value, (list, dict)):
+    if isinstance(value, bool):  # YAML's yes, no, on and off
+        raise DataError(f"{field} = {brief(value)}, not a name; a name such as no or on stands in quotes")
+    if value is None or isinstance(value, (list, dict)) or not plain_name(str(value)):
         raise DataError(f"{field} = {brief(value)}, not a name")
     return str(value)
 

@@ -16,10 +16,11 @@ def listed_images(path: Path, listed: Iterable[str], given: Path | None) -> dict
     A file name is a path below the folder of images. Where nothing lies there, it means the only image of the same
     last name, if no other entry has that one: exporters leave folders out, and put others in front.
     """
-    base = path.parent.parent if path.parent.name.lower() == "annotations" else path.parent
+    place = path.parent.parent if split_of(path.parent.name) else path.parent
+    base = place.parent if place.name.lower() == "annotations" else path.parent
     folder = given or subfolder(base, IMAGE_FOLDERS) or base
     base = given or base
-    split = split_of(path.stem)
+    split = split_of(path.stem) or split_of(path.parent.name)
     placed: dict[str, Path] = {}
     named: dict[tuple[str, bool], list[Path]] = {}  # by file name, and whether it is in a folder of this split
     for image in images_below(folder).values():
@@ -43,6 +44,7 @@ def split_of(name: str) -> str:
 
 
 def words_of(name: str) -> list[str]:
+    """Return the words of a file's or folder's name in lower case, without the digits at their ends."""
     words = name.lower().replace("-", "_").replace(".", "_").split("_")
     return [word.rstrip("0123456789") for word in words]
 

@@ -100,8 +100,8 @@ class DrawnLabel(ABC):
         """
         if self.line_width is None:
             raise DataError(
-                f"a {kind} of {len(points)} points, which covers no area: line_width=10 (--line-width of data and "
-                f"finetune) draws it 10 pixels wide, 0 leaves it out"
+                f"a {kind} of {len(points)} points, which covers no area: line_width=10 (--line-width on the "
+                "command line) draws it 10 pixels wide, 0 leaves it out"
             )
         if self.line_width:
             stroke(mask, points, self.line_width, value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL.Image import Image
 
 from carseg.errors import DataError, ImageError, ImageNotFoundError
 from carseg.images import open_image
@@ -69,6 +70,15 @@ def read_pixels(path: Path, *, rgb: bool = False) -> np.ndarray:
                 raise DataError(f"the label {path} is a JPEG, which blurs class values; save labels as PNG")
             mode = "RGB" if rgb or image.mode in ("RGBA", "CMYK") else "L" if image.mode in ("1", "LA") else image.mode
             pixels = np.asarray(image.convert(mode) if mode != image.mode else image)
+            if (
+                image.mode in ("LA", "RGBA")
+                and (pixels == pixels[:1, :1]).all()
+                and not _is_flat(image.getchannel("A"))
+            ):
+                raise DataError(
+                    f"the label {path} is of one colour, and what it shows is in its transparency; save it as grey "
+                    "levels or palette indices"
+                )
             if image.mode == "1":
                 pixels = pixels // 255
     except ImageNotFoundError:
@@ -78,6 +88,11 @@ def read_pixels(path: Path, *, rgb: bool = False) -> np.ndarray:
     if pixels.dtype.kind not in "iu":
         raise DataError(f"the label {path} holds {pixels.dtype} numbers, not class values")
     return pixels
+
+
+def _is_flat(channel: Image) -> bool:
+    low, high = channel.getextrema()
+    return low == high
 
 
 def palette_of(path: Path) -> tuple[int, ...]:

@@ -177,19 +177,27 @@ def description(folder: Path, chosen: Path | None = None) -> Description | None:
     """Return the content of ``data.yaml``, or of another YAML file that names classes, or of the ``chosen`` one.
 
     Raises:
-        DataError: it is ``data.yaml``, or chosen, and damaged.
+        DataError: it is ``data.yaml``, or chosen, and damaged; or there are several, and none is called so.
     """
-    there = sorted(files_in(folder, ".yaml", ".yml"), key=lambda p: p.name != "data.yaml")
+    found = []
+    there = sorted(files_in(folder, ".yaml", ".yml"), key=lambda path: path.name != "data.yaml")
     for path in [chosen] if chosen else there:
+        usual = path.name == "data.yaml" or path == chosen
         try:
             entries = read_yaml(path)
         except DataError:
-            if path.name != "data.yaml" and path != chosen:
-                continue
-            raise
+            if usual:
+                raise
+            continue
         if isinstance(entries, dict) and "names" in entries:
-            return Description(path, folder, entries)
-    return None
+            found.append(Description(path, folder, entries))
+            if usual:
+                return found[0]
+    fitting = [each for each in found if len(found) == 1 or each.places()[0]]
+    if len(fitting) > 1:
+        names = " and ".join(each.path.name for each in fitting)
+        raise DataError(f"{folder} is described by {names}: open one of them, or call it data.yaml")
+    return next(iter(fitting or found), None)
 
 
 def below(

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
+from carseg.data.dataset import spread
 from carseg.data.formats._base import Found, images_below, pair
 from carseg.data.formats._class_files import class_file
 from carseg.data.formats._color_tables import color_table
 from carseg.data.formats._values import ColorFile, MaskFile, read_pixels
-from carseg.data.formats.masks import MASK_ENDINGS, label_files, mask_folders
+from carseg.data.formats.masks import MASK_ENDINGS, label_files, mask_folders, refuse_unsplit
 from carseg.errors import DataError
 from carseg.labels import CAMVID, CAMVID32, Color
 
@@ -93,7 +94,7 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
     pairs = mask_folders(folder, images, annotations)
     listed = {split: label_files(*two) for split, two in pairs.items()}
     labels = [path for files in listed.values() for path in files.values()]
-    colors = _colors(labels[:: max(1, len(labels) // 16)])
+    colors = _colors(spread(labels, 16))
     if colors:
         written = color_table(folder)
         several = len(colors - {_COLORS32["void"]}) >= _FEWEST and bool(colors - _OF_VOC_TOO)
@@ -106,6 +107,7 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
         evidence = "its labels are called annot and no class file names their values"
     if not is_camvid:
         return None
+    refuse_unsplit(pairs)
     full = bool(colors - set(_PALETTE11))
     palette = () if not colors else tuple(_COLORS32.values()) if full else _PALETTE11
     values = _SEGNET if not colors else dict(enumerate(CAMVID32.classes)) if full else _VALUES11

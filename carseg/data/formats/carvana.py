@@ -6,7 +6,7 @@ from pathlib import Path
 
 from carseg.data.formats._base import Found, files_below, images_below, pair
 from carseg.data.formats._values import MaskFile
-from carseg.data.formats.masks import mask_folders
+from carseg.data.formats.masks import mask_folders, refuse_unsplit
 
 NAME = "carvana"
 LAYOUT = "*.jpg and *_mask.gif"
@@ -21,6 +21,8 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
     listed = {split: files_below(masks, (".gif",)) for split, (_, masks) in pairs.items()}
     if not all(name.endswith("_mask") for labels in listed.values() for name in labels):
         return None
+    if any(listed.values()):
+        refuse_unsplit(pairs)
     found = {}
     for split, labels in listed.items():
         records, problems = pair(images_below(pairs[split][0]), labels, MaskFile, ("_mask",))

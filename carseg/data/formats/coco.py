@@ -6,20 +6,22 @@ import itertools
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from carseg._files import to_json
-from carseg.data.formats._base import SPLIT_ORDER, Found, Item, files_in, images_below, subfolder
-from carseg.data.formats._coco_fields import list_of, read_annotations, read_categories, read_images
-from carseg.data.formats._coco_label import CocoLabel
-from carseg.data.formats._documents import brief, read_json
+from carseg.data.formats._base import Found, Item, images_below, subfolder
+from carseg.data.formats._class_files import Values
+from carseg.data.formats._coco_fields import Entry, list_of, read_annotations, read_categories, read_images
+from carseg.data.formats._coco_files import Files, files_by_split, parse
+from carseg.data.formats._coco_label import CocoLabel, CocoShape
+from carseg.data.formats._documents import brief
 from carseg.data.formats._file_names import relative_name
-from carseg.data.formats._listed_images import image_names, listed_images, split_of, words_of
+from carseg.data.formats._listed_images import image_names, listed_images
 from carseg.data.formats._rasterize import area as shoelace
 from carseg.data.formats._writing import IGNORED, DocumentWriter, LabeledImage
 from carseg.errors import CarsegError, DataError, OptionError, excerpt
@@ -27,36 +29,22 @@ from carseg.labels import IGNORE, LabelSet
 from carseg.masks import coverage, rle
 
 NAME = "coco"
-LAYOUT = "a *.json with 'images', 'annotations', 'categories', or annotations/*.json"
+LAYOUT = "a *.json with 'images', 'annotations', 'categories', or annotations/*.json, annotations/train/*.json"
 _log = logging.getLogger("carseg")
-_ASIDE = frozenset(("keypoints", "captions", "panoptic"))  # words in names of files that hold other annotations
 
 
 def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:
-    """Return the splits of a COCO file beside its images or their folder, or of ``annotations/*_SPLIT*.json``."""
+    """Return the splits of a COCO file beside its images or their folder, or of ``annotations/*_SPLIT*.json``.
+
+    All files in ``annotations/SPLIT/``, or in the folder of a split, are read together.
+    """
     if annotations and annotations.is_file():
         return {"": read_file(annotations, images)}
-    inside = subfolder(folder, ("annotations",))
-    for place in (annotations,) if annotations else (folder, inside) if inside else (folder,):
-        parsed = {path: data for path in files_in(place, ".json") if (data := _parse(path)) is not None}
-        chosen = _of_instances(list(parsed))
-        splits = {split_of(path.stem): path for path in chosen}
-        if len(chosen) == 1:
-            return _splits({"": chosen[0]}, parsed, images)
-        if len(splits) < len(chosen) or (chosen and "" in splits):
-            names = ", ".join(path.name for path in chosen)
-            raise DataError(f"{place} holds several COCO files ({names}); open one of them instead of the folder")
-        if chosen:
-            return _splits({split: splits[split] for split in sorted(splits, key=SPLIT_ORDER.index)}, parsed, images)
-    return None
-
-
-def _of_instances(files: list[Path]) -> list[Path]:
-    """Return the files to read of several: COCO's own archives hold other annotations of the same images as well."""
-    files = [path for path in files if not _ASIDE & {*words_of(path.stem)}] or files
-    named = [path for path in files if path.name.lower().startswith("instances")]
-    known = {"", *(split_of(path.stem) for path in named)}
-    return [path for path in files if path in named or split_of(path.stem) not in known] if named else files
+    inside = annotations or subfolder(folder, ("annotations",))
+    files = {} if annotations else files_by_split(folder)
+    if not files and inside:
+        files = files_by_split(inside, below=True)
+    return _splits(files, images) if files else None
 
 
 def read_file(path: Path, images: Path | None = None) -> Found:
@@ -69,71 +57,96 @@ def read_file(path: Path, images: Path | None = None) -> Found:
     Raises:
         DataError: it is no COCO file.
     """
-    data = _parse(path)
+    data = parse(path)
     if data is None:
         raise DataError(f"{path} is no COCO file: it needs 'images', 'annotations' and 'categories'")
-    return _splits({"": path}, {path: data}, images)[""]
+    return _splits({"": {path: data}}, images)[""]
 
 
-def _splits(
-    files: Mapping[str, Path], parsed: Mapping[Path, Mapping[str, Any]], image_root: Path | None
-) -> dict[str, Found]:
-    """Return the split of each file; the first has as problems the images beside the files that none of them lists."""
+def _splits(splits: Mapping[str, Files], image_root: Path | None) -> dict[str, Found]:
+    """Return every split; the first has as problems the images beside the files that none of them lists."""
     found, listed = {}, set()
-    for split, path in files.items():
-        found[split], images = _found(path, parsed[path], image_root)
+    for split, files in splits.items():
+        found[split], images = _found(files, image_root)
         listed |= images
-    first, path = next(iter(files.items()))
+    paths = [path for files in splits.values() for path in files]
     # Other files may list the rest of a given folder.
-    beside = {} if image_root else images_below(path.parent / "images")
-    names = " or ".join(path.name for path in files.values())
+    beside = {} if image_root else images_below(paths[0].parent / "images")
+    names = " or ".join(path.name for path in paths)
     loose = {name: f"the image {image} is not in {names}" for name, image in beside.items() if image not in listed}
+    first = next(iter(found))
     return found | {first: replace(found[first], problems={**found[first].problems, **loose})}
 
 
-def _found(path: Path, data: Mapping[str, Any], image_root: Path | None) -> tuple[Found, set[Path]]:
-    """Return the images of a COCO file's content, and the files of all that it lists."""
+@dataclass(frozen=True)
+class _Content:
+    """What a COCO file holds: its images, the shapes of each id, the class of each value, and bare pixels' value."""
+
+    path: Path
+    entries: list[Entry]
+    shapes: Mapping[Hashable, list[CocoShape]]
+    values: Values
+    empty: int
+
+
+def _content(path: Path, data: Mapping[str, Any]) -> _Content:
     try:
         values, stored, empty = read_categories(list_of(data, "categories"), path.parent)
         shapes = read_annotations(list_of(data, "annotations"), stored)
-        entries = sorted(read_images(list_of(data, "images")), key=lambda entry: entry.file)
+        return _Content(path, list(read_images(list_of(data, "images"))), shapes, values, empty)
     except ValueError as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path} is no valid COCO file: {error}") from None
-    records, problems = [], {}
-    listed = Counter(entry.file for entry in entries)
+
+
+def _found(files: Files, image_root: Path | None) -> tuple[Found, set[Path]]:
+    """Return the images of the files of one split, and the paths of all that they list.
+
+    Raises:
+        DataError: a file is no valid one, or has other categories than the first.
+    """
+    contents = [_content(path, data) for path, data in files.items()]
+    for content in contents:
+        if content.values != contents[0].values:
+            raise DataError(
+                f"{contents[0].path} and {content.path} are read together, and have other categories or the same in "
+                "another order: give both the same, or open one of them"
+            )
+    entries = sorted(
+        ((entry, content) for content in contents for entry in content.entries), key=lambda pair: pair[0].file
+    )
+    listed = Counter(entry.file for entry, _ in entries)
     names = image_names(listed)
-    owners = Counter(entry.id for entry in entries)
-    images = listed_images(path, listed, image_root)
-    for entry in entries:
-        file = entry.file
+    images = listed_images(contents[0].path, listed, image_root)
+    listing: dict[Path, list[Path]] = {}  # the files that list an image
+    for entry, content in entries:
+        if entry.file in images:
+            listing.setdefault(images[entry.file], []).append(content.path)
+    owners = {content.path: Counter(entry.id for entry in content.entries) for content in contents}
+    records, problems = [], {}
+    for entry, content in entries:
+        file, path = entry.file, content.path
         name = names[file]
         image = images.get(file)
-        if image is None or listed[file] > 1:
-            reason = f"lists {excerpt(file)} twice" if image else f"speaks of {excerpt(file)}, which is not there"
-            problems[name] = f"{path} {reason}"
-        elif owners[entry.id] > 1:
+        if image is None:
+            problems[name] = f"{path} speaks of {excerpt(file)}, which is not there"
+        elif len(listing[image]) > 1:
+            others = " and ".join(other.name for other in dict.fromkeys(listing[image]) if other != path)
+            twice = f"lists {excerpt(file)}, and so does {others}" if others else f"lists {excerpt(file)} twice"
+            problems[name] = f"{path} {twice}: whose annotations are they?"
+        elif owners[path][entry.id] > 1:
             problems[name] = f"{path} gives the id {brief(entry.id)} to several images: whose annotations are they?"
         else:
-            painted = tuple(shapes.get(entry.id, ()))
-            records.append(Item(name, image, CocoLabel(name, path, entry.height, entry.width, painted, empty)))
-    orphans = shapes.keys() - owners.keys()
-    if orphans:
-        some = ", ".join(sorted(map(brief, orphans))[:3])
-        problems[path.name] = f"{path} has annotations of images that it does not list: image_id {some}"
-    return Found(NAME, records, values, problems=problems), {*images.values()}
-
-
-def _parse(path: Path) -> Mapping[str, Any] | None:
-    try:
-        data = read_json(path)
-    except DataError:
-        if not any(word in path.stem.lower() for word in ("annotation", "instances", "coco")):
-            return None  # nothing in its name suggests that it holds the labels
-        raise
-    keys = {"images", "annotations", "categories"}
-    return data if isinstance(data, dict) and keys <= data.keys() else None
+            painted = tuple(content.shapes.get(entry.id, ()))
+            records.append(Item(name, image, CocoLabel(name, path, entry.height, entry.width, painted, content.empty)))
+    for content in contents:
+        orphans = content.shapes.keys() - owners[content.path].keys()
+        if orphans:
+            some = ", ".join(sorted(map(brief, orphans))[:3])
+            reason = f"has annotations of images that it does not list: image_id {some}"
+            problems[content.path.name] = f"{content.path} {reason}"
+    return Found(NAME, records, contents[0].values, problems=problems), {*images.values()}
 
 
 class SegmentedPart(Protocol):

@@ -21,6 +21,7 @@ import numpy as np
 
 from carseg.data.dataset import ImageSource
 from carseg.data.formats._base import (
+    SPLITS,
     Found,
     Item,
     exists,
@@ -135,6 +136,8 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
         else:
             note.pop("imageData", None)  # a whole image, which is read from the file when it is used
             notes[name] = (image, note, labels)
+    problems |= _claimed_twice(files, {name: image for name, (image, *_) in notes.items() if isinstance(image, Path)})
+    notes = {name: note for name, note in notes.items() if name not in problems}
     values = _values(folder, {label for _, _, labels in notes.values() for label in labels})
     by_name = values_by_name(values)
     records = [
@@ -155,7 +158,11 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
 def _files(folder: Path, annotations: Path | None) -> tuple[Path, dict[str, Path]]:
     """Return the folder of labelme files, and these by name; the beginning of the first ones decides if they are any.
 
-    Folders below are looked into where the folder has neither splits nor label images of its own.
+    Folders below are looked into where the folder has neither files nor splits nor label images of its own, or is one
+    data set with them.
+
+    Raises:
+        DataError: there are some in the folder and some below it, and nothing says that they belong together.
     """
     notes = subfolder(folder, _NOTE_FOLDERS)
     places = [annotations] if annotations else [folder, notes] if notes else [folder]
@@ -165,18 +172,30 @@ def _files(folder: Path, annotations: Path | None) -> tuple[Path, dict[str, Path
         files = _json_files_below(place)
         listed = [] if files and mask_folders(folder) else [(place, files)]
     for place, files in listed:
-        if any(map(_is_labelme, files[:20])):  # some may be broken
-            if files[0].parent == place and not folders_like_splits(folder):
-                images = images_below(
-                    place
-                )  # deeper down what lies beside its image is meant, as a mirrored tree has it
-                files += [p for p in _json_files_below(place) if _name(p, place) in images]
-            return place, {_name(path, place): path for path in files}
+        if _are_labelme(files):
+            files = [*files, *_further(place, files)]
+            return place, {path.relative_to(place).with_suffix("").as_posix(): path for path in files}
     return folder, {}
 
 
-def _name(path: Path, place: Path) -> str:
-    return path.relative_to(place).with_suffix("").as_posix()
+def _further(place: Path, files: list[Path]) -> list[Path]:
+    """Return the labelme files below those of a folder, which are of its data set where that has a label set.
+
+    What carseg writes has one, and mirrors a tree.
+
+    Raises:
+        DataError: there are some, and no label set.
+    """
+    further = [] if files[0].parent != place or folders_like_splits(place) else _json_files_below(place)
+    if not _are_labelme(further):
+        return []
+    above = (place, place.parent) if place.name.lower() in SPLITS else (place,)
+    if any((folder / JSON_FILE).is_file() for folder in above):
+        return further
+    raise DataError(
+        f"labelme files lie in {place} and below it, such as {further[0]}, which would not be read: open one of "
+        "the folders, or put all of them into folders below"
+    )
 
 
 def _json_files(place: Path) -> list[Path]:
@@ -184,7 +203,12 @@ def _json_files(place: Path) -> list[Path]:
 
 
 def _json_files_below(place: Path) -> list[Path]:
-    return [path for path in files_below(place, (".json",)).values() if path.parent != place and path.name != JSON_FILE]
+    files = files_below(place, (".json",)).values()
+    return [path for path in files if path.name != JSON_FILE and path.parent != place]
+
+
+def _are_labelme(files: list[Path]) -> bool:
+    return any(map(_is_labelme, files[:20]))  # some may be broken
 
 
 def _is_labelme(path: Path) -> bool:
@@ -233,6 +257,19 @@ def _image(path: Path, note: Mapping[str, Any], own: Path, inside: Path, *, give
     places = [*elsewhere, *beside] if given else [*beside, *elsewhere]
     there = next((place for place in places if name and exists(place) and place.is_file()), None)
     return there or (EmbeddedImage(path) if note.get("imageData") else None)
+
+
+def _claimed_twice(files: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, str]:
+    """Return the files that speak of an image of which another one does too, name to reason."""
+    owners: dict[Path, list[str]] = {}
+    for name, image in images.items():
+        owners.setdefault(image.resolve(), []).append(name)
+    problems = {}
+    for names in owners.values():
+        for name in names if len(names) > 1 else ():
+            other = next(files[each] for each in names if each != name)
+            problems[name] = f"{files[name]} and {other} both speak of {images[name].name}: whose shapes are they?"
+    return problems
 
 
 def _loose_images(own: Path | None, place: Path, files: Mapping[str, Path]) -> dict[str, Path]:

@@ -13,13 +13,15 @@ A label may also be called NAME.jpg.png, or mask_0.png where the image is image_
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from carseg.data.dataset import spread
 from carseg.data.formats._base import (
+    SPLITS,
     Found,
     Item,
     files_below,
@@ -35,7 +37,7 @@ from carseg.data.formats._label_names import is_called_label, named_like_images
 from carseg.data.formats._values import ColorFile, MaskFile, palette_of, used_colors
 from carseg.data.formats._writing import LabeledImage, Writer, write_png
 from carseg.errors import DataError
-from carseg.images import index_image
+from carseg.images import SUFFIXES, index_image
 from carseg.labels import Color
 
 NAME = "masks"
@@ -46,6 +48,7 @@ MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "ann_dir", "g
 MASK_SUFFIXES = (".png", ".gif", ".bmp", ".tif", ".tiff")
 MASK_ENDINGS = ("", "_mask", "_label", "_labels", "_seg", "_gt", "_L", "_P")
 _LOSSY = (".jpg", ".jpeg")
+_PIXELS = (*MASK_SUFFIXES, *_LOSSY)
 _SIBLINGS = ("_masks", "_mask", "_labels", "_label", "annot", "_annot", "_gt")
 
 
@@ -66,7 +69,7 @@ def mask_folders(
         siblings = {split: _sibling(folder, place) for split, place in images.items()}
         labels = {split: place for split, place in siblings.items() if place is not None}
         whole = None if images else (folder, folder)
-    pairs = labeled_splits(images, labels, (*MASK_SUFFIXES, *_LOSSY))
+    pairs = labeled_splits(images, labels, _PIXELS)
     return {"": whole} if not pairs and whole and label_files(*whole) else pairs
 
 
@@ -96,12 +99,47 @@ def _sibling(folder: Path, images: Path) -> Path | None:
     return subfolder(folder, [images.name.lower() + ending for ending in _SIBLINGS])
 
 
+def refuse_unsplit(folders: Mapping[str, tuple[Path, Path]], suffixes: Sequence[str] = _PIXELS) -> None:
+    """Raise DataError where labelled images lie beside the folders of the splits, which alone are read.
+
+    Args:
+        folders: the folders of images and of labels by split, "" where there are no splits.
+        suffixes: those of labels.
+    """
+    for root, label_root in dict.fromkeys((i.parent, m.parent) for split, (i, m) in folders.items() if split):
+        labels = _outside_splits(label_root, suffixes, _SIBLINGS if root == label_root else ())
+        beside, _ = pair(_outside_splits(root, SUFFIXES), labels, MaskFile, MASK_ENDINGS)
+        if beside:
+            names = " or ".join(images.name for images, _ in folders.values())
+            raise DataError(
+                f"{beside[0].image} has a label and would not be read, as it lies in no folder of a split, {names}: "
+                f"move both there, or out of {root}"
+            )
+
+
+def _outside_splits(root: Path, suffixes: Iterable[str], siblings: Sequence[str] = ()) -> dict[str, Path]:
+    """Return the files that lie in no folder of a split, by name; of ``siblings`` only those, called as their images.
+
+    In ``siblings`` are the ends of names of folders of labels.
+    """
+    outside = {}
+    for name, path in files_below(root, suffixes).items():
+        first, *rest = name.split("/")
+        ending = next((each for each in siblings if first.lower().endswith(each)), "")
+        place = first.removesuffix(first[len(first) - len(ending) :])
+        if place.lower() not in SPLITS and bool(ending) == bool(siblings):
+            outside["/".join((place, *rest))] = path
+    return outside
+
+
 def read(folder: Path, images: Path | None = None, annotations: Path | None = None) -> dict[str, Found] | None:
     """Return every split of images and label images; class names come from a colour table, or are left open."""
     table = color_table(folder)
     found = {}
     colors = tuple(table.values()) if table else ()
-    for split, (image_root, mask_root) in mask_folders(folder, images, annotations).items():
+    folders = mask_folders(folder, images, annotations)
+    refuse_unsplit(folders)
+    for split, (image_root, mask_root) in folders.items():
         labels = label_files(image_root, mask_root)
         if not colors:
             _agree_on_colors(list(labels.values()))
@@ -122,7 +160,7 @@ def _agree_on_colors(labels: list[Path]) -> None:
     Raises:
         DataError: a colour is one value here and another there, where that stands for another colour.
     """
-    some = labels[:: max(1, len(labels) // 64)]
+    some = spread(labels, 64)
     if len({palette_of(path) for path in some}) <= 1:
         return
     where: dict[tuple[int, Color], Path] = {}
@@ -139,9 +177,8 @@ def _agree_on_colors(labels: list[Path]) -> None:
 
 
 def stored_labels(records: list[Item], limit: int | None = None) -> Iterator[np.ndarray]:
-    """Yield the labels of these records as stored, or of ``limit`` of them at most; broken labels are skipped."""
-    step = -(-len(records) // limit) if limit else 1
-    for record in records[:: max(step, 1)]:
+    """Yield the labels of these records as stored, or of ``limit`` evenly spread ones; broken labels are skipped."""
+    for record in spread(records, limit) if limit else records:
         with suppress(DataError):  # verify() and check() name it
             yield record.label.read(0, 0)
 

@@ -115,6 +115,7 @@ def read(
         if image_root is None or label_root is None or not files_below(label_root, TEXTS):
             return None
         folders = labeled_splits(split_folders(image_root), split_folders(label_root), TEXTS)
+        masks.refuse_unsplit(folders, TEXTS)
         folders = folders or {"": (image_root, label_root)}
         places = {split: [below(*both)] for split, both in folders.items()}
     if described is None and folder.name.lower() in SPLITS:

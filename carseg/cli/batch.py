@@ -1,0 +1,106 @@
+"""``carseg batch``: a folder, list, table or tar of images in; tables of what is in them out, by all processors."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from carseg.cli.options import (
+    DeviceOption,
+    HubOption,
+    PrecisionOption,
+    RuntimeOption,
+    resolve_with_progress,
+)
+from carseg.cli.terminal import err, fail
+from carseg.hub import DEFAULT_MODEL
+
+_SAY_EVERY = 5.0  # seconds
+
+_Source = Annotated[
+    str,
+    typer.Argument(metavar="SRC", help="A folder, pattern, list (.txt), .parquet or .tar; also s3://, gs:// of such."),
+]
+_Destination = Annotated[str, typer.Argument(metavar="DEST", help="Folder of the results; also s3://, gs://.")]
+_Workers = Annotated[int | None, typer.Option(help="Processes; default: one per processor.", show_default=False)]
+_Shard = Annotated[
+    str | None,
+    typer.Option(metavar="I/N", help="Do part I of N: for several machines that share DEST.", show_default=False),
+]
+_Cars = Annotated[
+    str | None, typer.Option(metavar="MODEL", help="Find whole cars with a second model.", show_default=False)
+]
+_Number = Annotated[float | None, typer.Option(help="As for predict.", show_default=False)]
+_MaxPixels = Annotated[int | None, typer.Option(min=1, help="As for predict.", show_default=False)]
+
+
+def batch(
+    source: _Source,
+    destination: _Destination,
+    model: Annotated[str, typer.Option("--model", "-m", help="A name of `carseg models` or a folder.")] = DEFAULT_MODEL,
+    columns: Annotated[str, typer.Option(help="Any of parts, cars, mask, joined by commas.")] = "parts",
+    engine: Annotated[str, typer.Option(help="local: processes here; ray: a Ray cluster.")] = "local",
+    workers: _Workers = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each.")] = 1,
+    rows: Annotated[int, typer.Option(help="Images per file of results.")] = 1000,
+    shard: _Shard = None,
+    cars: _Cars = None,
+    sides: Annotated[str, typer.Option(help="consistent or raw, as for predict.")] = "consistent",
+    threshold: _Number = None,
+    min_area: _Number = None,
+    max_pixels: _MaxPixels = None,
+    hub: HubOption = None,
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
+) -> None:
+    """Segment very many images into tables.
+
+    Run again after an interruption it goes on where it was. Images that cannot be read are rows with an error.
+    """
+    from carseg.cli.process import prepare
+    from carseg.scale import Batch, Job, run_job
+
+    prepare()
+    job = Job(source, destination, rows, _part(shard))
+    resolve_with_progress(model, None, hub)
+    how: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "cars": cars, "hub": hub}
+    settings: dict[str, Any] = {"sides": sides, "threshold": threshold, "min_area": min_area, "max_pixels": max_pixels}
+    names = [name.strip() for name in columns.split(",") if name.strip()]
+    segmenting = Batch(model, columns=names, threads=threads, **how, **settings)
+    summary = run_job(job, segmenting, engine=engine, workers=workers, threads=threads, progress=_Lines().say)
+    before = summary.images - summary.new
+    err(
+        f"carseg: {summary.new} images done with {segmenting.segmenter.name}"
+        + (f", {before} were there" if before else "")
+        + f"; results are in {destination}"
+        + ("" if summary.complete else ", where other parts are still missing")
+    )
+    if summary.errors:
+        fail(f"{summary.errors} images could not be read: their rows in {destination} have an error")
+    raise typer.Exit(int(summary.errors > 0))
+
+
+class _Lines:
+    """Says every few seconds how far a job is."""
+
+    def __init__(self) -> None:
+        self.began = self.said = time.monotonic()
+
+    def say(self, done: int, errors: int) -> None:
+        now = time.monotonic()
+        if now - self.said >= _SAY_EVERY:
+            self.said = now
+            err(f"carseg: {done} images, {errors} with errors, {done / (now - self.began):.1f} per second")
+
+
+def _part(shard: str | None) -> tuple[int, int]:
+    """Return place and number of ``--shard``."""
+    if shard is None:
+        return 1, 1
+    place, _, of = shard.partition("/")
+    if not (place.isdecimal() and of.isdecimal()):
+        raise typer.BadParameter(f"must be I/N, such as 3/16, got {shard!r}", param_hint="--shard")
+    return int(place), int(of)

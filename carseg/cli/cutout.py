@@ -1,0 +1,118 @@
+"""``carseg cutout``: photographs in; cars on a background of their own out."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from carseg.cli.options import (
+    CalibrationOption,
+    DeviceOption,
+    HubOption,
+    MaxPixelsOption,
+    PrecisionOption,
+    RuntimeOption,
+    SkipExistingOption,
+    ThreadsOption,
+    WeightsOption,
+    resolve_with_progress,
+)
+from carseg.cli.terminal import ProgressBar, echo, fail
+from carseg.errors import CarsegError
+
+if TYPE_CHECKING:
+    from carseg.cli.saving import Document
+
+_Background = Annotated[
+    str, typer.Option(metavar="WHAT", help="transparent, a colour (white, '#1e90ff'), or an image, cropped to cover.")
+]
+_Margin = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PERCENT",
+        help="Frame the car: share of the canvas free on each side; wheels on the lower one. With --size: 8%.",
+        show_default=False,
+    ),
+]
+_Edges = Annotated[
+    str | None,
+    typer.Option(
+        help="refined at the image's own size, or network. Default: refined, but of models free for commercial use.",
+        show_default=False,
+    ),
+]
+_Size = Annotated[
+    str | None, typer.Option(metavar="WxH", help="Canvas, such as 1920x1080. Default: the image's, or by --margin.")
+]
+
+
+def cutout(
+    inputs: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Files, folders, patterns, URLs, data URIs.")],
+    background: _Background = "transparent",
+    shadow: Annotated[bool, typer.Option("--shadow", help="Draw a shadow on the ground.")] = False,
+    margin: _Margin = None,
+    size: _Size = None,
+    format: Annotated[str, typer.Option("--format", "-f", help="png, jpg, webp.")] = "png",
+    glass: Annotated[str, typer.Option(help="keep what is seen through windows, or tint them.")] = "keep",
+    car: Annotated[int | None, typer.Option(help="Which car; default: 1, the main one.", show_default=False)] = None,
+    all: Annotated[bool, typer.Option("--all", help="Every car.")] = False,
+    feather: Annotated[float, typer.Option(help="Pixels over which the border fades inwards.")] = 0,
+    edges: _Edges = None,
+    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Where results go.")] = Path("carseg-out"),
+    model: Annotated[str, typer.Option("--model", "-m", help="A model that tells whole cars.")] = "car",
+    weights: WeightsOption = None,
+    hub: HubOption = None,
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
+    calibration: CalibrationOption = None,
+    threads: ThreadsOption = None,
+    max_pixels: MaxPixelsOption = None,
+    skip_existing: SkipExistingOption = False,
+) -> None:
+    """Cut cars out of photographs.
+
+    Writes IMAGE.cutout.png (jpg, webp) below --out, where the tree below a given folder is mirrored, and prints the
+    paths. Colours become sRGB. Number plates and faces are not hidden.
+    """
+    from carseg.cli.process import prepare
+    from carseg.cli.saving import CutoutSaving, find_jobs
+    from carseg.inference import CutoutOptions, best_edges, load, origin_of
+    from carseg.workflows import CutoutFiles
+
+    prepare()
+    options = CutoutOptions(background, shadow, margin, size, car, all, glass, feather)
+    files = CutoutFiles(options, format)
+    jobs, missing = find_jobs(inputs, out, [files.kind])
+    resolve_with_progress(model, weights, hub)
+    how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
+    segmenter = load(model, weights=weights, hub=hub, device=device, runtime=runtime, **how)
+    files.check(segmenter)
+    edges = edges or best_edges(segmenter.info)
+    how = {"precision": segmenter.runtime.precision, "calibration": calibration, "edges": edges}
+    saving = CutoutSaving(out, files, functools.partial(origin_of, info=segmenter.info, **how))
+    todo = saving.without_saved(jobs) if skip_existing else jobs
+    saving.say_what_is_there(jobs, todo)
+    began = time.monotonic()
+    results = segmenter.stream(saving.sources(todo), edges=edges, max_pixels=max_pixels, on_error="yield")
+    failed = missing + _print(saving.write(results), len(todo))
+    raise typer.Exit(saving.finish(len(todo) + missing, failed, time.monotonic() - began, segmenter.name))
+
+
+def _print(documents: Iterator[Document | CarsegError], count: int) -> int:
+    """Print where each picture is, or why there is none; return how many there are not."""
+    failed = 0
+    with ProgressBar("cutting out") as bar:
+        for done, document in enumerate(documents, 1):
+            if isinstance(document, Exception):
+                fail(document)
+                failed += 1
+            else:
+                echo(document["files"]["cutout"])
+            bar.count(done, count)
+    return failed

@@ -1,0 +1,136 @@
+"""``carseg serve``: the HTTP service and its page."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from carseg._env import given_api_key
+from carseg.cli.options import (
+    DeviceOption,
+    HubOption,
+    PrecisionOption,
+    RuntimeOption,
+    ThreadsOption,
+    resolve_with_progress,
+)
+from carseg.cli.terminal import err
+from carseg.errors import require_extra
+from carseg.serving import Limits
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from carseg.serving import Metrics
+
+_MODELS = ["parts", "car"]
+_LIMITS = Limits()
+
+
+_Models = Annotated[
+    list[str], typer.Option("--model", "-m", help="A model; repeat for several. The first is the default one.")
+]
+_Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one of this machine.")]
+_Port = Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")]
+_Workers = Annotated[int, typer.Option(min=1, help="Processes, each with the models in its memory.")]
+_Key = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KEY",
+        help="What requests have to show. Better CARSEG_API_KEY, since others see a process's arguments.",
+        show_default=False,
+    ),
+]
+_Cors = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ORIGIN", help="Let pages of this origin use the service, https://example.org. Repeat."),
+]
+_Places = Annotated[int, typer.Option(min=1, help="Requests taken at once; further ones are answered 429.")]
+_Bytes = Annotated[int, typer.Option(min=1, help="Bytes of a request.")]
+_Pixels = Annotated[int, typer.Option(min=1, help="Pixels of an image.")]
+_Files = Annotated[int, typer.Option(min=1, help="Files of a request.")]
+_Seconds = Annotated[float, typer.Option(min=0.1, help="Seconds to arrive, and again to be answered.")]
+_BatchSize = Annotated[int | None, typer.Option(min=1, help="Waiting images computed together.")]
+_Cars = Annotated[
+    str | None,
+    typer.Option(metavar="MODEL", help="Find whole cars with a second model, such as car, for models of parts."),
+]
+
+
+def serve(
+    models: _Models = _MODELS,
+    host: _Host = "127.0.0.1",
+    port: _Port = 8000,
+    workers: _Workers = 1,
+    api_key: _Key = None,
+    cors: _Cors = None,
+    places: _Places = _LIMITS.places,
+    max_bytes: _Bytes = _LIMITS.bytes,
+    max_pixels: _Pixels = _LIMITS.pixels,
+    max_files: _Files = _LIMITS.files,
+    timeout: _Seconds = _LIMITS.seconds,
+    batch_size: _BatchSize = None,
+    cars: _Cars = None,
+    hub: HubOption = None,
+    device: DeviceOption = "auto",
+    runtime: RuntimeOption = "auto",
+    precision: PrecisionOption = "auto",
+    threads: ThreadsOption = None,
+) -> None:
+    """Serve models over HTTP, with a page for people.
+
+    The page is at /, the description of the interface at /docs. Images come by upload alone, and nothing is kept.
+    """
+    require_extra("fastapi", "serve", "carseg serve")
+    require_extra("uvicorn", "serve", "carseg serve")
+    from carseg.cli.process import prepare
+    from carseg.serving import Address, serve
+
+    prepare()
+    for name in (*models, *([cars] if cars else [])):
+        resolve_with_progress(name, hub=hub)
+    key = api_key or given_api_key()
+    if key is None and not _is_loopback(host):
+        err(f"carseg: whoever reaches {host} may use the service: --api-key or CARSEG_API_KEY asks for a key")
+    limits = Limits(places=places, bytes=max_bytes, pixels=max_pixels, files=max_files, seconds=timeout)
+    if workers > 1 and threads is None:
+        threads = max((os.cpu_count() or 1) // workers, 1)
+    how = {"hub": hub, "device": device, "runtime": runtime, "precision": precision, "threads": threads}
+    around = {"limits": limits, "batch_size": batch_size, "api_key": key, "cors": tuple(cors or ())}
+    serve(_MakeApp(tuple(models), cars, how, around), Address(host, port), limits, workers=workers)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@dataclass(frozen=True)
+class _MakeApp:
+    """Makes the application in whichever process it is called."""
+
+    models: tuple[str, ...]
+    cars: str | None
+    how: dict[str, Any]
+    around: dict[str, Any]
+
+    def __call__(self, metrics: Metrics) -> FastAPI:
+        from carseg.cars import tells_whole_cars
+        from carseg.cli.process import prepare
+        from carseg.hub import resolve
+        from carseg.inference import load
+        from carseg.serving import create_app
+
+        prepare()
+        models = []
+        for name in self.models:
+            labels = resolve(name, hub=self.how["hub"]).info.labels
+            cars = None if tells_whole_cars(labels) else self.cars  # a second network would say the same once more
+            models.append(load(name, cars=cars, **self.how))
+        return create_app(models, metrics=metrics, **self.around)
