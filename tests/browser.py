@@ -6,11 +6,9 @@ import base64
 import json
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -54,7 +52,6 @@ class Browser:
             ["bash", "-c", redirect, "bash", CHROMIUM, *flags, *_QUIET],
             pass_fds=(orders[0], answers[1]),
             stderr=subprocess.DEVNULL,
-            start_new_session=True,
         )
         os.close(orders[0])
         os.close(answers[1])
@@ -80,8 +77,7 @@ class Browser:
 
     def __exit__(self, *_: object) -> None:
         self._orders.close()
-        with suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)  # its group: it has children of its own
+        self._process.kill()  # without its orders it ends anyway, and so do its own children
         self._process.wait()
         self._answers.close()
         self._folder.cleanup()

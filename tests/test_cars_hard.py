@@ -98,7 +98,7 @@ SHOWN = {
     lot: 30,
     mirror: 2,
     night: 1,
-    toy: 1,
+    toy: 2,  # its wheels, which look like those of two cars that are hidden
     drawing: 1,
     ImageOps.flip: 1,
     one_pixel: 1,
