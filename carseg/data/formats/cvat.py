@@ -119,7 +119,7 @@ def read(folder: Path, images: Path | None = None, annotations: Path | None = No
 
 
 def _parse(path: Path) -> ElementTree.Element | None:
-    """Return the root of a file of CVAT, None where it is another's."""
+    """Return the root of a file of CVAT, None where it is another's, or one of a video's tracks."""
     try:
         with path.open("rb") as file:
             if b"<annotations" not in file.read(1 << 12):
@@ -127,7 +127,7 @@ def _parse(path: Path) -> ElementTree.Element | None:
         root = ElementTree.parse(path).getroot()
     except (ElementTree.ParseError, OSError, ValueError, LookupError, RecursionError, MemoryError) as error:
         raise DataError(f"{path} is no valid XML file: {excerpt(str(error) or type(error).__name__)}") from None
-    return root if root.tag == "annotations" else None
+    return root if root.tag == "annotations" and root.find("image") is not None else None
 
 
 def _labels(root: ElementTree.Element) -> dict[str, str]:
