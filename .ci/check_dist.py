@@ -35,7 +35,8 @@ def source(path: Path) -> dict[str, bytes]:
 
 def check(content: dict[str, bytes]) -> None:
     """Exits with a sentence where something is wrong."""
-    models = json.loads(content["weights_manifest.json"])["models"]
+    manifest = json.loads(content["weights_manifest.json"])
+    models = manifest["models"] | manifest["refiners"]
     expected = {
         f"weights/{name}/{entry['file']}": entry["sha256"] for name, entry in models.items() if entry.get("embedded")
     }
