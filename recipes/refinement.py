@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 import math
 import shutil
-import subprocess
 import tempfile
 import time
 from dataclasses import replace
@@ -28,7 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from carseg.architectures import Network
-from carseg.hub import ROOT, DataSource, InputSpec, Provenance, create_model, resolve, save_model
+from carseg.hub import DataSource, InputSpec, Provenance, create_model, resolve, save_model
 from carseg.inference import REFINER, Segmenter, load, refine_outline
 from carseg.labels import CARVANA
 from carseg.runtimes import TorchRuntime, keep_memory, start_runtime
@@ -36,6 +35,7 @@ from recipes.calibrate import measure_runtimes
 from recipes.entering import WEIGHTS, describe, enter_refiner
 from recipes.measure import write_golden
 from recipes.refinement_figures import measure_refined, refined_by
+from recipes.run import head_commit
 from recipes.windows import WINDOW, CachedImage, batch, prepare, training_images, validation_images
 
 COARSE = "fpn-mobilenetv2-carvana"
@@ -173,7 +173,7 @@ def publish(run: Path, weights: Path) -> None:
         licence="non-commercial research use only, as the data's terms demand",
         commercial_use="no",
         recipe="recipes/refinement.py",
-        code_commit=_commit(),
+        code_commit=head_commit(),
         paper="the idea: https://arxiv.org/abs/2104.05239, https://arxiv.org/abs/2012.07810",
         made_by="the carseg project",
         data=SOURCES,
@@ -197,12 +197,6 @@ def publish(run: Path, weights: Path) -> None:
     if weights == WEIGHTS:
         enter_refiner(finished)
     print(table)
-
-
-def _commit() -> str:
-    return subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -133,7 +133,7 @@ def train_round(
         input=recipe.input,
         data=(*recipe.sources, *inherited),
         recipe=f"recipes/{recipe.name}.toml",
-        code_commit=_commit(),
+        code_commit=head_commit(),
         **recipe.about,
     )
     return fit(network, provenance, images, val, run, config, resume=True, hooks=[_Lines()]).best, provenance
@@ -191,7 +191,8 @@ def publish(best: Path, recipe: recipes.Recipe, provenance: Provenance, test: Da
     return finished
 
 
-def _commit() -> str:
+def head_commit() -> str:
+    """Return the commit of this project that is checked out."""
     return subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.strip()

@@ -13,6 +13,7 @@ from torch.nn import functional
 from carseg.data import Dataset, Sample
 from carseg.data import load as open_data
 from carseg.inference import Segmenter
+from carseg.masks import polygons
 from recipes.coarse import SIDE, degraded, moved
 from recipes.cross_validate import folds
 from recipes.recipe import data_root
@@ -77,8 +78,9 @@ class CachedImage:
         self.refined = _arrays(answers)[0] if answers.exists() else []
         self.corner, self.size = place[:2], place[2:]
         self.is_of_studio = self.size.max() > _STUDIO
-        self.edge = _outline(np.asarray(self.pixels[..., 3])) + self.corner
-        self.edges = [(_outline(each) * (self.size / each.shape)).astype(int) for each in self.coarse]
+        self.edge = polygons.edge_pixels(np.asarray(self.pixels[..., 3]) > 127) + self.corner
+        edges = (polygons.edge_pixels(each > 127) * (self.size / each.shape) for each in self.coarse)
+        self.edges = [each.astype(int) for each in edges]
 
     def window(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return a window's pixels and mask, uint8 (96, 96, 4), and what is known of it before, float32 (96, 96)."""
@@ -145,15 +147,6 @@ def _arrays(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
     with np.load(path) as stored:
         arrays = {name: stored[name] for name in stored.files}
     return [array for name, array in arrays.items() if name != "place"], arrays.get("place", np.zeros(0, int))
-
-
-def _outline(mask: np.ndarray) -> np.ndarray:
-    """Return the places (N, 2) of pixels with another neighbour above or to the left."""
-    inside = mask > 127
-    edge = np.zeros(mask.shape, bool)
-    edge[1:] |= inside[1:] != inside[:-1]
-    edge[:, 1:] |= inside[:, 1:] != inside[:, :-1]
-    return np.argwhere(edge)
 
 
 def _halved(pixels: np.ndarray) -> np.ndarray:

@@ -50,7 +50,7 @@ def networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str | None
         return Segmenter(first, Network(logits_of(MASK, 1)), other)
 
     monkeypatch.setattr("carseg.inference.load", load)
-    monkeypatch.setattr("carseg.cli.predict.resolve_with_progress", lambda *_, **__: None)
+    monkeypatch.setattr("carseg.cli.options.resolve_with_progress", lambda *_, **__: None)
     monkeypatch.setattr("carseg.cli.process.prepare", lambda: None)
     return asked
 

@@ -8,11 +8,17 @@ from typing import Annotated, Any
 import typer
 
 from carseg.cli.options import (
+    CarsOption,
     DeviceOption,
     HubOption,
+    MaxPixelsOption,
+    MinAreaOption,
+    ModelOption,
     PrecisionOption,
     RuntimeOption,
-    resolve_with_progress,
+    SidesOption,
+    ThresholdOption,
+    load_with_progress,
 )
 from carseg.cli.terminal import err, fail
 from carseg.hub import DEFAULT_MODEL
@@ -29,28 +35,23 @@ _Shard = Annotated[
     str | None,
     typer.Option(metavar="I/N", help="Do part I of N: for several machines that share DEST.", show_default=False),
 ]
-_Cars = Annotated[
-    str | None, typer.Option(metavar="MODEL", help="Find whole cars with a second model.", show_default=False)
-]
-_Number = Annotated[float | None, typer.Option(help="As for predict.", show_default=False)]
-_MaxPixels = Annotated[int | None, typer.Option(min=1, help="As for predict.", show_default=False)]
 
 
 def batch(
     source: _Source,
     destination: _Destination,
-    model: Annotated[str, typer.Option("--model", "-m", help="A name of `carseg models` or a folder.")] = DEFAULT_MODEL,
+    model: ModelOption = DEFAULT_MODEL,
     columns: Annotated[str, typer.Option(help="Any of parts, cars, mask, joined by commas.")] = "parts",
     engine: Annotated[str, typer.Option(help="local: processes here; ray: a Ray cluster.")] = "local",
     workers: _Workers = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each.")] = 1,
     rows: Annotated[int, typer.Option(help="Images per file of results.")] = 1000,
     shard: _Shard = None,
-    cars: _Cars = None,
-    sides: Annotated[str, typer.Option(help="consistent or raw, as for predict.")] = "consistent",
-    threshold: _Number = None,
-    min_area: _Number = None,
-    max_pixels: _MaxPixels = None,
+    cars: CarsOption = None,
+    sides: SidesOption = "consistent",
+    threshold: ThresholdOption = None,
+    min_area: MinAreaOption = None,
+    max_pixels: MaxPixelsOption = None,
     hub: HubOption = None,
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
@@ -65,11 +66,10 @@ def batch(
 
     prepare()
     job = Job(source, destination, rows, _part(shard))
-    resolve_with_progress(model, None, hub)
-    how: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "cars": cars, "hub": hub}
+    how: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
     settings: dict[str, Any] = {"sides": sides, "threshold": threshold, "min_area": min_area, "max_pixels": max_pixels}
     names = [name.strip() for name in columns.split(",") if name.strip()]
-    segmenting = Batch(model, columns=names, threads=threads, **how, **settings)
+    segmenting = Batch(load_with_progress(model, hub=hub, cars=cars, **how), columns=names, **settings)
     summary = run_job(job, segmenting, engine=engine, workers=workers, threads=threads, progress=_Lines().say)
     before = summary.images - summary.new
     err(

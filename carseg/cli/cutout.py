@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -20,13 +19,8 @@ from carseg.cli.options import (
     SkipExistingOption,
     ThreadsOption,
     WeightsOption,
-    resolve_with_progress,
+    load_with_progress,
 )
-from carseg.cli.terminal import ProgressBar, echo, fail
-from carseg.errors import CarsegError
-
-if TYPE_CHECKING:
-    from carseg.cli.saving import Document
 
 _Background = Annotated[
     str, typer.Option(metavar="WHAT", help="transparent, a colour (white, '#1e90ff'), or an image, cropped to cover.")
@@ -80,39 +74,25 @@ def cutout(
     Writes IMAGE.cutout.png (jpg, webp) below --out, where the tree below a given folder is mirrored, and prints the
     paths. Colours become sRGB. Number plates and faces are not hidden.
     """
+    from carseg.cli.printing import print_documents
     from carseg.cli.process import prepare
     from carseg.cli.saving import CutoutSaving, find_jobs
-    from carseg.inference import CutoutOptions, best_edges, load, origin_of
+    from carseg.inference import CutoutOptions, best_edges, origin_of
     from carseg.workflows import CutoutFiles
 
     prepare()
     options = CutoutOptions(background, shadow, margin, size, car, all, glass, feather)
     files = CutoutFiles(options, format)
     jobs, missing = find_jobs(inputs, out, [files.kind])
-    resolve_with_progress(model, weights, hub)
-    how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
-    segmenter = load(model, weights=weights, hub=hub, device=device, runtime=runtime, **how)
+    how: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
+    segmenter = load_with_progress(model, weights, hub, calibration=calibration, **how)
     files.check(segmenter)
     edges = edges or best_edges(segmenter.info)
     how = {"precision": segmenter.runtime.precision, "calibration": calibration, "edges": edges}
     saving = CutoutSaving(out, files, functools.partial(origin_of, info=segmenter.info, **how))
-    todo = saving.without_saved(jobs) if skip_existing else jobs
-    saving.say_what_is_there(jobs, todo)
+    todo = saving.begin(jobs, skip_existing=skip_existing)
     began = time.monotonic()
     results = segmenter.stream(saving.sources(todo), edges=edges, max_pixels=max_pixels, on_error="yield")
-    failed = missing + _print(saving.write(results), len(todo))
+    cutouts = saving.write(results)
+    failed = missing + print_documents(cutouts, len(todo), lambda each: each["files"]["cutout"], doing="cutting out")
     raise typer.Exit(saving.finish(len(todo) + missing, failed, time.monotonic() - began, segmenter.name))
-
-
-def _print(documents: Iterator[Document | CarsegError], count: int) -> int:
-    """Print where each picture is, or why there is none; return how many there are not."""
-    failed = 0
-    with ProgressBar("cutting out") as bar:
-        for done, document in enumerate(documents, 1):
-            if isinstance(document, Exception):
-                fail(document)
-                failed += 1
-            else:
-                echo(document["files"]["cutout"])
-            bar.count(done, count)
-    return failed

@@ -13,12 +13,15 @@ from carseg.cli.options import (
     DeviceOption,
     HubOption,
     MaxPixelsOption,
+    MinAreaOption,
     ModelOption,
     PrecisionOption,
     RuntimeOption,
     ThreadsOption,
+    ThresholdOption,
+    TileOption,
     WeightsOption,
-    resolve_with_progress,
+    load_with_progress,
 )
 from carseg.cli.terminal import ProgressBar, echo, fail
 from carseg.hub import DEFAULT_MODEL
@@ -61,11 +64,9 @@ def label(
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
-    tile: Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for small things.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="Pixels less sure than this, 0..1, get no label.")] = None,
-    min_area: Annotated[
-        float | None, typer.Option(help="Clean away pieces below this share of their class's largest, 0..1.")
-    ] = None,
+    tile: TileOption = None,
+    threshold: ThresholdOption = None,
+    min_area: MinAreaOption = None,
     batch_size: BatchSizeOption = None,
     max_pixels: MaxPixelsOption = None,
 ) -> None:
@@ -75,16 +76,15 @@ def label(
     as the tools write it again. An image that cannot be read is named, and left out.
     """
     from carseg.cli.process import prepare
-    from carseg.inference import find_images, load
+    from carseg.inference import find_images
     from carseg.workflows import label as write
 
     prepare()
     count = len(list(find_images(images)))
-    resolve_with_progress(model, weights, hub)
     how: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
     settings: dict[str, Any] = {"tile": tile, "threshold": threshold, "min_area": min_area}
     settings |= {"batch_size": batch_size, "max_pixels": max_pixels}
-    network = load(model, weights=weights, hub=hub, **how)
+    network = load_with_progress(model, weights, hub, **how)
     with ProgressBar("labelling") as bar:
         settings["progress"] = lambda number: bar.count(number, max(number, count))  # a video has many
         done = write(images, out, to.value, model=network, tolerance=tolerance, **settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,7 @@ from carseg.cli.terminal import ProgressBar, err
 
 if TYPE_CHECKING:
     from carseg.hub import ResolvedWeights
+    from carseg.inference import Segmenter
 
 
 class Format(StrEnum):
@@ -37,6 +38,27 @@ HubOption = Annotated[
 ]
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="A model, a fine-tuned one's folder, or hf://ORG/REPO.")
+]
+CarsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--cars",
+        metavar="MODEL",
+        help="Find whole cars with a second model, such as car, beside one of parts: the cars are its own.",
+        show_default=False,
+    ),
+]
+TileOption = Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")]
+SidesOption = Annotated[
+    str, typer.Option(help="Left and right: consistent with the car's view, or raw, as the network tells them.")
+]
+ThresholdOption = Annotated[float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")]
+MinAreaOption = Annotated[
+    float | None,
+    typer.Option(
+        help="Clean away pieces below this share of their class's largest, 0..1; 0: none. Default: by label set.",
+        show_default=False,
+    ),
 ]
 BatchSizeOption = Annotated[int | None, typer.Option(help="Images that are computed together.")]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="table, or json: one document per line.")]
@@ -103,3 +125,20 @@ def resolve_with_progress(
     if notice := licence_notice(resolved.info):
         err(f"carseg: {notice}")
     return resolved
+
+
+def load_with_progress(
+    model: str, weights: Path | None = None, hub: str | None = None, cars: str | None = None, **how: Any
+) -> Segmenter:
+    """Return a network, with that of whole cars if one is named, downloaded like ``resolve_with_progress``.
+
+    Args:
+        model: its name, like ``cars`` that of the second one.
+        weights: as for ``carseg.load``, like ``hub`` and whatever says ``how`` it is run.
+    """
+    from carseg.inference import load
+
+    resolve_with_progress(model, weights, hub)
+    if cars is not None:
+        resolve_with_progress(cars, hub=hub)
+    return load(model, weights=weights, hub=hub, cars=cars, **how)

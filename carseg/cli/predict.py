@@ -15,18 +15,23 @@ import typer
 from carseg.cli.options import (
     BatchSizeOption,
     CalibrationOption,
+    CarsOption,
     DeviceOption,
     Format,
     FormatOption,
     HubOption,
     MaxPixelsOption,
+    MinAreaOption,
     ModelOption,
     PrecisionOption,
     RuntimeOption,
+    SidesOption,
     SkipExistingOption,
     ThreadsOption,
+    ThresholdOption,
+    TileOption,
     WeightsOption,
-    resolve_with_progress,
+    load_with_progress,
 )
 from carseg.cli.terminal import err
 from carseg.errors import ImageError
@@ -84,28 +89,8 @@ _Table = Annotated[
 _Verbose = Annotated[
     bool, typer.Option("--verbose", "-v", help="Print the parts of each image, not a line, where there are several.")
 ]
-_Cars = Annotated[
-    str | None,
-    typer.Option(
-        metavar="MODEL",
-        help="Find whole cars with a second model, such as car: the cars in tables and JSON are then its own.",
-        show_default=False,
-    ),
-]
-_Tile = Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")]
-_Sides = Annotated[
-    str, typer.Option(help="Left and right: consistent with the car's view, or raw, as the network tells them.")
-]
 _Edges = Annotated[
     str, typer.Option(help="Outline of a car: of the network, or refined at the image's own size; cutouts take it too.")
-]
-_Threshold = Annotated[float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")]
-_MinArea = Annotated[
-    float | None,
-    typer.Option(
-        help="Clean away pieces below this share of their class's largest, 0..1; 0: none. Default: by label set.",
-        show_default=False,
-    ),
 ]
 _Every = Annotated[int, typer.Option(min=1, help="Of a video take one of so many frames.")]
 _Start = Annotated[float, typer.Option(min=0, help="Of a video leave out so many seconds at its beginning.")]
@@ -124,7 +109,7 @@ def predict(
     table: _Table = None,
     verbose: _Verbose = False,
     format: FormatOption = Format.table,
-    cars: _Cars = None,
+    cars: CarsOption = None,
     weights: WeightsOption = None,
     hub: HubOption = None,
     device: DeviceOption = "auto",
@@ -132,11 +117,11 @@ def predict(
     precision: PrecisionOption = "auto",
     calibration: CalibrationOption = None,
     threads: ThreadsOption = None,
-    tile: _Tile = None,
-    sides: _Sides = "consistent",
+    tile: TileOption = None,
+    sides: SidesOption = "consistent",
     edges: _Edges = "network",
-    threshold: _Threshold = None,
-    min_area: _MinArea = None,
+    threshold: ThresholdOption = None,
+    min_area: MinAreaOption = None,
     batch_size: BatchSizeOption = None,
     max_pixels: MaxPixelsOption = None,
     skip_existing: SkipExistingOption = False,
@@ -148,44 +133,34 @@ def predict(
 ) -> None:
     """Segment images and videos.
 
-    Prints the parts of an image, or a line for each of several, and writes IMAGE.mask.png (label ids, with a palette)
-    and IMAGE.overlay.png below --out, where the tree below a given folder is mirrored, of a video VIDEO.overlay.mp4, or
-    what --out names, with its time stamps and sound. A run that was killed goes on with --skip-existing.
+    Prints the parts of an image, or a line for each of several, and writes IMAGE.mask.png (label ids, with a
+    palette) and IMAGE.overlay.png below --out, where the tree below a given folder is mirrored, of a video
+    VIDEO.overlay.mp4, or what --out names, with time stamps and sound. A killed run goes on with --skip-existing.
     """
-    from carseg.cli.printing import print_documents
+    from carseg.cli.printing import print_documents, text_of
+    from carseg.cli.process import prepare
     from carseg.cli.saving import Saving, tabulated
     from carseg.cli.videos import VideoOptions, predict_videos
 
     kinds = _kinds("mask,overlay" if save is None else save, skip_existing)
     jobs, videos, missing, file = _jobs(inputs, out, kinds)
     options = VideoOptions(out, ["overlay"] if save is None else kinds, every, start, end, ffmpeg, encoder)
-    how = {"precision": precision, "calibration": calibration, "threads": threads}
-    segmenter = _load(model, weights, hub, cars, {"device": device, "runtime": runtime, **how})
+    prepare()
+    how: Any = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
+    segmenter = load_with_progress(model, weights, hub, cars, calibration=calibration, **how)
     _say_holes(segmenter, kinds)
     settings: Any = {"tile": tile, "sides": sides, "edges": edges, "threshold": threshold, "min_area": min_area}
-    saving = Saving(out, kinds, _origin(segmenter, {"calibration": calibration, **settings}), file)
-    todo = saving.without_saved(jobs) if skip_existing else jobs
-    saving.say_what_is_there(jobs, todo)
+    lines = len(jobs) > 1 and not verbose and format is Format.table
+    saving = Saving(out, kinds, _origin(segmenter, {"calibration": calibration, **settings}), file, cars=not lines)
+    todo = saving.begin(jobs, skip_existing=skip_existing)
     options.say_what_is_there(videos)
     began = time.monotonic()
     settings["max_pixels"] = max_pixels
     results = segmenter.stream(saving.sources(todo), batch_size=batch_size, on_error="yield", **settings)
     with tabulated(table) as add:
-        lines = len(jobs) > 1 and not verbose
-        failed = missing + print_documents(saving.write(results), len(todo), format, lines=lines, add=add)
+        failed = missing + print_documents(saving.write(results), len(todo), text_of(format, lines), add=add)
         failed += predict_videos(segmenter, videos, options, format, settings, add)
     raise typer.Exit(saving.finish(len(todo) + len(videos) + missing, failed, time.monotonic() - began, segmenter.name))
-
-
-def _load(model: str, weights: Path | None, hub: str | None, cars: str | None, how: dict[str, Any]) -> Segmenter:
-    """Return the network, with that of whole cars if one is named; the process is prepared to run them."""
-    from carseg.cli.process import prepare
-    from carseg.inference import load
-
-    prepare()
-    for name, its_weights in ((model, weights), *([(cars, None)] if cars is not None else [])):
-        resolve_with_progress(name, its_weights, hub)
-    return load(model, weights=weights, hub=hub, cars=cars, **how)
 
 
 def _origin(segmenter: Segmenter, settings: dict[str, Any]) -> Callable[[str], str]:

@@ -1,4 +1,4 @@
-"""What ``carseg predict`` prints of each image: a table of its parts and cars, a line, or JSON."""
+"""What commands print of each image: a table of its parts and cars, a line, or what they say themselves."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _COLUMNS = ("part", "share", "pixels", "score", "x", "y", "width", "height")
 def print_documents(
     documents: Iterator[Document | CarsegError],
     count: int,
-    format: Format,
+    text: Callable[[Document], str],
     *,
-    lines: bool = False,
+    doing: str = "segmenting",
     add: Callable[[Document], None] | None = None,
 ) -> int:
     """Print what was found in each image, or why nothing was; return how many failed.
@@ -30,13 +30,12 @@ def print_documents(
     Args:
         documents: one for each image.
         count: how many there will be.
-        format: of what is printed.
-        lines: a line for each image, not a table.
+        text: returns what is printed of one.
+        doing: what is going on.
         add: called with each document, too.
     """
     failed = 0
-    text = to_json if format is Format.json else _line if lines else _parts_table
-    with ProgressBar("segmenting") as bar:
+    with ProgressBar(doing) as bar:
         for done, document in enumerate(documents, 1):
             if isinstance(document, Exception):
                 fail(document)
@@ -47,6 +46,13 @@ def print_documents(
                     add(document)
             bar.count(done, count)
     return failed
+
+
+def text_of(format: Format, lines: bool) -> Callable[[Document], str]:
+    """Return what ``predict`` prints of an image: JSON, a line, or a table of its parts and cars."""
+    if format is Format.json:
+        return to_json
+    return _line if lines else _parts_table
 
 
 def _line(document: Document) -> str:

@@ -9,7 +9,9 @@ import typer
 
 from carseg._files import to_json
 from carseg.cli.options import (
+    BatchSizeOption,
     CalibrationOption,
+    CarsOption,
     DeviceOption,
     Format,
     FormatOption,
@@ -19,7 +21,7 @@ from carseg.cli.options import (
     RuntimeOption,
     ThreadsOption,
     WeightsOption,
-    resolve_with_progress,
+    load_with_progress,
 )
 from carseg.cli.terminal import ProgressBar, echo, err, fail, table, warn
 from carseg.hub import DEFAULT_MODEL
@@ -32,14 +34,6 @@ _Photos = Annotated[
 ]
 _Model = Annotated[
     str, typer.Option("--model", "-m", help="A model that tells parts of cars, a fine-tuned one's folder, ...")
-]
-_Cars = Annotated[
-    str | None,
-    typer.Option(
-        metavar="MODEL",
-        help="Find whole cars with a second model, such as car: several are told apart, shares are of the whole.",
-        show_default=False,
-    ),
 ]
 _Out = Annotated[
     Path, typer.Option("--out", "-o", file_okay=False, help="A folder of its own; an earlier report there is replaced.")
@@ -59,7 +53,7 @@ def report(
     out: _Out = Path("carseg-report"),
     require: _Require = None,
     format: FormatOption = Format.table,
-    cars: _Cars = None,
+    cars: CarsOption = None,
     weights: WeightsOption = None,
     hub: HubOption = None,
     device: DeviceOption = "auto",
@@ -67,7 +61,7 @@ def report(
     precision: PrecisionOption = "auto",
     calibration: CalibrationOption = None,
     threads: ThreadsOption = None,
-    batch_size: Annotated[int | None, typer.Option(help="Photographs that are computed together.")] = None,
+    batch_size: BatchSizeOption = None,
     max_pixels: MaxPixelsOption = None,
 ) -> None:
     """Inspect one car's photographs: parts seen and missing, views, blur, exposure.
@@ -75,15 +69,11 @@ def report(
     Writes report.html, report.json and a crop of each part to --out, and prints which parts are seen where.
     """
     from carseg.cli.process import prepare
-    from carseg.inference import load
     from carseg.workflows import report as inspect
 
     prepare()
-    resolve_with_progress(model, weights, hub)
-    if cars is not None:
-        resolve_with_progress(cars, hub=hub)
-    how: dict[str, Any] = {"precision": precision, "calibration": calibration, "threads": threads}
-    segmenter = load(model, weights=weights, hub=hub, cars=cars, device=device, runtime=runtime, **how)
+    how: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
+    segmenter = load_with_progress(model, weights, hub, cars, calibration=calibration, **how)
     with ProgressBar("looking at photographs") as bar:
         made = inspect(
             photos,

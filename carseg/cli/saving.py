@@ -60,14 +60,29 @@ class Saving:
         kinds: the kinds of files that an image gets.
         origin: returns of an image what its files are found again by, see ``carseg.inference.origin_of``.
         file: where the only kind of the only image goes, instead of a name of its own in ``out``.
+        cars: whether the cars of an image are told, which takes its time.
     """
 
-    def __init__(self, out: Path, kinds: list[str], origin: Callable[[str], str], file: Path | None = None) -> None:
-        self.out, self.kinds, self.origin, self.file = out, kinds, origin, file
+    def __init__(
+        self,
+        out: Path,
+        kinds: list[str],
+        origin: Callable[[str], str],
+        file: Path | None = None,
+        *,
+        cars: bool = True,
+    ) -> None:
+        self.out, self.kinds, self.origin, self.file, self.cars = out, kinds, origin, file, cars
         self._begun: deque[tuple[Job, str]] = deque()
         self._saved: list[Job] = []
 
-    def without_saved(self, jobs: list[Job]) -> list[Job]:
+    def begin(self, jobs: list[Job], *, skip_existing: bool) -> list[Job]:
+        """Return the jobs that are to be done, and say what is there already."""
+        todo = self._without_saved(jobs) if skip_existing else jobs
+        self._say_what_is_there(jobs, todo)
+        return todo
+
+    def _without_saved(self, jobs: list[Job]) -> list[Job]:
         """Return the jobs but those of which all files are there, whole, and made of the same image alike."""
         todo: list[Job] = []
         with ProgressBar("looking at results") as bar:
@@ -78,7 +93,7 @@ class Saving:
                 bar.count(number, len(jobs))
         return todo
 
-    def say_what_is_there(self, jobs: list[Job], todo: list[Job]) -> None:
+    def _say_what_is_there(self, jobs: list[Job], todo: list[Job]) -> None:
         """Say how many of the jobs are left out, and how many files of the others will be replaced."""
         if skipped := len(jobs) - len(todo):
             err(f"carseg: {skipped} images have their files in {self.out} and are left out")
@@ -145,7 +160,7 @@ class Saving:
         else:
             files = {self.kinds[0]: self.file}
             result.save_as(self.file, self.kinds[0], made_from=made_from)
-        return {**result.to_dict(), "files": {kind: str(path) for kind, path in files.items()}}
+        return {**result.to_dict(cars=self.cars), "files": {kind: str(path) for kind, path in files.items()}}
 
 
 class CutoutSaving(Saving):

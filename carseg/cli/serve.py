@@ -11,6 +11,7 @@ import typer
 
 from carseg._env import given_api_key
 from carseg.cli.options import (
+    CarsOption,
     DeviceOption,
     HubOption,
     PrecisionOption,
@@ -55,10 +56,6 @@ _Pixels = Annotated[int, typer.Option(min=1, help="Pixels of an image.")]
 _Files = Annotated[int, typer.Option(min=1, help="Files of a request.")]
 _Seconds = Annotated[float, typer.Option(min=0.1, help="Seconds to arrive, and again to be answered.")]
 _BatchSize = Annotated[int | None, typer.Option(min=1, help="Waiting images computed together.")]
-_Cars = Annotated[
-    str | None,
-    typer.Option(metavar="MODEL", help="Find whole cars with a second model, such as car, for models of parts."),
-]
 
 
 def serve(
@@ -74,7 +71,7 @@ def serve(
     max_files: _Files = _LIMITS.files,
     timeout: _Seconds = _LIMITS.seconds,
     batch_size: _BatchSize = None,
-    cars: _Cars = None,
+    cars: CarsOption = None,
     hub: HubOption = None,
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from carseg._arrays import Float32Array, Uint8Array
+from carseg.masks import polygons
 
 _MARGIN = 16  # pixels of a window beyond the part that covers outline, over which it fades into its neighbours
 _FIRST_SIDE = 1400  # longer side in pixels of the size at which a larger image is refined first, at least
@@ -121,11 +122,8 @@ def _fading(start: int, side: int, length: int) -> Float32Array:
 def windows(car: npt.NDArray[np.bool_], side: int) -> Places:
     """Return the top left corners (N, 2) of windows whose middle parts cover the outline of a mask, bool (H, W)."""
     core = side - 2 * _MARGIN
-    edge = np.zeros(car.shape, bool)
-    edge[1:] |= car[1:] != car[:-1]
-    edge[:, 1:] |= car[:, 1:] != car[:, :-1]
     most = np.maximum(np.array(car.shape) - side, 0)
-    places = [(corner - _MARGIN).clip(0, most) for corner in _cover(np.argwhere(edge), core)]
+    places = [(corner - _MARGIN).clip(0, most) for corner in _cover(polygons.edge_pixels(car), core)]
     return np.array(places, np.intp).reshape(-1, 2)
 
 

@@ -295,14 +295,14 @@ class Result(Exports):
         name = self.source if self.frame is None else frame_name(self.source, self.frame)
         return claim_stem(directory, stem or None, name, self._serial)
 
-    def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
+    def to_dict(self, *, polygons: bool = False, cars: bool = True) -> dict[str, Any]:
         """Return what is known of the image, ready for JSON: source, schema, model, labels, width, height, parts, view
         and cars, which are None where the classes tell none.
 
-        Of a frame of a video it has the frame and the time, too.
+        Of a frame of a video it has the frame and the time, too. Without ``cars`` it lacks these and the view.
         """
         place = {} if self.frame is None else {"frame": self.frame, "time": self.time}
-        return {
+        found: dict[str, Any] = {
             "source": self.source,
             **place,
             "schema": SCHEMA,
@@ -311,9 +311,11 @@ class Result(Exports):
             "width": self.width,
             "height": self.height,
             "parts": [part.to_dict(polygons=polygons) for part in self.parts],
-            "view": self.view and vars(self.view),
-            "cars": [car.to_dict(polygons=polygons) for car in self.cars] if self.tells_cars else None,
         }
+        if cars:
+            found["view"] = self.view and vars(self.view)
+            found["cars"] = [car.to_dict(polygons=polygons) for car in self.cars] if self.tells_cars else None
+        return found
 
     def to_json(self, *, polygons: bool = False) -> str:
         """Return ``to_dict`` as one line of JSON."""

@@ -87,3 +87,11 @@ def _corners(inside: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.in
     along = np.empty(x.size, np.intp)
     along[by_column] = by_column[beside]
     return x, y, beside.tolist(), along.tolist()
+
+
+def edge_pixels(inside: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Return row and column, (N, 2), of the pixels of a mask (H, W) that are unlike the one above or to the left."""
+    edge = np.zeros(inside.shape, bool)
+    edge[1:] |= inside[1:] != inside[:-1]
+    edge[:, 1:] |= inside[:, 1:] != inside[:, :-1]
+    return np.argwhere(edge)

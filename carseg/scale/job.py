@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from carseg._env import usable_processors
 from carseg._version import __version__
 from carseg.errors import OptionError, unknown_name
 from carseg.scale.batch import Batch
@@ -97,7 +97,7 @@ def run_job(
     destination.begin(facts)
     found = _Found(job, destination)
     if engine == "local":
-        done = run_locally(batch, destination, found.left(), workers or max(1, _processors() // threads))
+        done = run_locally(batch, destination, found.left(), workers or max(1, usable_processors() // threads))
     else:
         done = run_on_ray(batch, destination, found.left(), workers, threads)
     new = errors = 0
@@ -160,8 +160,3 @@ def _facts(job: Job, batch: Batch) -> dict[str, Any]:
         "columns": list(batch.columns),
         "settings": {key: value for key, value in batch.settings.items() if key != "batch_size"},
     }
-
-
-def _processors() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from carseg.errors import CarsegError, OptionError, unknown_name
 from carseg.images import index_image
-from carseg.inference import Car, Part, Result
+from carseg.inference import Car, Part, Result, encode_png
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,7 +74,7 @@ def _some(fields: dict[str, Any], keys: Sequence[str]) -> dict[str, Any]:
 def _png(result: Result) -> bytes:
     """Return the mask as an index image: its pixels are the label ids, its palette the classes' colours."""
     file = BytesIO()
-    index_image(result.mask, result.labels).save(file, "PNG", compress_level=1)
+    encode_png(index_image(result.mask, result.labels), file)
     return file.getvalue()
 
 

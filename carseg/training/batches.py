@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from torch import Generator, Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from carseg._env import usable_processors
 from carseg.data import Dataset, build_cache, cache_bytes, load_resized
 from carseg.errors import CarsegError, DataError, TrainingError
 
@@ -115,8 +115,7 @@ class DecodedBatches:
     ) -> None:
         self._images = _Images(samples, size)
         self.sampler, self._pin_memory = sampler, pin_memory
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self._workers = min(workers, cores)
+        self._workers = min(workers, usable_processors())
         self._coming: Iterator[Pixels | CarsegError] | None = None  # of the steps from ``_next`` on
         self._next = 0
 
