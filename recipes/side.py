@@ -1,6 +1,7 @@
 """Fit what geometry says about the sides of parts, or measure what `carseg.cars.consistent_sides` makes of them.
 
     CARSEG_DATA=DIR python -m recipes.side              the numbers of carseg/cars/side.py, from training images
+    CARSEG_DATA=DIR python -m recipes.side --pairs      figures of two of carvana/val's images side by side
     CARSEG_DATA=DIR python -m recipes.side --test       figures of carparts/test and carvana/test, raw and consistent
 
 The network has seen the training images of carparts and gives next to all of their parts the right side. So they are
@@ -21,6 +22,7 @@ import typer
 from PIL import Image
 
 from carseg.cars import SidedPiece, sided_pieces
+from carseg.data import Sample
 from carseg.data import load as open_data
 from carseg.evaluation import Evaluation
 from carseg.inference import Segmenter, load
@@ -32,6 +34,7 @@ from recipes.view import TRUTH
 DOORS = ("front_door", "back_door")
 GROUPS = (DOORS, ("front_light",), ("back_light",), ("mirror",))
 NETWORK = (100.0, 2.0, 1.4, 1.0, 0.7, 0.5, 0.35, 0.2)  # candidates for the weight of the network's own log-odds
+PAIRS = 100  # of images side by side
 WRONG = 0.01  # of the labels
 # Test images with a label that names the wrong side: of two doors of one side the front one is "right" and the back one
 # "left", both headlights are "right", a tail light beside left doors is "right".
@@ -80,7 +83,7 @@ def labeled(segmenter: Segmenter) -> Iterator[Case]:
 def turned(segmenter: Segmenter, split: str) -> Iterator[Case]:
     """Yield the doors in a turntable's images, but for those that show no side."""
     for sample in open_data(data_root() / "carvana", split=split, labels="carvana"):
-        view = TRUTH[int(sample.name[-2:]) - 1]
+        view = _view(sample)
         if view % 4:
             for piece in _pieces(segmenter, sample.load_image()):
                 if piece.kind in DOORS:
@@ -162,10 +165,36 @@ def measure(segmenter: Segmenter) -> None:
     print(f"doors on the turntable, wrong cells: {raw / total:.2%} raw, {consistent / total:.2%} consistent")
 
 
+def measure_pairs(segmenter: Segmenter) -> None:
+    """Print how many cells of doors have the wrong side where two images of the turntable make one."""
+    doors = [[CARPARTS.classes.index(f"{end}_{side}_door") for end in ("front", "back")] for side in ("left", "right")]
+    samples = [
+        sample for sample in open_data(data_root() / "carvana", split="val", labels="carvana") if _view(sample) % 4
+    ]
+    random = np.random.default_rng(0)
+    wrong, total = {"raw": 0, "consistent": 0}, 0
+    for _ in range(PAIRS):
+        pair = [samples[number] for number in random.choice(len(samples), 2, replace=False)]
+        rgb = np.concatenate([sample.load_image() for sample in pair], 1)
+        for sides in wrong:
+            mask = segmenter.predict(rgb, sides=sides, min_area=0).mask
+            for sample, half in zip(pair, np.array_split(mask, 2, 1), strict=True):
+                left, right = (np.count_nonzero(np.isin(half, side)) for side in doors)
+                wrong[sides] += right if _view(sample) < 4 else left
+                total += (left + right) * (sides == "raw")
+    shares = ", ".join(f"{cells / total:.2%} {sides}" for sides, cells in wrong.items())
+    print(f"doors of two cars in one image, wrong cells: {shares}")
+
+
+def _view(sample: Sample) -> int:
+    return TRUTH[int(sample.name[-2:]) - 1]
+
+
 def main(
+    pairs: Annotated[bool, typer.Option("--pairs", help="measure on two images side by side")] = False,
     test: Annotated[bool, typer.Option("--test", help="measure on carparts/test: to be read once")] = False,
 ) -> None:
-    (measure if test else choose)(load("parts"))
+    (measure if test else measure_pairs if pairs else choose)(load("parts"))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from carseg.cars import VIEWS, consistent_sides, find_view
+from carseg.cars import VIEWS, consistent_sides, find_view, sided_pieces
 from carseg.labels import CAMVID, CAR5, CARPARTS, CARVANA, LabelSet, label_set
 
 from drawn_car import drawn, logits_of, swapped
@@ -121,12 +121,23 @@ def test_a_part_keeps_its_label_where_the_network_insists() -> None:
 
 
 def test_only_the_region_is_looked_at() -> None:
-    wrong = swapped(drawn("front-left"), "front_left_door", "front_right_door")
-    both = np.concatenate([wrong, wrong], 1)
+    both = np.concatenate([drawn("front-left"), drawn("front-left")], 1)
     region = np.zeros(both.shape, bool)
     region[:, :64] = True
-    mended = consistent_sides(logits_of(both), CARPARTS, region).argmax(0)
-    assert np.array_equal(mended, np.concatenate([drawn("front-left"), wrong], 1))
+    pieces = list(sided_pieces(logits_of(both), CARPARTS, region))
+    assert pieces
+    assert not any(piece.cells[:, 64:].any() for piece in pieces)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_each_of_two_cars_has_sides_of_its_own(side: str) -> None:
+    right = drawn("right")
+    wrong = swapped(drawn("left"), "front_left_door", "front_right_door")
+    apart = np.zeros((64, 64), np.uint8)
+    truth, seen = (np.concatenate([one, apart, right], 1) for one in (drawn("left"), wrong))
+    if side == "right":
+        truth, seen = (np.array(CARPARTS.flipped, np.uint8)[mask][:, ::-1] for mask in (truth, seen))
+    assert np.array_equal(consistent_sides(logits_of(seen), CARPARTS).argmax(0), truth)
 
 
 def test_classes_without_a_view_keep_their_sides() -> None:

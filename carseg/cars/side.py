@@ -9,12 +9,14 @@ a real exception, such as a door on the far side that stands open, stays what it
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from carseg._arrays import Float32Array
+from carseg.cars.apart import tell_cars
 from carseg.cars.view import (
     BACK,
     FRONT,
@@ -72,8 +74,10 @@ class SidedPiece:
         return of_view * self.view + of_place * self.place + of_network * self.network
 
 
-def consistent_sides(logits: Float32Array, labels: LabelSet, region: Pixels | None = None) -> Float32Array:
+def consistent_sides(logits: Float32Array, labels: LabelSet) -> Float32Array:
     """Return logits in which each piece of a left-right pair has the side that view, place and network speak for.
+
+    Of several cars each has a view of its own, as far as their parts tell them apart (``tell_cars``).
 
     Where it is the other one, the logits of the pair change places, so that the mask, the probabilities and the scores
     that are made of them agree; those of all other classes stay. The logits themselves are returned where nothing is to
@@ -82,10 +86,9 @@ def consistent_sides(logits: Float32Array, labels: LabelSet, region: Pixels | No
     Args:
         logits: float32 (C, h, w).
         labels: the classes.
-        region: bool (h, w), the cells of the car that is asked about; by default all.
     """
     changed = logits
-    for piece in sided_pieces(logits, labels, region):
+    for piece in itertools.chain.from_iterable(sided_pieces(logits, labels, car) for car in _cars(logits, labels)):
         left, right = piece.pair
         wanted, other = (left, right) if piece.log_odds > 0 else (right, left)
         if piece.label == wanted:
@@ -101,8 +104,14 @@ def consistent_sides(logits: Float32Array, labels: LabelSet, region: Pixels | No
 
 
 def sided_pieces(logits: Float32Array, labels: LabelSet, region: Pixels | None = None) -> Iterator[SidedPiece]:
-    """Yield the pieces whose side geometry has a say in; the arguments are those of ``consistent_sides``."""
-    pairs = {kind: pair for pair in labels.pairs if (kind := part_kind(labels.classes[pair[0]])) in _WEIGHTS}
+    """Yield the pieces whose side geometry has a say in.
+
+    Args:
+        logits: float32 (C, h, w).
+        labels: the classes.
+        region: bool (h, w), the cells of the car that is asked about; by default all.
+    """
+    pairs = _pairs(labels)
     if not pairs:
         return
     mask = logits.argmax(0).astype(np.uint8)
@@ -133,6 +142,22 @@ def sided_pieces(logits: Float32Array, labels: LabelSet, region: Pixels | None =
                 network=float(margin),
                 kind=kind,
             )
+
+
+def _pairs(labels: LabelSet) -> dict[str, tuple[int, int]]:
+    """Return the left and the right class of each kind of part whose side is told."""
+    return {kind: pair for pair in labels.pairs if (kind := part_kind(labels.classes[pair[0]])) in _WEIGHTS}
+
+
+def _cars(logits: Float32Array, labels: LabelSet) -> list[Pixels | None]:
+    """Return the cells of each car; None, which is all, where there are not several."""
+    if not _pairs(labels):
+        return []
+    cars = tell_cars(logits.argmax(0).astype(np.uint8), labels)
+    if len(cars.uncertain) < 2:
+        return [None]
+    number = np.repeat(cars.car, cars.ends - cars.starts).reshape(logits.shape[:0:-1]).T
+    return [number == car for car in range(len(cars.uncertain))]
 
 
 def _places(kind: str, x: Floats, areas: Floats, columns: Mapping[str, Floats]) -> Floats:
