@@ -36,6 +36,28 @@ class TestOrigin:
     def test_raw_files_of_a_forge_at_the_commit(self, url: str, expected: list[str]) -> None:
         assert origins_of({"url": url, "vcs_info": {"vcs": "git", "commit_id": COMMIT}}) == expected
 
+    @pytest.mark.parametrize(
+        ("url", "expected"),
+        [
+            ("https://github.com/me/carseg/archive/v1.tar.gz", "https://raw.githubusercontent.com/me/carseg/v1/weights"),
+            (
+                "https://github.com/me/carseg/archive/refs/heads/main.zip",
+                "https://raw.githubusercontent.com/me/carseg/refs/heads/main/weights",
+            ),
+            (
+                "https://gitlab.com/a/b/carseg/-/archive/v1/carseg-v1.tar.gz",
+                "https://gitlab.com/a/b/carseg/-/raw/v1/weights",
+            ),
+            (
+                f"https://codeberg.org/me/carseg/archive/{COMMIT}.tar.gz",
+                f"https://codeberg.org/me/carseg/raw/commit/{COMMIT}/weights",
+            ),
+            ("https://bitbucket.org/me/carseg/get/v1.tar.gz", "https://bitbucket.org/me/carseg/raw/v1/weights"),
+        ],
+    )
+    def test_raw_files_of_a_forge_beside_its_archive(self, url: str, expected: str) -> None:
+        assert origins_of({"url": url, "archive_info": {}}) == [expected]
+
     def test_own_forge(self, server: Server, known: Callable[..., ModelInfo], monkeypatch: pytest.MonkeyPatch) -> None:
         """The forge's software is not known, so each form of address is tried."""
         known()
@@ -49,7 +71,8 @@ class TestOrigin:
         assert origins_of(record) == [Path("/home/me/my repo/python/weights")]
 
     def test_package_index_leads_nowhere(self) -> None:
-        assert origins_of({"url": "https://example.org/carseg-0.1.0.whl", "archive_info": {}}) == []
+        for name in ("carseg-0.1.0.whl", "carseg-0.1.0.tar.gz"):
+            assert origins_of({"url": f"https://example.org/{name}", "archive_info": {}}) == []
 
     def test_places(self, tmp_path: Path) -> None:
         assert parse_origin("https://example.org/w/") == "https://example.org/w"

@@ -1,7 +1,7 @@
 """Places that may have weights: their syntax, and the one that this package was installed from. Opens no socket.
 
-pip records in ``direct_url.json`` (PEP 610) from which folder a package came, or from which commit of which repository.
-The weights lie in the repository, so the forge's addresses of raw files lead to them.
+pip records in ``direct_url.json`` (PEP 610) from which folder a package came, from which commit of which repository, or
+from which archive of it. The weights lie in the repository, so the forge's addresses of raw files lead to them.
 """
 
 from __future__ import annotations
@@ -21,17 +21,20 @@ _REPOSITORY = re.compile(ORG_REPO + r"(?:@([\w.-]+(?:/[\w.-]+)*))?")
 HUGGING_FACE = "hf://"  # begins the address of a repository
 ASSET = "{asset}"  # in an address: stands for a file's name where there are no folders, as among a release's assets
 
-_GITLAB = "{host}/{path}/-/raw/{commit}"
-_GITEA = "{host}/{path}/raw/commit/{commit}"
-_PLAIN = "{host}/{path}/raw/{commit}"
+_GITLAB = "{host}/{path}/-/raw/{revision}"
+_GITEA = "{host}/{path}/raw/commit/{revision}"
+_PLAIN = "{host}/{path}/raw/{revision}"
 _FORGES = {
-    "github.com": ("https://raw.githubusercontent.com/{path}/{commit}",),
+    "github.com": ("https://raw.githubusercontent.com/{path}/{revision}",),
     "gitlab.com": (_GITLAB,),
     "codeberg.org": (_GITEA,),
     "bitbucket.org": (_PLAIN,),
 }
 # For servers of unknown software: which one a self-hosted server runs cannot be seen from its name.
 _ANY_FORGE = (_GITLAB, _GITEA, _PLAIN)
+# GitHub and Gitea: /ORG/REPO/archive/REVISION.tar.gz; GitLab: /ORG/REPO/-/archive/REVISION/REPO-REVISION.tar.gz;
+# Bitbucket: /ORG/REPO/get/REVISION.tar.gz
+_ARCHIVE = re.compile(r"(.+?)/(?:-/archive/([\w.-]+)/[^/]+|archive/([\w./-]+)|get/([\w.-]+))\.(?:tar\.gz|zip)")
 
 
 class UnavailableError(Exception):
@@ -105,14 +108,23 @@ def origins_of(direct_url: dict[str, Any]) -> list[Origin]:
     folder = "/".join(part for part in (direct_url.get("subdirectory", "").strip("/"), "weights") if part)
     if url.scheme == "file":
         return [_path(direct_url["url"]) / folder]
+    if not url.hostname:
+        return []
     commit = direct_url.get("vcs_info", {}).get("commit_id", "")
-    if not re.fullmatch("[0-9a-f]{40,64}", commit) or not url.hostname:
+    path, revision = (url.path, commit) if re.fullmatch("[0-9a-f]{40,64}", commit) else _of_archive(url.path)
+    if not revision:
         return []
     scheme = url.scheme if url.scheme in ("http", "https") else "https"  # ssh://git@github.com/..., git://...
     port = f":{url.port}" if url.port and scheme == url.scheme else ""
-    host, path = f"{scheme}://{url.hostname}{port}", url.path.strip("/").removesuffix(".git")
+    host, path = f"{scheme}://{url.hostname}{port}", path.strip("/").removesuffix(".git")
     forms = _FORGES.get(url.hostname, _ANY_FORGE)
-    return [f"{form.format(host=host, path=path, commit=commit)}/{folder}" for form in forms]
+    return [f"{form.format(host=host, path=path, revision=revision)}/{folder}" for form in forms]
+
+
+def _of_archive(path: str) -> tuple[str, str]:
+    """Return the path of a repository and the revision in the path of a forge's archive; ("", "") for another path."""
+    found = _ARCHIVE.fullmatch(path)
+    return (found[1], found[2] or found[3] or found[4]) if found else ("", "")
 
 
 def _path(file_url: str) -> Path:
