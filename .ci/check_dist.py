@@ -4,13 +4,15 @@
     python .ci/check_dist.py DIST
 
 DIST has one wheel, under 40 MB, and one source archive. Each holds the manifest, the licences and, of the weights,
-those that the manifest says are embedded, unchanged, and no others.
+those that the manifest says are embedded, unchanged, and no others. Once the repository's address is set, no link of
+the description is relative.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sys
 import tarfile
 import zipfile
@@ -23,7 +25,10 @@ LICENCES = {"LICENSE", "LICENSE-WEIGHTS", "THIRD_PARTY.md"}
 def wheel(path: Path) -> dict[str, bytes]:
     """Content by name, as seen from the package's own folder."""
     with zipfile.ZipFile(path) as archive:
-        return {name.removeprefix("carseg/"): archive.read(name) for name in archive.namelist()}
+        names = archive.namelist()
+        content = {name.removeprefix("carseg/"): archive.read(name) for name in names}
+        [metadata] = [name for name in names if name.endswith(".dist-info/METADATA")]
+        return content | {"METADATA": content[metadata]}
 
 
 def source(path: Path) -> dict[str, bytes]:
@@ -45,6 +50,11 @@ def check(content: dict[str, bytes]) -> None:
         sys.exit(f"weights are {found}, the manifest says {expected}")
     if missing := LICENCES - {name.rpartition("/")[2] for name in content}:
         sys.exit(f"there is no {', '.join(sorted(missing))}")
+    description = content.get("METADATA", b"").decode()
+    if "\nProject-URL: Repository" in description and (
+        relative := re.findall(r"\]\((?![a-z]+:|#)[^)]+\)", description)
+    ):
+        sys.exit(f"the description has links that lead nowhere on a package index: {relative}")
     print(f"   {len(found)} weights, {sum(map(len, content.values())) / 1e6:.1f} MB unpacked")
 
 

@@ -39,7 +39,10 @@ class TestOrigin:
     @pytest.mark.parametrize(
         ("url", "expected"),
         [
-            ("https://github.com/me/carseg/archive/v1.tar.gz", "https://raw.githubusercontent.com/me/carseg/v1/weights"),
+            (
+                "https://github.com/me/carseg/archive/v1.tar.gz",
+                "https://raw.githubusercontent.com/me/carseg/v1/weights",
+            ),
             (
                 "https://github.com/me/carseg/archive/refs/heads/main.zip",
                 "https://raw.githubusercontent.com/me/carseg/refs/heads/main/weights",
