@@ -90,7 +90,7 @@ def test_an_archive_has_the_weights_of_the_package_and_no_others(tmp_path: Path)
 
 def test_a_clone_as_documented_fetches_no_other_weights(address: str, tmp_path: Path) -> None:
     [block] = re.findall(r"^```sh\n(git clone .*?)^```", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    clone, enter, *settings = [shlex.split(line) for line in block.replace("\\\n", "").splitlines()]
+    clone, enter, *settings = [shlex.split(line) for line in block.splitlines()]
     [theirs] = [word for word in clone if "://" in word]
     git(*(address if word == theirs else word for word in clone[1:]), folder=tmp_path)
     assert enter == ["cd", "carseg"]
