@@ -6,8 +6,8 @@
 
 `build` refuses with a list of what is missing. Else it builds the last commit into OUT/dist and writes the weights and
 the list of all files with their sha256 into OUT/assets. With --dry-run it builds in spite of that list. `upload` gives
-OUT/dist to the package index, leaving out what is there already; TWINE_REPOSITORY_URL names another index. It needs no
-token in a workflow that the index trusts. Both need `pip install build twine`.
+OUT/dist to the package index, leaving out what is there already; with TWINE_REPOSITORY=testpypi to its trial index. It
+needs no token in a workflow that the index trusts. Both need `pip install build twine`.
 """
 
 from __future__ import annotations
