@@ -30,7 +30,8 @@ _COLUMNS = 80  # as many letters as a block of text has room for
 def on_config(config: Any) -> Any:
     """Puts the weights into the navigation, and the repository's address, once it is set, on every page."""
     project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text("utf-8"))
-    config.repo_url = project["tool"]["hatch"]["metadata"]["hooks"]["custom"]["repository"] or None
+    if address := project["tool"]["hatch"]["metadata"]["hooks"]["custom"]["repository"]:
+        config.repo_url, config.repo_name = address, address.split("/", 3)[-1]
     [zoo] = [pages["Zoo"] for pages in config.nav if "Zoo" in pages]
     zoo[:] = ["zoo/index.md", *(f"zoo/{name}.md" for name in sorted(load_manifest().models))]
     return config
