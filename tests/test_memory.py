@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +108,19 @@ def test_a_batch_that_does_not_fit_goes_through_one_by_one(monkeypatch):
 
 def photo_of(seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 255, (40, 40, 3), np.uint8)
+
+
+def test_the_pixels_of_broken_images_do_not_wait_for_the_garbage_collector():
+    photo(Path("a.png"))
+    Path("cut.png").write_bytes(Path("a.png").read_bytes()[:-60])
+    with carseg.load("blocks", runtime="torch") as model:
+        gc.collect()
+        gc.disable()
+        try:
+            left = [weakref.ref(error) for error in model.stream(["cut.png"] * 3, on_error="yield")]
+            assert [error() for error in left] == [None] * 3
+        finally:
+            gc.enable()
 
 
 def test_what_is_wrong_with_a_network_is_no_lack_of_memory(monkeypatch):

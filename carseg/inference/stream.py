@@ -146,6 +146,8 @@ class _Stream:
         error.source = source
         if self.on_error != "yield":
             raise error
+        # The frames that it came through refer to it, and hold the pixels until the garbage collector comes by.
+        error.__traceback__ = error.__context__ = None
         return error
 
     def segment(self, batch: list[tuple[Any, Prepared]]) -> Iterator[Result | CarsegError]:
