@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from carseg._env import given_api_key
+from carseg._env import given_api_key, usable_processors
 from carseg.cli.options import (
     CarsOption,
     DeviceOption,
@@ -95,7 +94,7 @@ def serve(
         err(f"carseg: whoever reaches {host} may use the service: --api-key or CARSEG_API_KEY asks for a key")
     limits = Limits(places=places, bytes=max_bytes, pixels=max_pixels, files=max_files, seconds=timeout)
     if workers > 1 and threads is None:
-        threads = max((os.cpu_count() or 1) // workers, 1)
+        threads = max(usable_processors() // workers, 1)
     how = {"hub": hub, "device": device, "runtime": runtime, "precision": precision, "threads": threads}
     around = {"limits": limits, "batch_size": batch_size, "api_key": key, "cors": tuple(cors or ())}
     serve(_MakeApp(tuple(models), cars, how, around), Address(host, port), limits, workers=workers)
