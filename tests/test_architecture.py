@@ -40,7 +40,6 @@ STRANGERS = {
     ("reporting", "data"),
     ("reporting", "runtimes"),
     ("reporting", "hub"),
-    ("data", "cars"),
     ("data", "runtimes"),
     ("data", "hub"),
     ("data", "architectures"),

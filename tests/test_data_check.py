@@ -14,8 +14,9 @@ from PIL import Image
 
 import carseg.data
 from carseg.errors import MissingExtraError
-from carseg.labels import IGNORE, label_set
+from carseg.labels import CARPARTS, IGNORE, label_set
 
+from drawn_car import drawn
 from drawn_data import draw_image, draw_mask, index_folder, save
 
 THREE = label_set("three", ["background", "left_door", "wheel"])
@@ -116,3 +117,33 @@ def test_an_image_inside_a_labelme_file_is_checked_too(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps(note))
     findings = carseg.data.check(tmp_path)
     assert (findings.ok, findings.splits[""].rotated) == (True, 0)
+
+
+def test_labels_that_look_wrong_are_listed_with_their_places_and_are_no_problems(tmp_path: Path) -> None:
+    good = np.kron(drawn("front"), np.ones((4, 4), np.uint8))
+    crumb = good.copy()
+    crumb[200:202, 10:12] = CARPARTS.classes.index("wheel")
+    masks = {
+        "good": good,
+        "empty": np.where(np.arange(256) < 9, IGNORE, 0).astype(np.uint8) * np.ones((256, 1), np.uint8),
+        "crumb": crumb,
+    }
+    for name, mask in masks.items():
+        save(tmp_path / "images" / f"{name}.png", draw_image(mask))
+        save(tmp_path / "masks" / f"{name}.png", mask)
+    findings = carseg.data.check(tmp_path, labels="carparts")
+    assert findings.ok
+    found = {(each.name, each.kind) for each in findings.suspicious}
+    assert found == {("empty", "empty"), ("crumb", "tiny")}
+    by_name = {each.name: each for each in findings.suspicious}
+    assert by_name["crumb"].boxes == ((10, 200, 2, 2),)
+
+
+def test_small_pieces_are_meant_where_every_pixel_has_a_class(tmp_path: Path) -> None:
+    mask = np.zeros((48, 64), np.uint8)
+    mask[3, 3] = 1
+    save(tmp_path / "images" / "a.png", draw_image(mask))
+    save(tmp_path / "masks" / "a.png", mask)
+    scene = label_set("scene", ["road", "pole"], background=None)
+    assert carseg.data.check(tmp_path, labels=scene).suspicious == ()
+    assert len(carseg.data.check(tmp_path, labels=label_set("two", ["background", "pole"])).suspicious) == 1

@@ -145,10 +145,10 @@ def test_nothing_is_written_among_the_files_that_are_converted(tmp_path: Path, f
     dataset = carseg.data.load(tmp_path / "data")
     before = sorted(tmp_path.rglob("*"))
     for out in ("data/masks", "data", "."):
-        with pytest.raises(DataError, match="convert into a new folder"):
+        with pytest.raises(DataError, match="write into a new folder"):
             carseg.data.convert(dataset, tmp_path / out, format)
     (tmp_path / "link").symlink_to("data/masks")
-    with pytest.raises(DataError, match=r"link holds .*a\.png, which is to be converted"):
+    with pytest.raises(DataError, match=r"link holds .*a\.png, which is to be read"):
         carseg.data.convert(dataset, tmp_path / "link", format)
     (tmp_path / "link").unlink()
     assert sorted(tmp_path.rglob("*")) == before

@@ -39,6 +39,7 @@ app.command()(serve.serve)
 
 data_app = _group(help="Look at and convert labelled images.")
 data_app.command()(data.check)
+data_app.command()(data.show)
 data_app.command()(data.convert)
 app.add_typer(data_app, name="data")
 

@@ -1,8 +1,8 @@
-"""``carseg data check`` and ``carseg data convert``."""
+"""``carseg data check``, ``carseg data show`` and ``carseg data convert``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,7 +22,9 @@ from carseg.cli.options import (
 from carseg.cli.terminal import ProgressBar, echo, err, table
 
 if TYPE_CHECKING:
-    from carseg.data import Findings
+    from carseg.data import Findings, Problem
+
+_FIRST = 10  # labels that are printed of those that should be looked at
 
 DataArgument = Annotated[
     Path, typer.Argument(metavar="DATA", exists=True, help="Labelled images, in any known format.")
@@ -75,6 +77,41 @@ def check(
             progress=bar.count,
         )
     echo(to_json(findings.to_dict()) if format is Format.json else "\n".join(_report(findings)))
+    raise typer.Exit(int(not findings.ok))
+
+
+def show(
+    data: DataArgument,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", file_okay=False, help="The folder of the page; an earlier one is replaced.")
+    ] = Path("carseg-data"),
+    data_format: DataFormatOption = "auto",
+    labels: LabelsOption = None,
+    map: MapOption = None,
+    background_images: BackgroundImagesOption = False,
+    line_width: LineWidthOption = None,
+) -> None:
+    """Write a page of all images with their labels drawn over them, those that look wrong first."""
+    from carseg.cli.process import prepare
+    from carseg.data import parse_mapping
+    from carseg.workflows import show_data
+
+    prepare()
+    mapping = parse_mapping(map or ())
+    with ProgressBar("reading") as bar:
+        findings = show_data(
+            data,
+            out,
+            format=data_format,
+            labels=labels,
+            mapping=mapping,
+            background_images=background_images,
+            line_width=line_width,
+            progress=bar.count,
+        )
+    images = sum(figures.images for figures in findings.splits.values())
+    noticed = f"{len(findings.problems)} problems, {len(findings.suspicious)} suspicious labels"
+    echo(f"{out / 'index.html'}: {images} images, {noticed}")
     raise typer.Exit(int(not findings.ok))
 
 
@@ -144,14 +181,22 @@ def _report(findings: Findings) -> Iterator[str]:
     yield from findings.warnings
     if findings.unpaired:
         yield f"a side without its counterpart, so that flips give the wrong side: {', '.join(findings.unpaired)}"
+    if findings.suspicious:
+        first = findings.suspicious[:_FIRST]
+        rest = (
+            f", {len(first)} of them here, all on the page of carseg data show" if findings.suspicious[_FIRST:] else ""
+        )
+        yield f"{len(findings.suspicious)} labels should be looked at{rest}:"
+        yield _listed(first)
     if findings.problems:
         yield f"{len(findings.problems)} problems:"
-        yield table(
-            ("what", "where", "reason"),
-            [(p.kind, "/".join(filter(None, (p.split, p.name))), p.text) for p in findings.problems],
-            "<<<",
-        )
-    elif findings.warnings or findings.unpaired:
+        yield _listed(findings.problems)
+    elif findings.warnings or findings.unpaired or findings.suspicious:
         yield "every image and label can be read; see what is said above"
     else:
         yield "no problems"
+
+
+def _listed(problems: Sequence[Problem]) -> str:
+    rows = [(each.kind, "/".join(filter(None, (each.split, each.name))), each.text) for each in problems]
+    return table(("what", "where", "reason"), rows, "<<<")

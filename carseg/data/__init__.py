@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from carseg._lazy import lazy_names
 from carseg.data.background_and_lines import as_stated
 from carseg.data.cache import build_cache, cache_bytes, load_resized
-from carseg.data.check import Findings, Problem, SplitFindings, check
+from carseg.data.check import Findings, Problem, Seen, SplitFindings, check
 from carseg.data.classes import parse_mapping
 from carseg.data.concat import concat, remap_classes, subsample
 from carseg.data.convert import convert, convert_splits
@@ -22,7 +22,7 @@ from carseg.data.near_duplicates import fingerprint, near_duplicate_groups
 from carseg.data.recognize import recognize
 from carseg.data.split import hold_out_runs, split_train_val
 from carseg.data.unlabeled import load_unlabeled
-from carseg.data.write import LabeledFolder, refuse_filled
+from carseg.data.write import LabeledFolder, refuse_filled, refuse_own
 
 if TYPE_CHECKING:
     from carseg.data.augment import Augment, parse_augmentation
@@ -39,6 +39,7 @@ __all__ = [
     "LabeledFolder",
     "Problem",
     "Sample",
+    "Seen",
     "SplitFindings",
     "absolute",
     "as_stated",
@@ -64,6 +65,7 @@ __all__ = [
     "parse_mapping",
     "recognize",
     "refuse_filled",
+    "refuse_own",
     "remap_classes",
     "split_train_val",
     "subsample",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,30 +14,56 @@ from carseg.data.coverage import coverage_warnings
 from carseg.data.dataset import Dataset, Sample
 from carseg.data.load import load_splits
 from carseg.data.near_duplicates import fingerprint, near_duplicate_pairs
+from carseg.data.suspicions import suspicions
 from carseg.errors import CarsegError, MissingExtraError
 from carseg.images import exif_transpose, open_image
 from carseg.labels import IGNORE, LabelSet
+from carseg.masks import rle
 
 SCHEMA = 1  # version of the JSON; docs/schemas/findings.schema.json describes it
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong.
+    """One thing that is wrong, or may be.
 
     Attributes:
         kind: "image" or "label" (cannot be read), "pairing" (an image without a label or the reverse), "size" or
             "orientation" (the label does not fit the image), "values" (values that are no class), "near-duplicates"
-            (nearly the same image in two splits).
+            (nearly the same image in two splits). Of what only may be wrong: "empty" (no pixel has a class), "tiny"
+            (pieces that nobody draws on purpose).
         split: the sample's split, "" for a folder without splits.
         name: the sample's name.
         text: what is wrong, one sentence.
+        boxes: where in the image, x, y, width and height in pixels; () where it is no place in it.
     """
 
     kind: str
     split: str
     name: str
     text: str
+    boxes: tuple[rle.Box, ...] = ()
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What ``check`` has seen of a sample, before it knows of near-duplicates.
+
+    Attributes:
+        split: its split.
+        name: its name.
+        labels: the classes.
+        image: RGB uint8 (H, W, 3), None where it cannot be read.
+        mask: its label ids, uint8 (H, W), None where they cannot be used.
+        suspicious: what should be looked at in its label.
+    """
+
+    split: str
+    name: str
+    labels: LabelSet
+    image: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    suspicious: tuple[Problem, ...] = ()
 
 
 @dataclass
@@ -78,6 +104,7 @@ class Findings:
         warnings: what a training could not learn, or a figure not measure, one sentence each; see ``class_warnings``.
         other_formats: formats that recognise the folder too, where ``format`` was not named.
         evidence: what the format was recognised by, where that was the labels' content, such as their colours; else "".
+        suspicious: what should be looked at, and need not be wrong, by split and name.
     """
 
     path: str
@@ -90,10 +117,11 @@ class Findings:
     warnings: tuple[str, ...] = ()
     other_formats: tuple[str, ...] = ()
     evidence: str = ""
+    suspicious: tuple[Problem, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """True if nothing is wrong; warnings, unpaired and absent classes are no errors."""
+        """True if nothing is wrong; warnings, unpaired and absent classes and what is suspicious are no errors."""
         return not self.problems
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,12 +145,14 @@ def check(
     background_images: bool = False,
     line_width: float | None = None,
     progress: Callable[[int, int], None] | None = None,
+    on_sample: Callable[[Seen], None] | None = None,
 ) -> Findings:
     """Return what is wrong with a data set, after reading every image and label of every split once.
 
     Args:
-        path: see ``carseg.data.load``, like all other arguments but ``progress``.
+        path: see ``carseg.data.load``, like all other arguments but the last two.
         progress: called with the number of samples read so far and their total.
+        on_sample: called with each sample that was read, so that what shows them need not read them again.
 
     Raises:
         DataError: the folder cannot be recognised, or its classes do not fit; broken files are findings, not errors.
@@ -138,24 +168,23 @@ def check(
         background_images=background_images,
         line_width=line_width,
     )
-    splits: dict[str, SplitFindings] = {}
-    problems: list[Problem] = []
-    prints, owners = _examine_all(datasets, splits, problems, progress)
-    problems += _near_duplicates(np.array(prints), owners, splits) if prints else []
-    found = next(iter(datasets.values()))
-    seen = np.sum([figures.class_pixels for figures in splits.values()], axis=0)
-    absent = tuple(c for c, pixels in zip(found.labels.classes, seen, strict=True) if not pixels)
+    examination = _Examination(sum(len(dataset) for dataset in datasets.values()), progress, on_sample)
+    for split, dataset in datasets.items():
+        examination.add(split, dataset)
+    splits, found = examination.splits, next(iter(datasets.values()))
+    pixels = np.sum([figures.class_pixels for figures in splits.values()], axis=0)
     return Findings(
         str(Path(path)),
         found.format,
         found.labels,
         splits,
-        tuple(problems),
+        tuple(examination.problems + examination.near_duplicates()),
         found.labels.unpaired,
-        absent,
+        tuple(c for c, count in zip(found.labels.classes, pixels, strict=True) if not count),
         _warnings(found.labels, splits),
         found.other_formats,
         found.evidence,
+        tuple(examination.suspicious),
     )
 
 
@@ -166,35 +195,79 @@ def _warnings(labels: LabelSet, splits: Mapping[str, SplitFindings]) -> tuple[st
     return tuple(coverage_warnings(labels, seen))
 
 
-def _near_duplicates(
-    prints: np.ndarray, owners: list[tuple[str, str]], splits: dict[str, SplitFindings]
-) -> list[Problem]:
-    """Note the near-duplicates within each split; return a problem for each image with one in an earlier split."""
-    within: dict[int, int] = {}  # an image's first near-duplicate in its own split
-    across: dict[int, list[int]] = {}
-    for i, j in near_duplicate_pairs(prints):
-        if owners[i][0] == owners[j][0]:
-            within.setdefault(j, i)
-        else:
-            across.setdefault(j, []).append(i)
-    for j, i in sorted(within.items()):
-        splits[owners[j][0]].near_duplicates.append((owners[i][1], owners[j][1]))
-    problems = []
-    for j, others in sorted(across.items()):
-        (split, name), (first_split, first) = owners[j], owners[others[0]]
-        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-        problems.append(
-            Problem("near-duplicates", split, name, f"shows nearly the same as {first} of {first_split}{more}")
-        )
-    return problems
+@dataclass
+class _Examination:
+    """Every sample read once, and what was found in it.
+
+    Attributes:
+        total: number of samples of all splits.
+        progress: as for ``check``, like ``on_sample``.
+        splits: figures by split.
+        problems: what is wrong, without near-duplicates.
+        suspicious: what may be.
+        prints: fingerprints of the readable images.
+        owners: split and name of each of them.
+    """
+
+    total: int
+    progress: Callable[[int, int], None] | None
+    on_sample: Callable[[Seen], None] | None
+    splits: dict[str, SplitFindings] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    suspicious: list[Problem] = field(default_factory=list)
+    prints: list[np.ndarray] = field(default_factory=list)
+    owners: list[tuple[str, str]] = field(default_factory=list)
+
+    def add(self, split: str, dataset: Dataset) -> None:
+        """Read the samples of a split."""
+        count, before = len(dataset.labels), sum(each.images for each in self.splits.values())
+        figures = self.splits[split] = SplitFindings(len(dataset), [0] * count, [0] * count)
+        self.problems += [Problem("pairing", split, name, text) for name, text in dataset.problems.items()]
+        for done, sample in enumerate(dataset, start=before + 1):
+            seen, problem = _examine(sample, Seen(split, sample.name, dataset.labels), figures)
+            if problem is not None:
+                self.problems.append(problem)
+            if seen.image is not None:
+                self.prints.append(fingerprint(seen.image))
+                self.owners.append((split, sample.name))
+            self.suspicious += seen.suspicious
+            if self.on_sample is not None:
+                self.on_sample(seen)
+            if self.progress is not None:
+                self.progress(done, self.total)
+
+    def near_duplicates(self) -> list[Problem]:
+        """Note the near-duplicates within each split; return a problem for each image with one in an earlier split."""
+        within: dict[int, int] = {}  # an image's first near-duplicate in its own split
+        across: dict[int, list[int]] = {}
+        for i, j in near_duplicate_pairs(np.array(self.prints)) if self.prints else ():
+            if self.owners[i][0] == self.owners[j][0]:
+                within.setdefault(j, i)
+            else:
+                across.setdefault(j, []).append(i)
+        for j, i in sorted(within.items()):
+            self.splits[self.owners[j][0]].near_duplicates.append((self.owners[i][1], self.owners[j][1]))
+        problems = []
+        for j, others in sorted(across.items()):
+            (split, name), (first_split, first) = self.owners[j], self.owners[others[0]]
+            more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+            problems.append(
+                Problem("near-duplicates", split, name, f"shows nearly the same as {first} of {first_split}{more}")
+            )
+        return problems
 
 
-def _examine(sample: Sample, split: str, figures: SplitFindings) -> tuple[np.ndarray | None, Problem | None]:
-    """Add a sample to the figures; return its image, None if it cannot be read, and what is wrong, None if nothing."""
+def _examine(sample: Sample, seen: Seen, figures: SplitFindings) -> tuple[Seen, Problem | None]:
+    """Add a sample to the figures; return what was seen of it and what is wrong, None if nothing."""
+
+    def wrong(kind: str, error: CarsegError) -> tuple[Seen, Problem]:
+        return seen, Problem(kind, seen.split, seen.name, str(error))
+
     try:
         rgb = sample.load_image()
     except CarsegError as error:
-        return None, Problem("image", split, sample.name, str(error))
+        return wrong("image", error)
+    seen = replace(seen, image=rgb)
     height, width = rgb.shape[:2]
     size = (width, height)
     small, large = figures.sizes or (size, size)
@@ -205,45 +278,20 @@ def _examine(sample: Sample, split: str, figures: SplitFindings) -> tuple[np.nda
     except MissingExtraError:
         raise  # nothing is wrong with the label
     except CarsegError as error:
-        return rgb, Problem("label", split, sample.name, str(error))
+        return wrong("label", error)
     try:
         ids = sample.to_ids(stored, height, width)
     except CarsegError as error:
         fits, turned = stored.shape == (height, width), stored.shape == (width, height)
-        return rgb, Problem("values" if fits else "orientation" if turned else "size", split, sample.name, str(error))
+        return wrong("values" if fits else "orientation" if turned else "size", error)
     counts = np.bincount(ids.ravel(), minlength=IGNORE + 1)
     figures.ignored_pixels += int(counts[IGNORE])
     for label in range(len(figures.class_pixels)):
         figures.class_pixels[label] += int(counts[label])
         figures.class_images[label] += bool(counts[label])
-    return rgb, None
-
-
-def _examine_all(
-    datasets: Mapping[str, Dataset],
-    splits: dict[str, SplitFindings],
-    problems: list[Problem],
-    progress: Callable[[int, int], None] | None,
-) -> tuple[list[np.ndarray], list[tuple[str, str]]]:
-    """Add every sample to ``splits`` and ``problems``; return the readable images' fingerprints, and whose they are."""
-    total, done = sum(len(dataset) for dataset in datasets.values()), 0
-    prints: list[np.ndarray] = []
-    owners: list[tuple[str, str]] = []
-    for split, dataset in datasets.items():
-        count = len(dataset.labels)
-        figures = splits[split] = SplitFindings(len(dataset), [0] * count, [0] * count)
-        problems += [Problem("pairing", split, name, text) for name, text in dataset.problems.items()]
-        for sample in dataset:
-            rgb, problem = _examine(sample, split, figures)
-            if problem is not None:
-                problems.append(problem)
-            if rgb is not None:
-                prints.append(fingerprint(rgb))
-                owners.append((split, sample.name))
-            done += 1
-            if progress is not None:
-                progress(done, total)
-    return prints, owners
+    noticed = suspicions(ids, seen.labels)
+    suspicious = tuple(Problem(each.kind, seen.split, seen.name, each.text, each.boxes) for each in noticed)
+    return replace(seen, mask=ids, suspicious=suspicious), None
 
 
 def _is_rotated(sample: Sample) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from carseg._files import replaceable, replacing_folder
 from carseg.data.dataset import Dataset, files_of
-from carseg.data.write import LabeledFolder, refuse_filled
+from carseg.data.write import LabeledFolder, refuse_filled, refuse_own
 from carseg.errors import DataError
 
 
@@ -68,10 +68,7 @@ def convert_splits(
     root = replaceable(out)
     splits = list(splits)
     for dataset in splits:
-        for sample in dataset:
-            own = next((path for path in files_of(sample) if Path(os.path.realpath(path)).is_relative_to(root)), None)
-            if own is not None:
-                raise DataError(f"{out} holds {own}, which is to be converted; convert into a new folder")
+        refuse_own(root, out, (file for sample in dataset for file in files_of(sample)))
         refuse_filled(root, out, dataset.split, dataset.labels, format)
     splits = [dataset.verified(skip_bad=skip_bad) for dataset in splits]
     for dataset in splits:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -107,6 +108,19 @@ def refuse_filled(root: Path, out: str | os.PathLike[str], split: str, labels: L
         raise DataError(f"{Path(out, split)} holds images already; write into a new folder")
     if (root / JSON_FILE).exists() and read_json(root / JSON_FILE) != described(labels):
         raise DataError(f"{Path(out, JSON_FILE)} is there already and names other classes; write into a new folder")
+
+
+def refuse_own(root: Path, out: str | os.PathLike[str], files: Iterable[Path]) -> None:
+    """Raise DataError where a file that is to be read lies in the folder that is to be written.
+
+    Args:
+        root: the folder's real path.
+        out: the folder as it was given, for the message.
+        files: what is read.
+    """
+    own = next((file for file in files if Path(os.path.realpath(file)).is_relative_to(root)), None)
+    if own is not None:
+        raise DataError(f"{out} holds {own}, which is to be read; write into a new folder")
 
 
 def described(labels: LabelSet) -> dict[str, Any]:

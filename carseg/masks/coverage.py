@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 Ring = list[list[Any]]  # [[x, y], ...]; the last vertex is joined to the first
 Polygon = list[Ring]  # an outline, then the holes in it
 
-# Intersection over union of each region with its smooth outline, where no tolerance is given: with its pixels that is
-# 0.98 and more, since their corners stick out of any smooth line.
-_LEAST_IOU = 0.984
+# Intersection over union of each region with its smooth outline, where no tolerance is given. Drawing the outline again
+# rounds it to pixels: a small region may lose more by that, this share of the root of its pixels.
+_LEAST_IOU = 0.98
+_ROUNDING = 0.1
 # Tolerances that are tried then, in pixels: beyond the last a region of a thousand pixels a side has lost its shape.
-_TOLERANCES = [0.35 * 1.4**step for step in range(17)]
+_TOLERANCES = [0.35 * 1.2**step for step in range(33)]
 _SIDE = 1 << 20  # more than an image has pixels a side: x and y become one number
 _RISER = 1
 _PAIRS = 10_000_000  # distances that are held at once
@@ -215,34 +216,54 @@ def _signed_area(ring: Ring) -> float:
 
 
 def _as_coarse_as_may_be(smooth: NDArray[Any], owner: NDArray[np.intp], count: int) -> NDArray[Any]:
-    """Return the coverage with the vertices that are left at the greatest tolerance which each region bears."""
+    """Return the coverage with as few vertices as each region bears.
+
+    All regions become coarser together, step by step, until one of them would be too coarse. It stays as it is then,
+    with its borders, and the others go on: a large one is coarse but for its border with a small one.
+    """
     import shapely
 
     vertices, of = shapely.get_coordinates(smooth, return_index=True)
     keys, place = np.unique(_keys(vertices), return_inverse=True)
-    left_at = np.zeros(len(keys), int)  # the last step at which a vertex was there
-    steps = np.zeros(count, int)
-    coarse = smooth
+    left_at = np.zeros(len(keys), int)  # the last step at which a vertex is there
+    coarse = chosen = smooth
     for step, tolerance in enumerate(_TOLERANCES, start=1):
         coarse = shapely.coverage_simplify(coarse, 2 * tolerance)
         left_at[keys.searchsorted(_keys(shapely.get_coordinates(coarse)))] = step
-        here = np.flatnonzero(steps[owner] == step - 1)
-        common = np.bincount(owner[here], shapely.area(shapely.intersection(smooth[here], coarse[here])), count)
-        both = np.bincount(owner[here], shapely.area(smooth[here]) + shapely.area(coarse[here]), count) - common
-        good = (steps == step - 1) & (common >= _LEAST_IOU * both)
-        steps[good] = step
-        if not good.any():
-            break
-    while True:
+    pixels = np.bincount(owner, shapely.area(smooth), count) / 4
+    least = _LEAST_IOU + _ROUNDING / np.sqrt(np.maximum(pixels, 1))
+    steps, rising = np.zeros(count, int), np.ones(count, bool)
+    while rising.any():
         wanted = np.full(len(keys), len(_TOLERANCES))
-        np.minimum.at(wanted, place, steps[owner[of]])
-        chosen = _of_vertices(smooth, keys[left_at >= wanted])
-        wrong = ~(shapely.is_valid(chosen) & shapely.is_empty(shapely.coverage_invalid_edges(chosen)))
-        if not wrong.any():
-            return chosen
-        # Borders that were simplified differently cross here; all are right at the step 0, where every vertex is left.
-        crossing = np.unique(owner[wrong])
-        steps[crossing if steps[crossing].any() else slice(None)] //= 2
+        np.minimum.at(wanted, place, (steps + rising)[owner[of]])
+        next_one = chosen.copy()
+        moving = np.flatnonzero(rising[owner])
+        next_one[moving] = _of_vertices(smooth[moving], keys[left_at >= wanted])
+        too_coarse = rising & (_iou(smooth[moving], next_one[moving], owner[moving], count) < least)
+        # Borders that were simplified differently may cross.
+        crossing = ~(shapely.is_valid(next_one) & shapely.is_empty(shapely.coverage_invalid_edges(next_one)))
+        too_coarse[owner[crossing]] |= rising[owner[crossing]]
+        if too_coarse.any():
+            rising &= ~too_coarse
+        elif crossing.any():
+            break
+        else:
+            chosen = next_one
+            steps += rising
+            rising &= steps < len(_TOLERANCES)
+    return chosen
+
+
+def _iou(before: NDArray[Any], after: NDArray[Any], owner: NDArray[np.intp], count: int) -> NDArray[np.float64]:
+    """Return the intersection over union of each region with what has become of it; of invalid polygons nothing is."""
+    import shapely
+
+    valid = shapely.is_valid(after)
+    kept = np.zeros(len(after))
+    kept[valid] = shapely.area(shapely.intersection(before[valid], after[valid]))
+    common = np.bincount(owner, kept, count)
+    both = np.bincount(owner, shapely.area(before) + shapely.area(after), count) - common
+    return np.asarray(common / np.maximum(both, 1))
 
 
 def _of_vertices(polygons: NDArray[Any], kept: NDArray[np.int64]) -> NDArray[Any]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from carseg.reporting.cards import CARD_STYLE, cards, warnings
+from carseg.reporting.cards import CARD_STYLE, cards, swatch, warnings
 from carseg.reporting.compass import compass
-from carseg.reporting.html import facts, figure, write_page
+from carseg.reporting.html import counted, facts, figure, write_page
 from carseg.reporting.plots import bars, svg, text
 from carseg.reporting.xy import Point, xy_plot
 
@@ -14,9 +14,11 @@ __all__ = [
     "bars",
     "cards",
     "compass",
+    "counted",
     "facts",
     "figure",
     "svg",
+    "swatch",
     "text",
     "warnings",
     "write_page",

@@ -17,6 +17,7 @@ CARD_STYLE = """
 body { font: 16px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1240px;
   margin: 0 auto; padding: 1em; overflow-wrap: anywhere }
 h1 { font-size: 1.5em; margin: .3em 0 } h2 { font-size: 1.2em; margin: 1.6em 0 .5em }
+h3 { font-size: 1em; margin: 1.2em 0 .5em }
 a { color: var(--link) } :focus-visible { outline: 3px solid var(--link); outline-offset: 2px }
 nav a { display: inline-block; padding: .4em .8em .4em 0 } p a, td a { display: inline-block; padding: .15em .2em }
 .verdict { font-size: 1.1em; font-weight: 600; padding: .7em 1em; margin: .6em 0; background: var(--card);
@@ -39,6 +40,8 @@ summary { cursor: pointer; padding: .4em 0 } dt { font-weight: 600 } dd { margin
 svg { max-width: 100%; height: auto } svg text { font: 13px system-ui, sans-serif; fill: var(--ink) }
 .seen { fill: var(--fill) } .unseen { fill: none; stroke: var(--faint); stroke-dasharray: 4 4 }
 .car { fill: none; stroke: var(--faint); stroke-width: 2 }
+.swatch { display: inline-block; width: .9em; height: .9em; margin-right: .4em; border: 1px solid var(--faint);
+  vertical-align: -.1em }
 table { border-collapse: collapse; width: 100% } th, td { text-align: left; padding: .2em .4em .2em 0;
   border-bottom: 1px solid var(--line) } td + td, th + th { text-align: right }
 """
@@ -52,6 +55,11 @@ def cards(items: Iterable[tuple[str, str]]) -> str:
 def warnings(texts: Sequence[str]) -> str:
     """Return sentences that are to be noticed, as an HTML list; "" where there are none."""
     return f'<ul class="warnings">{"".join(f"<li>{escape(text)}</li>" for text in texts)}</ul>' if texts else ""
+
+
+def swatch(color: tuple[int, int, int]) -> str:
+    """Return a small square of a colour, as HTML."""
+    return f'<span class="swatch" style="background: rgb{color}"></span>'
 
 
 def _quoted(text: str) -> str:

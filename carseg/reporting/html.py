@@ -29,13 +29,28 @@ def write_page(path: Path, title: str, body: Iterable[str], *, style: str = STYL
         partial.write_text(page, "utf-8", "backslashreplace")
 
 
-def figure(jpeg: bytes, alt: str, caption: str) -> str:
-    """Return an embedded JPEG with a caption, as HTML."""
-    data = base64.b64encode(jpeg).decode()
-    image = f'<img alt="{escape(alt)}" src="data:image/jpeg;base64,{data}">'
-    return f"<figure>{image}<figcaption>{escape(caption)}</figcaption></figure>"
+def figure(image: bytes | str, alt: str, caption: str) -> str:
+    """Return an image with a caption, as HTML.
+
+    Args:
+        image: the content of a JPEG, which is embedded; or the address of one beside the page, which is loaded when it
+            comes into sight and opened by a click.
+        alt: what it shows.
+        caption: the text below it.
+    """
+    if isinstance(image, str):
+        address = escape(image)
+        shown = f'<a href="{address}"><img alt="{escape(alt)}" src="{address}" loading="lazy"></a>'
+    else:
+        shown = f'<img alt="{escape(alt)}" src="data:image/jpeg;base64,{base64.b64encode(image).decode()}">'
+    return f"<figure>{shown}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def facts(pairs: Mapping[str, object]) -> str:
     """Return names and their values as an HTML description list."""
     return f"<dl>{''.join(f'<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>' for k, v in pairs.items())}</dl>"
+
+
+def counted(count: int, thing: str) -> str:
+    """Return a number with its noun: ``1 image``, ``2 images``."""
+    return f"{count} {thing}{'' if count == 1 else 's'}"

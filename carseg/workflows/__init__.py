@@ -9,6 +9,7 @@ from carseg.workflows.label import Labeled, label
 from carseg.workflows.photo import Photo, PhotoPart, PhotoWarning
 from carseg.workflows.report import report
 from carseg.workflows.requirements import Requirement
+from carseg.workflows.show_data import show_data
 from carseg.workflows.video import VIDEO_FORMATS, is_overlay_video, overlay_video
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "label",
     "overlay_video",
     "report",
+    "show_data",
 ]

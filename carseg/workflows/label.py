@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from carseg._files import replaceable, replacing_folder
-from carseg.data import LabeledFolder, refuse_filled
-from carseg.errors import CarsegError, DataError, OptionError
+from carseg.data import LabeledFolder, refuse_filled, refuse_own
+from carseg.errors import CarsegError, OptionError
 from carseg.hub import DEFAULT_MODEL
 from carseg.inference import Result, Segmenter, frame_name, load, source_digest, stem_of
 
@@ -105,8 +105,7 @@ def _fill(folder: LabeledFolder, results: Iterable[Result | CarsegError], root: 
             done.broken[str(result.source)] = str(result)
         else:
             file = Path(result.source) if os.path.isfile(result.source) else None
-            if file is not None and Path(os.path.realpath(file)).is_relative_to(root):
-                raise DataError(f"{done.out} holds {file}, which is to be labelled; write into a new folder")
+            refuse_own(root, done.out, [file] if file else [])
             image = file if result.frame is None else None
             folder.add(_name_of(result, taken), image, result.image, result)
             done.images += 1

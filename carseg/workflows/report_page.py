@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import Path
 
-from carseg.reporting import CARD_STYLE, cards, compass, facts, figure, warnings, write_page
+from carseg.reporting import CARD_STYLE, cards, compass, counted, facts, figure, warnings, write_page
 from carseg.workflows.car_report import BestPhoto, Report
 from carseg.workflows.photo import Photo, PhotoPart
 from carseg.workflows.requirements import readable
@@ -38,19 +38,19 @@ def write_report_page(report: Report, path: Path) -> None:
 
 def _verdict(report: Report) -> str:
     seen = sum(map(bool, report.parts.values()))
-    parts = _counted(seen + len(report.missing_parts), "part")
-    found = f"{seen} of {parts} are seen in {_counted(len(report.photos), 'photograph')}."
+    parts = counted(seen + len(report.missing_parts), "part")
+    found = f"{seen} of {parts} are seen in {counted(len(report.photos), 'photograph')}."
     lines = []
     if report.missing:
         lines.append(f'<p class="verdict bad">Missing: {escape(", ".join(report.missing))}</p>')
     elif report.required:
         lines.append('<p class="verdict good">All that is required is seen.</p>')
     if report.failed:
-        lines.append(f'<p class="verdict bad">{_counted(len(report.failed), "photograph")} could not be read.</p>')
+        lines.append(f'<p class="verdict bad">{counted(len(report.failed), "photograph")} could not be read.</p>')
     warned = [photo for photo in report.photos if photo.warnings]
     if warned:
         found += (
-            f" {_counted(len(warned), 'photograph')} should be looked at: {_links(photo.number for photo in warned)}"
+            f" {counted(len(warned), 'photograph')} should be looked at: {_links(photo.number for photo in warned)}"
         )
     return "".join(lines) + f"<p>{found}</p>"
 
@@ -107,7 +107,7 @@ def _photo(photo: Photo, jpeg: bytes) -> str:
     )
     return (
         f"{image}<p>{view}{sure}</p>{warnings([warning.text for warning in photo.warnings])}"
-        f"<details><summary>{_counted(len(photo.parts), 'part')}</summary><p>{size}.</p>{_table(photo.parts)}</details>"
+        f"<details><summary>{counted(len(photo.parts), 'part')}</summary><p>{size}.</p>{_table(photo.parts)}</details>"
     )
 
 
@@ -142,7 +142,3 @@ def _place(number: int) -> str:
 
 def _anchor(title: str) -> str:
     return title.lower().replace(" ", "-")
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count} {thing}{'' if count == 1 else 's'}"

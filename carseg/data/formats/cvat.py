@@ -72,7 +72,9 @@ class CvatLabel(DrawnLabel):
     def _draw(self, mask: np.ndarray, kind: str, fields: Mapping[str, str], outline: Points) -> None:
         name = plain_name(fields.get("label") or "")
         if name not in self.values:
-            raise DataError(f"the label {brief(fields.get('label'))}, which the class file does not list")
+            raise DataError(
+                f"the label {brief(fields.get('label'))}, which the class file does not list: add it, or delete the file"
+            )
         value = self.values[name]
         if kind in _LINES:
             self.draw_line(mask, outline, value, _LINES[kind])

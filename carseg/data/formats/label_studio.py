@@ -61,7 +61,9 @@ class LabelStudioLabel:
             with at(f"{self.place} has", f"(result[{number}])"):
                 label = _label(shape)
                 if plain_name(label) not in self.values:
-                    raise DataError(f"the label {brief(label)}, which the class file does not list")
+                    raise DataError(
+                        f"the label {brief(label)}, which the class file does not list: add it, or delete the file"
+                    )
                 _refuse_size(shape, height, width)
                 drawn.append((self.values[plain_name(label)], _outline(shape, height, width)))
         return paint(drawn, height, width)

@@ -1,0 +1,1 @@
+carseg data show labelled --out page
