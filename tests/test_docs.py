@@ -84,6 +84,7 @@ def here(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("img.jpg", "showroom.jpg", "images/a.jpg", "images/side/b.jpg", "more/c.jpg"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         small.save(tmp_path / name)
+    draw_own_photographs(small, tmp_path)
     for i in range(6):
         mask = draw_mask(i)
         save(tmp_path / "labelled" / "images" / f"{i}.png", draw_image(mask))
@@ -101,6 +102,16 @@ def here(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(process, "prepare", lambda: None)  # settings of this process are the test runner's
     return tmp_path
+
+
+def draw_own_photographs(car: Image.Image, folder: Path) -> None:
+    """Write photographs of which no two show nearly the same: windows of a car, those set aside mirrored."""
+    windows = [(0, 0, 320, 240), (0, 0, 200, 240), (120, 0, 320, 240), (40, 60, 280, 240), (60, 30, 260, 210)]
+    for number, window in enumerate(windows):
+        place = folder / ("aside" if number > 2 else "photos") / f"{number}.jpg"
+        place.parent.mkdir(exist_ok=True)
+        picture = car.crop(window)
+        (picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if number > 2 else picture).save(place)
 
 
 def draw_drive(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ class CvatLabel(DrawnLabel):
         name = plain_name(fields.get("label") or "")
         if name not in self.values:
             raise DataError(
-                f"the label {brief(fields.get('label'))}, which the class file does not list: add it, or delete the file"
+                f"the label {brief(fields.get('label'))}, which the class file lacks: add it there, or delete the file"
             )
         value = self.values[name]
         if kind in _LINES:

@@ -62,7 +62,7 @@ class LabelStudioLabel:
                 label = _label(shape)
                 if plain_name(label) not in self.values:
                     raise DataError(
-                        f"the label {brief(label)}, which the class file does not list: add it, or delete the file"
+                        f"the label {brief(label)}, which the class file lacks: add it there, or delete the file"
                     )
                 _refuse_size(shape, height, width)
                 drawn.append((self.values[plain_name(label)], _outline(shape, height, width)))

@@ -90,7 +90,7 @@ class LabelmeLabel(DrawnLabel):
     def _draw(self, mask: np.ndarray, shape: Mapping[str, Any], outline: Points) -> None:
         label = class_name(shape["label"], "label")
         if plain_name(label) not in self.values:
-            raise DataError(f"the label {label!r}, which the class file does not list: add it, or delete the file")
+            raise DataError(f"the label {label!r}, which the class file lacks: add it there, or delete the file")
         value, kind = self.values[plain_name(label)], shape.get("shape_type")
         if kind in _LINES:
             self.draw_line(mask, outline, value, kind)

@@ -1,0 +1,1 @@
+carseg label more --to labelme --model runs/own/best --out own-more

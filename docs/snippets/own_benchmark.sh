@@ -1,0 +1,1 @@
+carseg benchmark --model runs/own/best --data own --out figures

@@ -1,0 +1,2 @@
+carseg data check own
+carseg data show own --out own-page
