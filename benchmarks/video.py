@@ -1,7 +1,8 @@
 """A video end to end: frames per second of ``overlay_video`` for each compact network, and the memory it takes.
 
     python -m benchmarks.video --seconds 20 --threads 2        # a generated drive of 1280 x 720 pixels
-    python -m benchmarks.video --model fpn-mobilenetv2-bdd --runtime openvino
+    python -m benchmarks.video --model fpn-mobilenetv2-bdd --runtime openvino --smooth
+    python -m benchmarks.video --model fpn-mobilenetv2-carparts --seconds 3600 --size 64x36 --every 25    # an hour
 
 Each network runs as a process of its own, from the frames in the file to those in the new one. Printed are frames per
 second, the processor's time per frame, which another's load changes less, and the most memory held after a third of the
@@ -39,33 +40,38 @@ def main(
     seconds: Annotated[float, typer.Option(help="Length of the video.")] = 10.0,
     threads: int = 2,
     runtime: str = "auto",
+    size: Annotated[str, typer.Option(help="Width and height of the frames.")] = "1280x720",
+    every: Annotated[int, typer.Option(help="Take one of so many frames.")] = 1,
+    smooth: bool = False,
     work: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     if work:
-        print(json.dumps(_measure(Path(work), (model or [""])[0], threads, runtime)))
+        print(json.dumps(_measure(Path(work), (model or [""])[0], threads, runtime, every, smooth)))
         return
-    print(f"{machine()}, {threads} threads, {runtime}, {seconds:g} s of 1280 x 720 pixels at {_RATE} frames a second")
+    print(f"{machine()}, {threads} threads, {runtime}, {seconds:g} s of {size} pixels at {_RATE} frames a second")
     with tempfile.TemporaryDirectory() as scratch:
-        video = _generate(Path(scratch, "drive.mp4"), round(seconds * _RATE))
+        video = _generate(Path(scratch, "drive.mp4"), round(seconds * _RATE), size)
         for name in model or [name for name in list_models() if name.startswith(("fpn-", "u2netp-"))]:
             command = [sys.executable, "-m", "benchmarks.video", "--work", str(video), "--model", name]
-            command += ["--threads", str(threads), "--runtime", runtime]
+            command += ["--threads", str(threads), "--runtime", runtime, "--every", str(every)]
+            command += ["--smooth"] if smooth else []
             answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
             rate, used, early, late = json.loads(answer.splitlines()[-1])
             print(f"{name:34} {rate:6.1f} frames/s  {used * 1000:5.0f} ms of a processor  {early:.0f}, {late:.0f} MB")
 
 
-def _generate(path: Path, count: int) -> Path:
+def _generate(path: Path, count: int, size: str) -> Path:
     """Write a video that moves over a smooth picture with some noise."""
-    [content] = synthetic_images(1, (900, 1600))
+    width, height = map(int, size.split("x"))
+    [content] = synthetic_images(1, (height * 5 // 4, width * 5 // 4))
     Path(path.with_suffix(".jpg")).write_bytes(content)
     picture = np.asarray(Image.open(path.with_suffix(".jpg")))
     with av.open(str(path), "w") as output:
         stream = output.add_stream("mpeg4", rate=_RATE, options={"b": "6000000"})
-        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number in range(count):
-            left, top = number * 3 % 320, number * 2 % 180
-            shown = np.ascontiguousarray(picture[top : top + 720, left : left + 1280])
+            left, top = number * 3 % (width // 4), number * 2 % (height // 4)
+            shown = np.ascontiguousarray(picture[top : top + height, left : left + width])
             frame = av.VideoFrame.from_ndarray(shown, "rgb24")
             frame.pts, frame.time_base = number, Fraction(1, _RATE)
             output.mux(stream.encode(frame))
@@ -73,14 +79,18 @@ def _generate(path: Path, count: int) -> Path:
     return path
 
 
-def _measure(path: Path, name: str, threads: int, runtime: str) -> tuple[float, float, float, float]:
+def _measure(
+    path: Path, name: str, threads: int, runtime: str, every: int, smooth: bool
+) -> tuple[float, float, float, float]:
     """Return frames per second, the processor's seconds per frame, and MB held at most after a third and at the end."""
     network = carseg.load(name, runtime=runtime, threads=threads, device="cpu")
-    video = carseg.Video(path)
+    video = carseg.Video(path, every=every)
     network.predict(next(iter(video)))  # the first one is slower
-    total = round((video.duration() or 0) * _RATE)
+    total = round((video.duration() or 0) * _RATE) // every
     began, used, early = time.perf_counter(), time.process_time(), 0.0
-    for count, _ in enumerate(overlay_video(network.stream(video), path.with_name("seen.mp4"), video), 1):
+    for count, _ in enumerate(
+        overlay_video(network.stream(video, smooth=smooth), path.with_name("seen.mp4"), video), 1
+    ):
         if count == total // 3:
             early = _peak()
     return count / (time.perf_counter() - began), (time.process_time() - used) / count, early, _peak()

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import carseg
 from carseg.hub.manifest import Manifest
 from carseg.hub.model_info import ModelInfo
 
@@ -54,6 +55,22 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Callable[..., ModelInfo]:
         return info
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shared_hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a hub that has the model ``blocks``, to be read only."""
+    from color_hub import write_model  # loads torch
+
+    hub = tmp_path_factory.mktemp("hub")
+    write_model(hub)
+    return hub
+
+
+@pytest.fixture
+def model(shared_hub: Path, own_cache: None) -> carseg.Segmenter:
+    """Return the network that sees colours."""
+    return carseg.load("blocks", hub=shared_hub, device="cpu", runtime="torch", precision="float32")
 
 
 @pytest.fixture

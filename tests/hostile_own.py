@@ -25,6 +25,7 @@ from carseg.hub.checkpoint import load_into
 from carseg.hub.manifest import load_manifest
 from carseg.hub.origins import installed_from
 from carseg.hub.resolve import find_info
+from carseg.inference import Video
 from carseg.runtimes.calibration import Calibration, read_calibration
 from carseg.training.config import TrainingConfig
 from carseg.training.log import COLUMNS, TrainingLog
@@ -33,6 +34,7 @@ from carseg.training.state import read_state
 
 from color_hub import NearestColor, write_model
 from drawn_data import draw_image, draw_mask, save
+from drawn_video import clip, write_clip
 from entries import example, info_of
 
 
@@ -160,6 +162,11 @@ def _results(folder: Path, content: bytes) -> str:
     return str(refuse_overwriting([Job("a.jpg", folder, Path(), "a")], folder, ["json"]))  # type: ignore[arg-type]
 
 
+def _video(folder: Path, content: bytes) -> str:
+    (folder / "a.mp4").write_bytes(content)
+    return repr([frame.rgb.shape for frame in Video(folder / "a.mp4").frames(1 << 20)])
+
+
 def _weights(folder: Path, content: bytes) -> str:
     """A safetensors file of a header and as many bytes as the sound one announces."""
     path = folder / "model.safetensors"
@@ -180,6 +187,11 @@ def _header() -> tuple[dict[str, Any], int, bytes]:
         content = (Path(folder) / "blocks/model.safetensors").read_bytes()
     end = 8 + int.from_bytes(content[:8], "little")
     return json.loads(content[8:end]), len(content) - end, content
+
+
+def _video_file() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return write_clip(Path(folder, "a.mp4"), clip(3)).read_bytes()
 
 
 def _torch_file(value: Any) -> bytes:
@@ -210,6 +222,7 @@ OWN: dict[str, tuple[Any, Callable[[Path, bytes], str]]] = {
         _calibration,
     ),
     "results": (b'{"source": "a.jpg"}', _results),
+    "video": (_video_file(), _video),
     "weights' header": (_HEADER, _weights),
     "weights": (_WHOLE, _whole_weights),
 }

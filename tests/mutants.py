@@ -1,4 +1,4 @@
-"""Image files of every format that carseg reads, each changed at random: read, or refused as an ``ImageError``.
+"""Images of every format that carseg reads, and videos, changed at random: read, or refused as an ``ImageError``.
 
 python tests/mutants.py              200 mutants of each format
 python tests/mutants.py --count 6    6 of each, as in the tests
@@ -24,7 +24,8 @@ from PIL import Image
 
 from carseg.data.formats._values import read_pixels
 from carseg.errors import DataError, ImageError
-from carseg.images import decode
+from carseg.images import decode, enough_memory
+from carseg.inference import VIDEO_SUFFIXES, Video
 
 PIXELS = 1 << 20  # an image may have
 BYTES = 400 << 20  # beyond what the process has before; Pillow's own buffers included
@@ -69,6 +70,25 @@ def originals() -> dict[str, bytes]:
     return {name: _encoded(*way) for name, way in ways.items() if way[1] in {*Image.SAVE, *Image.SAVE_ALL}}
 
 
+def original_videos() -> dict[str, bytes]:
+    """Return a short video with sound in each of some containers and codecs, by a name that ends as it is called."""
+    from drawn_video import clip, write_clip
+
+    ways = {
+        "mp4": {"sound": "aac"},
+        "mov": {"codec": "mjpeg", "pix_fmt": "yuvj420p"},
+        "mkv": {"codec": "libvpx-vp9", "sound": "libopus"},
+        "webm": {"codec": "libvpx"},
+        "avi": {"options": {"bf": "2"}},
+        "ts": {"codec": "mpeg2video", "sound": "mp2"},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        return {
+            f"video.{kind}": write_clip(Path(folder, f"a.{kind}"), clip(8, (48, 64)), **way).read_bytes()
+            for kind, way in ways.items()
+        }
+
+
 def _profile() -> bytes:
     from PIL import ImageCms
 
@@ -108,7 +128,27 @@ def mutants(content: bytes, count: int, seed: str) -> Iterator[bytes]:
 
 
 def take(path: Path) -> str:
-    """Return what is wrong with how carseg takes a file as an image and as a label, "" where nothing is."""
+    """Return what is wrong with how carseg takes a file, "" where nothing is."""
+    return _take_video(path) if path.suffix in VIDEO_SUFFIXES else _take_image(path)
+
+
+def _take_video(path: Path) -> str:
+    """Return what is wrong with how carseg takes a file as a video."""
+    try:
+        with enough_memory(str(path)):
+            for frame in Video(path).frames(PIXELS):
+                if frame.rgb.dtype != np.uint8 or frame.rgb.shape[2:] != (3,) or frame.rgb[..., 0].size > PIXELS:
+                    return f"gives {frame.rgb.dtype} {frame.rgb.shape}"
+    except ImageError as error:
+        if not str(error).isprintable():
+            return f"says {str(error)!r}"
+    except Exception as error:
+        return f"raises {type(error).__name__}: {error}"
+    return ""
+
+
+def _take_image(path: Path) -> str:
+    """Return what is wrong with how carseg takes a file as an image and as a label."""
     content = path.read_bytes()
     for given in (path, content):
         try:
@@ -138,6 +178,11 @@ def work(folder: Path) -> None:
     decode(Image.fromarray(_RGB))
     for content in originals().values():  # all decoders are loaded
         decode(content)
+    with tempfile.TemporaryDirectory() as place:
+        for name, content in original_videos().items():
+            Path(place, name).write_bytes(content)
+            if trouble := _take_video(Path(place, name)):
+                raise SystemExit(f"{name} {trouble}")
     warnings.simplefilter("ignore")
     before = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (before + BYTES, resource.RLIM_INFINITY))
@@ -153,9 +198,10 @@ def run(count: int, keep: Path | None = None) -> tuple[int, list[str]]:
     done, wrong = 0, []
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for name, content in originals().items():
+        for name, content in {**originals(), **original_videos()}.items():
             for number, mutant in enumerate(mutants(content, count, name)):
-                (folder / f"{name}-{number:04}").write_bytes(mutant)
+                stem, _, ending = name.partition(".")
+                (folder / f"{stem}-{number:04}{ending and '.'}{ending}").write_bytes(mutant)
         environment = {**os.environ, "CARSEG_MAX_PIXELS": str(PIXELS)}
         while any(folder.iterdir()):
             ran = subprocess.run(

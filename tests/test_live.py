@@ -18,23 +18,10 @@ from PIL import Image
 
 import carseg
 from carseg.errors import ImageError, OptionError
-from carseg.inference import Segmenter
 
-from color_hub import COLORS, photo, write_model
+from color_hub import COLORS, photo
 
 PATIENCE = 20  # seconds, after which a test has failed
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hub")
-    write_model(folder)
-    return folder
-
-
-@pytest.fixture
-def model(hub: Path, own_cache: None) -> Segmenter:
-    return carseg.load("blocks", hub=hub, device="cpu", runtime="torch", precision="float32")
 
 
 def painted(label: int) -> np.ndarray:

@@ -13,28 +13,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_video import av, clip, write_clip, write_sound
 from PIL import Image
 
 import carseg
 from carseg.errors import HubError, ImageError, ImageNotFoundError, MissingExtraError, OfflineError, OptionError
-from carseg.inference import Segmenter, find_images, is_video
+from carseg.inference import find_images, is_video
 
-from color_hub import COLORS, photo, write_model
+from color_hub import COLORS, photo
+from drawn_video import av, clip, write_clip, write_sound
 
 PATIENCE = 20
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hub")
-    write_model(folder)
-    return folder
-
-
-@pytest.fixture
-def model(hub: Path, own_cache: None) -> Segmenter:
-    return carseg.load("blocks", hub=hub, device="cpu", runtime="torch", precision="float32")
 
 
 def like(image: np.ndarray, drawn: np.ndarray) -> bool:
@@ -223,6 +211,20 @@ def test_frames_that_are_too_large_are_refused(model, tmp_path):
     path = write_clip(tmp_path / "a.mp4")
     with pytest.raises(ImageError, match=r"96 x 64 are more than 6000 pixels"):
         list(model.stream(path, max_pixels=6000))
+
+
+def test_frames_that_grow_too_large_are_refused_too(tmp_path):
+    path, large = (
+        write_clip(tmp_path / name, clip(5, size), codec="mpeg2video")
+        for name, size in (("a.ts", (64, 96)), ("large.ts", (320, 480)))
+    )
+    path.write_bytes(path.read_bytes() + large.read_bytes())
+    assert {frame.rgb.shape for frame in carseg.Video(path)} == {(64, 96, 3), (320, 480, 3)}
+    seen = []
+    with pytest.raises(ImageError, match=r"a\.ts: a piece of it is broken"):
+        for frame in carseg.Video(path).frames(max_pixels=10_000):
+            seen.append(frame.rgb.shape)
+    assert set(seen) == {(64, 96, 3)}
 
 
 def test_videos_among_images_are_done_in_their_place(model, tmp_path):

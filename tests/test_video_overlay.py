@@ -11,33 +11,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_video import av, clip, write_clip
 
 import carseg
 from carseg.errors import OptionError, OutputError
 from carseg.inference import Result, Segmenter
 from carseg.workflows import is_overlay_video, overlay_video
 
-from color_hub import photo, write_model
+from color_hub import photo
+from drawn_video import av, clip, write_clip
 from predicting import predict, written
 
 
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("hub")
-    write_model(folder)
-    return folder
-
-
 @pytest.fixture(autouse=True)
-def here(hub: Path, own_cache: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def here(shared_hub: Path, own_cache: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CARSEG_HUB", str(hub))
-
-
-@pytest.fixture
-def model() -> Segmenter:
-    return carseg.load("blocks", device="cpu", runtime="torch", precision="float32")
+    monkeypatch.setenv("CARSEG_HUB", str(shared_hub))
 
 
 def times_of(path: str | Path) -> list[float]:

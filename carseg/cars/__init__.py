@@ -10,6 +10,7 @@ from carseg.cars.framing import Frame, frame_car
 from carseg.cars.glass import glass_labels
 from carseg.cars.pieces import Outlines, Piece, Region, find_pieces
 from carseg.cars.side import SidedPiece, consistent_sides, sided_pieces
+from carseg.cars.tracking import Tracker
 from carseg.cars.view import KINDS, SIDED, VIEWS, View, ViewFeatures, find_view, view_features
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Region",
     "SidedPiece",
     "Touching",
+    "Tracker",
     "View",
     "ViewFeatures",
     "alpha_within",

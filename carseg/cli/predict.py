@@ -95,6 +95,9 @@ _Edges = Annotated[
 _Every = Annotated[int, typer.Option(min=1, help="Of a video take one of so many frames.")]
 _Start = Annotated[float, typer.Option(min=0, help="Of a video leave out so many seconds at its beginning.")]
 _End = Annotated[float | None, typer.Option(min=0, help="Of a video take frames up to so many seconds.")]
+_Smooth = Annotated[
+    bool, typer.Option("--smooth", help="Of a video average the masks over time along what moves: they flicker less.")
+]
 _Ffmpeg = Annotated[
     str | None, typer.Option(help="Have this program encode videos, such as ffmpeg, instead of PyAV (VP9).")
 ]
@@ -128,6 +131,7 @@ def predict(
     every: _Every = 1,
     start: _Start = 0.0,
     end: _End = None,
+    smooth: _Smooth = False,
     ffmpeg: _Ffmpeg = None,
     encoder: _Encoder = None,
 ) -> None:
@@ -144,7 +148,7 @@ def predict(
 
     kinds = _kinds("mask,overlay" if save is None else save, skip_existing)
     jobs, videos, missing, file = _jobs(inputs, out, kinds)
-    options = VideoOptions(out, ["overlay"] if save is None else kinds, every, start, end, ffmpeg, encoder)
+    options = VideoOptions(out, ["overlay"] if save is None else kinds, every, start, end, smooth, ffmpeg, encoder)
     prepare()
     how: Any = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
     segmenter = load_with_progress(model, weights, hub, cars, calibration=calibration, **how)

@@ -6,6 +6,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class VideoOptions:
         every: take one of so many frames.
         start: seconds to the first frame.
         end: seconds at which no more are taken.
+        smooth: whether the masks are averaged over time.
         ffmpeg: the program that encodes.
         encoder: the name that the program, or PyAV, has for an encoder.
     """
@@ -46,6 +48,7 @@ class VideoOptions:
     every: int = 1
     start: float = 0.0
     end: float | None = None
+    smooth: bool = False
     ffmpeg: str | None = None
     encoder: str | None = None
 
@@ -122,12 +125,15 @@ def _predict(
     """Return whether a video was done to its end."""
     video, whole, seen = options.video(job), True, _Seen()
     end = options.end or video.duration()
-    results: Iterator[Result | CarsegError] = segmenter.stream([video], on_error="yield", latest=video.live, **settings)
-    if path := options.overlay(job):
-        results = overlay_video(results, path, video, ffmpeg=options.ffmpeg, encoder=options.encoder)
     folder, kinds = options.frames(job)
+    documents = add is not None or format is Format.json or "json" in kinds
+    how = {**settings, "latest": video.live, "smooth": options.smooth, "track": documents and segmenter.tells_cars}
+    results: Iterator[Result | CarsegError] = segmenter.stream([video], on_error="yield", **how)
     try:
-        with ProgressBar(job.stem) as bar:
+        with ExitStack() as stack, ProgressBar(job.stem) as bar:
+            if path := options.overlay(job):
+                written = overlay_video(results, path, video, ffmpeg=options.ffmpeg, encoder=options.encoder)
+                results = stack.enter_context(closing(written))  # else a file that is begun would be left
             for result in results:
                 if isinstance(result, CarsegError):
                     fail(result)

@@ -57,6 +57,14 @@ class LoadedImage:
     frame: int | None = None
     time: float | None = None
 
+    def follows(self, last: LoadedImage) -> bool:
+        """Return whether it is a later frame of the same video; images that are of none follow one another by size."""
+        if self.rgb.shape != last.rgb.shape:
+            return False
+        if self.frame is None or last.frame is None:
+            return self.frame is last.frame
+        return self.source == last.source and self.frame >= last.frame
+
 
 def decode(image: Any, *, name: str = "", max_pixels: int | None = None) -> LoadedImage:
     """Return one image of any kind, decoded.

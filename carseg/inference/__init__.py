@@ -16,6 +16,7 @@ from carseg.inference.refiner import REFINER, Refiner, best_edges
 from carseg.inference.result import OUTPUT_SUFFIXES, Result, path_of
 from carseg.inference.saved import is_saved, origin_of
 from carseg.inference.segmenter import Segmenter, load
+from carseg.inference.smoothing import Smoother
 from carseg.inference.sources import find_images, load_image
 from carseg.inference.table import TableFile, check_table, rows_of, table_file
 from carseg.inference.video import VIDEO_SUFFIXES, Video, is_video, is_video_address
@@ -39,6 +40,7 @@ __all__ = [
     "Refiner",
     "Result",
     "Segmenter",
+    "Smoother",
     "TableFile",
     "Video",
     "best_edges",

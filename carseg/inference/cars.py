@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carseg._arrays import Float16Array, Uint8Array
-from carseg.cars import CarRuns, Piece, Region, View, car_labels, find_view, tell_cars
+from carseg.cars import CarRuns, Piece, Region, Tracker, View, car_labels, find_view, tell_cars
 from carseg.errors import ClosedError
 from carseg.images import LoadedImage
 from carseg.inference.parts import Parts, find_parts_of_runs
@@ -51,6 +51,7 @@ class Car(Region):
         body: what is car and has no part's name; None without a network that tells whole cars beside that of the parts.
         view: which of its sides is seen; None where no part is, or the classes do not tell front from back.
         uncertain: whether it may be several cars, which could not be told apart.
+        id: its number in the frames of a video, the same in all; None where it was not tracked.
     """
 
     number: int
@@ -62,6 +63,7 @@ class Car(Region):
     body: Body | None
     view: View | None
     uncertain: bool
+    id: int | None = None
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
@@ -73,6 +75,7 @@ class Car(Region):
         short = ("name", "label", "area_px", "area_fraction", "bbox", "score")
         fields = {
             "number": self.number,
+            **({} if self.id is None else {"id": self.id}),
             "area_px": self.area_px,
             "area_fraction": self.area_fraction,
             "bbox": list(self.bbox),
@@ -150,6 +153,25 @@ def find_cars(
             )
         )
     return tuple(found)
+
+
+class CarTracker:
+    """Gives the cars of frames ids by which they are known from frame to frame.
+
+    An image that does not follow the one before, as ``LoadedImage.follows`` has it, begins anew.
+    """
+
+    def __init__(self) -> None:
+        self._last: LoadedImage | None = None
+        self._tracker = Tracker()
+
+    def __call__(self, cars: Sequence[Car], image: LoadedImage) -> tuple[Car, ...]:
+        """Return the cars of the next frame with their ids."""
+        if self._last is None or not image.follows(self._last):
+            self._tracker = Tracker()
+        self._last = image
+        ids = self._tracker.update([car.bbox for car in cars])
+        return tuple(replace(car, id=number) for car, number in zip(cars, ids, strict=True))
 
 
 def _parts_of(

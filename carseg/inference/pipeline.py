@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carseg._arrays import Float16Array, Float32Array, Uint8Array
-from carseg.cars import clean, consistent_sides
+from carseg.cars import car_labels, clean, consistent_sides
 from carseg.errors import ClosedError, OptionError
 from carseg.hub import InputSpec
 from carseg.images import LoadedImage
@@ -25,6 +25,7 @@ from carseg.inference.postprocess import certainty, class_scores, log_probabilit
 from carseg.inference.preprocess import Prepared, Preprocessor
 from carseg.inference.refiner import Refiner, check_edges
 from carseg.inference.result import Result
+from carseg.inference.smoothing import Smoother
 from carseg.inference.sources import load_image
 from carseg.labels import LabelSet
 from carseg.runtimes import Runtime
@@ -60,6 +61,11 @@ class Pipeline:
         self.labels = labels
         self.preprocessor = Preprocessor(spec)
         self._runtime: Runtime | None = runtime
+
+    @property
+    def tells_cars(self) -> bool:
+        """Whether the cars of its results can be asked for."""
+        return self.see_cars is not None or bool(car_labels(self.labels))
 
     def close(self) -> None:
         """Free the network, which cannot be used again; results stay.
@@ -228,12 +234,17 @@ def to_result(
     )
 
 
-def segment_batch(pipeline: Pipeline, batch: Sequence[Prepared], options: Options) -> Iterator[Result]:
-    """Yield the results of preprocessed images of one shape, which go through the network together."""
+def segment_batch(
+    pipeline: Pipeline, batch: Sequence[Prepared], options: Options, smoother: Smoother | None = None
+) -> Iterator[Result]:
+    """Yield the results of preprocessed images of one shape, which go through the network together.
+
+    With a smoother, which knows the images before, they are frames.
+    """
     logits = pipeline.forward(np.stack([prepared.x for prepared in batch]))
     for one, prepared in zip(logits, batch, strict=True):
         yield pipeline.postprocess(
-            one,
+            one if smoother is None else smoother(one, prepared.image),
             prepared,
             sides=options.sides,
             threshold=options.threshold,

@@ -212,6 +212,8 @@ class Segmenter(Pipeline):
         return_probabilities: bool = False,
         max_pixels: int | None = None,
         latest: bool = False,
+        smooth: bool = False,
+        track: bool = False,
         on_error: Literal["raise"] = "raise",
     ) -> Iterator[Result]: ...
 
@@ -230,6 +232,8 @@ class Segmenter(Pipeline):
         return_probabilities: bool = False,
         max_pixels: int | None = None,
         latest: bool = False,
+        smooth: bool = False,
+        track: bool = False,
         on_error: str,
     ) -> Iterator[Result | CarsegError]: ...
 
@@ -247,6 +251,8 @@ class Segmenter(Pipeline):
         return_probabilities: bool = False,
         max_pixels: int | None = None,
         latest: bool = False,
+        smooth: bool = False,
+        track: bool = False,
         on_error: str = "raise",
     ) -> Iterator[Result] | Iterator[Result | CarsegError]:
         """Segment many images lazily, in order; memory does not grow with their number.
@@ -271,11 +277,16 @@ class Segmenter(Pipeline):
             max_pixels: as for ``predict``.
             latest: leave out images that came while the network was busy, all but the newest: for a camera that is
                 faster than the network.
+            smooth: average the probabilities over time along what moves, so that the masks of a video flicker less;
+                images of one size that are of no video count as frames that follow one another.
+            track: give each of ``Result.cars`` an ``id``, which it keeps from frame to frame; the cars of every image
+                are then found at once.
             on_error: "raise", or "yield" to get the exception, whose ``source`` is the image, in the result's place.
 
         Raises:
             ImageNotFoundError: there is no such folder or file, or the folder or pattern holds no image.
-            OptionError: an option is out of range, or ``latest`` would leave out images of a folder or a list.
+            OptionError: an option is out of range, ``latest`` would leave out images of a folder or a list, both
+                ``smooth`` and ``tile``, or ``track`` and the classes tell no cars.
             ClosedError: the network was closed.
         """
         if on_error not in ("raise", "yield"):
@@ -284,9 +295,14 @@ class Segmenter(Pipeline):
             raise OptionError(f"batch_size must be at least 1, got {batch_size}")
         options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides, edges)
         check_edges(edges, self.labels)
+        if smooth and tile is not None:
+            raise OptionError("smooth=True is for frames that the network sees whole: leave tile out")
+        if track and not self.tells_cars:
+            raise OptionError(f"track=True is for cars, and the classes of {self.labels.name} tell none: leave it out")
         root = str(sources) if isinstance(sources, (str, os.PathLike)) and os.path.isdir(sources) else ""
         size = batch_size or self.runtime.batch_size
         found = find_images(sources)
         if latest and are_all_there(found):
             raise OptionError("latest=True is for live sources: of images that are all there it would leave out most")
-        return segment_all(self, found, size, options, on_error=on_error, root=root, latest=latest)
+        how: Any = {"on_error": on_error, "root": root, "latest": latest, "smooth": smooth, "track": track}
+        return segment_all(self, found, size, options, **how)

@@ -13,12 +13,14 @@ import numpy as np
 
 from carseg.errors import CarsegError, ImageError, excerpt
 from carseg.images import LoadedImage, enough_memory
+from carseg.inference.cars import CarTracker
 from carseg.inference.file_names import numbered
 from carseg.inference.options import Options
 from carseg.inference.pipeline import Pipeline, segment_batch
 from carseg.inference.prefetch import Feed, Prefetch
 from carseg.inference.preprocess import Prepared
 from carseg.inference.result import Result
+from carseg.inference.smoothing import Smoother
 from carseg.inference.sources import load_image
 from carseg.inference.tiles import segment_tiles
 from carseg.inference.video import as_video, is_video
@@ -37,9 +39,11 @@ def segment_all(
     on_error: str,
     root: str,
     latest: bool = False,
+    smooth: bool = False,
+    track: bool = False,
 ) -> Iterator[Result | CarsegError]:
     """Yield the result of each source, in order, from the folder ``root`` if any; see ``Segmenter.stream``."""
-    stream = _Stream(pipeline, options, on_error, root)
+    stream = _Stream(pipeline, options, on_error, root, Smoother() if smooth else None, CarTracker() if track else None)
     depth = 1 if latest else batch_size + 2  # an image that was read ahead would not be the latest
     with _arriving(sources, options, depth, latest) as items, Prefetch(stream.read, items, depth) as images:
         batch: list[tuple[Any, Prepared]] = []
@@ -126,6 +130,8 @@ class _Stream:
     options: Options
     on_error: str
     root: str
+    smoother: Smoother | None
+    tracker: CarTracker | None
 
     def read(self, item: _Item) -> tuple[Any, Prepared | LoadedImage | CarsegError]:
         """Return a source and what was read of it; tiles are preprocessed each."""
@@ -155,8 +161,9 @@ class _Stream:
         done = 0
         try:
             with enough_memory(batch[0][1].image.source):
-                for result in segment_batch(self.pipeline, [prepared for _, prepared in batch], self.options):
-                    yield result
+                images = [prepared for _, prepared in batch]
+                for result in segment_batch(self.pipeline, images, self.options, self.smoother):
+                    yield self.tracked(result, images[done].image)
                     done += 1
         except ImageError as error:
             if len(batch) == 1:
@@ -168,6 +175,12 @@ class _Stream:
         """Return the result of an image that is seen window by window."""
         try:
             with enough_memory(image.source):
-                return segment_tiles(self.pipeline, image, side, self.options)
+                return self.tracked(segment_tiles(self.pipeline, image, side, self.options), image)
         except ImageError as error:
             return self.failed(source, error)
+
+    def tracked(self, result: Result, image: LoadedImage) -> Result:
+        """Return a result, whose cars have ids if that was asked for."""
+        if self.tracker is not None:
+            result.cars = self.tracker(result.cars, image)
+        return result

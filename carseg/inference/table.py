@@ -9,8 +9,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+import numpy as np
+
 from carseg._files import replacing, to_json
 from carseg.errors import OptionError, require_extra
+from carseg.masks import rle
 
 COLUMNS = {
     "source": str,
@@ -32,6 +35,7 @@ COLUMNS = {
     "y": int,
     "width": int,
     "height": int,
+    "car_id": int,  # of a car that is tracked in a video
 }
 _MANY = 5_000  # rows that are written together, and compressed together in Parquet
 
@@ -44,13 +48,26 @@ def rows_of(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """
     place = found["source"], found.get("frame"), found.get("time")
     image = *place, found["model"], found["width"], found["height"]
+    tracked = [(car["id"], *rle.runs(car["rle"])) for car in found.get("cars") or () if "id" in car]
     rows = []
     for part in found["parts"]:
         whole = part["name"], part["label"], part["area_px"], part["area_fraction"], part["score"]
         for number, piece in enumerate(part["pieces"], start=1):
-            figures = number, piece["area_px"], piece["area_fraction"], piece["score"], *piece["bbox"]
+            car = _car_of(piece, tracked) if tracked else None
+            figures = number, piece["area_px"], piece["area_fraction"], piece["score"], *piece["bbox"], car
             rows.append(dict(zip(COLUMNS, (*image, *whole, *figures), strict=True)))
     return rows
+
+
+def _car_of(piece: Mapping[str, Any], cars: Sequence[tuple[int, rle.Positions, rle.Positions]]) -> int | None:
+    """Return the id of the car that has most runs of a piece, None where it is of none."""
+    starts, _ = rle.runs(piece["rle"])
+    runs_in = {}
+    for number, begins, ends in cars:
+        place = np.searchsorted(begins, starts, "right") - 1
+        runs_in[number] = np.count_nonzero((place >= 0) & (starts < ends[place]))
+    best = max(runs_in, key=runs_in.__getitem__)
+    return best if runs_in[best] else None
 
 
 class TableFile(Protocol):

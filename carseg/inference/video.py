@@ -128,7 +128,10 @@ class Video:
     def _decoded(self, max_pixels: int | None) -> Generator[_Frame]:
         with self.open() as container:
             stream = video_stream(container)
-            check_pixels((stream.width, stream.height), pixel_limit(max_pixels))
+            limit = pixel_limit(max_pixels)
+            check_pixels((stream.width, stream.height), limit)
+            if limit is not None:  # a later frame may be larger than the first
+                stream.codec_context.options = {"max_pixels": str(limit)}
             frames = DecodedFrames(container, stream, self.start, live=self.live)
             for number, time, frame in frames:
                 yield number, time, functools.partial(upright, frame)

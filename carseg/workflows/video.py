@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -43,7 +43,7 @@ def overlay_video(
     alpha: float = 0.5,
     ffmpeg: str | os.PathLike[str] | None = None,
     encoder: str | None = None,
-) -> Iterator[Result | CarsegError]:
+) -> Generator[Result | CarsegError]:
     """Yield the results of a video's frames as they come, and write them as a video; it is there when all have come.
 
     Errors among the results are passed on. Where no frame comes, nothing is written. What is watched live is written as
@@ -78,7 +78,7 @@ def overlay_video(
 
 def _written(
     results: Iterator[Result | CarsegError], path: Path, video: Video, alpha: float, program: str | None, encoder: str
-) -> Iterator[Result | CarsegError]:
+) -> Generator[Result | CarsegError]:
     left: BaseException | None = None
     with ExitStack() as stack:
         writer = None

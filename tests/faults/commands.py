@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from drawn_data import index_folder
+from drawn_video import clip, write_clip
 from entries import info_of, put
 from modules import module
 from server import Server
@@ -119,6 +120,7 @@ def _check_run(tree: Tree) -> str:
 
 
 PREDICT = ("predict", "{inputs}/in", "--model", "blocks", "--save", "mask,json", "--skip-existing", "--out", "out")
+VIDEO = ("predict", "{inputs}/drive.mp4", "--model", "blocks", "--save", "overlay,json", "--smooth", "--out", "out")
 CUTOUT = ("cutout", "{inputs}/in", "--model", "blocks", "--size", "40x30", "--skip-existing", "--out", "out")
 FINETUNE = (
     *("finetune", "lraspp-mobilenetv2", "{inputs}/few", "--out", "out/run", "--epochs", "1", "--batch-size", "2"),
@@ -126,6 +128,8 @@ FINETUNE = (
 )
 COMMANDS = {
     "predict": Command(PREDICT, same=_predicted),
+    # What FFmpeg writes it writes by itself: as it opens a file, a frame is encoded and it is closed.
+    "predict video": Command(VIDEO, same=_predicted, imports=("av",), writers=(("av", "open", 0),)),
     "cutout": Command(CUTOUT, same=_predicted),
     "report": Command(("report", "{inputs}/in", "--model", "blocks", "--out", "out/set"), main="out/set/"),
     "label": Command(
@@ -168,6 +172,7 @@ def write_inputs(folder: Path) -> Path:
     write_model(folder / "hub")
     photo(folder / "in/a.png")
     photo(folder / "in/sub/b.jpg", 64, 48)
+    write_clip(folder / "drive.mp4", clip(6))
     for split, names in (("train", ["a", "b"]), ("val", ["c"])):
         index_folder(folder / "data" / split, names)
     index_folder(folder / "few", ["a", "b", "c", "d"])

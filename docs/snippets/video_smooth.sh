@@ -1,0 +1,1 @@
+carseg predict drive.mp4 --model drivable --out steady.mp4 --smooth
