@@ -73,7 +73,8 @@ def ids_of(shots: list[Shot], frames: Iterator[Seen]) -> list[list[int]]:
 
 
 def _iou(one: Pixels, other: Pixels) -> float:
-    return float(np.mean(other[one | other] & one[one | other])) if (one | other).any() else 0.0
+    either = np.count_nonzero(one | other)
+    return float(np.count_nonzero(one & other) / either) if either else 0.0
 
 
 def main(
