@@ -137,9 +137,8 @@ def predict(
 ) -> None:
     """Segment images and videos.
 
-    Prints the parts of an image, or a line for each of several, and writes IMAGE.mask.png (label ids, with a
-    palette) and IMAGE.overlay.png below --out, where the tree below a given folder is mirrored, of a video
-    VIDEO.overlay.mp4, or what --out names, with time stamps and sound. A killed run goes on with --skip-existing.
+    Prints the parts of an image, or a line for each of several, and writes IMAGE.mask.png (label ids) and
+    IMAGE.overlay.png, of a video VIDEO.overlay.mp4, below --out. A killed run goes on with --skip-existing.
     """
     from carseg.cli.printing import print_documents, text_of
     from carseg.cli.process import prepare

@@ -20,7 +20,7 @@ from carseg.inference.pipeline import Pipeline, segment_batch
 from carseg.inference.refiner import check_edges
 from carseg.inference.result import Result
 from carseg.inference.sources import find_images, load_image
-from carseg.inference.stream import are_all_there, segment_all
+from carseg.inference.stream import Streaming, segment_all
 from carseg.inference.tiles import segment_tiles
 from carseg.runtimes import Runtime, start_runtime
 
@@ -289,20 +289,11 @@ class Segmenter(Pipeline):
                 ``smooth`` and ``tile``, or ``track`` and the classes tell no cars.
             ClosedError: the network was closed.
         """
-        if on_error not in ("raise", "yield"):
-            raise OptionError(f"on_error must be 'raise' or 'yield', got {on_error!r}")
-        if batch_size is not None and batch_size < 1:
-            raise OptionError(f"batch_size must be at least 1, got {batch_size}")
         options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides, edges)
         check_edges(edges, self.labels)
-        if smooth and tile is not None:
-            raise OptionError("smooth=True is for frames that the network sees whole: leave tile out")
-        if track and not self.tells_cars:
-            raise OptionError(f"track=True is for cars, and the classes of {self.labels.name} tell none: leave it out")
         root = str(sources) if isinstance(sources, (str, os.PathLike)) and os.path.isdir(sources) else ""
-        size = batch_size or self.runtime.batch_size
+        size = self.runtime.batch_size if batch_size is None else batch_size
+        streaming = Streaming(size, root, on_error, latest, smooth, track)
         found = find_images(sources)
-        if latest and are_all_there(found):
-            raise OptionError("latest=True is for live sources: of images that are all there it would leave out most")
-        how: Any = {"on_error": on_error, "root": root, "latest": latest, "smooth": smooth, "track": track}
-        return segment_all(self, found, size, options, **how)
+        streaming.check(self, found, options)
+        return segment_all(self, found, options, streaming)

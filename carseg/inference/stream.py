@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from carseg.errors import CarsegError, ImageError, excerpt
+from carseg.errors import CarsegError, ImageError, OptionError, excerpt
 from carseg.images import LoadedImage, enough_memory
 from carseg.inference.cars import CarTracker
 from carseg.inference.file_names import numbered
@@ -30,21 +30,46 @@ _Item = tuple[int, Any, LoadedImage | CarsegError | None]  # number, source, and
 _UNCHANGING = (str, os.PathLike, bytes)  # sources that are the same when they are read later
 
 
+@dataclass(frozen=True)
+class Streaming:
+    """What a stream does beside segmenting each image; the fields are described at ``Segmenter.stream``.
+
+    Raises:
+        OptionError: one is out of range.
+    """
+
+    batch_size: int
+    root: str  # the folder that was given, if any
+    on_error: str = "raise"
+    latest: bool = False
+    smooth: bool = False
+    track: bool = False
+
+    def __post_init__(self) -> None:
+        if self.on_error not in ("raise", "yield"):
+            raise OptionError(f"on_error must be 'raise' or 'yield', got {self.on_error!r}")
+        if self.batch_size < 1:
+            raise OptionError(f"batch_size must be at least 1, got {self.batch_size}")
+
+    def check(self, pipeline: Pipeline, sources: Iterable[Any], options: Options) -> None:
+        """Raise OptionError where the network, the sources or the other options do not go with it."""
+        if self.smooth and options.tile is not None:
+            raise OptionError("smooth=True is for frames that the network sees whole: leave tile out")
+        if self.track and not pipeline.tells_cars:
+            name = pipeline.labels.name
+            raise OptionError(f"track=True is for cars, and the classes of {name} tell none: leave it out")
+        if self.latest and _are_all_there(sources):
+            raise OptionError("latest=True is for live sources: of images that are all there it would leave out most")
+
+
 def segment_all(
-    pipeline: Pipeline,
-    sources: Iterable[Any],
-    batch_size: int,
-    options: Options,
-    *,
-    on_error: str,
-    root: str,
-    latest: bool = False,
-    smooth: bool = False,
-    track: bool = False,
+    pipeline: Pipeline, sources: Iterable[Any], options: Options, streaming: Streaming
 ) -> Iterator[Result | CarsegError]:
-    """Yield the result of each source, in order, from the folder ``root`` if any; see ``Segmenter.stream``."""
-    stream = _Stream(pipeline, options, on_error, root, Smoother() if smooth else None, CarTracker() if track else None)
-    depth = 1 if latest else batch_size + 2  # an image that was read ahead would not be the latest
+    """Yield the result of each source, in order; see ``Segmenter.stream``."""
+    size, latest = streaming.batch_size, streaming.latest
+    smoother, tracker = Smoother() if streaming.smooth else None, CarTracker() if streaming.track else None
+    stream = _Stream(pipeline, options, streaming, smoother, tracker)
+    depth = 1 if latest else size + 2  # an image that was read ahead would not be the latest
     with _arriving(sources, options, depth, latest) as items, Prefetch(stream.read, items, depth) as images:
         batch: list[tuple[Any, Prepared]] = []
         for source, item in images:
@@ -59,12 +84,12 @@ def segment_all(
                 case CarsegError():
                     yield stream.failed(source, item)
             # The network does not wait for images that may come.
-            if batch and (not images.ready() or len(batch) == batch_size):
+            if batch and (not images.ready() or len(batch) == size):
                 yield from stream.segment(batch)
                 batch = []
 
 
-def are_all_there(sources: Iterable[Any]) -> bool:
+def _are_all_there(sources: Iterable[Any]) -> bool:
     """Return whether none of the sources comes into being only now, so that ``latest`` would have no sense."""
     listed = isinstance(sources, (list, tuple, np.ndarray))
     return listed and not any(is_video(source) and as_video(source).live for source in sources)
@@ -124,12 +149,11 @@ def _load(number: int, source: Any, options: Options) -> LoadedImage | CarsegErr
 
 @dataclass(frozen=True)
 class _Stream:
-    """What happens to an image of a stream; the fields are arguments of ``segment_all``."""
+    """What happens to an image of a stream; the fields are arguments of ``segment_all``, and what knows the frames."""
 
     pipeline: Pipeline
     options: Options
-    on_error: str
-    root: str
+    streaming: Streaming
     smoother: Smoother | None
     tracker: CarTracker | None
 
@@ -140,7 +164,7 @@ class _Stream:
             image = _load(number, source, self.options)
         if isinstance(image, CarsegError):
             return source, image
-        image = replace(image, root=self.root or image.root)
+        image = replace(image, root=self.streaming.root or image.root)
         try:
             with enough_memory(image.source):
                 return source, image if self.options.tile is not None else self.pipeline.preprocess(image)
@@ -150,7 +174,7 @@ class _Stream:
     def failed(self, source: Any, error: CarsegError) -> CarsegError:
         """Return the error of a source to be yielded, or raise it."""
         error.source = source
-        if self.on_error != "yield":
+        if self.streaming.on_error != "yield":
             raise error
         # The frames that it came through refer to it, and hold the pixels until the garbage collector comes by.
         error.__traceback__ = error.__context__ = None
