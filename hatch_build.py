@@ -16,7 +16,7 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 
 
 class EmbedWeights(BuildHookInterface[Any]):
-    """Adds the manifest and ``weights/NAME`` for each of its entries with ``"embedded": true``."""
+    """Adds the manifest, ``weights/NAME`` for each of its entries with ``"embedded": true``, and the example image."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         if version == "editable":  # the checkout itself is on the path
@@ -28,6 +28,8 @@ class EmbedWeights(BuildHookInterface[Any]):
         include = {str(manifest): f"{prefix}{manifest.name}"}
         for name in (name for name, entry in models.items() if entry.get("embedded")):
             include[str(Path(self.root, "weights", name))] = f"{prefix}weights/{name}"
+        if self.target_name == "wheel":
+            include[str(Path(self.root, "examples", "car.jpg"))] = "carseg/images/car.jpg"
         build_data["force_include"] |= include
 
 

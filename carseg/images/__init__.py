@@ -8,6 +8,7 @@ from carseg.images.color import srgb_profile
 from carseg.images.data_uri import is_data_uri
 from carseg.images.decode import LoadedImage, decode, exif_transpose
 from carseg.images.draw import index_image
+from carseg.images.example import example_image
 from carseg.images.opening import SUFFIXES, check_pixels, enough_memory, lacks_memory, open_image, pixel_limit
 from carseg.images.resize import resize
 from carseg.images.synthetic import encode_jpeg, synthetic_images
@@ -22,6 +23,7 @@ __all__ = [
     "draw",
     "encode_jpeg",
     "enough_memory",
+    "example_image",
     "exif_transpose",
     "index_image",
     "is_data_uri",
