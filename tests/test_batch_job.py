@@ -125,16 +125,29 @@ def test_a_chunk_that_kills_every_worker_ends_the_job_with_its_name() -> None:
         run(batch=Doomed("blocks"))
 
 
-@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes here")
+def runs(process: str) -> bool:
+    """Return whether a process, given by its number, has not ended; one that has may still be listed."""
+    try:
+        return bool(Path(f"/proc/{process}/cmdline").read_bytes())
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="the workers are found in /proc")
 @pytest.mark.parametrize("moment", [0.2, 1.0, 1.8, 2.5])
-def test_a_job_that_is_killed_outright_goes_on(moment: float) -> None:
+def test_a_job_that_is_killed_outright_takes_its_workers_along_and_goes_on(moment: float) -> None:
     run(folder="whole")
-    with subprocess.Popen([sys.executable, __file__, "photos", "out"], start_new_session=True) as process:
+    with subprocess.Popen([sys.executable, __file__, "photos", "out"]) as process:
         deadline = time.monotonic() + 60
         while process.poll() is None and not Path("out").exists() and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(moment)
-        os.killpg(process.pid, signal.SIGKILL)
+        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.kill()
+    deadline = time.monotonic() + 60
+    while any(map(runs, workers)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not any(map(runs, workers))
     assert run().images == 8
     assert {path.name for path in Path("out").iterdir()} == {path.name for path in Path("whole").iterdir()}
     for path in Path("whole").glob("*.parquet"):
@@ -178,6 +191,22 @@ def test_every_source_gives_the_same_parts(kind: str) -> None:
     assert [Path(key).name for key in found["key"]] == [Path(key).name for key in KEYS]
     assert found["error"].isna().tolist() == expected["error"].isna().tolist()
     assert found["parts"].astype(str).tolist() == expected["parts"].astype(str).tolist()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "keys"),
+    [
+        ("photos/*.png", KEYS[:7]),
+        ("photos/**/*.png", KEYS),
+        ("photos/*/x.png", KEYS[7:]),
+        ("photos/[0-2].png", KEYS[:3]),
+    ],
+)
+def test_a_pattern_takes_what_is_visible_at_its_depth(pattern: str, keys: list[str]) -> None:
+    Path("photos/.cache").mkdir()
+    blocks().save("photos/.cache/x.png")
+    found = [Path(key) for chunk in chunks(pattern, 2) for key in chunk.keys]
+    assert [key.relative_to(Path("photos").absolute()).as_posix() for key in found] == keys
 
 
 def test_images_from_a_store_go_to_a_store() -> None:

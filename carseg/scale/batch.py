@@ -10,7 +10,7 @@ import numpy as np
 
 from carseg.errors import OptionError
 from carseg.inference import Segmenter, is_video, load
-from carseg.scale.opening import NamedBytes, RemoteFile, is_elsewhere
+from carseg.scale.opening import NamedBytes, fetched
 from carseg.scale.rows import OWN, arrow_fields, check_columns, row_of
 
 _BYTES, _PATH, _KEY = "bytes", "path", "key"  # columns of what comes in
@@ -91,6 +91,8 @@ class Batch:
 
         Raises:
             OptionError: no such kind of table, or neither column.
+            DataError: the store of a ``path`` does not answer, refuses, or has lost the bucket.
+            MissingExtraError: fsspec, or its package for the store, is not installed.
         """
         kind = type(rows).__module__.partition(".")[0]
         if isinstance(rows, Mapping):
@@ -116,13 +118,13 @@ class Batch:
     def _results(self, rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
         if _BYTES not in rows and _PATH not in rows:
             raise OptionError(f"rows need a column bytes or path, got {', '.join(rows) or 'none'}")
-        sources = self.segmenter.stream(_sources(rows), on_error="yield", **self.settings)
+        sources = self.segmenter.stream(fetched(_sources(rows)), on_error="yield", **self.settings)
         found = [row_of(result, self.columns) for result in sources]
         return {name: [row[name] for row in found] for name in (*OWN, *self.columns)}
 
 
 def _sources(rows: dict[str, list[Any]]) -> Iterator[Any]:
-    """Yield the image of each row, as ``Segmenter.stream`` takes it."""
+    """Yield the image of each row, as ``Segmenter.stream`` takes it, or its address elsewhere."""
     count = len(next(iter(rows.values())))
     contents, paths, keys = (rows.get(name) or [None] * count for name in (_BYTES, _PATH, _KEY))
     for number, (content, path, key) in enumerate(zip(contents, paths, keys, strict=True)):
@@ -135,7 +137,7 @@ def _sources(rows: dict[str, list[Any]]) -> Iterator[Any]:
         elif is_video(path):  # of which there would be a row for each frame
             yield NamedBytes(b"a video", name)
         else:
-            yield RemoteFile(str(path)) if is_elsewhere(str(path)) else path
+            yield path
 
 
 def _without_bytes(rows: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import functools
 import multiprocessing
+import os
 import pickle
+import signal
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 from typing import Any
 
 from carseg.errors import CarsegError, MissingExtraError
@@ -44,9 +49,8 @@ def run_locally(
     pickled, left, tries = pickle.dumps(batch), iter(chunks), dict[int, int]()
     waiting: dict[Future[tuple[int, Shard]], Chunk] = {}
     again: list[Chunk] = []
-    context = multiprocessing.get_context("spawn")
     while True:
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        with _processes(workers) as pool:
             try:
                 while True:
                     while len(waiting) < _AHEAD * workers and (chunk := again.pop() if again else next(left, None)):
@@ -62,13 +66,42 @@ def run_locally(
                 for chunk in again:
                     tries[chunk.number] = tries.get(chunk.number, 0) + 1
                     if tries[chunk.number] == _TRIES:
-                        raise CarsegError(
-                            f"a worker was killed {_TRIES} times as it did chunk {chunk.number}, which begins with "
-                            f"{chunk.keys[0]}: take fewer --workers, if the memory was full"
-                        ) from None
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+                        raise _killed(chunk) from None
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Give processes that end at once where the block ends by an error, or this process ends in whatever way.
+
+    Nothing half-written stays, and none of them goes on beside those of the next run.
+    """
+    context = multiprocessing.get_context("spawn")
+    reader, writer = context.Pipe(duplex=False)
+    with reader, writer, ProcessPoolExecutor(count, context, _end_with, (reader,)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            writer.close()
+            raise
+
+
+def _end_with(reader: Connection) -> None:
+    """Let this process end when nobody holds the other end of a pipe any more, and not by the Ctrl-C that all get."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def wait_for_end() -> None:
+        with suppress(EOFError, OSError):
+            reader.recv_bytes()
+        os._exit(1)
+
+    threading.Thread(target=wait_for_end, daemon=True).start()
+
+
+def _killed(chunk: Chunk) -> CarsegError:
+    return CarsegError(
+        f"a worker was killed {_TRIES} times as it did chunk {chunk.number}, which begins with {chunk.keys[0]}: take "
+        "fewer --workers, if the memory was full"
+    )
 
 
 def run_on_ray(
@@ -87,22 +120,30 @@ def run_on_ray(
 
     Raises:
         MissingExtraError: Ray is not installed.
+        CarsegError: as ``run_locally``.
     """
     try:
         import ray
+        from ray.exceptions import RayError, RayTaskError
     except ImportError as error:
         raise MissingExtraError("ray", "ray", "--engine ray") from error
     if not ray.is_initialized():
         ray.init(log_to_driver=False)
-    task = ray.remote(num_cpus=threads, max_retries=_TRIES)(work)
+    task = ray.remote(num_cpus=threads, max_retries=_TRIES - 1)(work)
     pickled = ray.put(pickle.dumps(batch))
     left = iter(chunks)
-    waiting: list[Any] = []
+    waiting: dict[Any, Chunk] = {}
     while True:
         most = _AHEAD * (workers or max(1, int(ray.cluster_resources().get("CPU", 1)) // threads))
         while len(waiting) < most and (chunk := next(left, None)):
-            waiting.append(task.remote(pickled, destination.folder, chunk))
+            waiting[task.remote(pickled, destination.folder, chunk)] = chunk
         if not waiting:
             return
-        done, waiting = ray.wait(waiting)
-        yield from ray.get(done)
+        for reference in ray.wait(list(waiting))[0]:
+            try:
+                yield ray.get(reference)
+            except RayTaskError as error:  # of which the text is a traceback
+                raise error.cause if isinstance(error.cause, CarsegError) else error from None
+            except RayError:
+                raise _killed(waiting[reference]) from None
+            del waiting[reference]

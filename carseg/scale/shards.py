@@ -6,8 +6,6 @@ A file is there whole or not at all, and says which rows it is of, so that a job
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
@@ -15,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from carseg._files import replacing, to_json
-from carseg.errors import CarsegError, MissingExtraError, OptionError, OutputError
+from carseg.errors import MissingExtraError, OptionError, OutputError
 from carseg.scale.batch import Batch
 from carseg.scale.chunks import Chunk
-from carseg.scale.opening import file_system
+from carseg.scale.opening import file_system, naming
 from carseg.scale.rows import arrow_fields
 
 SCHEMA = 1  # version of the two JSON files
@@ -69,7 +67,7 @@ class Destination:
         system, place = self._place("")
         begun = self._read(JOB)
         if begun is None:
-            with _named(self.folder):
+            with naming(self.folder, OutputError):
                 if system.isdir(place) and system.ls(place, detail=False):
                     raise OptionError(f"{self.folder} holds something else than a job: choose an empty folder")
                 system.makedirs(place, exist_ok=True)
@@ -94,7 +92,7 @@ class Destination:
         import pyarrow.parquet as pq
 
         system, place = self._place(_name(number))
-        with _named(place):
+        with naming(place, OutputError):
             if not system.exists(place):
                 return None
             with system.open(place, "rb") as file:
@@ -135,7 +133,7 @@ class Destination:
 
     def _read(self, name: str) -> Any:
         system, place = self._place(name)
-        with _named(place):
+        with naming(place, OutputError):
             return json.loads(system.cat_file(place)) if system.exists(place) else None
 
     def _write_json(self, name: str, content: dict[str, Any]) -> None:
@@ -144,7 +142,7 @@ class Destination:
     def _write(self, name: str, content: bytes) -> None:
         """Write a file that is there whole or not at all."""
         system, place = self._place(name)
-        with _named(place):
+        with naming(place, OutputError):
             if "file" in system.protocol:
                 with replacing(Path(place)) as partial:
                     partial.write_bytes(content)
@@ -158,18 +156,3 @@ class Destination:
 
 def _name(number: int) -> str:
     return f"part-{number:06}.parquet"
-
-
-@contextmanager
-def _named(place: str) -> Iterator[None]:
-    """Raise what goes wrong with a file under its name.
-
-    Raises:
-        OutputError: the disk is full, the folder cannot be written to, the store does not answer.
-    """
-    try:
-        yield
-    except CarsegError:
-        raise
-    except OSError as error:
-        raise OutputError(f"{place}: {error.strerror or error}; the job goes on if it is run again") from error
