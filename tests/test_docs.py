@@ -7,7 +7,9 @@ import json
 import re
 import runpy
 import shlex
+import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,14 @@ from written_labels import write_labelme
 _DRAWING = ("draw_car", "car_shape", "draw_drive")  # draw the image and the video that the pages use
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem not in _DRAWING)
 _FOLDERS = (DOCS / "snippets", ROOT / "examples")  # where mkdocs.yml looks for what pages include
+_ENGINES = {  # what snippets need that is no extra of carseg
+    "ray_data.py": ["ray"],
+    "ray_serve.py": ["ray", "aiohttp_cors"],  # the second comes with ray[serve]
+    "spark.py": ["pyspark"],
+    "dask_frames.py": ["dask", "distributed"],
+    "webdataset_tars.py": ["webdataset"],
+    "triton.py": ["tritonclient"],
+}
 _INCLUDE = re.compile(r'^ *--8<-- "([^":]+)(?::\w+)?"$', re.MULTILINE)
 
 
@@ -86,6 +96,8 @@ def here(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         small.save(tmp_path / name)
     draw_own_photographs(small, tmp_path)
+    with tarfile.open(tmp_path / "photos.tar", "w") as photos:
+        photos.add(tmp_path / "img.jpg", "img.jpg")
     for i in range(6):
         mask = draw_mask(i)
         save(tmp_path / "labelled" / "images" / f"{i}.png", draw_image(mask))
@@ -122,11 +134,24 @@ def draw_drive(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runpy.run_path(str(ROOT / "examples" / "draw_drive.py"), run_name="__main__")
 
 
+def run_on_engine(snippet: Path) -> None:
+    """Run a program that starts processes of an engine, which end with it."""
+    for package in _ENGINES[snippet.name]:
+        pytest.importorskip(package, reason=f"pip install {package} for the page on it")
+    if snippet.name == "triton.py":
+        pytest.skip("the page on Triton needs a server")
+    done = subprocess.run([sys.executable, str(snippet)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def run(snippet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a Python file as a program; of a shell file every line, which is a carseg command."""
     if "onnx" in snippet.read_text("utf-8") or snippet.name.startswith("export"):
         for package in ("onnxruntime", "onnxscript"):
             pytest.importorskip(package, reason="pip install 'carseg[onnx]' for the pages on exporting")
+    if snippet.name in _ENGINES:
+        run_on_engine(snippet)
+        return
     if snippet.suffix == ".py":
         monkeypatch.setattr(sys, "argv", [str(snippet)])
         runpy.run_path(str(snippet), run_name="__main__")

@@ -1,0 +1,1 @@
+carseg export parts --out exported
