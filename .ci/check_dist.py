@@ -4,8 +4,8 @@
     python .ci/check_dist.py DIST
 
 DIST has one wheel, under 40 MB, and one source archive. Each holds the manifest, the licences and, of the weights,
-those that the manifest says are embedded, unchanged, and no others. Once the repository's address is set, no link of
-the description is relative.
+those that the manifest says are embedded, unchanged, and no others, with the graphs that they start from. Once the
+repository's address is set, no link of the description is relative.
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ def check(content: dict[str, bytes]) -> None:
     found = {name: hashlib.sha256(data).hexdigest() for name, data in content.items() if name.endswith(".safetensors")}
     if found != expected:
         sys.exit(f"weights are {found}, the manifest says {expected}")
+    architectures = {entry["architecture"] for entry in models.values() if entry.get("embedded")}
+    graphs = {f"runtimes/graphs/{name}.{kind}" for name in architectures for kind in ("onnx", "json")}
+    if missing := graphs - {name.removeprefix("carseg/") for name in content}:
+        sys.exit(f"there is no {', '.join(sorted(missing))}")
     if missing := LICENCES - {name.rpartition("/")[2] for name in content}:
         sys.exit(f"there is no {', '.join(sorted(missing))}")
     description = content.get("METADATA", b"").decode()

@@ -64,8 +64,8 @@ def put(folder: Path, content: bytes = CONTENT, name: str = "my-unet") -> Path:
     return folder / name / "model.safetensors"
 
 
-def start(code: str, **variables: str) -> subprocess.Popen[str]:
+def start(code: str, *, cwd: Path | None = None, **variables: str) -> subprocess.Popen[str]:
     """Start another process, with the cache of this test."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen([sys.executable, "-c", code], env=environment, **pipes)  # type: ignore[call-overload]
+    return subprocess.Popen([sys.executable, "-c", code], env=environment, cwd=cwd, **pipes)  # type: ignore[call-overload]

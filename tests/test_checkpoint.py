@@ -14,8 +14,14 @@ from torch import Tensor, nn
 from carseg.architectures.network import Network
 from carseg.architectures.registry import register
 from carseg.errors import OptionError, WeightsError
-from carseg.hub.checkpoint import decode, encode, load_into, read_state, replace_head, save_state
+from carseg.hub.checkpoint import encode, load_into, read_state, replace_head, save_state
 from carseg.hub.manifest import ROOT
+from carseg.hub.tensors import decode
+
+
+def decoded(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    arrays = decode({key: value.numpy() for key, value in state.items()})
+    return {key: torch.from_numpy(value) for key, value in arrays.items()}
 
 
 class Tiny(Network):
@@ -69,8 +75,7 @@ def test_float32_comes_back_bit_for_bit(model: Tiny, path: Path) -> None:
 @pytest.mark.parametrize("storage", ["int8", "float16"])
 def test_encodings_are_near_and_small(model: Tiny, path: Path, storage: str) -> None:
     state = encode(model, storage)
-    decoded = decode(state)
-    for key, value in decoded.items():
+    for key, value in decoded(state).items():
         exact = model.state_dict()[key]
         if exact.ndim < 2:
             assert torch.equal(value, exact)
@@ -93,7 +98,7 @@ def test_int8_has_a_scale_for_each_output_channel(model: Tiny) -> None:
 def test_channel_of_zeros_stays_zero(model: Tiny) -> None:
     with torch.no_grad():
         model.conv.weight[2] = 0
-    assert decode(encode(model, "int8"))["conv.weight"][2].eq(0).all()
+    assert decoded(encode(model, "int8"))["conv.weight"][2].eq(0).all()
 
 
 def test_some_tensors_in_float16(model: Tiny) -> None:
@@ -176,6 +181,18 @@ def test_file_for_another_network_is_refused(model: Tiny, path: Path) -> None:
         "it has, but should not, extra; it has in another shape head.weight (5, 6, 1, 1) instead of (3, 6, 1, 1)"
     )
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+
+
+def test_every_type_of_numbers_is_read(path: Path) -> None:
+    types = (torch.bfloat16, torch.float16, torch.float32, torch.float64, torch.uint8, torch.int64, torch.bool)
+    stored = {str(dtype): torch.tensor([[0, 1, 2], [3, 100, 200]]).to(dtype) for dtype in types}
+    safetensors.torch.save_file(stored, path)
+    for key, value in read_state(path).items():
+        wanted = stored[key].float() if stored[key].is_floating_point() else stored[key]
+        assert value.dtype == wanted.dtype and torch.equal(value, wanted)
+    safetensors.torch.save_file({"a": torch.ones(2).to(torch.float8_e5m2)}, path)
+    with pytest.raises(WeightsError, match="tensors of type F8_E5M2: store them as float32"):
+        read_state(path)
 
 
 def test_files_that_cannot_be_read(model: Tiny, path: Path) -> None:
@@ -266,4 +283,4 @@ def test_a_pickle_is_refused_however_its_name_is_written(path: Path) -> None:
 def test_a_scale_of_other_dimensions_does_not_fit(path: Path) -> None:
     state = {"a": torch.zeros(2, 2, dtype=torch.int8), "a.int8_scale": torch.ones(1)}
     with pytest.raises(WeightsError, match="does not fit its tensor"):
-        decode(state)
+        decoded(state)

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from carseg.hub.checkpoint import load_into, read_state, rename_classes, replace_head
     from carseg.hub.pretrained import copy_encoder, load_encoder, load_imagenet_encoder
     from carseg.hub.save import save_model
+    from carseg.hub.tensors import Array, Kind, check_fit, kinds, read_tensors
 
 __all__ = [
     "CONFIG",
@@ -47,9 +48,11 @@ __all__ = [
     "MODEL_SCHEMA",
     "RECOMMENDED",
     "ROOT",
+    "Array",
     "DataSource",
     "InputSpec",
     "Int8",
+    "Kind",
     "Manifest",
     "Metric",
     "ModelInfo",
@@ -60,6 +63,7 @@ __all__ = [
     "ResolvedWeights",
     "cache_dir",
     "cached",
+    "check_fit",
     "convert",
     "copies",
     "copy_encoder",
@@ -69,6 +73,7 @@ __all__ = [
     "from_plain",
     "full_name",
     "info",
+    "kinds",
     "licence_notice",
     "list_models",
     "list_weights",
@@ -84,6 +89,7 @@ __all__ = [
     "read_config",
     "read_pieces",
     "read_state",
+    "read_tensors",
     "read_url",
     "rename_classes",
     "replace_head",
@@ -98,12 +104,13 @@ __all__ = [
     "write_config",
 ]
 
-# Loaded on first use, because they import torch.
+# Loaded on first use, because they import torch or numpy.
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "carseg.hub.checkpoint": ("load_into", "read_state", "rename_classes", "replace_head"),
         "carseg.hub.pretrained": ("copy_encoder", "load_encoder", "load_imagenet_encoder"),
         "carseg.hub.save": ("save_model",),
+        "carseg.hub.tensors": ("Array", "Kind", "check_fit", "kinds", "read_tensors"),
     },
 )

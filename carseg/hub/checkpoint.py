@@ -24,12 +24,11 @@ from torch import Tensor, nn
 
 from carseg._files import replacing
 from carseg.architectures import Network, State, find_builder
-from carseg.errors import OptionError, WeightsError, excerpt
+from carseg.errors import OptionError, WeightsError
 from carseg.hub.model_info import ModelInfo
-from carseg.hub.verify import refuse_pickle
+from carseg.hub.tensors import SCALE, Kind, check_fit, read_tensors
 from carseg.labels import LabelSet, plain_name
 
-_SCALE = ".int8_scale"
 _TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
@@ -64,40 +63,13 @@ def encode(model: Network, storage: str, keep_float16: Iterable[str] = ()) -> St
         elif storage == "float16" or key in halves:
             encoded[key] = value.half()
         else:
-            encoded[key], encoded[key + _SCALE] = _to_int8(value.float(), axis=int(key in second))
+            encoded[key], encoded[key + SCALE] = _to_int8(value.float(), axis=int(key in second))
     for key, value in encoded.items():
         if value.is_floating_point() and not value.isfinite().all():
             raise WeightsError(
-                f"tensor {key.removesuffix(_SCALE)!r} holds NaN, infinity or values too large for {value.dtype}"
+                f"tensor {key.removesuffix(SCALE)!r} holds NaN, infinity or values too large for {value.dtype}"
             )
     return encoded
-
-
-def decode(state: Mapping[str, Tensor]) -> State:
-    """Return the inverse of ``encode``: every floating tensor as float32.
-
-    Raises:
-        WeightsError: an int8 tensor has no scale, a scale has no tensor of a shape that it fits, or a value is NaN or
-            infinite.
-    """
-    decoded: State = {}
-    for key, value in state.items():
-        if key.endswith(_SCALE):
-            if key.removesuffix(_SCALE) not in state:
-                raise WeightsError(f"scale {excerpt(key)!r} has no tensor")
-        elif value.dtype == torch.int8:
-            scale = state.get(key + _SCALE)
-            if scale is None:
-                raise WeightsError(f"int8 tensor {excerpt(key)!r} has no scale")
-            if scale.ndim != value.ndim or any(s not in (1, n) for s, n in zip(scale.shape, value.shape, strict=True)):
-                raise WeightsError(f"scale {excerpt(key + _SCALE)!r} does not fit its tensor")
-            decoded[key] = value * scale
-        else:
-            decoded[key] = value.float() if value.is_floating_point() else value
-    for key, value in decoded.items():
-        if value.is_floating_point() and not value.isfinite().all():
-            raise WeightsError(f"tensor {excerpt(key)!r} holds NaN or infinity: get the file again, or train anew")
-    return decoded
 
 
 def save_state(
@@ -128,21 +100,8 @@ def save_state(
 
 
 def read_state(path: Path) -> State:
-    """Return the state dict in a weights file, float32.
-
-    Raises:
-        WeightsError: the file is missing, not a safetensors file, truncated, or a pickle, or holds NaN or infinity.
-    """
-    refuse_pickle(path)
-    try:
-        return decode(safetensors.torch.load_file(path))
-    except FileNotFoundError:
-        raise WeightsError(f"{path}: no such file") from None
-    except WeightsError as error:
-        raise WeightsError(f"{path}: {error}") from None
-    except Exception as error:  # SafetensorError, OSError, and what a header of other types than usual leads to
-        reason = excerpt(str(error)) or type(error).__name__
-        raise WeightsError(f"{path} is not a whole safetensors file ({reason}); download or copy it again") from None
+    """Return the state dict in a weights file, float32; errors are those of ``read_tensors``."""
+    return {key: torch.from_numpy(np.require(value, requirements="W")) for key, value in read_tensors(path).items()}
 
 
 def load_into(model: Network, path: Path) -> None:
@@ -159,7 +118,7 @@ def load_into(model: Network, path: Path) -> None:
     if heads and not any(key.startswith(heads) for key in state):
         model.drop_training_heads()
     own = model.state_dict()
-    _check_fit(own, state, path)
+    check_fit(_kinds(own), _kinds(state), path)
     model.load_state_dict(state, assign=any(value.is_meta for value in own.values()))
 
 
@@ -183,7 +142,7 @@ def replace_head(model: Network, state: Mapping[str, Tensor], architecture: str,
     other = {key for key in state if _misfits(key, state, own)}
     new = other & _head_axes(architecture).keys() if other else other
     new |= {key for key in own if key not in state and key.startswith(_head_prefixes(model))}
-    _check_fit(own, state, source, but=new)
+    check_fit(_kinds(own), _kinds(state), source, but=new)
     model.load_state_dict({key: value for key, value in state.items() if key not in new}, strict=False)
     return [key for key in own if key in new]
 
@@ -202,20 +161,6 @@ def count_classes(state: Mapping[str, Tensor], architecture: str, source: str | 
     raise WeightsError(f"{source} holds no weights of {architecture}: it has none of the tensors of its head")
 
 
-def _check_fit(own: State, state: Mapping[str, Tensor], source: str | Path, *, but: Collection[str] = ()) -> None:
-    """Raise WeightsError unless ``state`` has a network's tensors in their shapes; not looking at those in ``but``."""
-    wrong_shape = [_shapes(key, state, own) for key in state if key not in but and _misfits(key, state, own)]
-    problems = (
-        ("lacks", [key for key in own if key not in state and key not in but]),
-        ("has, but should not,", [key for key in state if key not in own]),
-        ("has in another shape", wrong_shape),
-        ("has as numbers of another kind", [key for key in state if key in own and _is_other_kind(key, state, own)]),
-    )
-    reasons = [f"{verb} {_some(names)}" for verb, names in problems if names]
-    if reasons:
-        raise WeightsError(f"{source} was made for another network: it {'; it '.join(reasons)}")
-
-
 def _to_int8(value: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     others = [dimension for dimension in range(value.ndim) if dimension != axis]
     scale = value.abs().amax(others, keepdim=True) / 127
@@ -231,17 +176,8 @@ def _misfits(key: str, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -
     return key in own and own[key].shape != state[key].shape
 
 
-def _is_other_kind(key: str, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> bool:
-    return own[key].is_floating_point() != state[key].is_floating_point()
-
-
-def _shapes(key: str, state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
-    return f"{key} {tuple(state[key].shape)} instead of {tuple(own[key].shape)}"
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(map(excerpt, names[:3])) + more
+def _kinds(state: Mapping[str, Tensor]) -> dict[str, Kind]:
+    return {key: Kind(tuple(value.shape), value.is_floating_point()) for key, value in state.items()}
 
 
 def rename_classes(state: State, network: Network, info: ModelInfo, labels: LabelSet) -> list[str]:

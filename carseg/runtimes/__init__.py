@@ -8,6 +8,7 @@ from carseg._lazy import lazy_names
 from carseg.runtimes.artifacts import onnx_model
 from carseg.runtimes.calibration import Calibration, calibrate, int8_ranges, read_calibration
 from carseg.runtimes.choose import AGREEMENT, FASTEST, check_runtime, installed, runs_here, start_runtime
+from carseg.runtimes.graph import GRAPHS
 from carseg.runtimes.memory import keep_memory
 from carseg.runtimes.onnx import OnnxRuntime
 from carseg.runtimes.openvino import from_model, library, read
@@ -16,6 +17,7 @@ from carseg.runtimes.quantize import INPUT_PLACE, observe, quantize
 from carseg.runtimes.runtime import Runtime
 
 if TYPE_CHECKING:
+    from carseg.runtimes.build import build_graph
     from carseg.runtimes.convert import to_program
     from carseg.runtimes.fuse import fuse_conv_bn
     from carseg.runtimes.processor import prepare_for_processor
@@ -24,11 +26,13 @@ if TYPE_CHECKING:
 __all__ = [
     "AGREEMENT",
     "FASTEST",
+    "GRAPHS",
     "INPUT_PLACE",
     "Calibration",
     "OnnxRuntime",
     "Runtime",
     "TorchRuntime",
+    "build_graph",
     "calibrate",
     "check_runtime",
     "cpu",
@@ -56,6 +60,7 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
+        "carseg.runtimes.build": ("build_graph",),
         "carseg.runtimes.convert": ("to_program",),
         "carseg.runtimes.fuse": ("fuse_conv_bn",),
         "carseg.runtimes.processor": ("prepare_for_processor",),

@@ -1,7 +1,8 @@
-"""Networks as ONNX files, made from weights once and cached. Imports torch only to make one."""
+"""Networks as ONNX files: graphs of the package filled with weights, or converted through torch once and cached."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 from collections.abc import Callable
@@ -9,8 +10,11 @@ from typing import TypeVar
 
 from carseg._version import __version__
 from carseg.errors import require_extra
-from carseg.hub import Range, ResolvedWeights, cached
+from carseg.hub import ModelInfo, Range, ResolvedWeights, cached, read_tensors
+from carseg.runtimes.graph import find_graph
 from carseg.runtimes.processor import cpu
+
+_CONVERTERS = ("torch", "onnx", "onnxscript")  # packages without which no network is converted
 
 _Loaded = TypeVar("_Loaded")
 _log = logging.getLogger("carseg")
@@ -41,29 +45,43 @@ def onnx_model(
         WeightsError: the weights do not fit the network.
     """
 
-    def convert() -> bytes:
-        for package in ("onnx", "onnxscript", *(["onnxruntime"] if precision == "int8" else [])):
-            require_extra(package, extra, f"converting a network for {extra}")
-        if ranges is not None:
-            return _int8_model(resolved, ranges, extra)
-        from carseg.runtimes.convert import to_onnx
-        from carseg.runtimes.torch import read_network
+    info = resolved.info
+    if ranges is not None:
+        return cached(info, onnx_key(precision, ranges), lambda: _int8_model(resolved, ranges, extra), load)
+    bfloat16 = precision == "bfloat16"
+    graph = find_graph(info.architecture, info.input.channels, split=bfloat16 and cpu.has_amx())
+    if graph is not None:
+        return load(graph.fill(read_tensors(resolved.path), len(info.labels), resolved.path, bfloat16=bfloat16))
+    return cached(info, onnx_key(precision, ranges), lambda: _convert(resolved, bfloat16, extra), load)
 
-        network = read_network(resolved)
-        _log.info("%s is converted to ONNX first, which takes a while", resolved.info.name)
-        return to_onnx(network, channels=resolved.info.input.channels, bfloat16=precision == "bfloat16")
 
-    return cached(resolved.info, onnx_key(precision, ranges), convert, load)
+def starts_here(info: ModelInfo) -> bool:
+    """Return whether ``onnx_model`` has what it needs for a float32 network."""
+    graph = find_graph(info.architecture, info.input.channels)
+    return graph is not None or all(importlib.util.find_spec(package) for package in _CONVERTERS)
 
 
 def _int8_model(resolved: ResolvedWeights, ranges: dict[str, Range], extra: str) -> bytes:
     """Return the network as the content of an int8 ONNX file for this processor."""
+    for package in ("onnx", "onnxruntime"):
+        require_extra(package, extra, "making an int8 network")
     from carseg.runtimes.quantize import quantize
 
     def quantized(model: bytes) -> bytes:
         return quantize(model, ranges, seven_bits=not cpu.native_int8())
 
     return onnx_model(resolved, "float32", extra, load=quantized)
+
+
+def _convert(resolved: ResolvedWeights, bfloat16: bool, extra: str) -> bytes:
+    for package in _CONVERTERS:
+        require_extra(package, extra, f"converting a network for {extra}")
+    from carseg.runtimes.convert import to_onnx
+    from carseg.runtimes.torch import read_network
+
+    network = read_network(resolved)
+    _log.info("%s is converted to ONNX first, which takes a while", resolved.info.name)
+    return to_onnx(network, channels=resolved.info.input.channels, bfloat16=bfloat16)
 
 
 def onnx_key(precision: str, ranges: dict[str, Range] | None) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ import importlib.util
 import os
 from typing import TYPE_CHECKING
 
-from carseg.errors import OptionError, unknown_name
+from carseg.errors import MissingExtraError, OptionError, unknown_name
+from carseg.runtimes.artifacts import starts_here
 from carseg.runtimes.calibration import int8_ranges
 from carseg.runtimes.processor import cpu
 from carseg.runtimes.runtime import Runtime, Settings
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 PRECISIONS = ("auto", "float32", "bfloat16", "int8")
 AGREEMENT = 0.999  # "auto" takes runtimes whose share of labels equal to torch float32 is at least this
 NAMES = ("torch", "openvino", "onnx")  # also the names of their files in this folder
-_PACKAGES = {"torch": ("torch",), "openvino": ("openvino", "onnxscript"), "onnx": ("onnxruntime", "onnxscript")}
+_PACKAGES = {"torch": "torch", "openvino": "openvino", "onnx": "onnxruntime"}
 FASTEST = (
     ("openvino", "bfloat16"),
     ("torch", "bfloat16"),
@@ -54,9 +55,16 @@ def start_runtime(
     threads: int | None,
     calibration: str | os.PathLike[str] | None = None,
 ) -> Runtime:
-    """Return the network of resolved weights, ready to run; the other arguments are those of ``carseg.load``."""
+    """Return the network of resolved weights, ready to run; the other arguments are those of ``carseg.load``.
+
+    Raises:
+        MissingExtraError: the package of the runtime is not installed.
+    """
     check_runtime(name, precision, threads, calibration)
     name, precision = choose(resolved.info, name, device, precision)
+    if name == "torch" and not installed(name):
+        way_out = " (the runtimes openvino and onnx do without)" if starts_here(resolved.info) else ""
+        raise MissingExtraError("torch", None, f"{resolved.info.name} through torch{way_out}")
     ranges = int8_ranges(resolved.info, calibration) if precision == "int8" else None
     return Settings(resolved, name, device, precision, threads, ranges).start()
 
@@ -71,7 +79,7 @@ def choose(info: ModelInfo, name: str, device: str, precision: str) -> tuple[str
     """
     if (name, precision) == ("auto", "int8") and device in ("auto", "cpu"):  # no other device runs int8
         return ("openvino" if installed("openvino") or not installed("onnx") else "onnx"), precision
-    if device in ("auto", "cpu") and not (device == "auto" and cpu.may_have_accelerator()):
+    if device == "cpu" or (device == "auto" and not (installed("torch") and cpu.may_have_accelerator())):
         for fast, kind in FASTEST:
             if name in ("auto", fast) and precision in ("auto", kind) and _suits(info, fast, kind):
                 return fast, kind
@@ -84,7 +92,7 @@ def choose(info: ModelInfo, name: str, device: str, precision: str) -> tuple[str
 
 def _suits(info: ModelInfo, name: str, precision: str) -> bool:
     agreement = info.runtimes.get(name, {}).get(precision, 0.0)
-    return agreement >= AGREEMENT and runs_here(name, precision)
+    return agreement >= AGREEMENT and runs_here(name, precision) and (name == "torch" or starts_here(info))
 
 
 def runs_here(name: str, precision: str) -> bool:
@@ -93,5 +101,5 @@ def runs_here(name: str, precision: str) -> bool:
 
 
 def installed(name: str) -> bool:
-    """Return whether the packages that a runtime needs are installed."""
-    return all(importlib.util.find_spec(package) for package in _PACKAGES[name])
+    """Return whether the package of a runtime is installed."""
+    return importlib.util.find_spec(_PACKAGES[name]) is not None

@@ -10,13 +10,13 @@ from torch.export import Dim, ExportedProgram
 
 from carseg.architectures import Network
 from carseg.runtimes.fuse import fuse_conv_bn
+from carseg.runtimes.graph import INPUT_NAME, OUTPUT_NAME
 from carseg.runtimes.processor import FLOAT32_UNTIL, prepare_for_processor
 
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-INPUT_NAME, OUTPUT_NAME = "pictures", "logits"  # fixed: every file exported so far has these names
-_SCOPES = "pkg.torch.onnx.name_scopes"  # metadata of a node: the modules it is in
+_SCOPES = "pkg.torch.onnx.name_scopes"  # metadata of a node: the modules it is in, by which int8 knows its place
 _EXAMPLE = (72, 104)  # any size without two equal sides
 
 
@@ -33,6 +33,22 @@ def to_program(network: Network, *, channels: int = 3, bfloat16: bool = False) -
     last = fuse_conv_bn(network, channels)
     precision = torch.bfloat16 if bfloat16 else torch.float32
     prepare_for_processor(network, torch.device("cpu"), precision, last=last)
+    return _trace(network, channels)
+
+
+def to_onnx(network: Network, *, channels: int = 3, bfloat16: bool = False) -> bytes:
+    """Return the network as the content of a float32 ONNX file; the arguments are those of ``to_program``."""
+    program = to_program(network, channels=channels, bfloat16=bfloat16)
+    content: bytes = _translate(program, network).SerializeToString()
+    return content
+
+
+def export_prepared(network: Network, channels: int) -> ModelProto:
+    """Return a network whose batch norms were fused as ONNX has it."""
+    return _translate(_trace(network, channels), network)
+
+
+def _trace(network: Network, channels: int) -> ExportedProgram:
     free = {0: Dim.DYNAMIC, 2: Dim.DYNAMIC, 3: Dim.DYNAMIC}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch warns about its own internals
@@ -43,9 +59,7 @@ def to_program(network: Network, *, channels: int = 3, bfloat16: bool = False) -
         )
 
 
-def to_onnx(network: Network, *, channels: int = 3, bfloat16: bool = False) -> bytes:
-    """Return the network as the content of a float32 ONNX file; the arguments are those of ``to_program``."""
-    program = to_program(network, channels=channels, bfloat16=bfloat16)
+def _translate(program: ExportedProgram, network: Network) -> ModelProto:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         converted = torch.onnx.export(
@@ -53,10 +67,13 @@ def to_onnx(network: Network, *, channels: int = 3, bfloat16: bool = False) -> b
         )
     assert converted is not None
     model = converted.model_proto
-    if bfloat16 and network.first_stage:
+    if network.first_stage:
         model.metadata_props.add(key=FLOAT32_UNTIL, value=_last_node(model, network.first_stage[-1]))
-    content: bytes = model.SerializeToString()
-    return content
+    for node in model.graph.node:  # the rest only describes it, with paths of this machine
+        kept = [prop for prop in node.metadata_props if prop.key == _SCOPES]
+        del node.metadata_props[:]
+        node.metadata_props.extend(kept)
+    return model
 
 
 def _last_node(model: ModelProto, module: str) -> str:

@@ -1,8 +1,7 @@
-"""Fusing of batch norms into the convolutions before them.
+"""Fusing of a network's batch norms into the convolutions before them.
 
-In evaluation mode a batch norm multiplies and adds constants per channel, which a convolution's weight and bias can do
-as well. Which batch norm follows which convolution is observed in a forward pass: a pair is fused only where the
-convolution runs once and the norm alone reads its result.
+Which batch norm follows which convolution is observed in a forward pass: a pair is fused only where the convolution
+runs once and the norm alone reads its result.
 """
 
 from __future__ import annotations
@@ -12,14 +11,17 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_weights
 from torch.overrides import TorchFunctionMode
+
+from carseg.runtimes.norms import Norm, fuse_norms
 
 _SIDE = 64  # pixels of the observed image, whose content does not matter
 
 
 class _Watch(TorchFunctionMode):
     """Recorder of the convolutions of a forward pass and of what reads their results.
+
+    Norms without weights or statistics of their own are left alone.
 
     Attributes:
         calls: convolutions in the order in which they ran.
@@ -31,7 +33,7 @@ class _Watch(TorchFunctionMode):
         self.owners = {
             id(module.weight): module
             for module in network.modules()
-            if type(module) is nn.BatchNorm2d or isinstance(module, nn.Conv2d)
+            if isinstance(module, nn.Conv2d) or (type(module) is nn.BatchNorm2d and _has_tensors(module))
         }
         self.calls: list[nn.Conv2d] = []
         self.readers: list[list[nn.Module | None]] = []
@@ -56,6 +58,10 @@ class _Watch(TorchFunctionMode):
         return result
 
 
+def _has_tensors(norm: nn.BatchNorm2d) -> bool:
+    return norm.affine and norm.track_running_stats
+
+
 def _tensors(value: Any) -> Iterator[Tensor]:
     """Yield the tensors in nested arguments."""
     if isinstance(value, Tensor):
@@ -68,27 +74,40 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def fuse_conv_bn(network: nn.Module, channels: int = 3) -> nn.Module:
-    """Fuse the batch norms of a network into its convolutions, in place, wherever that is possible.
+def find_norms(network: nn.Module, channels: int = 3) -> tuple[dict[str, Norm], str]:
+    """Return the batch norms that can be fused, each by the name of the convolution before it, and the last one's name.
 
     Args:
         network: the network, in evaluation mode.
         channels: number of channels of its images.
-
-    Returns:
-        The convolution that runs last.
     """
     with _Watch(network) as watch:
         network(torch.zeros(1, channels, _SIDE, _SIDE))
     names = {module: name for name, module in network.named_modules()}
     norms = [reader for readers in watch.readers for reader in readers]
+    found = {}
     for conv, readers in zip(watch.calls, watch.readers, strict=True):
         [norm] = readers if len(readers) == 1 else [None]
-        if isinstance(norm, nn.BatchNorm2d) and watch.calls.count(conv) == 1 and norms.count(norm) == 1:
-            mean, variance = norm.running_mean, norm.running_var
-            assert mean is not None and variance is not None
-            conv.weight, conv.bias = fuse_conv_bn_weights(
-                conv.weight, conv.bias, mean, variance, norm.eps, norm.weight, norm.bias
-            )
-            network.set_submodule(names[norm], nn.Identity())
-    return watch.calls[-1]
+        if isinstance(norm, nn.BatchNorm2d) and watch.calls.count(conv) == norms.count(norm) == 1:
+            found[names[conv]] = Norm(names[norm], norm.eps)
+    return found, names[watch.calls[-1]]
+
+
+def fuse_conv_bn(network: nn.Module, channels: int = 3) -> nn.Module:
+    """Fuse the batch norms of a network into its convolutions, in place, wherever that is possible.
+
+    Args:
+        network: the network, in evaluation mode, on the CPU.
+        channels: number of channels of its images.
+
+    Returns:
+        The convolution that runs last.
+    """
+    norms, last = find_norms(network, channels)
+    tensors = fuse_norms({name: value.numpy() for name, value in network.state_dict().items()}, norms)
+    for name, norm in norms.items():
+        conv = network.get_submodule(name)
+        for kind in ("weight", "bias"):
+            setattr(conv, kind, nn.Parameter(torch.from_numpy(tensors[f"{name}.{kind}"])))
+        network.set_submodule(norm.name, nn.Identity())
+    return network.get_submodule(last)

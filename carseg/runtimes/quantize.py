@@ -20,6 +20,7 @@ from carseg._arrays import Float32Array
 from carseg.errors import OptionError
 from carseg.hub import Range
 from carseg.runtimes.processor import leave_a_bit_unused
+from carseg.runtimes.rounding import pass_on
 
 _WEIGHTED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _ACTIVATIONS = ("Clip", "Relu")
@@ -147,10 +148,7 @@ def _quantized(loaded: Any, ranges: Mapping[str, Range], keep_activations: bool)
 
 def _round_weights(quantized: Any, loaded: Any) -> None:
     """Round the weights of ``quantized`` anew, in place, with the scales they have, so that errors cancel."""
-    import torch
     from onnx.numpy_helper import from_array, to_array
-
-    from carseg.runtimes.rounding import pass_on
 
     exact = {tensor.name: tensor for tensor in loaded.graph.initializer}
     stored = {tensor.name: tensor for tensor in quantized.graph.initializer}
@@ -159,6 +157,6 @@ def _round_weights(quantized: Any, loaded: Any) -> None:
         name = node.input[0].removesuffix("_quantized") if node.op_type == "DequantizeLinear" else ""
         if name in exact and axes and len(exact[name].dims) > 1:  # biases have 32 bits
             weight, scale = to_array(exact[name]), to_array(stored[node.input[1]])
-            steps = torch.from_numpy(np.moveaxis(weight, axes[0], -1) / scale).movedim(-1, 0)
-            rounded = np.moveaxis(pass_on(steps, torch.round).clamp(-127, 127).numpy(), 0, axes[0])
+            steps = np.moveaxis(np.moveaxis(weight, axes[0], -1) / scale, -1, 0)
+            rounded = np.moveaxis(pass_on(steps, np.round).clip(-127, 127), 0, axes[0])
             stored[node.input[0]].CopyFrom(from_array(np.ascontiguousarray(rounded, np.int8), node.input[0]))

@@ -8,42 +8,49 @@ weight by itself lets it grow with the number of weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+import numpy as np
+
+from carseg._arrays import Float32Array
 
 _RUN = 32  # weights that pass errors on to one another; runs are computed side by side
 
 
-def pass_on(weight: Tensor, rounding: Callable[[Tensor], Tensor]) -> Tensor:
+def pass_on(weight: Float32Array, rounding: Callable[[Float32Array], Float32Array]) -> Float32Array:
     """Return a weight, rounded so that errors cancel, as float32 of the same shape.
 
     Args:
         weight: float32 (outputs, ...).
-        rounding: returns a tensor with each element rounded to the nearest representable value.
+        rounding: returns an array with each element rounded to the nearest representable value.
     """
-    flat = weight.flatten(1)
-    runs = F.pad(flat, (0, -flat.shape[1] % _RUN)).unflatten(1, (-1, _RUN)).movedim(2, 0).contiguous()
-    error = torch.zeros_like(runs[0])
+    flat = weight.reshape(len(weight), -1)
+    padded = np.pad(flat, ((0, 0), (0, -flat.shape[1] % _RUN)))
+    runs = np.ascontiguousarray(np.moveaxis(padded.reshape(len(weight), -1, _RUN), 2, 0))
+    error = np.zeros_like(runs[0])
     for values in runs:
         wanted = values + error
-        values.copy_(rounding(wanted))
+        values[:] = rounding(wanted)
         error = wanted - values
-    return runs.movedim(0, 2).flatten(1)[:, : flat.shape[1]].reshape(weight.shape)
+    return np.moveaxis(runs, 0, 2).reshape(padded.shape)[:, : flat.shape[1]].reshape(weight.shape)
 
 
-@torch.no_grad()
-def round_weights(network: nn.Module, but: Collection[nn.Module]) -> None:
-    """Round the float32 weights of convolutions and linear layers to numbers that bfloat16 has, in place.
+def to_bfloat16(values: Float32Array) -> Float32Array:
+    """Return finite numbers rounded to the nearest that bfloat16 has, ties to even, as float32."""
+    bits = np.ascontiguousarray(values).view(np.uint32)
+    return (bits + 0x7FFF + (bits >> 16 & 1) & 0xFFFF0000).view(np.float32)
+
+
+def round_weights(tensors: Mapping[str, Any], outputs: Mapping[str, int]) -> dict[str, Any]:
+    """Return a network's tensors by name, with float32 weights rounded to numbers that bfloat16 has.
 
     Args:
-        network: the network to change; its weights stay float32.
-        but: modules that stay as they are.
+        tensors: float32 arrays; the mapping stays as it is.
+        outputs: which of them to round, and the axis of each one's output channels.
     """
-    for module in network.modules():
-        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module not in but:
-            outputs = int(isinstance(module, nn.ConvTranspose2d))  # the axis of the output channels
-            rounded = pass_on(module.weight.movedim(outputs, 0), lambda x: x.bfloat16().float())
-            module.weight.copy_(rounded.movedim(0, outputs))
+    rounded = {
+        name: np.moveaxis(pass_on(np.moveaxis(tensors[name], axis, 0), to_bfloat16), 0, axis)
+        for name, axis in outputs.items()
+    }
+    return {**tensors, **rounded}

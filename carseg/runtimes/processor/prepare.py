@@ -32,9 +32,31 @@ def prepare_for_processor(
     """
     ends: set[nn.Module] = set()
     if precision == torch.bfloat16 and last is not None:
-        parts = (*map(network.get_submodule, network.first_stage), last)
-        ends = {module for part in parts for module in part.modules()}
-        round_weights(network, but=ends)
+        ends = _float32_ends(network, last)
+        state = network.state_dict()
+        weights = bfloat16_weights(network, last)
+        rounded = round_weights({name: state[name].numpy() for name in weights}, weights)
+        network.load_state_dict({name: torch.from_numpy(value) for name, value in rounded.items()}, strict=False)
     if precision == torch.bfloat16 and device.type == "cpu" and cpu.has_amx():
         split_dilated(network, but=ends)
     return ends
+
+
+def bfloat16_weights(network: Network, last: nn.Module) -> dict[str, int]:
+    """Return the weights that are rounded for bfloat16 by name, with the axis of each one's output channels.
+
+    Args:
+        network: the network, batch norms fused.
+        last: the convolution that computes the logits.
+    """
+    ends = _float32_ends(network, last)
+    return {
+        f"{name}.weight": int(isinstance(module, nn.ConvTranspose2d))
+        for name, module in network.named_modules()
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)) and module not in ends
+    }
+
+
+def _float32_ends(network: Network, last: nn.Module) -> set[nn.Module]:
+    parts = (*map(network.get_submodule, network.first_stage), last)
+    return {module for part in parts for module in part.modules()}

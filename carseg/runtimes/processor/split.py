@@ -27,21 +27,24 @@ class SplitConv2d(nn.Conv2d):
         return result
 
 
-def split_dilated(network: nn.Module, but: Collection[nn.Module] = ()) -> None:
+def split_dilated(network: nn.Module, but: Collection[nn.Module] = ()) -> int:
     """Split the dilated convolutions of more than ``PART`` input channels, in place, except those in ``but``.
 
-    The names of parameters do not change.
+    The names of parameters do not change. Returns how many were split.
     """
-    for name, module in list(network.named_modules()):
-        if type(module) is nn.Conv2d and module not in but and _gains(module):
-            network.set_submodule(name, _split(module))
+    modules = network.named_modules()
+    found = [name for name, module in modules if type(module) is nn.Conv2d and module not in but and _gains(module)]
+    for name in found:
+        network.set_submodule(name, _split(network.get_submodule(name)))
+    return len(found)
 
 
 def _gains(conv: nn.Conv2d) -> bool:
     return max(conv.dilation) > 1 and conv.in_channels > PART and conv.groups == 1
 
 
-def _split(conv: nn.Conv2d) -> SplitConv2d:
+def _split(conv: nn.Module) -> SplitConv2d:
+    assert isinstance(conv, nn.Conv2d)
     settings: dict[str, Any] = {
         name: getattr(conv, name) for name in ("kernel_size", "stride", "padding", "dilation", "padding_mode")
     }
