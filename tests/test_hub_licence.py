@@ -25,6 +25,14 @@ def test_licence_is_shown_once_per_machine() -> None:
     assert not licence_notice(dataclasses.replace(info_of(b"free"), commercial_use="yes"))
 
 
+def test_it_is_shown_once_per_process_where_the_cache_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CARSEG_CACHE", str(tmp_path / "file" / "cache"))
+    assert licence_notice(info_of()) and not licence_notice(info_of())
+
+
 def test_unclear_terms_are_shown_too() -> None:
     assert licence_notice(dataclasses.replace(info_of(), commercial_use="unclear"))
 
