@@ -1,1 +1,1 @@
-carseg benchmark --model runs/own/best --data own --out figures
+carseg benchmark --model runs/own/best --data own --seconds 1 --out figures
