@@ -147,9 +147,12 @@ def require_extra(package: str, extra: str, purpose: str) -> None:
         raise MissingExtraError(package, extra, purpose)
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """Return the error for a name that does not exist, with the nearest known ones, or all where none is near."""
+def unknown_name(kind: str, name: str, known: Iterable[str], otherwise: str = "") -> UnknownNameError:
+    """Return the error for a name that does not exist, with the nearest known ones.
+
+    Where none is near it says ``otherwise``, or all that are known.
+    """
     names = list(known)
     near = difflib.get_close_matches(excerpt(name), names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
+    hint = f"did you mean {' or '.join(near)}?" if near else otherwise or f"known: {', '.join(names)}"
     return UnknownNameError(f"no {kind} {excerpt(name)!r}; {hint}")

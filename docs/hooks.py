@@ -1,7 +1,7 @@
 """Pages that mkdocs makes rather than reads: the zoo from the manifest, the command line from the app itself.
 
-In other pages ``<!-- ours: NAME FIGURE -->`` becomes a figure of the manifest and ``<!-- settings -->`` a table of the
-settings of a training, so that none is ever out of date.
+In other pages ``<!-- ours: NAME FIGURE -->`` becomes a figure of the manifest, ``<!-- choices -->`` the table of the
+recommended weights and ``<!-- settings -->`` that of the settings of a training, so that none is ever out of date.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from typing import Any
 DOCS = Path(__file__).absolute().parent
 sys.path[:0] = [str(DOCS.parent), str(DOCS)]  # the checkout, installed or not, and what lies beside this file
 
+import weight_pages  # noqa: E402
 import zoo_pages  # noqa: E402
 
 from carseg.hub import load_manifest  # noqa: E402
 from carseg.training import TrainingConfig  # noqa: E402
 
-_SETTINGS = "<!-- settings -->"
+_SETTINGS, _CHOICES = "<!-- settings -->", "<!-- choices -->"
 _OURS = re.compile(r"<!-- ours: (\S+) (\w+)( merged)? -->")
 _COLUMNS = 80  # as many letters as a block of text has room for
 
@@ -43,11 +44,11 @@ def on_files(files: Any, config: Any) -> Any:
 
     models = load_manifest().models
     rows = zoo_pages.timed_rows(models)
-    drawn = {name: image for name in models if (image := zoo_pages.drawn_result(name))}
+    drawn = {name: image for name in models if (image := weight_pages.drawn_result(name))}
     pages: dict[str, str | bytes] = {"command-line.md": command_line_page()}
     pages["zoo/index.md"] = zoo_pages.zoo_page(models, rows, drawn)
     for name, info in models.items():
-        pages[f"zoo/{name}.md"] = zoo_pages.weight_page(info, rows.get(name), with_image=name in drawn)
+        pages[f"zoo/{name}.md"] = weight_pages.weight_page(info, rows.get(name), with_image=name in drawn)
     pages |= {f"zoo/{name}.jpg": image for name, image in drawn.items()}
     for path, content in pages.items():
         files.append(File.generated(config, path, content=content))
@@ -55,9 +56,12 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Fills in the figures of the manifest and the settings of a training."""
+    """Fills in the figures and the recommended weights of the manifest, and the settings of a training."""
     models = load_manifest().models
     markdown = markdown.replace(_SETTINGS, settings_table())
+    if _CHOICES in markdown:
+        table = zoo_pages.choices_table(models, zoo_pages.timed_rows(models), "zoo/")
+        markdown = markdown.replace(_CHOICES, table)
     return _OURS.sub(lambda asked: zoo_pages.our_figure(models, asked[1], asked[2], merged=bool(asked[3])), markdown)
 
 

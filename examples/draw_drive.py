@@ -1,4 +1,4 @@
-"""Draws a drive as a video, since no filmed one may be shipped: a road to the horizon, lane marks, a car ahead.
+"""Draws a drive as a video, since no filmed one may be shipped: a road of three lanes, a wood, a car ahead.
 
     python examples/draw_drive.py [OUT.mp4] [--seconds 4]
 
@@ -19,7 +19,8 @@ from PIL import Image, ImageDraw, ImageFilter
 Color = tuple[int, int, int]
 WIDTH, HEIGHT, RATE = 640, 360, 10
 HORIZON, EYE, FOCAL, SPEED = 150, 1.4, 420.0, 12.0  # pixels, metres, pixels, metres a second
-SKY, GRASS, ROAD, PAINT = (168, 196, 222), (88, 112, 62), (92, 92, 96), (222, 222, 214)
+ZENITH, HAZE = (120, 160, 210), (215, 225, 232)
+GRASS, ROAD, PAINT = (88, 112, 62), (92, 92, 96), (222, 222, 214)
 
 
 def place(across: float, ahead: float) -> tuple[float, float]:
@@ -33,18 +34,39 @@ def strip(draw: ImageDraw.ImageDraw, left: float, right: float, near: float, far
 
 
 def draw_frame(time: float) -> Image.Image:
-    image = Image.new("RGB", (WIDTH, HEIGHT), SKY)
+    image = Image.new("RGB", (WIDTH, HEIGHT), GRASS)
     draw = ImageDraw.Draw(image)
-    draw.rectangle((0, HORIZON, WIDTH, HEIGHT), GRASS)
+    draw_land(draw)
     strip(draw, -5.4, 5.4, 1.5, 400, ROAD)
     for side in (-5.2, 5.2):
         strip(draw, side - 0.1, side + 0.1, 1.5, 400, PAINT)
     for start in np.arange(1.5 - (time * SPEED) % 9, 150, 9):  # dashes of three metres and gaps of six
-        strip(draw, -1.83, -1.67, max(start, 1.5), max(start + 3, 1.51), PAINT)
+        for side in (-1.75, 1.75):
+            strip(draw, side - 0.08, side + 0.08, max(start, 1.5), max(start + 3, 1.51), PAINT)
     draw_car(draw, 0.4 * math.sin(time), 14 + 4 * math.sin(0.7 * time))
-    noise = np.random.default_rng(round(time * 1000)).normal(0, 3, (HEIGHT, WIDTH, 1))
-    pixels = np.asarray(image.filter(ImageFilter.GaussianBlur(0.8))).astype(float) + noise
+    noise = np.random.default_rng(round(time * 1000)).normal(0, 6, (HEIGHT, WIDTH, 1))
+    pixels = np.asarray(image.filter(ImageFilter.GaussianBlur(0.8))).astype(float) + stains() + noise
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+
+
+def draw_land(draw: ImageDraw.ImageDraw) -> None:
+    """Draw a sky that is lighter towards the horizon, and a wood on it."""
+    for y in range(HORIZON):
+        share = y / HORIZON
+        color = tuple(round(a + (b - a) * share) for a, b in zip(ZENITH, HAZE, strict=True))
+        draw.line((0, y, WIDTH, y), color)
+    random = np.random.default_rng(0)
+    for x in range(-20, WIDTH + 20, 9):
+        top = HORIZON - 18 - 26 * abs(2 * x / WIDTH - 1) - random.normal(0, 5)
+        shade = int(random.integers(-14, 14))
+        draw.ellipse((x - 14, top, x + 14, HORIZON + 6), (58 + shade, 78 + shade, 48 + shade))
+
+
+def stains() -> np.ndarray:
+    """Return lighter and darker places of the image, float (HEIGHT, WIDTH, 1)."""
+    coarse = np.random.default_rng(5).normal(128, 40, (60, 100)).clip(0, 255).astype(np.uint8)
+    fine = Image.fromarray(coarse).resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC)
+    return 0.12 * (np.asarray(fine, float)[..., None] - 128)
 
 
 def draw_car(draw: ImageDraw.ImageDraw, across: float, ahead: float) -> None:

@@ -28,4 +28,4 @@ def enter(info: ModelInfo) -> None:
     manifest = load_manifest(ROOT / "weights_manifest.json")  # as it is now, not as it was first read
     models = {**manifest.models, info.name: info}
     replace(manifest, models=models).save(ROOT / "weights_manifest.json")
-    readme.README.write_text(readme.with_tables(readme.README.read_text("utf-8"), models), "utf-8")
+    readme.README.write_text(readme.with_table(readme.README.read_text("utf-8"), models), "utf-8")

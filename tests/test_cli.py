@@ -94,7 +94,7 @@ def test_the_default_model_is_one_for_car_parts_in_the_package():
 def test_models_and_info(zoo, capsys):
     assert run("models") == 0
     head, *rows = capsys.readouterr().out.splitlines()
-    assert head.split()[:5] == ["name", "short", "name", "labels", "mIoU"]
+    assert head.split()[:5] == ["name", "recommended", "labels", "mIoU", "elsewhere"]
     assert [row.split()[0] for row in rows] == ["blocks", "far-unet"]
     assert run("models --commercial --format json") == 0
     [document] = map(json.loads, capsys.readouterr().out.splitlines())

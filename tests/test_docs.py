@@ -28,8 +28,7 @@ from documents import BLOCK, DOCS, PAGES, TEXTS, name_of, with_weights
 from drawn_data import draw_image, draw_mask, save
 from written_labels import write_labelme
 
-_DRAWING = ("draw_car", "car_shape", "draw_drive")  # draw the image and the video that the pages use
-EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem not in _DRAWING)
+EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem != "draw_drive")  # it draws a video
 _FOLDERS = (DOCS / "snippets", ROOT / "examples")  # where mkdocs.yml looks for what pages include
 _ENGINES = {  # what snippets need that is no extra of carseg
     "ray_data.py": ["ray"],
@@ -146,12 +145,14 @@ def run_on_engine(snippet: Path) -> None:
 
 def run(snippet: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run a Python file as a program; of a shell file every line, which is a carseg command."""
-    if "onnx" in snippet.read_text("utf-8") or snippet.name.startswith("export"):
+    if "onnx" in snippet.read_text("utf-8") or "carseg export" in snippet.read_text("utf-8"):
         for package in ("onnxruntime", "onnxscript"):
             pytest.importorskip(package, reason="pip install 'carseg[onnx]' for the pages on exporting")
     if snippet.name in _ENGINES:
         run_on_engine(snippet)
         return
+    if "coremltools" in snippet.read_text("utf-8"):
+        pytest.importorskip("coremltools", reason="pip install coremltools for the page on phones")
     if snippet.suffix == ".py":
         monkeypatch.setattr(sys, "argv", [str(snippet)])
         runpy.run_path(str(snippet), run_name="__main__")

@@ -86,6 +86,11 @@ def test_label_set_under_a_known_name_but_with_other_classes_survives():
         ("metrics.0.miou_ci", [0.9, 0.8], "metrics.0.miou_ci: must be (low, high)"),
         ("metrics.0.per_class.van", 0.5, "metrics.0: classes that 'carvana' lacks: ['van']"),
         ("metrics.0.per_class.car", "0.5", "metrics.0.per_class.car: must be a number"),
+        (
+            "metrics.0.confused_most",
+            {"truth": "car", "taken_for": "van", "share": 0.5},
+            "metrics.0: classes that 'carvana' lacks: ['van']",
+        ),
         ("runtimes", {"onnx": {"float32": "all"}}, "runtimes.onnx.float32: must be a number"),
         ("licence", "", "licence: must say something"),
         ("embeded", True, "embeded: no such field"),

@@ -11,7 +11,8 @@ import pytest
 
 from carseg.errors import DataError, OptionError, UnknownNameError
 from carseg.evaluation.boundary import boundary_f1
-from carseg.evaluation.metrics import Evaluation
+from carseg.evaluation.metrics import Evaluation, to_metric
+from carseg.hub import Confusion
 from carseg.labels import BDD, CARPARTS, CARVANA, label_set
 
 sklearn = pytest.importorskip("sklearn.metrics")
@@ -106,6 +107,12 @@ def test_a_class_that_was_never_found_counts_as_zero():
     assert scores.per_class["wheel"] == 0.0
     assert scores.miou == pytest.approx(0.25)
     assert scores.dice == 0.0
+
+
+def test_the_two_classes_that_are_confused_most():
+    metric = to_metric(one([[1, 1, 1, 1, 3, 3]], [[1, 3, 3, 0, 3, 3]]), "data", "test")
+    assert metric.confused_most == Confusion("left_door", "wheel", 0.5)
+    assert to_metric(one([[2]], [[2]]), "data", "test").confused_most is None
 
 
 def test_undecided_is_wrong_and_unknown_counts_for_nothing():

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import carseg
-from carseg.errors import OptionError
+from carseg.errors import OptionError, UnknownNameError
 from carseg.hub import RECOMMENDED, full_name, load_manifest, resolve
 from carseg.hub.resolve import copies
 
@@ -21,6 +21,13 @@ def test_a_short_name_stands_for_a_model_of_the_package(short: str, choice: obje
     assert info.name == RECOMMENDED[short].model and info.embedded
     if copies(info):
         assert resolve(short) == resolve(info.name)
+
+
+def test_a_name_like_no_other_is_answered_with_those_that_are_recommended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CARSEG_HUB", raising=False)
+    for ask in (carseg.info, resolve):
+        with pytest.raises(UnknownNameError, match="recommended are parts, car, road, drivable, and `carseg models`"):
+            ask("quite-another")
 
 
 def test_other_names_and_folders_stay_what_they_are(tmp_path: Path) -> None:

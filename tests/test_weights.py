@@ -76,4 +76,4 @@ def test_the_plain_network_computes_what_is_predicted_with(name: str) -> None:
 
 def test_the_readme_shows_the_manifest() -> None:
     text = readme.README.read_text("utf-8")
-    assert readme.with_tables(text, MODELS) == text
+    assert readme.with_table(text, MODELS) == text

@@ -11,7 +11,7 @@ from carseg.cli.options import Format, FormatOption, HubOption, resolve_with_pro
 from carseg.cli.terminal import echo, err, fail, table
 from carseg.errors import HubError, UnknownNameError, WeightsError, printable
 from carseg.figures import FIGURES
-from carseg.hub import MODEL_SCHEMA, RECOMMENDED, ModelInfo, list_models, list_weights
+from carseg.hub import FOR_SALE, MODEL_SCHEMA, RECOMMENDED, ModelInfo, list_models, list_weights
 from carseg.hub import info as find
 
 Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names of models.")]
@@ -24,16 +24,21 @@ def models(
     commercial: Annotated[bool, typer.Option("--commercial", help="Only those free for commercial use.")] = False,
     format: FormatOption = Format.table,
 ) -> None:
-    """List the models, those that are recommended first: a short name stands for one of them."""
-    short = {choice.model: name for name, choice in RECOMMENDED.items()}
-    found = sorted(map(find, list_models(pattern)), key=lambda model: model.name not in short)
+    """List the models, those that are recommended first, with the short name that stands for them where there is one.
+
+    mIoU is that on the test split, "elsewhere" that on a data set of another origin.
+    """
+    recommended = {choice.model: name for name, choice in RECOMMENDED.items()} | {FOR_SALE.model: "yes"}
+    place = {name: number for number, name in enumerate(recommended)}
+    found = sorted(map(find, list_models(pattern)), key=lambda model: place.get(model.name, len(place)))
     found = [model for model in found if not commercial or model.commercial_use == "yes"]
     if format is Format.json:
         for model in found:
             echo(_json(model))
     elif found:
-        header = ("name", "short name", "labels", "mIoU", "params", "file", "commercial", "in the package")
-        echo(table(header, [_row(model, short.get(model.name, "")) for model in found], "<<<>>><<"))
+        facts = ("labels", "mIoU", "elsewhere", "params", "file", "commercial", "in the package")
+        header = ("name", "recommended", *facts)
+        echo(table(header, [_row(model, recommended.get(model.name, "")) for model in found], "<<<>>>><<"))
     else:
         err("carseg: no such models" if pattern or commercial else "carseg: this version has no models")
 
@@ -101,13 +106,12 @@ def _json(model: ModelInfo) -> str:
     return to_json({"schema": MODEL_SCHEMA, "name": model.name, **model.to_dict()})
 
 
-def _row(model: ModelInfo, short: str) -> tuple[str, ...]:
-    metric = model.metric
+def _row(model: ModelInfo, recommended: str) -> tuple[str, ...]:
     return (
         model.name,
-        short,
+        recommended,
         model.labels.name,
-        f"{metric.miou:.3f}" if metric else "-",
+        *(f"{metric.miou:.3f}" if metric else "-" for metric in (model.metric, model.elsewhere)),
         f"{model.parameters / 1e6:.1f} M",
         f"{model.bytes / 1e6:.1f} MB",
         model.commercial_use,

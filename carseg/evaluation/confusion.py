@@ -59,3 +59,15 @@ def weighted_mean(draws: Floats, values: Floats) -> Floats:
     """
     known = ~np.isnan(values)
     return ratio(draws @ np.where(known, values, 0), draws @ known)
+
+
+def most_confused(matrix: Counts) -> tuple[int, int, float] | None:
+    """Return the class whose pixels are most often taken for one other class, that class, and the share of its pixels.
+
+    ``matrix`` is (C, C + 1); None where no pixel is taken for another class.
+    """
+    shares = matrix[:, :-1] / np.maximum(matrix.sum(1, keepdims=True), 1)
+    np.fill_diagonal(shares, 0)
+    truth, taken_for = np.unravel_index(np.argmax(shares), shares.shape)
+    share = float(shares[truth, taken_for])
+    return (int(truth), int(taken_for), share) if share else None

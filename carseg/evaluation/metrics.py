@@ -22,9 +22,18 @@ from carseg._arrays import Uint8Array
 from carseg.errors import DataError, OptionError, unknown_name
 from carseg.evaluation.bootstrap import percentiles, resamples
 from carseg.evaluation.boundary import boundary_f1
-from carseg.evaluation.confusion import Counts, Floats, class_dice, class_iou, ratio, side_error, weighted_mean
+from carseg.evaluation.confusion import (
+    Counts,
+    Floats,
+    class_dice,
+    class_iou,
+    most_confused,
+    ratio,
+    side_error,
+    weighted_mean,
+)
 from carseg.figures import QUALITY, Estimate, Figures, flat
-from carseg.hub import Metric
+from carseg.hub import Confusion, Metric
 from carseg.labels import IGNORE, LabelSet, label_set
 
 Interval = tuple[float, float]
@@ -42,7 +51,17 @@ def to_metric(scores: Scores, dataset: str, split: str) -> Metric:
         figures={key: estimate for key, estimate in stated.items() if not math.isnan(estimate.value)},
         per_class=_plain(scores.per_class),
         per_class_dice=_plain(scores.per_class_dice),
+        confused_most=_confused_most(scores),
     )
+
+
+def _confused_most(scores: Scores) -> Confusion | None:
+    found = most_confused(scores.confusion)
+    if found is None:
+        return None
+    truth, taken_for, share = found
+    names = list(scores.per_class)
+    return Confusion(names[truth], names[taken_for], share)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from carseg.hub.licence import licence_notice
 from carseg.hub.manifest import CONFIG, ROOT, Manifest, load_manifest, read_config, write_config
 from carseg.hub.model_info import (
     MODEL_SCHEMA,
+    Confusion,
     DataSource,
     InputSpec,
     Int8,
@@ -32,7 +33,7 @@ from carseg.hub.model_info import (
 from carseg.hub.origins import web_address
 from carseg.hub.publish import mirror, publish
 from carseg.hub.push import push
-from carseg.hub.recommended import RECOMMENDED, Recommendation, full_name
+from carseg.hub.recommended import FOR_SALE, RECOMMENDED, Recommendation, full_name
 from carseg.hub.resolve import ResolvedWeights, copies, find_info, resolve, resolve_again
 from carseg.hub.verify import verify
 
@@ -45,10 +46,12 @@ if TYPE_CHECKING:
 __all__ = [
     "CONFIG",
     "DEFAULT_MODEL",
+    "FOR_SALE",
     "MODEL_SCHEMA",
     "RECOMMENDED",
     "ROOT",
     "Array",
+    "Confusion",
     "DataSource",
     "InputSpec",
     "Int8",

@@ -120,13 +120,20 @@ def _figures(metric: Metric) -> str:
         if FIGURES[key].in_rows
     )
     classes = "".join(_row(name, _percent(iou)) for name, iou in metric.per_class.items())
+    confused = metric.confused_most
+    pair = (
+        f"Confused most: of the pixels of {_code(confused.truth)}, {Estimate(confused.share).percent} "
+        f"become {_code(confused.taken_for)}.\n\n"
+        if confused
+        else ""
+    )
     subject, protocol = escape_markdown(f"{metric.dataset} {metric.split}"), escape_markdown(metric.protocol)
     return f"""{subject}, {metric.images} images; {protocol}.
 
 | | | 95 % interval |
 |---|---|---|
 {rows}
-| class | IoU |
+{pair}| class | IoU |
 |---|---|
 {classes}
 """

@@ -6,11 +6,10 @@ import os
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from carseg.errors import unknown_name
 from carseg.hub.manifest import find_config, load_manifest, read_config
 from carseg.hub.model_info import ModelInfo
 from carseg.hub.origins import HUGGING_FACE
-from carseg.hub.recommended import RECOMMENDED, full_name
+from carseg.hub.recommended import RECOMMENDED, full_name, unknown_model
 from carseg.hub.resolve import SUFFIX, find_info
 
 DEFAULT_MODEL = RECOMMENDED["parts"].model  # of `carseg predict`
@@ -50,5 +49,5 @@ def info(name: str | os.PathLike[str]) -> ModelInfo:
         return find_info(name)
     config = find_config(Path(name))
     if config is None:
-        raise unknown_name("model", name, (*RECOMMENDED, *manifest.models))
+        raise unknown_model(name, manifest.models)
     return read_config(config)

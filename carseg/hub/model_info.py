@@ -72,6 +72,25 @@ _STATED = tuple(figure.key for figure in QUALITY if figure.in_manifest)
 
 
 @dataclass(frozen=True)
+class Confusion(Record):
+    """Two classes of which the one is taken for the other.
+
+    Attributes:
+        truth: the class that the pixels have.
+        taken_for: the class that they are given.
+        share: of the pixels of ``truth``, 0..1.
+    """
+
+    truth: str
+    taken_for: str
+    share: float
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_shares("share", [self.share])
+
+
+@dataclass(frozen=True)
 class Metric(Figures, Record):
     """Figures of weights on one split, all in 0..1; ``metric.miou`` is None where the data cannot give the figure.
 
@@ -84,6 +103,7 @@ class Metric(Figures, Record):
         per_class: IoU by class name; None for a class that the ground truth does not have.
         per_class_dice: likewise Dice.
         merged: class name to the name under which it was counted; {} where every class was counted by itself.
+        confused_most: the two classes with the largest share; None where that was not counted.
     """
 
     dataset: str
@@ -94,6 +114,7 @@ class Metric(Figures, Record):
     per_class: dict[str, float | None] = field(default_factory=dict)
     per_class_dice: dict[str, float | None] = field(default_factory=dict)
     merged: dict[str, str] = field(default_factory=dict)
+    confused_most: Confusion | None = None
 
     @classmethod
     def fields_of(cls, data: dict[str, Any]) -> dict[str, Any]:
@@ -263,13 +284,19 @@ class ModelInfo(Provenance):
         require(self.parameters >= 1, "parameters", f"must be at least 1, got {self.parameters}")
         for i, metric in enumerate(self.metrics):
             known = {*self.labels.classes, *metric.merged.values()}
-            strange = (metric.per_class.keys() | metric.per_class_dice.keys()) - known
+            pair = {metric.confused_most.truth, metric.confused_most.taken_for} if metric.confused_most else set()
+            strange = (metric.per_class.keys() | metric.per_class_dice.keys() | pair) - known
             require(not strange, f"metrics.{i}", f"classes that {self.labels.name!r} lacks: {shown(sorted(strange))}")
 
     @property
     def metric(self) -> Metric | None:
         """Figures that stand for the weights, None where nothing was measured."""
         return self.metrics[0] if self.metrics else None
+
+    @property
+    def elsewhere(self) -> Metric | None:
+        """Figures on another data set than that of ``metric``, None where the weights were measured on none."""
+        return next((metric for metric in self.metrics if metric.dataset != self.metrics[0].dataset), None)
 
     @property
     def provenance(self) -> Provenance:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from carseg.errors import OptionError
+from carseg.errors import OptionError, UnknownNameError, unknown_name
 from carseg.hub.manifest import find_config
 
 
@@ -33,6 +34,11 @@ RECOMMENDED = {
     "drivable": Recommendation("fpn-mobilenetv2-bdd", "the lanes that can be driven on"),
 }
 
+# The weights whose terms allow commercial use. They have no short name: where terms do not matter others are better.
+FOR_SALE = Recommendation(
+    "fpn-efficientnet-lite1-car5", "body, wheels, lights and windows of a car, in a product that is sold"
+)
+
 
 def full_name(name: str | os.PathLike[str]) -> str:
     """Return the name of the model that a short name stands for; any other name or folder as it is.
@@ -49,3 +55,9 @@ def full_name(name: str | os.PathLike[str]) -> str:
             f"write {os.path.join(os.curdir, name)} or {RECOMMENDED[name].model}"
         )
     return RECOMMENDED[name].model
+
+
+def unknown_model(name: str, known: Iterable[str]) -> UnknownNameError:
+    """Return the error for a model that does not exist, with the nearest names, or the recommended ones."""
+    otherwise = f"recommended are {', '.join(RECOMMENDED)}, and `carseg models` lists all"
+    return unknown_name("model", name, (*RECOMMENDED, *known), otherwise)

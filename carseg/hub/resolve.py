@@ -45,7 +45,7 @@ from carseg.hub.origins import (
     installed_from,
     parse_origin,
 )
-from carseg.hub.recommended import full_name
+from carseg.hub.recommended import full_name, unknown_model
 from carseg.hub.verify import hash_file, refuse_pickle, verify
 
 SUFFIX = ".safetensors"  # ends the name of a file
@@ -193,7 +193,7 @@ def _from_files(name: str, path: Path) -> ResolvedWeights:
         )
     known = load_manifest().weights
     if name not in known:
-        raise unknown_name("model", name, known)
+        raise unknown_model(name, known)
     return ResolvedWeights(replace(known[name].unmeasured(), sha256=hash_file(path), bytes=path.stat().st_size), path)
 
 
@@ -239,7 +239,7 @@ def _info_of_hub(name: str, hub: Origin | None) -> ModelInfo:
     """Return what a hub says about a model that the manifest does not have."""
     known = list(load_manifest().models)
     if hub is None or not is_name(name):
-        raise unknown_name("model", name, known)
+        raise unknown_model(name, known)
     if isinstance(hub, str):
         config = _config_of_hub(name, hub)
     else:

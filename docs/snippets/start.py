@@ -1,6 +1,6 @@
 import carseg
 
-model = carseg.load("fpn-mobilenetv2-carparts")
+model = carseg.load("parts")
 result = model.predict("img.jpg")
 
 for part in result.parts:
