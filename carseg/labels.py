@@ -81,7 +81,7 @@ class LabelSet:
     def unpaired(self) -> tuple[str, ...]:
         """Class names with a side but no counterpart, which would be on the wrong side in a mirrored image."""
         paired = {self.classes[i] for pair in self.pairs for i in pair}
-        return tuple(name for name in self.classes if _has_side(name) and name not in paired)
+        return tuple(name for name in self.classes if has_side(name) and name not in paired)
 
     @property
     def flipped(self) -> tuple[int, ...]:
@@ -140,7 +140,7 @@ def spread_colors(classes: tuple[str, ...], background: int | None) -> tuple[Col
     for i, name in enumerate(classes):
         if i == background:
             colors.append((0, 0, 0))
-        elif _has_side(name) and (pair := tones.get(without_side(name))):
+        elif has_side(name) and (pair := tones.get(without_side(name))):
             colors.append(pair["right" in _words(name)])
         else:
             colors.append(next(single, None) or next(hues))
@@ -156,13 +156,20 @@ def _words(name: str) -> list[str]:
     return re.split(r"[\W_]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower())
 
 
-def _has_side(name: str) -> bool:
+def has_side(name: str) -> bool:
+    """Return whether a class's name says left or right."""
     return not {"left", "right"}.isdisjoint(_words(name))
 
 
 def without_side(name: str) -> str:
     """Return a class's name without its side: ``front_door`` for ``front_left_door``, ``mirror`` for ``LeftMirror``."""
     return "_".join(word for word in _words(name) if word not in ("left", "right"))
+
+
+def with_side(name: str, side: str) -> str:
+    """Return a class's name with a side, as ``carparts`` has it: ``front_left_door`` for ``front_door`` and "left"."""
+    *before, last = _words(name)
+    return "_".join((*before, side, last))
 
 
 def _other_side(name: str) -> str:

@@ -50,7 +50,7 @@ class Case:
     Attributes:
         source: where it comes from.
         kind: the kind of part.
-        geometry: log-odds of the view, and the place: what ``SidedPiece`` says.
+        geometry: log-odds of the view, and the place: what ``PlacedPiece`` says.
         network: the network's log-odds of the left.
         log_odds: those of ``consistent_sides``.
         left: cells of its that are labelled left.
@@ -73,8 +73,8 @@ def labeled(segmenter: Segmenter) -> Iterator[Case]:
         image = Image.fromarray(rgb)
         for source, seen in (("labeled", image), ("shrunk", image.resize((80, 80)).resize(image.size))):
             for piece in _pieces(segmenter, np.asarray(seen)):
-                rows, columns = map(grids.middles, truth.shape, piece.cells.shape)
-                its = truth[rows[:, None], columns][piece.cells]
+                rows, columns = map(grids.middles, truth.shape, piece.placed.cells.shape)
+                its = truth[rows[:, None], columns][piece.placed.cells]
                 counts = [int(np.count_nonzero(its == label)) for label in piece.pair]
                 if any(counts):
                     yield _case(source, piece, *counts)
@@ -86,8 +86,8 @@ def turned(segmenter: Segmenter, split: str) -> Iterator[Case]:
         view = _view(sample)
         if view % 4:
             for piece in _pieces(segmenter, sample.load_image()):
-                if piece.kind in DOORS:
-                    cells = int(np.count_nonzero(piece.cells))
+                if piece.placed.kind in DOORS:
+                    cells = int(np.count_nonzero(piece.placed.cells))
                     yield _case("turntable", piece, *((cells, 0) if view < 4 else (0, cells)))
 
 
@@ -97,7 +97,8 @@ def _pieces(segmenter: Segmenter, rgb: npt.NDArray[np.uint8]) -> Iterator[SidedP
 
 
 def _case(source: str, piece: SidedPiece, left: int, right: int) -> Case:
-    return Case(source, piece.kind, (piece.view, piece.place), piece.network, piece.log_odds, left, right)
+    placed = piece.placed
+    return Case(source, placed.kind, (placed.view, placed.place), piece.network, piece.log_odds, left, right)
 
 
 def fit(cases: list[Case]) -> Floats:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
-from carseg.labels import CARPARTS, LabelSet
+from carseg.labels import CARPARTS, IGNORE, LabelSet, label_set, without_side
+
+from drawn_data import draw_image, save
 
 Box = tuple[str, int, int, int, int]  # class, left, top, right, bottom
+
+# The classes of ``carparts`` without a side, and the one that each of its label ids becomes.
+KINDS = label_set("kinds", list(dict.fromkeys(map(without_side, CARPARTS.classes))))
+KIND_OF = np.full(256, IGNORE, np.uint8)
+KIND_OF[: len(CARPARTS)] = [KINDS.classes.index(without_side(name)) for name in CARPARTS.classes]
 
 # The parts of a car on 64 x 64 cells, as the network sees one on a turntable; the right views mirror the left ones.
 DRAWN: dict[str, list[Box]] = {
@@ -83,3 +92,13 @@ def logits_of(mask: np.ndarray, sure: float = 4.0, labels: LabelSet = CARPARTS) 
     np.put_along_axis(logits, np.array(labels.flipped)[mask][None], 8 - sure, 0)
     np.put_along_axis(logits, mask[None].astype(int), 8, 0)
     return logits
+
+
+def write_sideless(root: Path, **masks: np.ndarray) -> Path:
+    """Write masks of ``carparts``, twice as large, as a folder of labels that name no side."""
+    for name, mask in masks.items():
+        kinds = KIND_OF[mask].repeat(2, 0).repeat(2, 1)
+        save(root / "images" / f"{name}.png", draw_image(kinds))
+        save(root / "masks" / f"{name}.png", kinds)
+    (root / "classes.txt").write_text("\n".join(KINDS.classes))
+    return root

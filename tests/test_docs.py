@@ -25,6 +25,7 @@ from carseg.hub.manifest import ROOT
 from carseg.images import example_image
 
 from documents import BLOCK, DOCS, PAGES, TEXTS, name_of, with_weights
+from drawn_car import drawn, write_sideless
 from drawn_data import draw_image, draw_mask, save
 from written_labels import write_labelme
 
@@ -108,6 +109,7 @@ def here(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         save(tmp_path / "outlines" / f"{name}.png", draw_image(mask))
     for folder in ("labelled", "survey"):
         (tmp_path / folder / "classes.txt").write_text("background\nhood\nwheel\n")
+    write_sideless(tmp_path / "sideless", a=drawn("front-left"), b=drawn("rear-right"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CARSEG_CACHE", str(cache))
     for name in ("CARSEG_HUB", "CARSEG_OFFLINE", "HF_HUB_OFFLINE"):

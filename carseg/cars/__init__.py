@@ -9,9 +9,10 @@ from carseg.cars.cuts import OUTLINES, THROUGH, cut_features, possible_cuts
 from carseg.cars.framing import Frame, frame_car
 from carseg.cars.glass import glass_labels
 from carseg.cars.pieces import Outlines, Piece, Region, find_pieces
-from carseg.cars.side import SidedPiece, consistent_sides, sided_pieces
+from carseg.cars.side import PlacedPiece, SidedPiece, consistent_sides, sided_pieces
 from carseg.cars.tracking import Tracker
-from carseg.cars.view import KINDS, SIDED, VIEWS, View, ViewFeatures, find_view, view_features
+from carseg.cars.unsided import sideless, told_sides
+from carseg.cars.view import KINDS, SIDED, VIEWS, View, ViewFeatures, find_view, tells_ends, view_features
 
 __all__ = [
     "KINDS",
@@ -23,6 +24,7 @@ __all__ = [
     "Frame",
     "Outlines",
     "Piece",
+    "PlacedPiece",
     "Region",
     "SidedPiece",
     "Touching",
@@ -44,8 +46,11 @@ __all__ = [
     "glass_labels",
     "possible_cuts",
     "sided_pieces",
+    "sideless",
     "tell_cars",
+    "tells_ends",
     "tells_whole_cars",
+    "told_sides",
     "touching_cars",
     "view_features",
 ]

@@ -57,6 +57,10 @@ class CarRuns:
     car: rle.Positions
     uncertain: tuple[bool, ...]
 
+    def numbers(self, height: int) -> rle.Positions:
+        """Return the car of each pixel of the mask, (height, W)."""
+        return np.repeat(self.car, self.ends - self.starts).reshape(-1, height).T
+
 
 class Touching(NamedTuple):
     """What touches, one car or several, on at most 96 cells a side.

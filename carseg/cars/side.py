@@ -10,12 +10,12 @@ a real exception, such as a door on the far side that stands open, stays what it
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from carseg._arrays import Float32Array
+from carseg._arrays import Float32Array, Uint8Array
 from carseg.cars.apart import tell_cars
 from carseg.cars.view import (
     BACK,
@@ -46,32 +46,48 @@ _FEW = 0.05  # of the parts: where fewer are of an end, a mirror's place beside 
 
 
 @dataclass(frozen=True)
-class SidedPiece:
-    """Cells of one class that touch, of a class with a left-right pair.
+class PlacedPiece:
+    """Cells of one class that touch, of a kind of part that cars have on both sides.
 
     Attributes:
-        pair: label ids of the left and the right class.
-        label: the one that it has.
+        kind: the kind of part.
+        label: the label id that it has.
         cells: bool (h, w).
         view: log-odds of the view to show the left side of the car.
         place: where it lies in the image, above 0 where that speaks for the left; 0 of a door, and of a light alone.
-        network: the network's log-odds of the left class against the right one, their mean over the cells.
-        kind: the kind of part.
     """
 
-    pair: tuple[int, int]
+    kind: str
     label: int
     cells: Pixels
     view: float
     place: float
+
+    @property
+    def geometry(self) -> float:
+        """Log-odds of the left, of view and place taken together."""
+        of_view, of_place, _ = _WEIGHTS[self.kind]
+        return of_view * self.view + of_place * self.place
+
+
+@dataclass(frozen=True)
+class SidedPiece:
+    """A piece of a class with a left-right pair, and what the network says of it.
+
+    Attributes:
+        placed: the piece, and what geometry says.
+        pair: label ids of the left and the right class.
+        network: the network's log-odds of the left class against the right one, their mean over the cells.
+    """
+
+    placed: PlacedPiece
+    pair: tuple[int, int]
     network: float
-    kind: str
 
     @property
     def log_odds(self) -> float:
         """Log-odds of the left, of everything taken together."""
-        of_view, of_place, of_network = _WEIGHTS[self.kind]
-        return of_view * self.view + of_place * self.place + of_network * self.network
+        return self.placed.geometry + _WEIGHTS[self.placed.kind][2] * self.network
 
 
 def consistent_sides(logits: Float32Array, labels: LabelSet) -> Float32Array:
@@ -91,13 +107,13 @@ def consistent_sides(logits: Float32Array, labels: LabelSet) -> Float32Array:
     for piece in itertools.chain.from_iterable(sided_pieces(logits, labels, car) for car in _cars(logits, labels)):
         left, right = piece.pair
         wanted, other = (left, right) if piece.log_odds > 0 else (right, left)
-        if piece.label == wanted:
+        if piece.placed.label == wanted:
             continue
         if changed is logits:
             changed, winner = logits.copy(), logits.argmax(0)
         # Its border too: between two cells logits are interpolated.
-        around = np.lib.stride_tricks.sliding_window_view(np.pad(piece.cells, 1), (3, 3)).any((2, 3))
-        around &= piece.cells | (winner != left) & (winner != right)
+        around = np.lib.stride_tricks.sliding_window_view(np.pad(piece.placed.cells, 1), (3, 3)).any((2, 3))
+        around &= piece.placed.cells | (winner != left) & (winner != right)
         pair = changed[wanted, around], changed[other, around]
         changed[wanted, around], changed[other, around] = np.maximum(*pair), np.minimum(*pair)
     return changed
@@ -114,9 +130,30 @@ def sided_pieces(logits: Float32Array, labels: LabelSet, region: Pixels | None =
     pairs = _pairs(labels)
     if not pairs:
         return
-    mask = logits.argmax(0).astype(np.uint8)
+    for piece in placed_pieces(logits.argmax(0).astype(np.uint8), labels, pairs, region):
+        left, right = pairs[piece.label]
+        yield SidedPiece(piece, (left, right), float((logits[left][piece.cells] - logits[right][piece.cells]).mean()))
+
+
+def kind_with_side(name: str) -> str | None:
+    """Return the kind of part that a class is where geometry tells the sides of that kind, else None."""
+    kind = part_kind(name)
+    return kind if kind in _WEIGHTS else None
+
+
+def placed_pieces(
+    mask: Uint8Array, labels: LabelSet, wanted: Collection[int], region: Pixels | None = None
+) -> Iterator[PlacedPiece]:
+    """Yield the pieces of some classes with what geometry says of their side; none where there is no view.
+
+    Args:
+        mask: uint8 (h, w), label ids.
+        labels: the classes.
+        wanted: label ids of classes of which ``kind_with_side`` gives the kind.
+        region: bool (h, w), the cells of the car that is asked about; by default all.
+    """
     if region is not None:
-        mask[~region] = IGNORE
+        mask = np.where(region, mask, np.uint8(IGNORE))
     views = view_probabilities(mask, labels)
     if views is None:
         return
@@ -127,26 +164,21 @@ def sided_pieces(logits: Float32Array, labels: LabelSet, region: Pixels | None =
     cells = np.repeat(number, ends - starts).reshape(-1, height).T
     areas = np.bincount(number, ends - starts)
     x = np.bincount(number, (ends - starts) * (starts // height)) / areas
-    for kind, (left, right) in pairs.items():
-        here = np.unique(number[(ids == left) | (ids == right)])
-        margins = np.bincount(cells.ravel(), (logits[left] - logits[right]).ravel(), areas.size)[here] / areas[here]
-        places = _places(kind, x[here], areas[here], columns)
-        for piece, place, margin in zip(here, places, margins, strict=True):
-            its = cells == piece
-            yield SidedPiece(
-                pair=(left, right),
-                label=int(mask[its][0]),
-                cells=its,
-                view=float(np.log(of_left / of_right)),
-                place=float(place),
-                network=float(margin),
-                kind=kind,
-            )
+    label_of = np.zeros(areas.size, ids.dtype)
+    label_of[number] = ids
+    of_kind: dict[str, list[int]] = {}
+    for label in wanted:
+        of_kind.setdefault(part_kind(labels.classes[label]), []).append(label)
+    for kind, its in of_kind.items():
+        here = np.flatnonzero(np.isin(label_of, its))
+        for piece, place in zip(here, _places(kind, x[here], areas[here], columns), strict=True):
+            view = float(np.log(of_left / of_right))
+            yield PlacedPiece(kind, int(label_of[piece]), cells == piece, view, float(place))
 
 
-def _pairs(labels: LabelSet) -> dict[str, tuple[int, int]]:
-    """Return the left and the right class of each kind of part whose side is told."""
-    return {kind: pair for pair in labels.pairs if (kind := part_kind(labels.classes[pair[0]])) in _WEIGHTS}
+def _pairs(labels: LabelSet) -> dict[int, tuple[int, int]]:
+    """Return the left and the right class of each class whose side is told."""
+    return {label: pair for pair in labels.pairs for label in pair if kind_with_side(labels.classes[label])}
 
 
 def _cars(logits: Float32Array, labels: LabelSet) -> list[Pixels | None]:
@@ -156,7 +188,7 @@ def _cars(logits: Float32Array, labels: LabelSet) -> list[Pixels | None]:
     cars = tell_cars(logits.argmax(0).astype(np.uint8), labels)
     if len(cars.uncertain) < 2:
         return [None]
-    number = np.repeat(cars.car, cars.ends - cars.starts).reshape(logits.shape[:0:-1]).T
+    number = cars.numbers(logits.shape[1])
     return [number == car for car in range(len(cars.uncertain))]
 
 

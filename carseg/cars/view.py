@@ -98,8 +98,7 @@ def view_probabilities(mask: Uint8Array, labels: LabelSet, region: Pixels | None
 
 def view_features(mask: Uint8Array, labels: LabelSet, region: Pixels | None = None) -> ViewFeatures | None:
     """Return what the view of a car is told by, or None, as ``find_view`` does."""
-    kinds = {part_kind(name) for name in labels.classes}
-    if kinds.isdisjoint(FRONT) or kinds.isdisjoint(BACK):
+    if not tells_ends(labels):
         return None
     step = max(max(mask.shape) // _ENOUGH, 1)
     seen = mask[::step, ::step]
@@ -122,6 +121,12 @@ def view_features(mask: Uint8Array, labels: LabelSet, region: Pixels | None = No
         place=share * (by_kind @ right) / np.maximum(areas, 1) / (2 * deviation(everything)),
         side=np.sign(side) * np.sqrt(np.abs(side)),
     )
+
+
+def tells_ends(labels: LabelSet) -> bool:
+    """Return whether the classes tell the front of a car from its back, without which there is no view."""
+    kinds = {part_kind(name) for name in labels.classes}
+    return not (kinds.isdisjoint(FRONT) or kinds.isdisjoint(BACK))
 
 
 def kinds_in_columns(mask: Uint8Array, labels: LabelSet) -> dict[str, Floats]:

@@ -127,6 +127,9 @@ def convert(
     map: MapOption = None,
     background_images: BackgroundImagesOption = False,
     line_width: LineWidthOption = None,
+    sides: Annotated[
+        bool, typer.Option("--sides", help="Tell front_door and the like apart by side; ignore what is not sure.")
+    ] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be read.")] = False,
 ) -> None:
     """Write labelled images in another format: all of them, or nothing."""
@@ -137,11 +140,15 @@ def convert(
     splits = load_splits(
         data,
         format=data_format,
-        labels=labels,
+        labels=None if sides else labels,
         mapping=parse_mapping(map or ()),
         background_images=background_images,
         line_width=line_width,
     )
+    if sides:
+        from carseg.workflows import with_sides
+
+        splits = {split: with_sides(dataset, labels) for split, dataset in splits.items()}
     with ProgressBar("writing") as bar:
         written = convert_splits(
             splits.values(), out, to.value, tolerance=tolerance, skip_bad=skip_bad, progress=bar.count

@@ -8,11 +8,11 @@ from carseg._lazy import lazy_names
 from carseg.data.background_and_lines import as_stated
 from carseg.data.cache import build_cache, cache_bytes, load_resized
 from carseg.data.check import Findings, Problem, Seen, SplitFindings, check
-from carseg.data.classes import parse_mapping
+from carseg.data.classes import known_labels, named_set, parse_mapping
 from carseg.data.concat import concat, remap_classes, subsample
 from carseg.data.convert import convert, convert_splits
 from carseg.data.coverage import class_warnings
-from carseg.data.dataset import READ_OF_MORE, READ_WHOLE, Dataset, Label, Sample, files_of
+from carseg.data.dataset import READ_OF_MORE, READ_WHOLE, Dataset, Label, Sample, files_of, value_table
 from carseg.data.documents import label_document
 from carseg.data.formats import WRITERS
 from carseg.data.formats._base import Found, absolute
@@ -54,11 +54,13 @@ __all__ = [
     "files_of",
     "fingerprint",
     "hold_out_runs",
+    "known_labels",
     "label_document",
     "load",
     "load_resized",
     "load_splits",
     "load_unlabeled",
+    "named_set",
     "names_classes",
     "near_duplicate_groups",
     "parse_augmentation",
@@ -69,6 +71,7 @@ __all__ = [
     "remap_classes",
     "split_train_val",
     "subsample",
+    "value_table",
 ]
 
 # What needs torch.

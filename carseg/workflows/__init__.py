@@ -11,6 +11,7 @@ from carseg.workflows.report import report
 from carseg.workflows.requirements import Requirement
 from carseg.workflows.show_data import show_data
 from carseg.workflows.video import VIDEO_FORMATS, is_overlay_video, overlay_video
+from carseg.workflows.with_sides import with_sides
 
 __all__ = [
     "VIDEO_FORMATS",
@@ -30,4 +31,5 @@ __all__ = [
     "overlay_video",
     "report",
     "show_data",
+    "with_sides",
 ]
