@@ -4,6 +4,7 @@ CARSEG_HUB                            where to look for weights first
 CARSEG_CACHE                          folder of the cache
 CARSEG_MAX_PIXELS                     pixels beyond which an image is refused
 CARSEG_API_KEY                        what requests to `carseg serve` have to show
+LABEL_STUDIO_API_KEY                  with which `carseg serve --label-studio` asks for images
 CARSEG_OFFLINE, HF_HUB_OFFLINE        no socket is opened
 HF_ENDPOINT                           address of the Hugging Face Hub
 RANK, WORLD_SIZE, LOCAL_RANK          this process among those that torchrun started
@@ -82,6 +83,11 @@ def given_max_pixels() -> int | None:
 def given_api_key() -> str | None:
     """Return what requests to a service have to show, None for nothing."""
     return os.environ.get("CARSEG_API_KEY") or None
+
+
+def given_label_studio_token() -> str:
+    """Return the token with which images are asked of Label Studio, "" for none; the name is Label Studio's own."""
+    return os.environ.get("LABEL_STUDIO_API_KEY", "")
 
 
 def rank() -> int:

@@ -196,3 +196,14 @@ def test_an_address_stands_for_its_image(server, capsys):
     for _ in range(2):
         assert predict(f"{server.url}/img.png", "--save", "mask", "--skip-existing") == 0
         assert len(server.starts("/img.png")) == 1
+
+
+def test_overlays_of_photographs_are_found_again_and_are_no_images(capsys):
+    photo(Path("in/a.jpg"))
+    assert predict("in", "--save", "overlay") == 0
+    assert written() == ["a.overlay.jpg"]
+    shutil.copy("carseg-out/a.overlay.jpg", "in")
+    capsys.readouterr()
+    assert predict("in", "--save", "overlay", "--skip-existing") == 0
+    assert "1 images have their files in carseg-out and are left out" in capsys.readouterr().err
+    assert written() == ["a.overlay.jpg"]

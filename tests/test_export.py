@@ -313,3 +313,40 @@ def test_the_x_anylabeling_file_knows_height_from_width() -> None:
 def test_some_images_are_spread_over_all_of_them(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module("exporting.acceptance"), "_MOST_IMAGES", 2)
     assert [path.name for path in comparison_images(folder / "images")] == ["0.png", "2.png"]
+
+
+def test_an_older_file_has_one_size_and_plain_operators(tmp_path: Path) -> None:
+    assert main(["export", "blocks", "--opset", "17", "--size", "40x56", "--out", str(tmp_path)]) == 0
+    model = onnx.load(tmp_path / "blocks.onnx")
+    assert [(each.domain, each.version) for each in model.opset_import] == [("", 17)]
+    assert model.ir_version <= 9  # as ONNX Runtime 1.17 reads it
+    [source] = model.graph.input
+    assert [side.dim_value for side in source.type.tensor_type.shape.dim] == [1, 3, 40, 56]
+    assert not {"Shape", "Gather", "Mod", "Where"} & {node.op_type for node in model.graph.node}
+    stated = json.loads({each.key: each.value for each in model.metadata_props}["input"])
+    assert stated["size"] == [40, 56] and stated["resize"] == "stretch"
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    [logits] = session.run(None, {source.name: np.zeros((1, 3, 40, 56), np.float32)})
+    assert logits.shape[:2] == (1, len(LABELS))
+
+
+def test_an_older_set_of_operators_alone_keeps_sizes_free(tmp_path: Path) -> None:
+    export("blocks", tmp_path, opset=17)
+    session = onnxruntime.InferenceSession(str(tmp_path / "blocks.onnx"))
+    for size in ((SIDE, SIDE), (40, 56)):
+        session.run(None, {session.get_inputs()[0].name: np.zeros((2, 3, *size), np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"opset": 12}, "opset must lie in 13"),
+        ({"opset": 99}, "opset must lie in 13"),
+        ({"opset": 17, "format": "openvino"}, "opset and size are for ONNX in float32"),
+        ({"size": (64, 64), "precision": "int8"}, "opset and size are for ONNX in float32"),
+    ],
+)
+def test_an_older_file_that_cannot_be(asked: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=words):
+        export("blocks", tmp_path / "new", **asked)
+    assert not (tmp_path / "new").exists()

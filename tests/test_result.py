@@ -199,10 +199,36 @@ def test_save_writes_what_is_asked_for(result, tmp_path):
         assert np.array_equal(np.asarray(image), result.mask)
         assert image.convert("RGB").getpixel((12, 6)) == CARPARTS.colors[HOOD]
     with Image.open(paths["overlay"]) as image:
-        assert np.array_equal(np.asarray(image), np.asarray(result.overlay()))
+        assert image.format == "JPEG"  # as its image is
+        difference = np.abs(np.asarray(image).astype(int) - np.asarray(result.overlay()))
+        assert difference.mean() < 4
     with Image.open(paths["cutout"]) as image:
         assert image.mode == "RGBA"
     assert json.loads(paths["json"].read_text()) == result.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("a.JPEG", "a.overlay.jpg"),
+        ("https://example.org/a.webp?size=9", "a.overlay.jpg"),
+        ("a.png", "a.overlay.png"),
+        ("a.jpg.tif", "a.jpg.overlay.png"),
+        ("", "picture.overlay.png"),
+    ],
+)
+def test_overlays_of_photographs_are_jpegs(source, name, tmp_path):
+    path = make([[1, 0]], source=source).save(tmp_path, ["overlay"])["overlay"]
+    assert path.name == name
+    with Image.open(path) as image:
+        assert image.format == ("JPEG" if name.endswith("jpg") else "PNG")
+
+
+def test_the_name_of_a_file_decides_how_an_overlay_is_written(result, tmp_path):
+    for name, format in (("a.png", "PNG"), ("a.jpg", "JPEG"), ("a.jpeg", "JPEG")):
+        result.save_as(tmp_path / name, "overlay")
+        with Image.open(tmp_path / name) as image:
+            assert image.format == format
 
 
 def test_a_mask_keeps_ignored_pixels_and_every_label(tmp_path):
@@ -245,15 +271,15 @@ def test_a_full_disk_leaves_nothing_half_written(result, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
     try:
         with pytest.raises(
-            OutputError, match=r"cannot write .*car 1.overlay.png: .*too large; free some space"
+            OutputError, match=r"cannot write .*car 1.overlay.jpg: .*too large; free some space"
         ) as caught:
             big.save(tmp_path, ["overlay"])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert isinstance(caught.value, OSError)
     assert caught.value.errno == errno.EFBIG
-    assert os.listdir(tmp_path) == ["car 1.overlay.png"]
-    assert (tmp_path / "car 1.overlay.png").read_bytes() == before
+    assert os.listdir(tmp_path) == ["car 1.overlay.jpg"]
+    assert (tmp_path / "car 1.overlay.jpg").read_bytes() == before
 
 
 def test_a_folder_that_cannot_be_made(result, tmp_path):

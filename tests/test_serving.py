@@ -19,7 +19,7 @@ from starlette.routing import Mount
 
 from carseg.errors import OptionError
 from carseg.inference import Segmenter
-from carseg.serving import Limits, api, create_app, pages
+from carseg.serving import Limits, api, create_app, label_studio, pages, x_anylabeling
 from carseg.serving.metrics import ROUTES
 from carseg.serving.refusal import Refusal
 from carseg.serving.uploads import find_uploads
@@ -257,7 +257,8 @@ def test_metrics_count(service: Service) -> None:
 
 
 def test_every_route_has_a_name_for_the_log_and_the_metrics(service: Service) -> None:
-    paths = {route.path.removesuffix("/{name}") for route in (*api.router.routes, *pages.router.routes)}
+    routers = (api.router, pages.router, x_anylabeling.router, label_studio.router)
+    paths = {route.path.removesuffix("/{name}") for router in routers for route in router.routes}
     assert {*paths, "/openapi.json", "other"} == {*ROUTES}
     assert service.get("/openapi.json").status_code == 200
 

@@ -13,6 +13,7 @@ from carseg.cli.options import (
     HubOption,
     LineWidthOption,
     WeightsOption,
+    network_size,
     resolve_with_progress,
 )
 from carseg.cli.terminal import echo, err
@@ -33,6 +34,13 @@ _Calibration = Annotated[
         dir_okay=False, metavar="FILE", help="The calibration of int8: written with --calib, else taken from here."
     ),
 ]
+_Opset = Annotated[
+    int | None, typer.Option(min=1, help="Set of ONNX's operators, for older programs: 17. Default: torch's own.")
+]
+_Size = Annotated[
+    str | None,
+    typer.Option(metavar="HxW", help="Write ONNX for one image of this height and width at a time: 384x384."),
+]
 _Data = Annotated[
     Path | None, typer.Option(exists=True, help="Labelled images that int8 may lose half a point of mIoU on.")
 ]
@@ -49,6 +57,8 @@ def export(
     ] = None,
     calib: _Calib = None,
     calibration: _Calibration = None,
+    opset: _Opset = None,
+    size: _Size = None,
     data: _Data = None,
     split: Annotated[str | None, typer.Option(help="Part of the data.")] = None,
     background_images: BackgroundImagesOption = False,
@@ -58,8 +68,8 @@ def export(
 ) -> None:
     """Write a network as ONNX, OpenVINO IR or torch.export.
 
-    The file takes any number and size of images, and carries its classes and how to prepare images. It is written
-    only if its labels agree with PyTorch's: 99.9 % of them, 99 % in int8. Prints the files.
+    The file takes any number and size of images unless --size is given, and carries its classes and how to prepare
+    images. It is written only if its labels agree with PyTorch's: 99.9 % of them, 99 % in int8. Prints the files.
     """
     from carseg.cli.process import prepare
     from carseg.exporting import export as write
@@ -84,6 +94,8 @@ def export(
         calib=calib,
         calibration=calibration,
         data=labelled,
+        opset=opset,
+        size=network_size(size),
         weights=weights,
         hub=hub,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from dataclasses import Field, fields, replace
 from pathlib import Path
@@ -12,7 +11,14 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from carseg._env import rank
-from carseg.cli.options import DataFormatOption, HubOption, LabelsOption, MapOption, resolve_with_progress
+from carseg.cli.options import (
+    DataFormatOption,
+    HubOption,
+    LabelsOption,
+    MapOption,
+    network_size,
+    resolve_with_progress,
+)
 from carseg.cli.terminal import ProgressBar, echo, err
 from carseg.training import Hook, RunStart, Step, TrainingConfig, read_start
 
@@ -70,7 +76,7 @@ def finetune(
     from carseg.data import parse_mapping
     from carseg.training import finetune as train
 
-    settings |= {"size": _size(settings["size"]), "freeze": tuple(settings["freeze"] or ())}
+    settings |= {"size": network_size(settings["size"]), "freeze": tuple(settings["freeze"] or ())}
     sources = {name: context.get_parameter_source(name) for name in settings}
     given = {name: settings[name] for name, source in sources.items() if source and source.name != "DEFAULT"}
     begun = read_start(out) if resume else None
@@ -132,12 +138,3 @@ def _describe_end(best: Path) -> None:
         reached += f"; validation mIoU {metric.miou:.3f}" + f" over one class, {measured[0]}" * (len(measured) == 1)
     err(f"carseg: done{reached}; {best.parent / 'report.html'} shows how it went")
     err(f"carseg: try `carseg predict IMAGE --model {best}`")
-
-
-def _size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text.lower())
-    if not match:
-        raise typer.BadParameter(f"{text!r} is no size; write 320, or HEIGHTxWIDTH as 256x512", param_hint="--size")
-    return int(match[1]), int(match[2] or match[1])

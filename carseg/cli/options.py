@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -112,6 +113,16 @@ LineWidthOption = Annotated[
 LabelsOption = Annotated[
     str | None, typer.Option("--labels", metavar="SET", help="Label set that the data is to have.")
 ]
+
+
+def network_size(text: str | None) -> tuple[int, int] | None:
+    """Return the (height, width) of a network's images that ``--size`` gives."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)(?:x(\d+))?", text.lower())
+    if not match:
+        raise typer.BadParameter(f"{text!r} is no size; write 320, or HEIGHTxWIDTH as 256x512", param_hint="--size")
+    return int(match[1]), int(match[2] or match[1])
 
 
 def resolve_with_progress(

@@ -71,7 +71,8 @@ def refuse_overwriting(jobs: list[Job], out: Path, kinds: Iterable[str]) -> None
     Raises:
         OptionError: a result would have the place of an input, or of such a file.
     """
-    targets = [(path_of(out / job.folder, job.stem, kind), kind) for job, kind in itertools.product(jobs, kinds)]
+    both = itertools.product(jobs, kinds)
+    targets = [(path_of(out / job.folder, job.stem, kind, job.source), kind) for job, kind in both]
     there = [(target, kind) for target, kind in targets if os.path.exists(target)]
     inputs = {os.path.realpath(job.source) for job in jobs} if there else set()
     for target, kind in there:
@@ -91,14 +92,14 @@ def one_file(out: Path, kinds: list[str], jobs: list[Job]) -> Path | None:
     if out.is_dir() or ending not in (".png", ".json", ".jpg", ".jpeg"):
         if out.is_file():
             raise OptionError(
-                f"--out {out} is a file: choose a folder, for one image a .png or .json, for one video an .mp4"
+                f"--out {out} is a file: choose a folder, for one image a .png, .jpg or .json, for one video an .mp4"
             )
         return None
     if len(kinds) != 1 or len(jobs) != 1 or jobs[0].is_video:
         raise OptionError(f"--out {out} is one file: give one image, and say what of it, such as --save cutout")
-    wanted = f".{OUTPUT_SUFFIXES[kinds[0]].rpartition('.')[2]}"
-    if ending != wanted:
-        raise OptionError(f"--out {out}: {kinds[0]} is written as {wanted}; call the file so")
+    wanted = [f".{OUTPUT_SUFFIXES[kinds[0]].rpartition('.')[2]}", *([".jpg", ".jpeg"] if kinds[0] == "overlay" else [])]
+    if ending not in wanted:
+        raise OptionError(f"--out {out}: {kinds[0]} is written as {' or '.join(wanted)}; call the file so")
     if os.path.realpath(out) == os.path.realpath(jobs[0].source):
         raise OptionError(f"--out {out} is the image itself, and would be overwritten: choose another")
     return out

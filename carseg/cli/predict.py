@@ -53,8 +53,8 @@ _Out = Annotated[
     typer.Option(
         "--out",
         "-o",
-        help="Where results go: a folder, of one image and one --save also a .png or .json, of one video also an .mp4, "
-        ".mkv or .webm.",
+        help="Where results go: a folder, of one image and one --save also a .png, .jpg or .json, of one video also an "
+        ".mp4, .mkv or .webm.",
     ),
 ]
 _Save = Annotated[
@@ -138,7 +138,7 @@ def predict(
     """Segment images and videos.
 
     Prints the parts of an image, or a line for each of several, and writes IMAGE.mask.png (label ids) and
-    IMAGE.overlay.png, of a video VIDEO.overlay.mp4, below --out. A killed run goes on with --skip-existing.
+    IMAGE.overlay.jpg (of a PNG .png), of a video VIDEO.overlay.mp4, below --out. A killed run goes on with --skip-existing.
     """
     from carseg.cli.printing import print_documents, text_of
     from carseg.cli.process import prepare

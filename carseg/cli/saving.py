@@ -129,11 +129,14 @@ class Saving:
         return len(gone)
 
     def _paths(self, job: Job) -> list[Path]:
-        return [self.file] if self.file else [path_of(self.out / job.folder, job.stem, kind) for kind in self.kinds]
+        if self.file:
+            return [self.file]
+        return [path_of(self.out / job.folder, job.stem, kind, job.source) for kind in self.kinds]
 
     def _is_saved(self, job: Job) -> bool:
         there = all(map(os.path.exists, self._paths(job)))  # else the image need not be read
-        return there and is_saved(self.out / job.folder, job.stem, self.kinds, self.origin(job.source))
+        origin = self.origin(job.source) if there else ""
+        return there and is_saved(self.out / job.folder, job.stem, self.kinds, origin, source=job.source)
 
     def _write(self, one: tuple[Job, str, Result | CarsegError]) -> Document | CarsegError:
         job, made_from, result = one

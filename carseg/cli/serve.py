@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from carseg._env import given_api_key, usable_processors
+from carseg._env import given_api_key, given_label_studio_token, usable_processors
 from carseg.cli.options import (
     CarsOption,
     DeviceOption,
@@ -49,6 +49,15 @@ _Cors = Annotated[
     list[str] | None,
     typer.Option(metavar="ORIGIN", help="Let pages of this origin use the service, https://example.org. Repeat."),
 ]
+_Studio = Annotated[
+    str | None,
+    typer.Option(
+        "--label-studio",
+        metavar="URL",
+        help="Be a backend of this Label Studio, whose images are asked for with LABEL_STUDIO_API_KEY.",
+        show_default=False,
+    ),
+]
 _Places = Annotated[int, typer.Option(min=1, help="Requests taken at once; further ones are answered 429.")]
 _Bytes = Annotated[int, typer.Option(min=1, help="Bytes of a request.")]
 _Pixels = Annotated[int, typer.Option(min=1, help="Pixels of an image.")]
@@ -64,6 +73,7 @@ def serve(
     workers: _Workers = 1,
     api_key: _Key = None,
     cors: _Cors = None,
+    label_studio: _Studio = None,
     places: _Places = _LIMITS.places,
     max_bytes: _Bytes = _LIMITS.bytes,
     max_pixels: _Pixels = _LIMITS.pixels,
@@ -80,11 +90,12 @@ def serve(
     """Serve models over HTTP, with a page for people.
 
     The page is at /, the description of the interface at /docs. Images come by upload alone, and nothing is kept.
+    X-AnyLabeling takes it for its Remote-Server, and --label-studio makes it a backend of Label Studio.
     """
     require_extra("fastapi", "serve", "carseg serve")
     require_extra("uvicorn", "serve", "carseg serve")
     from carseg.cli.process import prepare
-    from carseg.serving import Address, serve
+    from carseg.serving import Address, LabelStudio, serve
 
     prepare()
     for name in (*models, *([cars] if cars else [])):
@@ -96,7 +107,9 @@ def serve(
     if workers > 1 and threads is None:
         threads = max(usable_processors() // workers, 1)
     how = {"hub": hub, "device": device, "runtime": runtime, "precision": precision, "threads": threads}
+    studio = None if label_studio is None else LabelStudio(label_studio, given_label_studio_token())
     around = {"limits": limits, "batch_size": batch_size, "api_key": key, "cors": tuple(cors or ())}
+    around["label_studio"] = studio
     serve(_MakeApp(tuple(models), cars, how, around), Address(host, port), limits, workers=workers)
 
 

@@ -1,7 +1,7 @@
 """Networks as files for other programs: ONNX, OpenVINO IR, torch.export.
 
-Every file takes images (N, 3, h, w) of any number and size, carries what has to be known to use it, and was compared
-with torch float32 before it got its name.
+Every file takes images (N, 3, h, w) of any number and size unless one is asked for, carries what has to be known to use
+it, and was compared with torch float32 before it got its name.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from carseg._version import __version__
 from carseg.errors import OptionError, require_extra
 from carseg.exporting.acceptance import compare, comparison_images, decoded, published_agreement, reference
 from carseg.exporting.anylabeling import anylabeling_config
+from carseg.exporting.older import with_fixed_size, with_opset
 from carseg.hub import ModelInfo, resolve, to_plain
 from carseg.inference import Preprocessor, Segmenter
 from carseg.runtimes import Calibration, Runtime, calibrate, int8_ranges, onnx_model
@@ -62,6 +63,8 @@ def export(
     calib: str | os.PathLike[str] | None = None,
     calibration: str | os.PathLike[str] | None = None,
     data: Dataset | None = None,
+    opset: int | None = None,
+    size: tuple[int, int] | None = None,
     weights: str | os.PathLike[str] | None = None,
     hub: str | os.PathLike[str] | None = None,
 ) -> Exported:
@@ -83,17 +86,23 @@ def export(
         calibration: the JSON file of the ranges, as ``carseg.load`` takes it: written with ``calib``, else read.
         data: labelled images; int8 then may lose half a point of mIoU on them, whatever the agreement.
 
+        opset: write ONNX in float32 with this set of operators, for older programs; None: with torch's own.
+        size: write ONNX in float32 for one image of this (height, width) at a time, as OpenCV and TensorRT like it; the
+            labels are compared at that size. None: any number and size.
+
     Raises:
         ExportError: the labels differ too much; nothing is written.
         OptionError: no such format, or not in this precision; int8 of weights without ranges, without ``calib`` or
-            ``calibration``; a ``calibration`` of other weights.
+            ``calibration``; a ``calibration`` of other weights; an ``opset`` or a ``size`` that cannot be.
         ImageError: none of the images can be read.
         DataError: ``data`` has other classes than the network, no labels, or images that cannot be used.
         MissingExtraError: a package that the format needs is not installed.
         OSError: ``out`` cannot be written; what was there before is as it was.
     """
     _check(format, precision, data, calibration)
-    resolved = resolve(name, weights=weights, hub=hub)
+    if (opset or size) and (format, precision) != ("onnx", "float32"):
+        raise OptionError("opset and size are for ONNX in float32: leave them out, or the format and the precision")
+    resolved = _sized(resolve(name, weights=weights, hub=hub), size)
     published = precision == "int8" and not (images or calib or calibration) and data is None
     stated = published_agreement(resolved.info) if published else None
     compared = [] if stated else comparison_images(images or calib)
@@ -104,12 +113,33 @@ def export(
             ranges = made.ranges if made else int8_ranges(resolved.info, calibration)
         if format != "torch-export":
             model = onnx_model(resolved, precision, format, ranges, load=bytes)
+        if opset or size:
+            model = _older(model, opset, size)
         files, runtime = _WRITERS[format](resolved, precision, model, folder / resolved.info.name)
         candidate = Segmenter(resolved.info, runtime)
         result = stated or compare(reference(resolved), candidate, precision, compared, data)
         with placing(files, Path(out)) as placed:
             written = [made.save(calibration)] if made and calibration is not None else []
     return Exported((*placed, *written), *result, generated=result[0] == "agreement" and not (images or calib))
+
+
+def _sized(resolved: ResolvedWeights, size: tuple[int, int] | None) -> ResolvedWeights:
+    """Return weights whose images have a fixed size."""
+    if size is None:
+        return resolved
+    spec = replace(resolved.info.input, size=size, resize="stretch")
+    return replace(resolved, info=replace(resolved.info, input=spec))
+
+
+def _older(model: bytes, opset: int | None, size: tuple[int, int] | None) -> bytes:
+    """Return an ONNX file for older programs."""
+    import onnx
+
+    proto = onnx.load_from_string(model)
+    proto = proto if size is None else with_fixed_size(proto, size)
+    proto = proto if opset is None else with_opset(proto, opset)
+    content: bytes = proto.SerializeToString()
+    return content
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import queue
 import re
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -39,10 +39,14 @@ class _InterruptedError(Exception):
         self.wait = wait
 
 
-def read_url(url: str) -> bytes:
+def read_url(url: str, headers: Mapping[str, str] | None = None) -> bytes:
     """Return the bytes at an ``http(s)`` address.
 
     A server may ask to wait up to a minute before a retry. Less than 1 kB a second for a minute is given up.
+
+    Args:
+        url: the address.
+        headers: sent with the request; an ``Authorization`` is not handed on where it leads to another host.
 
     Raises:
         OfflineError: sockets are forbidden.
@@ -52,7 +56,7 @@ def read_url(url: str) -> bytes:
     if is_offline():
         raise OfflineError(f"{excerpt(url)} cannot be fetched: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
     try:
-        return _read(url)
+        return _read(url, headers or {})
     except UnavailableError as error:
         raise HubError(f"{excerpt(url)} cannot be fetched: {error}") from None
 
@@ -98,14 +102,14 @@ def read_pieces(url: str) -> Generator[bytes]:
         raise HubError(f"{excerpt(url)} cannot be watched: the connection failed") from None
 
 
-def _read(url: str) -> bytes:
+def _read(url: str, headers: Mapping[str, str]) -> bytes:
     """Return the content at an ``http(s)`` address, at most 256 MB.
 
     Raises:
         UnavailableError: it cannot be fetched.
     """
     content = io.BytesIO()
-    _Download(url, content, limit=_LARGEST).finish()
+    _Download(url, content, limit=_LARGEST, headers=headers).finish()
     return content.getvalue()
 
 
@@ -155,6 +159,7 @@ class _Download:
         size: bytes of the content, where that is known.
         limit: bytes that the content may have where its size is not known.
         progress: called with (bytes done, bytes in all) where the size is known.
+        headers: sent with each request.
     """
 
     def __init__(
@@ -165,8 +170,10 @@ class _Download:
         limit: int,
         size: int | None = None,
         progress: DownloadProgress | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         self.url, self.sink, self.size, self.limit, self.progress = url, sink, size, size or limit, progress
+        self._headers = headers or {}
         self._etag = ""
 
     def finish(self) -> None:
@@ -223,7 +230,7 @@ class _Download:
 
     def _asked(self) -> dict[str, str]:
         """Return the headers that ask for what the sink lacks."""
-        headers = {"Accept-Encoding": "identity"}
+        headers = {**self._headers, "Accept-Encoding": "identity"}
         if not self.size and not self._etag:
             _empty(self.sink)
         if start := self.sink.tell():

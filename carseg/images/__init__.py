@@ -5,7 +5,7 @@ from __future__ import annotations
 from carseg._arrays import Float32Array, Uint8Array
 from carseg.images import draw
 from carseg.images.color import srgb_profile
-from carseg.images.data_uri import is_data_uri
+from carseg.images.data_uri import is_data_uri, read_data_uri
 from carseg.images.decode import LoadedImage, decode, exif_transpose
 from carseg.images.draw import index_image
 from carseg.images.example import example_image
@@ -30,6 +30,7 @@ __all__ = [
     "lacks_memory",
     "open_image",
     "pixel_limit",
+    "read_data_uri",
     "resize",
     "srgb_profile",
     "synthetic_images",

@@ -13,6 +13,7 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 from PIL import Image
@@ -40,7 +41,9 @@ OUTPUT_SUFFIXES = {
     "gray": ".gray.png",
     "coco": ".coco.json",
 }
-FILE_SUFFIXES = {kind: f".{kind}" for kind in CUTOUT_KINDS.values()} | OUTPUT_SUFFIXES  # of other jobs' too
+# Those of other jobs' files too, and of overlays of photographs, which as PNG are many times larger than these.
+FILE_SUFFIXES = {kind: f".{kind}" for kind in (*CUTOUT_KINDS.values(), "overlay.jpg")} | OUTPUT_SUFFIXES
+_PHOTOGRAPHS = (".jpg", ".jpeg", ".webp", ".heic", ".heif")
 
 SCHEMA = 1  # version of the JSON; docs/schemas/result.schema.json describes it
 _serials = itertools.count(1)  # tell results apart that have no name
@@ -237,12 +240,13 @@ class Result(Exports):
         *,
         made_from: str = "",
     ) -> dict[str, Path]:
-        """Write ``STEM.mask.png``, ``STEM.overlay.png``, ``STEM.json`` and so on.
+        """Write ``STEM.mask.png``, ``STEM.overlay.jpg``, ``STEM.json`` and so on.
 
         Older files are replaced. Two results of a process do not replace one another: a name that another image's
         result has got here is told apart by a digest of the path, or a number where the image came from memory. The
         mask is an index image: its pixels are the label ids, its palette the colours of the classes. What reads it in
         grey, as ``cv2.imread(path, 0)``, would get the brightness of these: "gray" has the label ids without a palette.
+        The overlay is a JPEG where the name of the source is that of a photograph (JPEG, WebP, HEIC), else a PNG.
 
         Args:
             directory: made when missing.
@@ -262,7 +266,7 @@ class Result(Exports):
         if unknown := [kind for kind in kinds if kind not in OUTPUT_SUFFIXES]:
             raise OptionError(f"cannot save {unknown[0]!r}; known: {', '.join(OUTPUT_SUFFIXES)}")
         stem = self.claim_stem(directory, stem)
-        paths = {kind: path_of(directory, stem, kind) for kind in kinds}
+        paths = {kind: path_of(directory, stem, kind, self.source) for kind in kinds}
         for kind, path in paths.items():
             self.save_as(path, kind, made_from=made_from)
         return paths
@@ -271,16 +275,17 @@ class Result(Exports):
         """Write one kind of file to a place; an older one is replaced.
 
         Args:
-            path: the file; its folder is made when missing.
+            path: the file; its folder is made when missing. An overlay is written as JPEG where the name ends so.
             kind: as for ``save``, like ``made_from``.
 
         Raises:
             OptionError: an unknown kind.
             OutputError: as for ``save``.
         """
+        overlay_format = "jpg" if Path(path).suffix.lower() in (".jpg", ".jpeg") else "png"
         writers: dict[str, Callable[[IO[bytes]], object]] = {
             "mask": lambda file: encode_png(draw.index_image(self.mask, self.labels), file, made_from),
-            "overlay": lambda file: encode_png(self.overlay(), file, made_from),
+            "overlay": lambda file: encode_photo(self.overlay(), file, overlay_format, made_from),
             "cutout": lambda file: encode_photo(self.cutout(), file, "png", made_from),
             "gray": lambda file: encode_png(Image.fromarray(self.mask), file, made_from),
             "json": lambda file: file.write(_line(self.to_dict() | ({MADE_FROM: made_from} if made_from else {}))),
@@ -341,6 +346,14 @@ def _line(document: dict[str, Any]) -> bytes:
     return to_json(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 
 
-def path_of(directory: str | os.PathLike[str], stem: str, kind: str) -> Path:
-    """Return the path of a kind of file, as ``Result.save`` and ``carseg.cutout`` have it."""
+def path_of(directory: str | os.PathLike[str], stem: str, kind: str, source: str = "") -> Path:
+    """Return the path of a kind of file, as ``Result.save`` and ``carseg.cutout`` have it.
+
+    Args:
+        directory: as for ``Result.save``, like ``stem`` and ``kind``.
+        source: the path or address of the image.
+    """
+    name = urlsplit(source).path if "://" in source else source
+    if kind == "overlay" and name.lower().endswith(_PHOTOGRAPHS):
+        kind = "overlay.jpg"
     return Path(directory) / (stem + FILE_SUFFIXES[kind])

@@ -60,14 +60,18 @@ def origin_of(
     return hashlib.sha256(to_json(facts | settings).encode()).hexdigest()
 
 
-def is_saved(directory: str | os.PathLike[str], stem: str, kinds: Iterable[str], made_from: str) -> bool:
+def is_saved(
+    directory: str | os.PathLike[str], stem: str, kinds: Iterable[str], made_from: str, *, source: str = ""
+) -> bool:
     """Return whether the files that ``Result.save`` would write are there, whole, and say the same ``made_from``.
 
     Args:
         directory: as for ``Result.save``, like ``stem`` and ``kinds``.
         made_from: what ``origin_of`` returns; "" is no file's.
+        source: the path or address of the image, after whose name its overlay is a JPEG or a PNG.
     """
-    return bool(made_from) and all(read_made_from(path_of(directory, stem, kind)) == made_from for kind in kinds)
+    paths = (path_of(directory, stem, kind, source) for kind in kinds)
+    return bool(made_from) and all(read_made_from(path) == made_from for path in paths)
 
 
 def _is_text(image: str | os.PathLike[str]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -107,7 +108,7 @@ async def predict(
             return Response(json_bytes(result, polygons=polygons), media_type="application/json")
         return _png(picture_bytes(result, save, legend=legend), model.name)
 
-    return await _answered(engine, request, answer)
+    return await answered(engine, request, answer)
 
 
 @router.post(
@@ -135,7 +136,7 @@ async def cutout(
         result = engine.segment(image, settings, model, edges=best_edges(model.info))
         return _png(cutout_bytes(result.cutout(chosen, **vars(framing))), model.name)
 
-    return await _answered(engine, request, answer)
+    return await answered(engine, request, answer)
 
 
 @router.post(
@@ -159,7 +160,7 @@ async def report(
     def answer(body: bytes) -> Response:
         return Response(engine.report(_uploads(body, request), require, segmenter), media_type="application/json")
 
-    return await _answered(engine, request, answer)
+    return await answered(engine, request, answer)
 
 
 @router.get("/models", summary="The models that are served", response_class=JSONResponse)
@@ -183,12 +184,11 @@ async def metrics(request: Request) -> PlainTextResponse:
     return PlainTextResponse(request.app.state.metrics.text(), media_type="text/plain; version=0.0.4")
 
 
-async def _answered(engine: Engine, request: Request, answer: Any) -> Response:
+async def answered(engine: Engine, request: Request, answer: Callable[[bytes], Response]) -> Response:
     """Return what a function makes of the body of a request, in one of the engine's threads."""
     with engine.place():
         body = await read_body(request, engine.limits)
-        response: Response = await engine.work(request, functools.partial(answer, body))
-        return response
+        return await engine.work(request, functools.partial(answer, body))
 
 
 def _uploads(body: bytes, request: Request) -> list[Upload]:

@@ -21,11 +21,13 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, Response
 
 from carseg._version import __version__
-from carseg.errors import CarsegError, excerpt
+from carseg.errors import CarsegError, excerpt, require_extra
 from carseg.inference import Segmenter
-from carseg.serving import api, pages
+from carseg.serving import api, pages, x_anylabeling
 from carseg.serving.engine import Engine
 from carseg.serving.guard import Guard
+from carseg.serving.label_studio import LabelStudio
+from carseg.serving.label_studio import router as label_studio_router
 from carseg.serving.limits import Limits
 from carseg.serving.metrics import Metrics
 from carseg.serving.refusal import Refusal
@@ -38,6 +40,7 @@ def create_app(
     batch_size: int | None = None,
     api_key: str | None = None,
     cors: Sequence[str] = (),
+    label_studio: LabelStudio | None = None,
     metrics: Metrics | None = None,
 ) -> FastAPI:
     """Return the service as an ASGI application, for any server of such.
@@ -49,11 +52,12 @@ def create_app(
         api_key: what requests have to show, as ``Authorization: Bearer KEY``; the page, its description and
             ``/healthz`` come without.
         cors: origins whose pages may use the service from a browser, such as ``https://example.org``.
+        label_studio: the Label Studio that the service is a backend of, below ``/label-studio``; None: of none.
         metrics: where requests are counted; None: in this application alone.
 
     Raises:
         OptionError: no model, or a batch size below 1.
-        MissingExtraError: FastAPI is not installed.
+        MissingExtraError: FastAPI is not installed, or for Label Studio shapely.
     """
     metrics = metrics or Metrics()
     engine = Engine(models, limits or Limits(), batch_size)
@@ -74,6 +78,11 @@ def create_app(
     app.state.engine, app.state.metrics = engine, metrics
     app.include_router(api.router)
     app.include_router(pages.router)
+    app.include_router(x_anylabeling.router)
+    if label_studio is not None:
+        require_extra("shapely", "label", "a backend of Label Studio")
+        app.state.label_studio = label_studio
+        app.include_router(label_studio_router)
     app.add_exception_handler(CarsegError, _refuse)
     app.add_exception_handler(RequestValidationError, _refuse)
     app.add_exception_handler(HTTPException, _refuse)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -32,7 +35,8 @@ class Guard:
     Args:
         app: what answers.
         metrics: what counts the requests.
-        key: what a request has to show as ``Authorization: Bearer KEY``; None: nothing.
+        key: what a request has to show as ``Authorization: Bearer KEY``, or in the way of the annotation tools: as
+            ``Token: KEY``, or as the password of ``Authorization: Basic``; None: nothing.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, key: str | None = None) -> None:
@@ -76,8 +80,20 @@ class Guard:
     def _shows_key(self, scope: Scope) -> bool:
         if self._key is None:
             return True
-        shown = Headers(scope=scope).get("authorization", "")
-        return secrets.compare_digest(shown.encode(), f"Bearer {self._key}".encode())
+        key, shown = self._key.encode(), _shown_keys(Headers(scope=scope))
+        return any(secrets.compare_digest(each.encode(), key) for each in shown)
+
+
+def _shown_keys(headers: Headers) -> Iterator[str]:
+    """Yield what a request shows as the key."""
+    scheme, _, shown = headers.get("authorization", "").partition(" ")
+    if scheme == "Bearer":
+        yield shown
+    elif scheme == "Basic":
+        with suppress(ValueError):
+            yield base64.b64decode(shown, validate=True).decode().partition(":")[2]
+    if token := headers.get("token"):
+        yield token
 
 
 def _route(path: str) -> str:

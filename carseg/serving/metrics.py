@@ -17,9 +17,14 @@ ROUTES = (
     "/predict",
     "/cutout",
     "/report",
+    "/v1/models",
+    "/v1/predict",
+    "/label-studio/health",
+    "/label-studio/setup",
+    "/label-studio/predict",
     "other",
 )
-_TIMED = ("/predict", "/cutout", "/report")
+_TIMED = ("/predict", "/cutout", "/report", "/v1/predict", "/label-studio/predict")
 _STATUSES = (200, 304, 400, 401, 404, 405, 408, 413, 415, 422, 429, 499, 500, 503)
 _BOUNDS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)  # seconds
 

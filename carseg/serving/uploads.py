@@ -1,4 +1,4 @@
-"""Images out of the body of a request: the body itself, or the files of a form (RFC 7578). Nothing is written to disk.
+"""What the body of a request holds: an image, the files of a form (RFC 7578), JSON. Nothing is written to disk.
 
 Bodies are limited, so that they are kept in memory whole; python-multipart, which streams larger ones to files, is not
 needed for that.
@@ -7,10 +7,12 @@ needed for that.
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -63,6 +65,21 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     except ClientDisconnect:
         raise Refusal(GONE, "the client hung up") from None
     return bytes(body)
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object that a body is.
+
+    Raises:
+        Refusal: it is none.
+    """
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise Refusal(400, "the body is no JSON object: send what the tool's own interface says")
+    return found
 
 
 def find_uploads(body: bytes, content_type: str, limits: Limits) -> list[Upload]:
