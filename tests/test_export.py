@@ -330,13 +330,6 @@ def test_an_older_file_has_one_size_and_plain_operators(tmp_path: Path) -> None:
     assert logits.shape[:2] == (1, len(LABELS))
 
 
-def test_an_older_set_of_operators_alone_keeps_sizes_free(tmp_path: Path) -> None:
-    export("blocks", tmp_path, opset=17)
-    session = onnxruntime.InferenceSession(str(tmp_path / "blocks.onnx"))
-    for size in ((SIDE, SIDE), (40, 56)):
-        session.run(None, {session.get_inputs()[0].name: np.zeros((2, 3, *size), np.float32)})
-
-
 @pytest.mark.parametrize(
     ("asked", "words"),
     [

@@ -76,45 +76,37 @@ def export(
         name: as for ``carseg.load``, like ``weights`` and ``hub``.
         out: folder for NAME.onnx with NAME.yaml (for X-AnyLabeling), NAME.xml with NAME.bin, or NAME.pt2.
         format: "onnx", "openvino" or "torch-export".
-        precision: "float32"; "int8" (not torch-export); "bfloat16" (openvino: weights that bfloat16 has too, compared
-            in that precision).
-        images: a folder or pattern of images on which at least 99.9 % of the labels have to agree with torch
-            float32 (99 % for int8); None: those of ``calib``, else generated ones, but for int8 as it was published,
-            whose loss of mIoU was measured then.
+        precision: "float32", "int8" (not torch-export) or "bfloat16" (openvino alone, and compared in that precision).
+        images: a folder or pattern of images on which at least 99.9 % of the labels have to agree with torch float32
+            (99 % for int8); None: those of ``calib``, else generated ones, but none for int8 as it was published.
         calib: a folder or pattern of images to calibrate int8 with; None takes the ranges in ``calibration``, else
             those published with the weights.
         calibration: the JSON file of the ranges, as ``carseg.load`` takes it: written with ``calib``, else read.
         data: labelled images; int8 then may lose half a point of mIoU on them, whatever the agreement.
-
-        opset: write ONNX in float32 with this set of operators, for older programs; None: with torch's own.
-        size: write ONNX in float32 for one image of this (height, width) at a time, as OpenCV and TensorRT like it; the
-            labels are compared at that size. None: any number and size.
+        opset: write ONNX in float32 with this set of operators, for older programs.
+        size: write ONNX in float32 for one image of this (height, width) at a time; labels are compared at that size.
 
     Raises:
         ExportError: the labels differ too much; nothing is written.
-        OptionError: no such format, or not in this precision; int8 of weights without ranges, without ``calib`` or
-            ``calibration``; a ``calibration`` of other weights; an ``opset`` or a ``size`` that cannot be.
+        OptionError: no such format, precision, ``opset`` or ``size``; int8 of weights without ranges, without ``calib``
+            or ``calibration``; a ``calibration`` of other weights.
         ImageError: none of the images can be read.
         DataError: ``data`` has other classes than the network, no labels, or images that cannot be used.
         MissingExtraError: a package that the format needs is not installed.
         OSError: ``out`` cannot be written; what was there before is as it was.
     """
-    _check(format, precision, data, calibration)
-    if (opset or size) and (format, precision) != ("onnx", "float32"):
-        raise OptionError("opset and size are for ONNX in float32: leave them out, or the format and the precision")
+    _check(format, precision, data, calibration, older=opset is not None or size is not None)
     resolved = _sized(resolve(name, weights=weights, hub=hub), size)
     published = precision == "int8" and not (images or calib or calibration) and data is None
     stated = published_agreement(resolved.info) if published else None
     compared = [] if stated else comparison_images(images or calib)
     with _scratch(Path(out), resolved.info.name + _SUFFIXES[format]) as folder:
-        made, ranges, model = None, None, b""
+        made, ranges = None, None
         if precision == "int8":
             made = None if calib is None else _calibrate(resolved, calib)
             ranges = made.ranges if made else int8_ranges(resolved.info, calibration)
-        if format != "torch-export":
-            model = onnx_model(resolved, precision, format, ranges, load=bytes)
-        if opset or size:
-            model = _older(model, opset, size)
+        model = b"" if format == "torch-export" else onnx_model(resolved, precision, format, ranges, load=bytes)
+        model = _older(model, opset, size)
         files, runtime = _WRITERS[format](resolved, precision, model, folder / resolved.info.name)
         candidate = Segmenter(resolved.info, runtime)
         result = stated or compare(reference(resolved), candidate, precision, compared, data)
@@ -132,7 +124,9 @@ def _sized(resolved: ResolvedWeights, size: tuple[int, int] | None) -> ResolvedW
 
 
 def _older(model: bytes, opset: int | None, size: tuple[int, int] | None) -> bytes:
-    """Return an ONNX file for older programs."""
+    """Return an ONNX file as older programs want it; as it is where they want nothing."""
+    if opset is None and size is None:
+        return model
     import onnx
 
     proto = onnx.load_from_string(model)
@@ -179,7 +173,9 @@ def facts(info: ModelInfo) -> dict[str, str]:
     }
 
 
-def _check(format: str, precision: str, data: Dataset | None, calibration: str | os.PathLike[str] | None) -> None:
+def _check(
+    format: str, precision: str, data: Dataset | None, calibration: str | os.PathLike[str] | None, *, older: bool
+) -> None:
     if format not in PRECISIONS:
         raise OptionError(f"no format {format!r}; known: {', '.join(PRECISIONS)}")
     if precision not in PRECISIONS[format]:
@@ -188,6 +184,8 @@ def _check(format: str, precision: str, data: Dataset | None, calibration: str |
         raise OptionError(f"data is for int8; {precision} is compared on images")
     if calibration is not None and precision != "int8":
         raise OptionError(f"a calibration is for int8, not for precision {precision}: say int8, or leave it out")
+    if older and (format, precision) != ("onnx", "float32"):
+        raise OptionError("opset and size are for ONNX in float32: leave them out, or the format and the precision")
     needed = {"onnx": ["onnxruntime"], "openvino": ["openvino"], "torch-export": []}[format]
     for package in [*needed, *(["onnxruntime"] if precision == "int8" else [])]:
         require_extra(package, format, f"exporting to {format}")  # formats that need one are called like their extra

@@ -44,7 +44,8 @@ def with_opset(model: ModelProto, opset: int) -> ModelProto:
         converted = onnx.version_converter.convert_version(model, opset)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[0]
-        raise OptionError(f"the network cannot be written with opset {opset} ({reason}): choose a newer one") from None
+        advice = "give a size, of which it then computes none, or choose a newer one"
+        raise OptionError(f"the network cannot be written with opset {opset} ({reason}): {advice}") from None
     for node in converted.graph.node:  # the converter leaves attributes that the older operator has not
         known = onnx.defs.get_schema(node.op_type, opset, node.domain).attributes
         for attribute in [each for each in node.attribute if each.name not in known]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from carseg.inference.cars import Body, Car
 from carseg.inference.cutout import CutoutOptions, holes_notice
-from carseg.inference.file_names import frame_name, source_digest, stem_of
+from carseg.inference.file_names import OUTPUT_SUFFIXES, frame_name, path_of, source_digest, stem_of
 from carseg.inference.files import CUTOUT_KINDS, LONGEST, encode_photo, encode_png, write_file
 from carseg.inference.options import RAW
 from carseg.inference.parts import Part, Parts
@@ -13,7 +13,7 @@ from carseg.inference.prefetch import prefetch
 from carseg.inference.preprocess import Prepared, Preprocessor, normalize_batch
 from carseg.inference.refine import refine_outline
 from carseg.inference.refiner import REFINER, Refiner, best_edges
-from carseg.inference.result import OUTPUT_SUFFIXES, Result, path_of
+from carseg.inference.result import Result
 from carseg.inference.saved import is_saved, origin_of
 from carseg.inference.segmenter import Segmenter, load
 from carseg.inference.smoothing import Smoother

@@ -1,4 +1,7 @@
-"""Names of the files of results: two results of a process never share one, unless the caller names both alike."""
+"""Names of the files of results: an ending for each kind, and a stem that no two results of a process share.
+
+They share one where the caller names both alike.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,42 @@ import logging
 import os
 import re
 import threading
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from urllib.parse import unquote, urlsplit
 
+from carseg.inference.files import CUTOUT_KINDS
+
 _log = logging.getLogger("carseg")
+
+# The ending of each kind of file, after its stem.
+OUTPUT_SUFFIXES = {
+    "mask": ".mask.png",
+    "overlay": ".overlay.png",
+    "cutout": ".cutout.png",
+    "json": ".json",
+    "gray": ".gray.png",
+    "coco": ".coco.json",
+}
+# Those of other jobs' files too, and of overlays of photographs, which as PNG are many times larger than these.
+FILE_SUFFIXES = {kind: f".{kind}" for kind in (*CUTOUT_KINDS.values(), "overlay.jpg")} | OUTPUT_SUFFIXES
+_PHOTOGRAPHS = (".jpg", ".jpeg", ".webp", ".heic", ".heif")
 _UNNAMED = "picture"
 _NAMELESS = re.compile(rf"|{_UNNAMED}-\d+")
 _owners: dict[int, int] = {}  # of a place, folder and stem, to the result that has it; hashes, since there may be many
 _lock = threading.Lock()  # results are saved on several threads
+
+
+def path_of(directory: str | os.PathLike[str], stem: str, kind: str, source: str = "") -> Path:
+    """Return the path of a kind of file, as ``Result.save`` and ``carseg.cutout`` have it.
+
+    Args:
+        directory: as for ``Result.save``, like ``stem`` and ``kind``.
+        source: the path or address of the image.
+    """
+    name = urlsplit(source).path if "://" in source else source
+    if kind == "overlay" and name[-5:].lower().endswith(_PHOTOGRAPHS):
+        kind = "overlay.jpg"
+    return Path(directory) / (stem + FILE_SUFFIXES[kind])
 
 
 def numbered(number: int) -> str:

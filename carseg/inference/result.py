@@ -13,7 +13,6 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from PIL import Image
@@ -27,23 +26,10 @@ from carseg.inference.alpha import soft_alpha
 from carseg.inference.cars import Car, WholeCars, find_cars
 from carseg.inference.cutout import CutoutOptions, alpha_of_cars, choose_cars, draw_cutout
 from carseg.inference.exports import Exports
-from carseg.inference.file_names import claim_stem, frame_name
-from carseg.inference.files import CUTOUT_KINDS, MADE_FROM, encode_photo, encode_png, write_file
+from carseg.inference.file_names import OUTPUT_SUFFIXES, claim_stem, frame_name, path_of
+from carseg.inference.files import MADE_FROM, encode_photo, encode_png, write_file
 from carseg.inference.parts import Parts, find_parts
 from carseg.labels import Color, LabelSet
-
-# The ending of each kind of file, after its stem.
-OUTPUT_SUFFIXES = {
-    "mask": ".mask.png",
-    "overlay": ".overlay.png",
-    "cutout": ".cutout.png",
-    "json": ".json",
-    "gray": ".gray.png",
-    "coco": ".coco.json",
-}
-# Those of other jobs' files too, and of overlays of photographs, which as PNG are many times larger than these.
-FILE_SUFFIXES = {kind: f".{kind}" for kind in (*CUTOUT_KINDS.values(), "overlay.jpg")} | OUTPUT_SUFFIXES
-_PHOTOGRAPHS = (".jpg", ".jpeg", ".webp", ".heic", ".heif")
 
 SCHEMA = 1  # version of the JSON; docs/schemas/result.schema.json describes it
 _serials = itertools.count(1)  # tell results apart that have no name
@@ -344,16 +330,3 @@ class Result(Exports):
 
 def _line(document: dict[str, Any]) -> bytes:
     return to_json(document, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
-
-
-def path_of(directory: str | os.PathLike[str], stem: str, kind: str, source: str = "") -> Path:
-    """Return the path of a kind of file, as ``Result.save`` and ``carseg.cutout`` have it.
-
-    Args:
-        directory: as for ``Result.save``, like ``stem`` and ``kind``.
-        source: the path or address of the image.
-    """
-    name = urlsplit(source).path if "://" in source else source
-    if kind == "overlay" and name.lower().endswith(_PHOTOGRAPHS):
-        kind = "overlay.jpg"
-    return Path(directory) / (stem + FILE_SUFFIXES[kind])

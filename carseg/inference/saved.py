@@ -14,9 +14,9 @@ from pathlib import Path
 from carseg._files import digest_file, to_json
 from carseg.hub import ModelInfo, find_info
 from carseg.images import is_data_uri
+from carseg.inference.file_names import path_of
 from carseg.inference.files import read_made_from
 from carseg.inference.refiner import REFINER
-from carseg.inference.result import path_of
 
 
 def origin_of(

@@ -15,8 +15,8 @@ from carseg._files import iter_files
 from carseg.errors import ImageNotFoundError, OptionError, excerpt
 from carseg.hub import read_url, web_address
 from carseg.images import SUFFIXES, LoadedImage, decode, is_data_uri
+from carseg.inference.file_names import FILE_SUFFIXES
 from carseg.inference.options import check_channels
-from carseg.inference.result import FILE_SUFFIXES
 from carseg.inference.video import OVERLAY_VIDEOS, VIDEO_SUFFIXES, Video, is_video_address
 
 _RESULTS = (*FILE_SUFFIXES.values(), *OVERLAY_VIDEOS)
