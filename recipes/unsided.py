@@ -1,7 +1,7 @@
 """Measure how many labels get back the side that was removed from them, see `carseg.cars.told_sides`.
 
-    CARSEG_DATA=DIR python -m recipes.unsided           of the training images of carparts: `SURE` was chosen on them
-    CARSEG_DATA=DIR python -m recipes.unsided --test    of the test images
+CARSEG_DATA=DIR python -m recipes.unsided           of the training images of carparts: `SURE` was chosen on them
+CARSEG_DATA=DIR python -m recipes.unsided --test    of the test images
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def measure(split: str) -> None:
             print(f"log-odds of {sure}: {shares} of {total} {name}; of those told {right / told:.2%} right")
 
 
-def _parts(truth: npt.NDArray[np.uint8], side_of: npt.NDArray[np.int8], agrees: npt.NDArray[np.int8]) -> npt.NDArray[np.int64]:
+def _parts(
+    truth: npt.NDArray[np.uint8], side_of: npt.NDArray[np.int8], agrees: npt.NDArray[np.int8]
+) -> npt.NDArray[np.int64]:
     """Return how many connected pieces of a label are wrong, ignored and right, by the most of their pixels."""
     starts, ends, labels = components.split_columns(*rle.label_runs(truth), len(truth))
     piece = components.connect(components.touching(starts, ends, len(truth)), labels)
