@@ -162,7 +162,7 @@ def placed_pieces(
     starts, ends, ids = components.split_columns(*rle.label_runs(mask), height)
     number = components.connect(components.touching(starts, ends, height), ids)
     cells = np.repeat(number, ends - starts).reshape(-1, height).T
-    areas = np.bincount(number, ends - starts)
+    areas: Floats = np.bincount(number, ends - starts).astype(np.float64)
     x = np.bincount(number, (ends - starts) * (starts // height)) / areas
     label_of = np.zeros(areas.size, ids.dtype)
     label_of[number] = ids
