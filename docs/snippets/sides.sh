@@ -1,2 +1,1 @@
 carseg data convert sideless --sides --out with-sides
-carseg data check with-sides
