@@ -138,8 +138,7 @@ def predict(
     """Segment images and videos.
 
     Prints the parts of an image, or a line for each of several, and writes IMAGE.mask.png (label ids) and
-    IMAGE.overlay.jpg (of a PNG .png), of a video VIDEO.overlay.mp4, below --out. A killed run goes on with
-    --skip-existing.
+    IMAGE.overlay.jpg or .png, of a video VIDEO.overlay.mp4, below --out. A killed run goes on with --skip-existing.
     """
     from carseg.cli.printing import print_documents, text_of
     from carseg.cli.process import prepare
