@@ -32,8 +32,8 @@ LACKS = (
     RuntimeError("std::bad_alloc"),
 )
 POINTS = (
-    ("images.decode", "_to_rgb"),
-    ("inference.preprocess", "resize"),
+    ("images.decode", "to_rgb"),
+    ("images.loaded", "resize"),
     ("runtimes.torch", "TorchRuntime.__call__"),
     ("inference.pipeline", "to_mask"),
     ("inference.result", "Result.to_dict"),

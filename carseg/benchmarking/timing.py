@@ -56,6 +56,7 @@ def _timed(segmenter: Segmenter, content: bytes) -> tuple[float, ...]:
     """Return the seconds of each part of ``Segmenter.predict``, which goes through the same steps."""
     marks = [time.perf_counter()]
     image = load_image(content)
+    image.at_least(segmenter.preprocessor.input_size(image.size))  # decodes it, which preprocess would do otherwise
     marks.append(time.perf_counter())
     prepared = segmenter.preprocess(image)
     marks.append(time.perf_counter())
@@ -75,11 +76,11 @@ def throughput(segmenter: Segmenter, images: Sequence[bytes], seconds: float, pr
         segmenter: the network.
         images: encoded; gone through again and again, decoded while the network works.
         seconds: how long to measure a batch size, but at least two batches.
-        progress: called with the batch size and the largest one.
+        progress: called with the number of batch sizes that were measured, and that may be.
     """
     best, fastest, batch = 1, 0.0, 1
     while batch <= LARGEST_BATCH:
-        progress(batch, LARGEST_BATCH)
+        progress(batch.bit_length() - 1, LARGEST_BATCH.bit_length())
         try:
             estimate = fastest or _rate(segmenter, images, batch, 2)
             rate = _rate(segmenter, images, batch, max(2 * batch, round(estimate * seconds)))

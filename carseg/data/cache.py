@@ -20,7 +20,6 @@ from carseg._arrays import Uint8Array
 from carseg._files import digest_file
 from carseg.data.dataset import Sample
 from carseg.errors import DataError
-from carseg.images import resize
 
 
 class Cache(NamedTuple):
@@ -74,9 +73,9 @@ def load_resized(sample: Sample, size: tuple[int, int]) -> tuple[Uint8Array, Uin
     Raises:
         ImageError, DataError: the sample cannot be used.
     """
-    rgb, mask = sample.load()
-    nearest = Image.fromarray(mask).resize((size[1], size[0]), Image.Resampling.NEAREST)
-    return np.ascontiguousarray(resize(rgb, size).transpose(2, 0, 1)), np.array(nearest)
+    image = sample.open_image()
+    nearest = Image.fromarray(sample.load_mask(*image.size)).resize((size[1], size[0]), Image.Resampling.NEAREST)
+    return np.ascontiguousarray(image.resized(size).transpose(2, 0, 1)), np.array(nearest)
 
 
 def _identity(samples: Sequence[Sample], workers: int) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from carseg.errors import CarsegError, DataError, MissingExtraError
-from carseg.images import decode
+from carseg.images import LoadedImage, decode
 from carseg.labels import IGNORE, LabelSet
 
 INVALID = -1  # in a table of stored values: a value that is no class of the data set
@@ -70,9 +70,13 @@ class Sample:
         rgb = self.load_image()
         return rgb, self.load_mask(rgb.shape[0], rgb.shape[1])
 
+    def open_image(self) -> LoadedImage:
+        """Return the upright image alone; a JPEG is decoded when its pixels are asked for."""
+        return decode(self.image) if isinstance(self.image, Path) else LoadedImage(self.image.read())
+
     def load_image(self) -> np.ndarray:
         """Return the upright image alone, RGB uint8 (H, W, 3)."""
-        return decode(self.image).rgb if isinstance(self.image, Path) else self.image.read()
+        return self.open_image().rgb
 
     def load_mask(self, height: int, width: int) -> np.ndarray:
         """Return the label ids alone, uint8 (height, width); the size is that of the upright image."""

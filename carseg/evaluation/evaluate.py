@@ -14,6 +14,7 @@ from carseg.data import load as load_dataset
 from carseg.errors import CarsegError, DataError, OptionError
 from carseg.evaluation.metrics import Evaluation, Scores
 from carseg.hub import InputSpec
+from carseg.images import enough_memory
 from carseg.inference import RAW, Pipeline, Prepared, Segmenter, load, prefetch
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ def add_predictions(
     """
     _check(segmenter, dataset)
     try:
-        _add(evaluations, dataset, lambda rgb: rgb, lambda rgb: segmenter.predict(rgb, **RAW).mask, progress)
+        _add(evaluations, segmenter, dataset, progress)
     except CarsegError:
         dataset.verified()  # raises as well, but names every broken file
         raise
@@ -109,30 +110,23 @@ def evaluate_network(network: Network, data: Dataset, spec: InputSpec, device: t
 
     pipeline = Pipeline(spec, data.labels, TorchRuntime(network, device, "float32"))
     evaluation = Evaluation(data.labels, boundary=False)
-
-    def predict(prepared: Prepared) -> Uint8Array:
-        [logits] = pipeline.forward(prepared.x[None])
-        return pipeline.postprocess(logits, prepared, **RAW).mask
-
-    _add([evaluation], data, pipeline.preprocess, predict)
+    _add([evaluation], pipeline, data)
     return evaluation.scores()
 
 
 def _add(
-    evaluations: Sequence[Evaluation],
-    dataset: Dataset,
-    prepare: Callable[[Uint8Array], Any],
-    predict: Callable[[Any], Uint8Array],
-    progress: Progress | None = None,
+    evaluations: Sequence[Evaluation], pipeline: Pipeline, dataset: Dataset, progress: Progress | None = None
 ) -> None:
-    """Add the masks that ``predict`` gives on what threads read and prepared ahead of it."""
+    """Add the network's own masks of images that threads read and preprocess ahead of it."""
 
-    def read(sample: Sample) -> tuple[Any, Uint8Array]:
-        rgb, truth = sample.load()
-        return prepare(rgb), truth
+    def read(sample: Sample) -> tuple[Prepared, Uint8Array]:
+        image = sample.open_image()
+        return pipeline.preprocess(image), sample.load_mask(*image.size)
 
-    for done, (image, truth) in enumerate(prefetch(read, dataset, depth=4), start=1):
-        mask = predict(image)
+    for done, (prepared, truth) in enumerate(prefetch(read, dataset, depth=4), start=1):
+        with enough_memory(prepared.image.source or "an image"):
+            [logits] = pipeline.forward(prepared.x[None])
+            mask = pipeline.postprocess(logits, prepared, **RAW).mask
         for evaluation in evaluations:
             evaluation.add(mask, truth)
         if progress is not None:

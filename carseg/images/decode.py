@@ -1,4 +1,4 @@
-"""Decoding of any image, in a file, in memory or an array, to upright RGB pixels. Opens no socket.
+"""Reading of any image, in a file, in memory or an array, as upright RGB pixels. Opens no socket.
 
 numpy and Pillow only, so that a prediction through ONNX Runtime or OpenVINO never imports torch.
 """
@@ -7,55 +7,21 @@ from __future__ import annotations
 
 import inspect
 import io
-import logging
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import ExifTags, Image
+from PIL import Image
 
 from carseg._arrays import Uint8Array
 from carseg.errors import ImageError, excerpt
-from carseg.images.color import ProfileError, to_srgb
 from carseg.images.data_uri import is_data_uri, read_data_uri
+from carseg.images.jpeg import hold
+from carseg.images.loaded import LoadedImage, Pixels
 from carseg.images.opening import check_pixels, open_image, pixel_limit, reading
-
-_log = logging.getLogger("carseg")
-_BAND = 1 << 20  # pixels that are converted together: beside the decoded image and the result they take no memory
-_UPRIGHT = {  # EXIF orientation to the transposition that undoes it
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-# Transpositions that make rows columns, and those after which what came first comes last.
-_SIDEWAYS = {_UPRIGHT[5], _UPRIGHT[6], _UPRIGHT[7], _UPRIGHT[8]}
-_REVERSED = {_UPRIGHT[3], _UPRIGHT[4], _UPRIGHT[6], _UPRIGHT[7]}
-
-
-@dataclass(frozen=True)
-class LoadedImage:
-    """Image, upright and in RGB.
-
-    Attributes:
-        rgb: uint8 (H, W, 3), sRGB; nobody else's, and may be written to.
-        source: the path or address it came from, or its name where it came from memory.
-        root: the given folder that it was found in, "" where there was none.
-        frame: its place in a video, counted from 0; None where it is of none.
-        time: seconds from the video's beginning to it.
-    """
-
-    rgb: Uint8Array
-    source: str
-    root: str = ""
-    frame: int | None = None
-    time: float | None = None
+from carseg.images.pixels import to_rgb, warn_of_profile
 
     def follows(self, last: LoadedImage) -> bool:
         """Return whether it is a later frame of the same video; images that are of none follow one another by size."""
@@ -67,7 +33,10 @@ class LoadedImage:
 
 
 def decode(image: Any, *, name: str = "", max_pixels: int | None = None) -> LoadedImage:
-    """Return one image of any kind, decoded.
+    """Return one image of any kind.
+
+    A JPEG is held as it is and decoded when its pixels are asked for, which is when it may turn out to be broken or
+    truncated; all else is decoded now, and nothing has to be kept as it was.
 
     The first frame of an animated file is used, and the current frame of an animated PIL image. EXIF orientation is
     applied, colours are converted to sRGB by the image's profile, transparency is laid over white, 16-bit files are
@@ -91,22 +60,23 @@ def decode(image: Any, *, name: str = "", max_pixels: int | None = None) -> Load
         uri = excerpt(image, 60)
         with reading(uri):
             content = read_data_uri(image)
-        return LoadedImage(_decode_file(io.BytesIO(content), uri, max_pixels), name)
+        return LoadedImage(_from_file(io.BytesIO(content), uri, max_pixels), name)
     if isinstance(image, (str, os.PathLike)):
         with open_image(image, max_pixels=max_pixels) as opened:
-            return LoadedImage(_to_rgb(opened, str(image)), str(image))
+            return LoadedImage(_from_opened(opened, str(image)), str(image))
     if isinstance(image, (bytes, bytearray, memoryview)):
-        return LoadedImage(_decode_file(io.BytesIO(image), name or "the given bytes", max_pixels), name)
+        return LoadedImage(_from_file(io.BytesIO(image), name or "the given bytes", max_pixels), name)
     if isinstance(image, Image.Image):
         with reading(name or "the given image"):
             check_pixels(image.size, pixel_limit(max_pixels))
-            return LoadedImage(_to_rgb(image, name or "the given image"), name)
+            warn_of_profile(image, name or "the given image")
+            return LoadedImage(to_rgb(image), name)
     if hasattr(image, "read"):
         if inspect.iscoroutinefunction(image.read):  # as of FastAPI's UploadFile
             raise ImageError("its read() is asynchronous: give what `await read()` gives, or the file inside")
         own_name = getattr(image, "name", "")
         source = own_name if isinstance(own_name, str) and own_name else name
-        return LoadedImage(_decode_file(image, source or "the given file", max_pixels), source)
+        return LoadedImage(_from_file(image, source or "the given file", max_pixels), source)
     return LoadedImage(_from_memory(image), name)
 
 
@@ -125,62 +95,14 @@ def _from_memory(image: Any) -> Uint8Array:
     )
 
 
-def _decode_file(file: Any, name: str, max_pixels: int | None) -> Uint8Array:
-    with open_image(file, name=name, max_pixels=max_pixels) as image:
-        return _to_rgb(image, name)
+def _from_file(file: Any, name: str, max_pixels: int | None) -> Pixels:
+    with open_image(file, name=name, max_pixels=max_pixels) as opened:
+        return _from_opened(opened, name)
 
 
-def _to_rgb(image: Image.Image, name: str) -> Uint8Array:
-    """Return the pixels, converted band by band: a whole image in every mode on the way would take much memory."""
-    if image.mode == "F":
-        raise ImageError("floating-point pixels have no known range; save it with 8 or 16 bits")
-    if image.mode == "LAB":
-        raise ImageError("CIELAB pixels are not converted; save it in RGB")
-    image.load()
-    convert = _profile_of(image, name)
-    turn = exif_transpose(image)  # that of ImageOps also rewrites all tags and fails where one is odd
-    width, height = image.size
-    rows = max(1, _BAND // width)
-    rgb = np.empty((width, height, 3) if turn in _SIDEWAYS else (height, width, 3), np.uint8)
-    for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        band = _band_to_rgb(image.crop((0, top, width, bottom)), convert)
-        first, last = (height - bottom, height - top) if turn in _REVERSED else (top, bottom)
-        place = rgb[:, first:last] if turn in _SIDEWAYS else rgb[first:last]
-        place[...] = np.asarray(band if turn is None else band.transpose(turn))
-    return rgb
-
-
-def _profile_of(image: Image.Image, name: str) -> Callable[[Image.Image], Image.Image] | None:
-    """Return what converts an image to sRGB by its profile, None where nothing has to be done or can be."""
-    profile = image.info.get("icc_profile")
-    if not profile:
-        return None
-    try:
-        return to_srgb(profile, image.mode)
-    except ProfileError as error:
-        _log.warning(f"{name}: its colour profile is left out, {error}")
-        return None
-
-
-def _band_to_rgb(band: Image.Image, convert: Callable[[Image.Image], Image.Image] | None) -> Image.Image:
-    if band.mode.startswith("I"):  # 16 bits per pixel, as I;16 or widened to I
-        band = Image.fromarray((np.asarray(band).clip(0, 65535) // 257).astype(np.uint8))
-    if band.has_transparency_data:
-        band = band.convert("RGBA")
-        if convert:
-            opaque = convert(band)
-            opaque.putalpha(band.getchannel("A"))
-            band = opaque
-        band = Image.alpha_composite(Image.new("RGBA", band.size, "white"), band).convert("RGB")
-    elif convert:
-        return convert(band)
-    return band if band.mode == "RGB" else band.convert("RGB")
-
-
-def exif_transpose(image: Image.Image) -> Image.Transpose | None:
-    """Return the transposition that makes an image upright by its EXIF orientation; None where it is upright."""
-    return _UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+def _from_opened(opened: Image.Image, name: str) -> Pixels:
+    warn_of_profile(opened, name)
+    return hold(opened, name) or to_rgb(opened)
 
 
 def _from_array(array: npt.NDArray[Any]) -> Uint8Array:
@@ -191,7 +113,7 @@ def _from_array(array: npt.NDArray[Any]) -> Uint8Array:
     if array.size and array.ndim == 3 and array.shape[2] == 3:
         return np.array(array, order="C", subok=False)  # the caller may go on to write to the one that was given
     if array.size and array.ndim == 3 and array.shape[2] == 4:
-        return _to_rgb(Image.fromarray(array), "the given array")
+        return to_rgb(Image.fromarray(array))
     raise ImageError(f"an array must be (H, W, 3), (H, W, 4) or (H, W) and not empty, got shape {array.shape}")
 
 

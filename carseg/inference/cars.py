@@ -94,7 +94,7 @@ class WholeCars:
     A pickle or a copy keeps what it says instead of the network, unless that was closed before it was asked.
 
     Args:
-        image: what it is shown, as it is then.
+        image: what it is shown.
         see: the network; it returns what is car, bool (H, W).
     """
 

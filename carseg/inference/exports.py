@@ -30,7 +30,6 @@ class Exports:
     """
 
     mask: Uint8Array
-    image: Uint8Array
     labels: LabelSet
     source: str
     root: str
@@ -38,6 +37,8 @@ class Exports:
 
     if TYPE_CHECKING:  # the result's own
 
+        @property
+        def image(self) -> Uint8Array: ...
         @property
         def width(self) -> int: ...
         @property

@@ -99,14 +99,15 @@ class Pipeline:
             channels: as for ``predict``.
 
         Returns:
-            ``image.rgb``, uint8 (H, W, 3), and ``x``, float32 (3, h, w): resized and normalised for the network.
+            ``image``, whose ``rgb`` is uint8 (H, W, 3), and ``x``, float32 (3, h, w): resized and normalised for the
+            network.
 
         Raises:
             ImageError: the image cannot be read.
             OptionError: no such order of channels, or "bgr" and the image is no array.
         """
         loaded = load_image(image, channels=channels)
-        return Prepared(loaded, self.preprocessor(loaded.rgb))
+        return Prepared(loaded, self.preprocessor(loaded))
 
     def forward(self, batch: Float32Array) -> Float32Array:
         """Return the network's logits of a batch of preprocessed images: the second of the three steps.
@@ -171,7 +172,7 @@ class Pipeline:
         height, width = logits.shape[1:]
         if sides == "consistent":
             logits = consistent_sides(logits, self.labels)
-        upsampling = self.preprocessor.inverse((height, width), image.rgb.shape[:2])
+        upsampling = self.preprocessor.inverse((height, width), image.size)
         mask = to_mask(logits, upsampling, threshold=threshold, background=self.labels.background)
         return to_result(
             self,
@@ -219,7 +220,7 @@ def to_result(
     return Result(
         mask,
         labels,
-        image.rgb,
+        image,
         source=image.source,
         root=image.root,
         model=pipeline.name,

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from carseg._arrays import Float32Array, Uint8Array
 from carseg.hub import InputSpec
-from carseg.images import LoadedImage, resize
+from carseg.images import LoadedImage
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -66,12 +66,16 @@ class Preprocessor:
     def __init__(self, spec: InputSpec) -> None:
         self.spec = spec
 
-    def __call__(self, rgb: Uint8Array) -> Float32Array:
-        """Return the network's input for an image, RGB uint8 (H, W, 3): resized and normalised, float32 (3, h, w).
+    def __call__(self, image: LoadedImage | Uint8Array) -> Float32Array:
+        """Return the network's input for an image: resized and normalised, float32 (3, h, w).
 
         Of a network that refines the answer of another one the fourth channel is zero: that answer is not known.
+
+        Args:
+            image: the image, or its pixels, RGB uint8 (H, W, 3).
         """
-        x = self._normalize(resize(rgb, self.input_size(rgb.shape[:2])))
+        loaded = image if isinstance(image, LoadedImage) else LoadedImage(image)
+        x = self._normalize(loaded.resized(self.input_size(loaded.size)))
         return x if self.spec.channels == 3 else np.concatenate([x, np.zeros_like(x[:1])])
 
     def input_size(self, size: tuple[int, int]) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """The result of a prediction: the mask, its parts, images of it and the files and documents made from it.
 
-Everything but the mask and the image is worked out when it is first asked for. Needs numpy and PIL only.
+Everything but the mask is worked out when it is first asked for. Needs numpy and PIL only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from carseg._arrays import Float16Array, Uint8Array
 from carseg._files import to_json
 from carseg.cars import View, car_labels, find_view, glass_labels
 from carseg.errors import OptionError, without_secrets
-from carseg.images import draw
+from carseg.images import LoadedImage, draw
 from carseg.inference.alpha import soft_alpha
 from carseg.inference.cars import Car, WholeCars, find_cars
 from carseg.inference.cutout import CutoutOptions, alpha_of_cars, choose_cars, draw_cutout
@@ -43,7 +43,6 @@ class Result(Exports):
         mask: uint8 (H, W), label ids at the image's own size, cleaned as ``min_area`` says; 255 where the network was
             too unsure and the label set has no background.
         labels: what the ids mean.
-        image: RGB uint8 (H, W, 3), upright; it may be drawn on.
         source: the path or address the image came from, or the name that it was given; "" where it came from memory
             without one.
         root: the given folder that it was found in, "" where there was none.
@@ -57,7 +56,7 @@ class Result(Exports):
         self,
         mask: Uint8Array,
         labels: LabelSet,
-        image: Uint8Array,
+        image: Uint8Array | LoadedImage,
         *,
         source: str = "",
         root: str = "",
@@ -73,15 +72,17 @@ class Result(Exports):
     ) -> None:
         if mask.dtype != np.uint8 or mask.ndim != 2:
             raise OptionError(f"a mask must be uint8 (height, width), got {mask.dtype} {mask.shape}")
-        if image.dtype != np.uint8 or image.shape != (*mask.shape, 3):
-            raise OptionError(
-                f"an image must be uint8 {(*mask.shape, 3)} like its mask, got {image.dtype} {image.shape}"
-            )
+        if isinstance(image, np.ndarray):
+            if image.dtype != np.uint8 or image.shape != (*mask.shape, 3):
+                raise OptionError(
+                    f"an image must be uint8 {(*mask.shape, 3)} like its mask, got {image.dtype} {image.shape}"
+                )
+            image = LoadedImage(image)
         if probabilities is not None and probabilities.shape != (len(labels), *mask.shape):
             raise OptionError(f"probabilities must be {(len(labels), *mask.shape)}, got {probabilities.shape}")
         self.mask = mask
         self.labels = labels
-        self.image = image
+        self._loaded = image
         self.source = without_secrets(source)
         self.root = root
         self.model = model
@@ -104,6 +105,15 @@ class Result(Exports):
     def width(self) -> int:
         """Pixels from left to right."""
         return self.mask.shape[1]
+
+    @cached_property
+    def image(self) -> Uint8Array:
+        """RGB uint8 (H, W, 3), upright; it may be drawn on. Of a JPEG file it is decoded when it is first asked for.
+
+        Raises:
+            ImageError: there is not enough memory for it.
+        """
+        return self._loaded.rgb
 
     @property
     def probabilities(self) -> Float16Array:
@@ -149,8 +159,8 @@ class Result(Exports):
     def cars(self) -> tuple[Car, ...]:
         """The cars of the image, largest first, each with its parts.
 
-        With ``carseg.load(cars=)`` the second network is shown ``image``, as it is then, when they are first asked for.
-        Without it, parts that are near one another are those of one car.
+        With ``carseg.load(cars=)`` the second network sees the image when they are first asked for: do not draw on
+        ``image`` before. Without it, parts that are near one another are those of one car.
 
         Raises:
             OptionError: the classes tell nothing of cars, as lanes do not.

@@ -37,7 +37,7 @@ def segment_tiles(pipeline: Pipeline, image: LoadedImage, side: int, options: Op
         side: pixels of a window each way.
         options: those of ``predict``.
     """
-    size = image.rgb.shape[:2]
+    size = image.size
     mask = np.empty(size, np.uint8)
     probabilities = np.empty((len(pipeline.labels), *size), np.float16) if options.return_probabilities else None
     total, count = np.zeros((2, len(pipeline.labels)), np.float32)

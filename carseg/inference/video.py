@@ -147,6 +147,7 @@ class Video:
                 began = now if began is None else began
                 try:
                     image = decode(jpeg, max_pixels=max_pixels)
+                    image.rgb  # noqa: B018 - whether it is whole is known when it is decoded
                 except ImageError as error:  # of which there are some where a connection is bad
                     _log.warning(f"{excerpt(self.name)}: a frame is left out, {error}")
                     continue
