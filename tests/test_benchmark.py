@@ -182,7 +182,10 @@ def test_formats(rows):
     assert json.loads(table[0]["per_class"]) == rows[0]["per_class"]
     assert list(table[0]) == list(KEYS)
     text, markdown = format_rows(rows, "table"), format_rows(rows, "md")
-    assert len(text.splitlines()) == 4
+    blocks = text.split("\n\n")
+    assert len(blocks) > 1 and all(len(block.splitlines()) == 4 for block in blocks)
+    assert all(block.startswith("model") and "doors" in block for block in blocks)
+    assert max(map(len, text.splitlines())) <= 100
     assert f"{rows[0]['miou']:.4f}" in text
     assert len({line.count("|") for line in markdown.splitlines()}) == 1
     assert "json" in ROW_FORMATS

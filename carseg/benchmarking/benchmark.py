@@ -28,6 +28,7 @@ from carseg._env import timing_variables
 from carseg._files import digest_file, replacing, to_json
 from carseg._version import __version__
 from carseg.benchmarking.page import write_benchmark_page
+from carseg.benchmarking.remaining import Remaining
 from carseg.benchmarking.rows import KEYS, SCHEMA, Row, read_rows
 from carseg.errors import CarsegError, DataError, OptionError, printable, without_secrets
 from carseg.hub import full_name, load_manifest, resolve
@@ -48,7 +49,8 @@ _UNASKED |= {"background_images": False, "line_width": None}
 
 _log = logging.getLogger("carseg")
 
-BenchmarkProgress = Callable[[str, str, int, int], None]  # (model, stage, done, of how many)
+BenchmarkProgress = Callable[[str, str, int, int, float], None]  # (model, stage, done, of how many, seconds left)
+_Progress = Callable[[str, str, int, int], None]  # the same, from where nobody knows of the other models
 
 
 def benchmark(
@@ -85,7 +87,8 @@ def benchmark(
         seconds: how long each measurement of time takes, at least; there are a few.
         out: a folder for ``results.jsonl`` (one row per line), ``report.html`` and images.
         resume: take rows that ``out`` already has for the same weights, data, settings and machine.
-        report: called with the model, the stage, and how much of the stage is done.
+        report: called with the model, the stage, how much of the stage is done, of how much, and about how many seconds
+            are left for all models.
 
     Returns:
         One row per model, in the order given.
@@ -102,9 +105,21 @@ def benchmark(
     check_runtime(runtime, precision, threads, calibration)
     settings = {"device": device, "runtime": runtime, "precision": precision, "threads": threads, "seconds": seconds}
     settings |= {"hub": None if hub is None else os.fspath(hub), **_calibrated(calibration)}
-    asked = {"data_format": data_format, "split": split, "mapping": dict(mapping or {}), "merge": dict(merge or {})}
-    chosen, fingerprint = _chosen(data, asked | {"background_images": background_images, "line_width": line_width})
-    return _rows(names, settings | chosen, fingerprint, None if out is None else Path(out), resume, report)
+    asked: dict[str, Any] = {
+        "data_format": data_format,
+        "split": split,
+        "mapping": dict(mapping or {}),
+        "merge": dict(merge or {}),
+    }
+    asked |= {"background_images": background_images, "line_width": line_width}
+    chosen, fingerprint, images = _chosen(data, asked)
+    left = Remaining(len(names), seconds, images)
+
+    def progress(model: str, stage: str, done: int, total: int) -> None:
+        if report:
+            report(model, stage, done, total, left.at(stage, done / max(total, 1)))
+
+    return _rows(names, settings | chosen, fingerprint, None if out is None else Path(out), resume, progress, left)
 
 
 def _rows(
@@ -113,7 +128,8 @@ def _rows(
     fingerprint: str | None,
     folder: Path | None,
     resume: bool,
-    report: BenchmarkProgress | None,
+    progress: _Progress,
+    left: Remaining,
 ) -> list[Row]:
     """Return a row per model, from the folder where it has it, and write the folder's files."""
     machine = environment()
@@ -121,6 +137,7 @@ def _rows(
     saved = _saved(folder) if folder else {}
     rows = []
     for name in names:
+        left.begin_model()
         row = _unmeasured(name, job)
         key = hashlib.sha256(json.dumps([name, row["weights_sha256"], identity]).encode()).hexdigest()[:16]
         row["environment"] = machine | {"key": key}
@@ -128,7 +145,7 @@ def _rows(
             row = saved[key]
         elif row["error"] is None:
             details = str(folder.resolve() / "details" / key) if folder else None
-            figures, row["error"] = _measure(job | {"model": name, "details": details}, report)
+            figures, row["error"] = _measure(job | {"model": name, "details": details}, progress)
             row |= figures
         rows.append(row)
         if folder:
@@ -180,8 +197,8 @@ def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | N
     return list(dict.fromkeys(names))
 
 
-def _chosen(data: str | os.PathLike[str] | None, asked: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """Return what the worker has to know about the data, and the data's fingerprint; None where there is none.
+def _chosen(data: str | os.PathLike[str] | None, asked: dict[str, Any]) -> tuple[dict[str, Any], str | None, int]:
+    """Return what the worker has to know about the data, its fingerprint, None where there is none, and its images.
 
     Args:
         data: as for ``benchmark``.
@@ -191,7 +208,7 @@ def _chosen(data: str | os.PathLike[str] | None, asked: dict[str, Any]) -> tuple
         given = [name for name, value in asked.items() if value != _UNASKED[name]]
         if given:
             raise OptionError(f"{' and '.join(given)} of no data: name the labelled images")
-        return {"data": None, **asked}, None
+        return {"data": None, **asked}, None, 0
     from carseg.data import absolute, as_stated, names_classes, recognize
 
     found = recognize(data, format=asked["data_format"])
@@ -203,7 +220,8 @@ def _chosen(data: str | os.PathLike[str] | None, asked: dict[str, Any]) -> tuple
             data,
         )
     split = asked["split"] or next((name for name in ("test", "val") if name in parts), None)
-    return {**asked, "data": str(absolute(data)), "split": split}, _fingerprint(parts)
+    images = max((len(part.records) for name, part in parts.items() if split in (None, name)), default=0)
+    return {**asked, "data": str(absolute(data)), "split": split}, _fingerprint(parts), images
 
 
 def _calibrated(file: str | os.PathLike[str] | None) -> dict[str, Any]:
@@ -254,7 +272,7 @@ def _save(folder: Path, rows: list[Row]) -> None:
         partial.write_text("".join(to_json(row) + "\n" for row in rows), "utf-8")
 
 
-def _measure(job: dict[str, Any], report: BenchmarkProgress | None) -> tuple[dict[str, Any], str | None]:
+def _measure(job: dict[str, Any], progress: _Progress) -> tuple[dict[str, Any], str | None]:
     """Run the worker; return the figures it sent, and why it did not get to the end, None if it did."""
     figures: dict[str, Any] = {}
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
@@ -269,9 +287,8 @@ def _measure(job: dict[str, Any], report: BenchmarkProgress | None) -> tuple[dic
                 figures |= message.get("figures", {})
                 if "error" in message:
                     return figures, message["error"]
-                if report and "progress" in message:
-                    stage, done, total = message["progress"]
-                    report(job["model"], stage, done, total)
+                if "progress" in message:
+                    progress(job["model"], *message["progress"])
             return figures, _ending(process.wait(), output)
         finally:
             process.kill()

@@ -17,11 +17,16 @@ from carseg.hub import escape_markdown
 
 _FORMULA = re.compile(r" *[-=+@\uff0d\uff1d\uff0b\uff20]")  # what spreadsheets compute, also in full width
 ROW_FORMATS = ("table", "json", "csv", "md")
+_WIDTH = 100  # columns of text: most terminals have them, and a line that is broken cannot be read
+_NAME = 40  # of these for the model
 Column = tuple[str, Callable[[Row], str]]  # head, and the text of a row's cell, "" where there is nothing to say
 
 
 def format_rows(rows: Sequence[Row], form: str = "table") -> str:
     """Return rows in one of ``ROW_FORMATS``; a table and Markdown leave out columns in which there is nothing.
+
+    A table has several blocks one below the other where 100 characters are too few for all columns, and shortens what
+    is longer.
 
     Raises:
         UnknownNameError: no such format.
@@ -108,14 +113,24 @@ def _format(rows: Sequence[Row], form: str, keys: Iterable[str], shown: list[Col
 
 
 def _table(cells: list[list[str]]) -> str:
-    """Return cells as aligned columns, those of numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = [all(cell[:1] in "0123456789+-" for cell in column[1:]) for column in zip(*cells, strict=True)]
-    lines = (
-        "  ".join(c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True))
-        for line in cells
-    )
-    return "".join(line.rstrip() + "\n" for line in lines)
+    """Return cells as aligned columns, in blocks that each begin with the first column."""
+    names, *others = zip(*cells, strict=True)
+    first = _aligned(names, _NAME)
+    blocks = [[first]]
+    for column in others:
+        lines = _aligned(column, _WIDTH - len(first[0]) - 2)
+        if sum(len(there[0]) + 2 for there in blocks[-1]) + len(lines[0]) > _WIDTH:
+            blocks.append([first])
+        blocks[-1].append(lines)
+    return "\n".join("".join("  ".join(line).rstrip() + "\n" for line in zip(*block, strict=True)) for block in blocks)
+
+
+def _aligned(column: Sequence[str], most: int) -> list[str]:
+    """Return the cells of a column at one width, numbers to the right; what is longer than ``most`` is cut off."""
+    cells = [cell if len(cell) <= most else cell[: most - 1] + "…" for cell in column]
+    width = max(map(len, cells))
+    right = all(cell[:1] in "0123456789+-" for cell in cells[1:])
+    return [cell.rjust(width) if right else cell.ljust(width) for cell in cells]
 
 
 def _csv(rows: Sequence[Row], keys: list[str]) -> str:

@@ -22,7 +22,7 @@ from carseg.cli.options import (
     ThreadsOption,
     resolve_with_progress,
 )
-from carseg.cli.terminal import ProgressBar, echo, err, fail
+from carseg.cli.terminal import ProgressBar, echo, err, fail, short
 from carseg.errors import HubError, WeightsError
 from carseg.hub import list_models
 
@@ -110,8 +110,8 @@ def benchmark(
     chosen |= {"background_images": background_images, "line_width": line_width}
     with ProgressBar("measuring") as bar:
 
-        def report(model: str, stage: str, done: int, total: int) -> None:
-            bar.show(done / max(total, 1), f"{model}: {stage}")
+        def report(model: str, stage: str, done: int, total: int, left: float) -> None:
+            bar.show(done / max(total, 1), f"{model}: {stage}, {short(left)} left for all")
 
         rows = measure(names, data, report=report, **chosen, **settings)
     _print(rows, earlier, compare, format)
