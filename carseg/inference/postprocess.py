@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from carseg._arrays import Float16Array, Float32Array, Uint8Array
 from carseg.inference.preprocess import Upsampling
@@ -15,6 +16,7 @@ from carseg.labels import IGNORE
 from carseg.masks import grids
 
 _BAND = 64  # about so many image rows are interpolated together: few calls of numpy, all in the processor's cache
+_ROUNDING = 1e-3  # that interpolation may add to a logit, by far
 _PROBABLE_ROWS = 16  # image rows whose probabilities are computed together, for the same reason
 
 
@@ -32,7 +34,8 @@ def to_mask(
 
     Full-size logits are never built. Between four neighbouring logits that agree on the class every interpolated pixel
     has that class too, because bilinear weights are convex; so only pixels between disagreeing neighbours are
-    interpolated, first across, once for all image rows between two rows of network pixels, then down.
+    interpolated, first across, once for all image rows between two rows of network pixels, then down, and of them only
+    the classes that can win somewhere in the band.
     """
     coarse = _strongest(logits)
     (y0, y1, fy), (x0, x1, fx) = upsampling
@@ -51,15 +54,17 @@ def to_mask(
         rows, columns = np.nonzero(mixed[band][:, x0])
         if not len(rows):
             continue
+        able = _able(logits, mixed[band], band)
+        some = logits[able]
         rows = band[rows]
         starts = np.searchsorted(y0, rows)
         left, right_, across = x0[columns], x1[columns], fx[columns]
-        upper, lower = (logits[:, y, left] * (1 - across) + logits[:, y, right_] * across for y in (rows, y1[starts]))
+        upper, lower = (some[:, y, left] * (1 - across) + some[:, y, right_] * across for y in (rows, y1[starts]))
         # Where a row of network pixels has fewer image rows than others of the band its last one is done again.
         lines = starts + np.minimum(np.arange(heights[band].max())[:, None], heights[rows] - 1)
         down = fy[lines]
         up = 1 - down
-        mask[lines, columns] = _strongest(a * up + b * down for a, b in zip(upper, lower, strict=True))
+        mask[lines, columns] = able[_strongest(a * up + b * down for a, b in zip(upper, lower, strict=True))]
     if threshold is not None:
         probability = _probabilities(logits)
         for y, label in enumerate(mask):
@@ -68,6 +73,19 @@ def to_mask(
             )
             label[upper * (1 - fy[y]) + lower * fy[y] < threshold] = IGNORE if background is None else background
     return mask
+
+
+def _able(logits: Float32Array, mixed: npt.NDArray[np.bool_], band: npt.NDArray[np.intp]) -> Uint8Array:
+    """Return the classes that can win between network pixels that disagree.
+
+    One whose highest corner is below the lowest corner of another one loses everywhere between the four.
+    """
+    y, x = np.nonzero(mixed)
+    y = band[y]
+    below, beside = np.minimum(y + 1, logits.shape[1] - 1), np.minimum(x + 1, logits.shape[2] - 1)
+    corners = np.stack([logits[:, y, x], logits[:, y, beside], logits[:, below, x], logits[:, below, beside]])
+    least = corners.min(0).max(0) - _ROUNDING
+    return np.flatnonzero((corners.max(0) >= least).any(1)).astype(np.uint8)
 
 
 def to_probabilities(logits: Float32Array, upsampling: Upsampling) -> Float16Array:
