@@ -108,7 +108,7 @@ def test_what_is_no_image_is_told_apart(tmp_path):
     for name, (content, reason) in cases.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ImageError, match=f"{name}: {reason}"):
-            decode(tmp_path / name)
+            _ = decode(tmp_path / name).rgb
     (tmp_path / "folder.jpg").mkdir()
     with pytest.raises(ImageError, match=r"folder\.jpg: this is a folder"):
         decode(tmp_path / "folder.jpg")

@@ -28,7 +28,7 @@ from carseg._env import timing_variables
 from carseg._files import digest_file, replacing, to_json
 from carseg._version import __version__
 from carseg.benchmarking.page import write_benchmark_page
-from carseg.benchmarking.remaining import Remaining
+from carseg.benchmarking.remaining import BenchmarkProgress, Remaining
 from carseg.benchmarking.rows import KEYS, SCHEMA, Row, read_rows
 from carseg.errors import CarsegError, DataError, OptionError, printable, without_secrets
 from carseg.hub import full_name, load_manifest, resolve
@@ -48,9 +48,6 @@ _UNASKED: dict[str, Any] = {"data_format": "auto", "split": None, "mapping": {},
 _UNASKED |= {"background_images": False, "line_width": None}
 
 _log = logging.getLogger("carseg")
-
-BenchmarkProgress = Callable[[str, str, int, int, float], None]  # (model, stage, done, of how many, seconds left)
-_Progress = Callable[[str, str, int, int], None]  # the same, from where nobody knows of the other models
 
 
 def benchmark(
@@ -87,8 +84,7 @@ def benchmark(
         seconds: how long each measurement of time takes, at least; there are a few.
         out: a folder for ``results.jsonl`` (one row per line), ``report.html`` and images.
         resume: take rows that ``out`` already has for the same weights, data, settings and machine.
-        report: called with the model, the stage, how much of the stage is done, of how much, and about how many seconds
-            are left for all models.
+        report: called with the model, the stage, how much of it is done, of how much, and the seconds left for all.
 
     Returns:
         One row per model, in the order given.
@@ -105,21 +101,11 @@ def benchmark(
     check_runtime(runtime, precision, threads, calibration)
     settings = {"device": device, "runtime": runtime, "precision": precision, "threads": threads, "seconds": seconds}
     settings |= {"hub": None if hub is None else os.fspath(hub), **_calibrated(calibration)}
-    asked: dict[str, Any] = {
-        "data_format": data_format,
-        "split": split,
-        "mapping": dict(mapping or {}),
-        "merge": dict(merge or {}),
-    }
-    asked |= {"background_images": background_images, "line_width": line_width}
+    asked: dict[str, Any] = {"data_format": data_format, "split": split, "mapping": dict(mapping or {})}
+    asked |= {"merge": dict(merge or {}), "background_images": background_images, "line_width": line_width}
     chosen, fingerprint, images = _chosen(data, asked)
-    left = Remaining(len(names), seconds, images)
-
-    def progress(model: str, stage: str, done: int, total: int) -> None:
-        if report:
-            report(model, stage, done, total, left.at(stage, done / max(total, 1)))
-
-    return _rows(names, settings | chosen, fingerprint, None if out is None else Path(out), resume, progress, left)
+    left = Remaining(report, len(names), seconds, images)
+    return _rows(names, settings | chosen, fingerprint, None if out is None else Path(out), resume, left)
 
 
 def _rows(
@@ -128,7 +114,6 @@ def _rows(
     fingerprint: str | None,
     folder: Path | None,
     resume: bool,
-    progress: _Progress,
     left: Remaining,
 ) -> list[Row]:
     """Return a row per model, from the folder where it has it, and write the folder's files."""
@@ -145,7 +130,7 @@ def _rows(
             row = saved[key]
         elif row["error"] is None:
             details = str(folder.resolve() / "details" / key) if folder else None
-            figures, row["error"] = _measure(job | {"model": name, "details": details}, progress)
+            figures, row["error"] = _measure(job | {"model": name, "details": details}, left.report)
             row |= figures
         rows.append(row)
         if folder:
@@ -272,7 +257,7 @@ def _save(folder: Path, rows: list[Row]) -> None:
         partial.write_text("".join(to_json(row) + "\n" for row in rows), "utf-8")
 
 
-def _measure(job: dict[str, Any], progress: _Progress) -> tuple[dict[str, Any], str | None]:
+def _measure(job: dict[str, Any], report: Callable[[str, str, int, int], None]) -> tuple[dict[str, Any], str | None]:
     """Run the worker; return the figures it sent, and why it did not get to the end, None if it did."""
     figures: dict[str, Any] = {}
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
@@ -288,7 +273,7 @@ def _measure(job: dict[str, Any], progress: _Progress) -> tuple[dict[str, Any], 
                 if "error" in message:
                     return figures, message["error"]
                 if "progress" in message:
-                    progress(job["model"], *message["progress"])
+                    report(job["model"], *message["progress"])
             return figures, _ending(process.wait(), output)
         finally:
             process.kill()

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 _START = 5.0  # seconds until a network gives its first result, before any did
 _PER_IMAGE = 0.2  # that an image of the data takes, likewise
 _SURE = 0.05  # of a stage has to be done before its pace counts
+
+BenchmarkProgress = Callable[[str, str, int, int, float], None]  # (model, stage, done, of how many, seconds left)
 
 
 class Remaining:
     """The seconds that are left, stage by stage.
 
     Args:
+        tell: called with what ``report`` is, and the seconds that are left.
         models: how many there are.
         seconds: of the measurement of the latency; that of the throughput takes about as long.
         images: labelled images that each model sees.
     """
 
-    def __init__(self, models: int, seconds: float, images: int) -> None:
+    def __init__(self, tell: BenchmarkProgress | None, models: int, seconds: float, images: int) -> None:
+        self._tell = tell
         self._models = models
         self._takes = {"start": _START, "latency": seconds, "quality": _PER_IMAGE * images, "throughput": seconds}
         self._stage, self._began = "start", time.monotonic()
@@ -28,13 +33,14 @@ class Remaining:
         self._models -= 1
         self._enter("start")
 
-    def at(self, stage: str, share: float) -> float:
-        """Return the seconds that are left, all models together.
+    def report(self, model: str, stage: str, done: int, total: int) -> None:
+        """Note how much of a model's stage is done, of how much."""
+        left = self._at(stage, done / max(total, 1))
+        if self._tell is not None:
+            self._tell(model, stage, done, total, left)
 
-        Args:
-            stage: where the model is, one of those that a worker reports.
-            share: how much of the stage is done, 0..1.
-        """
+    def _at(self, stage: str, share: float) -> float:
+        """Return the seconds that are left, all models together, where a share of a stage is done, 0..1."""
         if stage != self._stage:
             self._enter(stage)
         spent = time.monotonic() - self._began

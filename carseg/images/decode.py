@@ -23,14 +23,6 @@ from carseg.images.loaded import LoadedImage, Pixels
 from carseg.images.opening import check_pixels, open_image, pixel_limit, reading
 from carseg.images.pixels import to_rgb, warn_of_profile
 
-    def follows(self, last: LoadedImage) -> bool:
-        """Return whether it is a later frame of the same video; images that are of none follow one another by size."""
-        if self.rgb.shape != last.rgb.shape:
-            return False
-        if self.frame is None or last.frame is None:
-            return self.frame is last.frame
-        return self.source == last.source and self.frame >= last.frame
-
 
 def decode(image: Any, *, name: str = "", max_pixels: int | None = None) -> LoadedImage:
     """Return one image of any kind.

@@ -44,6 +44,14 @@ class LoadedImage:
         """
         return self.pixels.rgb if isinstance(self.pixels, Jpeg) else self.pixels
 
+    def follows(self, last: LoadedImage) -> bool:
+        """Return whether it is a later frame of the same video; images that are of none follow one another by size."""
+        if self.size != last.size:
+            return False
+        if self.frame is None or last.frame is None:
+            return self.frame is last.frame
+        return self.source == last.source and self.frame >= last.frame
+
     def at_least(self, size: tuple[int, int]) -> Scaled:
         """Return the image as it is before it is resized: of a JPEG no more pixels than that takes.
 

@@ -108,11 +108,7 @@ class Result(Exports):
 
     @cached_property
     def image(self) -> Uint8Array:
-        """RGB uint8 (H, W, 3), upright; it may be drawn on. Of a JPEG file it is decoded when it is first asked for.
-
-        Raises:
-            ImageError: there is not enough memory for it.
-        """
+        """RGB uint8 (H, W, 3), upright; it may be drawn on. That of a JPEG is decoded when it is first asked for."""
         return self._loaded.rgb
 
     @property

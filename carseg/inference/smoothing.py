@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from carseg._arrays import Float32Array, Uint8Array
-from carseg.images import LoadedImage, resize
+from carseg.images import LoadedImage
 from carseg.inference.motion import find_motion, inside, stretched, stretched_motion, unexplained, warp
 from carseg.inference.postprocess import log_probabilities
 
@@ -53,7 +53,7 @@ class Smoother:
         """
         grid = logits.shape[1], logits.shape[2]
         scale = min(_LONGEST / max(grid), 1)
-        small = resize(image.rgb, (max(round(grid[0] * scale), 2), max(round(grid[1] * scale), 2)))
+        small = image.resized((max(round(grid[0] * scale), 2), max(round(grid[1] * scale), 2)))
         probabilities = np.exp(log_probabilities(logits))
         last = self._last
         if last is not None and image.follows(last.image):
