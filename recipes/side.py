@@ -180,7 +180,7 @@ def measure_pairs(segmenter: Segmenter) -> None:
         for sides in wrong:
             mask = segmenter.predict(rgb, sides=sides, min_area=0).mask
             for sample, half in zip(pair, np.array_split(mask, 2, 1), strict=True):
-                left, right = (np.count_nonzero(np.isin(half, side)) for side in doors)
+                left, right = (int(np.count_nonzero(np.isin(half, side))) for side in doors)
                 wrong[sides] += right if _view(sample) < 4 else left
                 total += (left + right) * (sides == "raw")
     shares = ", ".join(f"{cells / total:.2%} {sides}" for sides, cells in wrong.items())
