@@ -16,7 +16,7 @@ import carseg.data
 from carseg.errors import MissingExtraError
 from carseg.labels import CARPARTS, IGNORE, label_set
 
-from drawn_car import drawn
+from drawn_car import drawn, swapped
 from drawn_data import draw_image, draw_mask, index_folder, save
 
 THREE = label_set("three", ["background", "left_door", "wheel"])
@@ -125,6 +125,8 @@ def test_labels_that_look_wrong_are_listed_with_their_places_and_are_no_problems
     crumb[200:202, 10:12] = CARPARTS.classes.index("wheel")
     masks = {
         "good": good,
+        "mirror": swapped(good, "left_mirror", "right_mirror"),
+        "mirrored": np.array(CARPARTS.flipped, np.uint8)[np.kron(drawn("rear-left"), np.ones((4, 4), np.uint8))],
         "empty": np.where(np.arange(256) < 9, IGNORE, 0).astype(np.uint8) * np.ones((256, 1), np.uint8),
         "crumb": crumb,
     }
@@ -134,9 +136,13 @@ def test_labels_that_look_wrong_are_listed_with_their_places_and_are_no_problems
     findings = carseg.data.check(tmp_path, labels="carparts")
     assert findings.ok
     found = {(each.name, each.kind) for each in findings.suspicious}
-    assert found == {("empty", "empty"), ("crumb", "tiny")}
+    assert found == {("mirror", "sides"), ("mirrored", "sides"), ("empty", "empty"), ("crumb", "tiny")}
     by_name = {each.name: each for each in findings.suspicious}
+    assert by_name["mirror"].text == "right_mirror lies where left_mirror would be"
+    assert by_name["mirror"].boxes == ((47 * 4, 20 * 4, 8, 12),)
     assert by_name["crumb"].boxes == ((10, 200, 2, 2),)
+    wrong = {each.text.split()[0] for each in findings.suspicious if each.name == "mirrored"}
+    assert wrong == {"front_right_door", "back_right_door", "back_right_light", "back_left_light"}
 
 
 def test_small_pieces_are_meant_where_every_pixel_has_a_class(tmp_path: Path) -> None:

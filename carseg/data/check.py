@@ -30,8 +30,8 @@ class Problem:
     Attributes:
         kind: "image" or "label" (cannot be read), "pairing" (an image without a label or the reverse), "size" or
             "orientation" (the label does not fit the image), "values" (values that are no class), "near-duplicates"
-            (nearly the same image in two splits). Of what only may be wrong: "empty" (no pixel has a class), "tiny"
-            (pieces that nobody draws on purpose).
+            (nearly the same image in two splits). Of what only may be wrong: "sides" (a part lies where its counterpart
+            on the other side would be), "empty" (no pixel has a class), "tiny" (pieces that nobody draws on purpose).
         split: the sample's split, "" for a folder without splits.
         name: the sample's name.
         text: what is wrong, one sentence.

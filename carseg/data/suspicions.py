@@ -1,17 +1,23 @@
-"""Labels that can be read and should still be looked at: tiny pieces, nothing labelled at all."""
+"""Labels that can be read and should still be looked at: sides that are swapped, tiny pieces, nothing labelled at all.
+
+Geometry tells the sides of a car's parts, see ``carseg.cars.told_sides``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from carseg.cars import find_pieces
-from carseg.labels import IGNORE, LabelSet
+from carseg.cars import find_pieces, told_sides
+from carseg.labels import IGNORE, LabelSet, label_set, without_side
 from carseg.masks import rle
 
+_SURE = 3.0  # log-odds of a side that is believed more than its label
 _SPECK = 16  # pixels; a piece that is smaller is a slip of the hand, or of a program
+_ENOUGH = 512  # pixels of a side at which sides are told
 _NAMED = 5  # tiny pieces of a class whose sizes are named
 
 
@@ -20,7 +26,7 @@ class Suspicion:
     """One thing in a label that may be wrong.
 
     Attributes:
-        kind: "empty" or "tiny".
+        kind: "sides", "empty" or "tiny".
         text: what it is, one sentence.
         boxes: x, y, width and height in pixels around each place.
     """
@@ -41,7 +47,36 @@ def suspicions(mask: np.ndarray, labels: LabelSet) -> list[Suspicion]:
         return []
     if not ((mask != labels.background) & (mask != IGNORE)).any():
         return [Suspicion("empty", "no pixel has a class")]
-    return list(_tiny(mask, labels))
+    return [*_swapped(mask, labels), *_tiny(mask, labels)]
+
+
+def _swapped(mask: np.ndarray, labels: LabelSet) -> Iterator[Suspicion]:
+    if not labels.pairs:
+        return
+    step = max(max(mask.shape) // _ENOUGH, 1)
+    small = mask[::step, ::step]
+    sideless, place = _without_sides(labels)
+    told = told_sides(place[small], sideless, sure=_SURE)
+    for pair in labels.pairs:
+        for label, other, side in ((*pair, -1), (*pair[::-1], 1)):
+            wrong = np.where((small == label) & (told == side), small, np.uint8(IGNORE))
+            [pieces] = find_pieces(rle.label_runs(wrong), wrong.shape, [label]).values()
+            if pieces:
+                text = f"{labels.classes[label]} lies where {labels.classes[other]} would be"
+                boxes = tuple(tuple(step * each for each in piece.bbox) for piece in pieces)
+                yield Suspicion("sides", text, boxes)
+
+
+@cache
+def _without_sides(labels: LabelSet) -> tuple[LabelSet, np.ndarray]:
+    """Return the classes without the sides in their names, and the label id there of every one here, uint8 (256,)."""
+    paired = {label for pair in labels.pairs for label in pair}
+    names = [without_side(name) if label in paired else name for label, name in enumerate(labels.classes)]
+    classes = list(dict.fromkeys(names))
+    place = np.full(IGNORE + 1, IGNORE, np.uint8)
+    place[: len(names)] = [classes.index(name) for name in names]
+    background = None if labels.background is None else int(place[labels.background])
+    return label_set("without sides", classes, background=background), place
 
 
 def _tiny(mask: np.ndarray, labels: LabelSet) -> Iterator[Suspicion]:

@@ -26,6 +26,7 @@ _KINDS = {
     "orientation": "Labels drawn without the image's rotation",
     "values": "Values that are no class",
     "near-duplicates": "Nearly the same image in two splits",
+    "sides": "Left and right that look swapped",
     "empty": "Nothing is labelled",
     "tiny": "Tiny pieces",
     _REPEATED: "Nearly the same image twice in a split",
