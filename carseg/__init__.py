@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 from carseg._lazy import lazy_names
 from carseg._version import __version__
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # past the doors where a file has its function's name: mypy may take one for the other there
     from carseg import data, hub
     from carseg.architectures import list_architectures, register
-    from carseg.benchmarking import benchmark
+    from carseg.benchmarking.benchmark import benchmark
     from carseg.errors import (
         CarNotFoundError,
         CarsegError,
@@ -38,14 +38,16 @@ if TYPE_CHECKING:
         UnknownNameError,
         WeightsError,
     )
-    from carseg.evaluation import evaluate
-    from carseg.exporting import export
+    from carseg.evaluation.evaluate import evaluate
+    from carseg.exporting.export import export
     from carseg.hub import create_model, info, list_models
     from carseg.inference import Result, Segmenter, Video, load
     from carseg.labels import LabelSet, label_set
     from carseg.scale import Batch
     from carseg.training import TrainingConfig, finetune
-    from carseg.workflows import cutout, label, report
+    from carseg.workflows.cutout import cutout
+    from carseg.workflows.label import label
+    from carseg.workflows.report import report
 
 __all__ = [
     "Batch",

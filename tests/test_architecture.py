@@ -121,9 +121,11 @@ def test_a_door_leads_to_things_not_to_files(room):
 
 
 def test_only_doors_are_imported_from_outside_a_room():
+    """The package's own door apart, which tells type checkers a function from the file of its name."""
     wrong = [
         f"{module} imports {source}.{name}"
         for module in modules()
+        if module != "carseg"
         for source, name in within(module)
         if room_of(source) in ROOMS and room_of(source) != room_of(module) and source.count(".") > 1
     ]

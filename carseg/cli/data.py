@@ -181,9 +181,9 @@ def _report(findings: Findings) -> Iterator[str]:
         ignored = [("255", "(ignored)", "", f"{figures.ignored_pixels / total:.2%}")] if figures.ignored_pixels else []
         yield table(("id", "class", "images", "pixels"), [*rows, *ignored], "><>>")
         if figures.near_duplicates:
-            first = [f"{one} = {other}" for one, other in figures.near_duplicates[:5]]
+            pairs = [f"{one} = {other}" for one, other in figures.near_duplicates[:5]]
             more = ["..."] if len(figures.near_duplicates) > 5 else []
-            yield f"{len(figures.near_duplicates)} pairs show nearly the same: {', '.join([*first, *more])}"
+            yield f"{len(figures.near_duplicates)} pairs show nearly the same: {', '.join([*pairs, *more])}"
     yield ""
     yield from findings.warnings
     if findings.unpaired:

@@ -108,8 +108,13 @@ def serve(
         threads = max(usable_processors() // workers, 1)
     how = {"hub": hub, "device": device, "runtime": runtime, "precision": precision, "threads": threads}
     studio = None if label_studio is None else LabelStudio(label_studio, given_label_studio_token())
-    around = {"limits": limits, "batch_size": batch_size, "api_key": key, "cors": tuple(cors or ())}
-    around["label_studio"] = studio
+    around = {
+        "limits": limits,
+        "batch_size": batch_size,
+        "api_key": key,
+        "cors": tuple(cors or ()),
+        "label_studio": studio,
+    }
     serve(_MakeApp(tuple(models), cars, how, around), Address(host, port), limits, workers=workers)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
@@ -67,7 +66,6 @@ def _swapped(mask: np.ndarray, labels: LabelSet) -> Iterator[Suspicion]:
                 yield Suspicion("sides", text, boxes)
 
 
-@cache
 def _without_sides(labels: LabelSet) -> tuple[LabelSet, np.ndarray]:
     """Return the classes without the sides in their names, and the label id there of every one here, uint8 (256,)."""
     paired = {label for pair in labels.pairs for label in pair}

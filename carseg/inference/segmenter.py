@@ -113,7 +113,7 @@ class Segmenter(Pipeline):
     def __init__(self, info: ModelInfo, runtime: Runtime, cars: Segmenter | None = None) -> None:
         see_cars = None if cars is None else cars._car_pixels
         super().__init__(info.input, info.labels, runtime, name=info.name, see_cars=see_cars)
-        self.info = info
+        self.info: ModelInfo = info
         self.cars = cars
 
     def close(self) -> None:
