@@ -231,6 +231,7 @@ def test_every_snippet_is_shown_somewhere():
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_command_lines_parse(page: Path, here: Path):
+    (here / "own").mkdir()  # which a command of its page makes
     for arguments in commands(page):
         parse(arguments)
 

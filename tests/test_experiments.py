@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from carseg.evaluation.metrics import Evaluation
 from carseg.hub.checkpoint import read_state
 from carseg.hub.create import create_model
 from carseg.hub.manifest import Manifest, load_manifest
+from carseg.images import LoadedImage
 from carseg.labels import LABEL_SETS
 from experiments import page, results
 from experiments.experiment import Experiment, Images, names, read
@@ -219,10 +221,17 @@ def test_images_with_other_classes_are_measured_under_those_of_the_network(data:
 
         labels = LABEL_SETS["bdd"]
 
-        def predict(self, rgb: np.ndarray, **_: object) -> object:
+        def preprocess(self, image: LoadedImage) -> SimpleNamespace:
+            return SimpleNamespace(image=image, x=np.zeros(1))
+
+        def forward(self, batch: np.ndarray) -> np.ndarray:
+            return batch
+
+        def postprocess(self, logits: np.ndarray, prepared: SimpleNamespace, **_: object) -> SimpleNamespace:
+            rgb = prepared.image.rgb
             mask = np.where((rgb == rgb[0, 0]).all(-1), 0, 2).astype(np.uint8)
             mask[: len(mask) // 2][mask[: len(mask) // 2] == 0] = 1
-            return type("Result", (), {"mask": mask})
+            return SimpleNamespace(mask=mask)
 
     assert (Image.fromarray(rgb).getpixel((0, 0)), truth[0, 0]) == ((20, 30, 40), 0), "the corner is drivable"
     measured = quality(Perfect(), images)  # type: ignore[arg-type]

@@ -126,7 +126,7 @@ def test_only_the_region_is_looked_at() -> None:
     region[:, :64] = True
     pieces = list(sided_pieces(logits_of(both), CARPARTS, region))
     assert pieces
-    assert not any(piece.cells[:, 64:].any() for piece in pieces)
+    assert not any(piece.placed.cells[:, 64:].any() for piece in pieces)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -62,6 +62,7 @@ def test_no_command_opens_a_socket_or_calls_ghostscript(places: dict[str, str]) 
         "export": ["doors", *hub, "--format", "torch-export", "--pictures", images, "--out", f"{out}/e"],
         "serve": ["--help"],  # it listens, which is what it is for; tests/test_serving_load.py watches its requests
         "data check": [data],
+        "data show": [data, "--out", f"{out}/s"],
         "data convert": [data, "--skip-bad", "--out", f"{out}/c"],
         "hub mirror": [f"{out}/m", "doors", *hub],
         "hub publish": [f"{out}/h", "--address", "no address"],
@@ -71,8 +72,8 @@ def test_no_command_opens_a_socket_or_calls_ghostscript(places: dict[str, str]) 
     arguments = [[*name.split(), *rest] for name, rest in commands.items()]
     statuses, sockets, called = watched(Path(places["watch"]), arguments, CARSEG_CACHE=places["cache"])
     # A lying file is named.
-    failed = {"predict": 1, "batch": 1, "cutout": 1, "label": 1, "report": 1, "benchmark": 1, "data check": 1}
-    failed |= {"hub publish": 2, "hub push": 2}
+    failed = {"predict": 1, "batch": 1, "cutout": 1, "label": 1, "report": 1, "benchmark": 1}
+    failed |= {"data check": 1, "data show": 1, "hub publish": 2, "hub push": 2}
     assert dict(zip(commands, statuses, strict=True)) == {name: failed.get(name, 0) for name in commands}
     assert sockets == ""
     assert not called

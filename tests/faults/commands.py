@@ -140,7 +140,7 @@ COMMANDS = {
     "download": Command(("download", "blocks", "--hub", "{server}")),
     "convert": Command(("data", "convert", "{inputs}/data", "--out", "out/set", "--to", "coco"), main="out/set/"),
     "convert to png": Command(("data", "convert", "{inputs}/few", "--out", "out/set"), main="out/set/"),
-    "show": Command(("data", "show", "{inputs}/data", "--out", "out/set"), main="out/set/"),
+    "show": Command(("data", "show", "{inputs}/few", "--out", "out/set"), main="out/set/"),
     "finetune": Command(
         FINETUNE,
         again=_resumed,
