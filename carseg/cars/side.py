@@ -103,17 +103,21 @@ def consistent_sides(logits: Float32Array, labels: LabelSet) -> Float32Array:
         logits: float32 (C, h, w).
         labels: the classes.
     """
-    changed = logits
-    for piece in itertools.chain.from_iterable(sided_pieces(logits, labels, car) for car in _cars(logits, labels)):
+    pairs = _pairs(labels)
+    if not pairs:
+        return logits
+    changed, mask = logits, logits.argmax(0).astype(np.uint8)
+    cars = _cars(mask, labels)
+    for piece in itertools.chain.from_iterable(_sided(logits, mask, labels, pairs, car) for car in cars):
         left, right = piece.pair
         wanted, other = (left, right) if piece.log_odds > 0 else (right, left)
         if piece.placed.label == wanted:
             continue
         if changed is logits:
-            changed, winner = logits.copy(), logits.argmax(0)
+            changed = logits.copy()
         # Its border too: between two cells logits are interpolated.
         around = np.lib.stride_tricks.sliding_window_view(np.pad(piece.placed.cells, 1), (3, 3)).any((2, 3))
-        around &= piece.placed.cells | (winner != left) & (winner != right)
+        around &= piece.placed.cells | (mask != left) & (mask != right)
         pair = changed[wanted, around], changed[other, around]
         changed[wanted, around], changed[other, around] = np.maximum(*pair), np.minimum(*pair)
     return changed
@@ -128,9 +132,18 @@ def sided_pieces(logits: Float32Array, labels: LabelSet, region: Pixels | None =
         region: bool (h, w), the cells of the car that is asked about; by default all.
     """
     pairs = _pairs(labels)
-    if not pairs:
-        return
-    for piece in placed_pieces(logits.argmax(0).astype(np.uint8), labels, pairs, region):
+    if pairs:
+        yield from _sided(logits, logits.argmax(0).astype(np.uint8), labels, pairs, region)
+
+
+def _sided(
+    logits: Float32Array,
+    mask: Uint8Array,
+    labels: LabelSet,
+    pairs: Mapping[int, tuple[int, int]],
+    region: Pixels | None,
+) -> Iterator[SidedPiece]:
+    for piece in placed_pieces(mask, labels, pairs, region):
         left, right = pairs[piece.label]
         yield SidedPiece(piece, (left, right), float((logits[left][piece.cells] - logits[right][piece.cells]).mean()))
 
@@ -166,13 +179,13 @@ def placed_pieces(
     x = np.bincount(number, (ends - starts) * (starts // height)) / areas
     label_of = np.zeros(areas.size, ids.dtype)
     label_of[number] = ids
+    view = float(np.log(of_left / of_right))
     of_kind: dict[str, list[int]] = {}
     for label in wanted:
         of_kind.setdefault(part_kind(labels.classes[label]), []).append(label)
     for kind, its in of_kind.items():
         here = np.flatnonzero(np.isin(label_of, its))
         for piece, place in zip(here, _places(kind, x[here], areas[here], columns), strict=True):
-            view = float(np.log(of_left / of_right))
             yield PlacedPiece(kind, int(label_of[piece]), cells == piece, view, float(place))
 
 
@@ -181,14 +194,12 @@ def _pairs(labels: LabelSet) -> dict[int, tuple[int, int]]:
     return {label: pair for pair in labels.pairs for label in pair if kind_with_side(labels.classes[label])}
 
 
-def _cars(logits: Float32Array, labels: LabelSet) -> list[Pixels | None]:
+def _cars(mask: Uint8Array, labels: LabelSet) -> list[Pixels | None]:
     """Return the cells of each car; None, which is all, where there are not several."""
-    if not _pairs(labels):
-        return []
-    cars = tell_cars(logits.argmax(0).astype(np.uint8), labels)
+    cars = tell_cars(mask, labels)
     if len(cars.uncertain) < 2:
         return [None]
-    number = cars.numbers(logits.shape[1])
+    number = cars.numbers(len(mask))
     return [number == car for car in range(len(cars.uncertain))]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,22 +61,9 @@ def check(
     format: FormatOption = Format.table,
 ) -> None:
     """Read every image and label, and say what would spoil a training."""
-    from carseg.cli.process import prepare
     from carseg.data import check as examine
-    from carseg.data import parse_mapping
 
-    prepare()
-    mapping = parse_mapping(map or ())
-    with ProgressBar("reading") as bar:
-        findings = examine(
-            data,
-            format=data_format,
-            labels=labels,
-            mapping=mapping,
-            background_images=background_images,
-            line_width=line_width,
-            progress=bar.count,
-        )
+    findings = _examined(examine, data, data_format, labels, map, background_images, line_width)
     echo(to_json(findings.to_dict()) if format is Format.json else "\n".join(_report(findings)))
     raise typer.Exit(int(not findings.ok))
 
@@ -92,23 +80,10 @@ def show(
     line_width: LineWidthOption = None,
 ) -> None:
     """Write a page of all images with their labels drawn over them, those that look wrong first."""
-    from carseg.cli.process import prepare
-    from carseg.data import parse_mapping
     from carseg.workflows import show_data
 
-    prepare()
-    mapping = parse_mapping(map or ())
-    with ProgressBar("reading") as bar:
-        findings = show_data(
-            data,
-            out,
-            format=data_format,
-            labels=labels,
-            mapping=mapping,
-            background_images=background_images,
-            line_width=line_width,
-            progress=bar.count,
-        )
+    examine = functools.partial(show_data, out=out)
+    findings = _examined(examine, data, data_format, labels, map, background_images, line_width)
     images = sum(figures.images for figures in findings.splits.values())
     noticed = f"{len(findings.problems)} problems, {len(findings.suspicious)} suspicious labels"
     echo(f"{out / 'index.html'}: {images} images, {noticed}")
@@ -157,6 +132,33 @@ def convert(
         for name, reason in dataset.broken.items():
             err(f"carseg: left out {name}: {reason}")
         echo(f"{out / dataset.split}: {len(dataset)} images, {len(dataset.labels)} classes")
+
+
+def _examined(
+    examine: Callable[..., Findings],
+    data: Path,
+    data_format: str,
+    labels: str | None,
+    map: list[str] | None,
+    background_images: bool,
+    line_width: float | None,
+) -> Findings:
+    """Return what ``examine`` finds in a data set that is read as the options say, with its progress shown."""
+    from carseg.cli.process import prepare
+    from carseg.data import parse_mapping
+
+    prepare()
+    mapping = parse_mapping(map or ())
+    with ProgressBar("reading") as bar:
+        return examine(
+            data,
+            format=data_format,
+            labels=labels,
+            mapping=mapping,
+            background_images=background_images,
+            line_width=line_width,
+            progress=bar.count,
+        )
 
 
 def _report(findings: Findings) -> Iterator[str]:
