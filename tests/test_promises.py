@@ -58,7 +58,7 @@ SENTENCES = {
         f"{_schema._MOST} values in a list, {_schema._LONGEST} characters in a text, images of up to "
         f"{model_info._LARGEST_SIDE} pixels a side",
         f"| a connection, and silence within an answer | {TIMEOUT}, and {SILENCE} |",
-        f"| the begin of an answer, redirections included | {ANSWER} |",
+        f"| the start of an answer, redirections included | {ANSWER} |",
         f"| {len(http._DELAYS)}, after " + "{:g} s, {:g} s and {:g} s |".format(*http._DELAYS),
         f"honoured up to {WAIT}",
         f"| a rate below {RATE // 1000} kB a second | given up after {PATIENCE} |",
