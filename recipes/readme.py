@@ -21,7 +21,7 @@ def with_table(text: str, models: dict[str, ModelInfo]) -> str:
 def recommended_table(models: dict[str, ModelInfo]) -> str:
     """Return the table of the recommended models in Markdown, one row per job."""
     head = (
-        "| for | take | or, in full | mIoU | 95 % interval | elsewhere | file | commercial use |\n"
+        "| for | short name | full name | mIoU | 95 % interval | on other images | file | commercial use |\n"
         "|---|---|---|---|---|---|---|---|\n"
     )
     rows = []
