@@ -79,6 +79,7 @@ CLASSES = {
     "colors": [[0, 0, 0], [200, 60, 30], [40, 180, 60]],
     "background": 0,
     "foreground": [1, 2],
+    "min_area": 0.1,
 }
 YOLO = {"path": ".", "train": "images", "names": ["door"]}
 MASKS_YAML = {"masks_dir": "masks", "train": "images", "names": {"0": "background", "1": "door", "2": "hood"}}

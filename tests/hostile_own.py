@@ -53,6 +53,7 @@ LABEL_SET = {
     "colors": [[0, 0, 0], [9, 9, 9], [7, 7, 7]],
     "background": 0,
     "foreground": [1, 2],
+    "min_area": 0.0,
 }
 
 

@@ -63,10 +63,11 @@ def test_class_files_name_the_values(tmp_path: Path, file: str, text: str) -> No
 def test_a_label_set_file_keeps_background_and_colors(tmp_path: Path) -> None:
     index_folder(tmp_path, ["a"], classes=2)
     document = {"name": "lanes", "classes": ["lane", "rest"], "background": 1, "colors": [[1, 2, 3], [4, 5, 6]]}
+    document["min_area"] = 0.1
     (tmp_path / "labels.json").write_text(json.dumps(document))
     labels = carseg.data.load(tmp_path).labels
     assert (labels.name, labels.background, labels.foreground) == ("lanes", 1, (0,))
-    assert labels.colors == ((1, 2, 3), (4, 5, 6))
+    assert (labels.colors, labels.min_area) == (((1, 2, 3), (4, 5, 6)), 0.1)
 
 
 def test_names_of_a_known_set_give_the_known_set(tmp_path: Path) -> None:

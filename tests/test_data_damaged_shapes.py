@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import carseg.data
 from carseg.errors import DataError
 
-from hostile_labels import BITMAP, LABELME, STAMP, SUPERVISELY, labelme, packed, png, supervisely, yolo
+from hostile_labels import (
+    BITMAP,
+    COCO,
+    CVAT,
+    LABEL_STUDIO,
+    LABELME,
+    STAMP,
+    SUPERVISELY,
+    coco,
+    cvat,
+    label_studio,
+    labelme,
+    packed,
+    png,
+    supervisely,
+    yolo,
+)
 
 
 @pytest.mark.parametrize(
@@ -93,3 +112,17 @@ def test_a_size_that_a_label_announces_takes_no_memory(tmp_path: Path) -> None:
     labelme(tmp_path, json.dumps(document).encode())
     dataset = carseg.data.load(tmp_path)
     refuses_without_memory(dataset, r"the label of a is 16000x16000 pixels, the image is 64x48")
+
+
+@pytest.mark.parametrize(
+    ("write", "document"),
+    [(labelme, LABELME), (supervisely, SUPERVISELY), (coco, COCO), (label_studio, LABEL_STUDIO), (cvat, CVAT)],
+)
+def test_a_shape_outside_the_image_is_found(tmp_path: Path, write: Callable[[Path, bytes], str], document: Any) -> None:
+    text = document.decode() if isinstance(document, bytes) else json.dumps(document)
+    for inside, outside in (("24.0", "224.0"), ("8.0", "208.0"), ("24,", "224,"), (' points="8,', ' points="208,')):
+        text = text.replace(inside, outside)
+    write(tmp_path, text.replace(";8,20", ";208,20").encode())
+    [problem] = carseg.data.check(tmp_path).problems
+    assert problem.kind == "label"
+    assert re.search(r"has a shape at x [\d.]+ to [\d.]+ and y .* outside the image's 64x48 pixels", problem.text)

@@ -64,6 +64,15 @@ def test_what_is_converted_exactly_is_read_back_exactly(tmp_path: Path, format: 
 
 
 @pytest.mark.parametrize("format", FORMATS)
+def test_every_field_of_a_label_set_comes_back(tmp_path: Path, format: str) -> None:
+    colors = ((0, 0, 0), (200, 60, 30), (40, 180, 60))
+    labels = LabelSet("parts", ("background", "door", "wheel"), colors, 0, (2,), min_area=0.25)
+    index_folder(tmp_path / "in", ["a"])
+    carseg.data.convert(carseg.data.load(tmp_path / "in", labels=labels), tmp_path / "out", format)
+    assert carseg.data.load(tmp_path / "out").labels == labels
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_the_classes_and_names_of_a_set_without_splits_come_back(tmp_path: Path, format: str) -> None:
     masks = index_folder(tmp_path / "in", ["a", "deep/down/here/b", "deep/c"])
     carseg.data.convert(carseg.data.load(tmp_path / "in", labels=PARTS), tmp_path / "out", format)

@@ -131,6 +131,7 @@ def described(labels: LabelSet) -> dict[str, Any]:
         "colors": [list(color) for color in labels.colors],
         "background": labels.background,
         "foreground": list(labels.foreground),
+        "min_area": labels.min_area,
     }
 
 

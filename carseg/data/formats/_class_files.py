@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from carseg.data.formats._base import SPLITS, filled_lines, folders_like_splits
-from carseg.data.formats._documents import brief, identifier, read_json, read_yaml, whole_number
+from carseg.data.formats._documents import brief, finite, identifier, read_json, read_yaml, whole_number
 from carseg.errors import DataError
 from carseg.labels import IGNORE, LabelSet, label_set, plain_name
 
@@ -40,7 +40,8 @@ def class_file(folder: Path) -> ClassFile | None:
 
     ``classes.txt`` (``labels.txt``, ``class_names.txt``, ``codes.txt``) has one name per line, the first is value 0; a
     first line ``__ignore__`` is value -1, as labelme has it. ``labels.json`` is a list of names, an object from values
-    to names, or a whole label set: ``classes`` and perhaps ``name``, ``background``, ``foreground``, ``colors``.
+    to names, or a whole label set: ``classes`` and perhaps ``name``, ``background``, ``foreground``, ``colors``,
+    ``min_area``.
     ``_classes.csv``, Roboflow's, has a value and a name per line under a header. ``data.yaml`` counts where it has
     ``masks_dir``, as Ultralytics names the folder of label images: in others value 0 is no class but the background.
 
@@ -109,6 +110,7 @@ def _label_set(data: Mapping[str, Any], name: str) -> LabelSet:
         background=None if data.get("background") is None else whole_number(data["background"]),
         foreground=tuple(map(whole_number, data["foreground"])) if "foreground" in data else None,
         colors=tuple((_byte(r), _byte(g), _byte(b)) for r, g, b in data["colors"]) if "colors" in data else None,
+        min_area=finite(data.get("min_area", 0.0)),
     )
 
 

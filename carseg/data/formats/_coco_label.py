@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from carseg.data.formats._documents import FARTHEST, finite
-from carseg.data.formats._rasterize import blank
+from carseg.data.formats._rasterize import blank, within
 from carseg.errors import DataError, MissingExtraError
 from carseg.masks import rle
 
@@ -97,12 +97,20 @@ def covered(segmentation: Any, height: int, width: int, extent: float | None = N
             has = "a polygon of less than three points" if points else "a box, not a polygon"
             raise ValueError(f"has {has}: outline what it shall hold")
         return {"size": [height, width], "counts": [height * width]}
+    _refuse_outside(rings, height, width)
     try:
         from pycocotools import mask as pycocotools
     except ImportError:
         raise MissingExtraError("pycocotools", "coco", "reading COCO polygons") from None
     runs: Mapping[str, Any] = pycocotools.merge(pycocotools.frPyObjects(rings, height, width))
     return runs
+
+
+def _refuse_outside(rings: list[list[float]], height: int, width: int) -> None:
+    try:
+        within(np.reshape(np.concatenate(rings), (-1, 2)), height, width)
+    except DataError as error:
+        raise ValueError(f"has {error}") from None
 
 
 def _check_runs(encoding: Mapping[str, Any], height: int, width: int) -> None:

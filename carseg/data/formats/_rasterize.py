@@ -23,6 +23,21 @@ _MOST_PIXELS = 1 << 28  # more than Pillow opens
 Points = Sequence[tuple[float, float]]
 
 
+def within(points: Points, height: int, width: int) -> Points:
+    """Return the points of a shape.
+
+    Raises:
+        DataError: none of it can lie in an image of this size.
+    """
+    (left, top), (right, bottom) = np.min(points, axis=0), np.max(points, axis=0)
+    if right < 0 or bottom < 0 or left > width or top > height:
+        raise DataError(
+            f"a shape at x {left:g} to {right:g} and y {top:g} to {bottom:g}, outside the image's {width}x{height} "
+            "pixels: move it, or delete it"
+        )
+    return points
+
+
 def paint(shapes: Iterable[tuple[int, Points]], height: int, width: int) -> np.ndarray:
     """Return a mask, uint8 (height, width): 0 where no shape is, else the value of the topmost (value, points)."""
     mask = np.zeros((height, width), dtype=np.uint8)

@@ -26,7 +26,7 @@ from carseg.data.formats._class_files import class_file
 from carseg.data.formats._documents import FARTHEST, brief, finite, whole_number
 from carseg.data.formats._fields import at
 from carseg.data.formats._listed_images import image_names, listed_images
-from carseg.data.formats._rasterize import DrawnLabel, Points, area, canvas, fill
+from carseg.data.formats._rasterize import DrawnLabel, Points, area, canvas, fill, within
 from carseg.data.formats._shape_classes import behind_background, lacks_background, values_by_name
 from carseg.data.formats._writing import DocumentWriter, LabeledImage, classes_of, colors_by_name, hex_color, write_json
 from carseg.errors import DataError, excerpt
@@ -60,7 +60,7 @@ class CvatLabel(DrawnLabel):
         drawn = []
         for number, (kind, fields) in enumerate(self.shapes):
             with at(f"{self.place} has", f"({kind} {number + 1}, {brief(fields.get('label'))})"):
-                outline = _outline(kind, fields)
+                outline = within(_outline(kind, fields), *mask.shape)
                 order = _whole(fields.get("z_order") or 0, "z_order")
                 drawn.append((order, 0 if kind in _LINES else -area(outline), number, outline))
         for _, _, number, outline in sorted(drawn, key=lambda one: one[:3]):

@@ -25,7 +25,7 @@ from carseg.data.formats._class_files import class_file
 from carseg.data.formats._documents import FARTHEST, brief, finite, read_json
 from carseg.data.formats._fields import at, class_name
 from carseg.data.formats._listed_images import image_names, listed_images
-from carseg.data.formats._rasterize import Points, paint
+from carseg.data.formats._rasterize import Points, paint, within
 from carseg.data.formats._shape_classes import behind_background, lacks_background, values_by_name
 from carseg.data.formats._writing import (
     DocumentWriter,
@@ -65,7 +65,8 @@ class LabelStudioLabel:
                         f"the label {brief(label)}, which the class file lacks: add it there, or delete the file"
                     )
                 _refuse_size(shape, height, width)
-                drawn.append((self.values[plain_name(label)], _outline(shape, height, width)))
+                outline = within(_outline(shape, height, width), height, width)
+                drawn.append((self.values[plain_name(label)], outline))
         return paint(drawn, height, width)
 
 

@@ -36,7 +36,7 @@ from carseg.data.formats._bitmaps import read_bits, stamp
 from carseg.data.formats._class_files import JSON_FILE, Values, class_file
 from carseg.data.formats._documents import brief, read_json
 from carseg.data.formats._fields import at, class_name, points, side
-from carseg.data.formats._rasterize import DrawnLabel, Points, area, canvas, fill
+from carseg.data.formats._rasterize import DrawnLabel, Points, area, canvas, fill, within
 from carseg.data.formats._shape_classes import behind_background, lacks_background, values_by_name
 from carseg.data.formats._writing import IGNORED, LabeledImage, Writer, classes_of, write_json, write_text
 from carseg.data.formats.masks import IMAGE_FOLDERS, mask_folders
@@ -74,7 +74,7 @@ class LabelmeLabel(DrawnLabel):
         outlines = []
         for number, shape in enumerate(self.shapes):
             with self._at(number):
-                outlines.append(_outline(shape))
+                outlines.append(within(_outline(shape), *mask.shape))
         sizes = [
             0 if shape.get("shape_type") in _LINES else area(outline)
             for shape, outline in zip(self.shapes, outlines, strict=True)

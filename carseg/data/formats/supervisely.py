@@ -20,7 +20,7 @@ from carseg.data.formats._bitmaps import read_bits, stamp
 from carseg.data.formats._class_files import Values
 from carseg.data.formats._documents import brief, read_json
 from carseg.data.formats._fields import at, class_name, points, side
-from carseg.data.formats._rasterize import DrawnLabel, canvas, fill
+from carseg.data.formats._rasterize import DrawnLabel, canvas, fill, within
 from carseg.data.formats._shape_classes import behind_background, values_by_name
 from carseg.errors import DataError
 from carseg.labels import plain_name
@@ -66,12 +66,15 @@ class SuperviselyLabel(DrawnLabel):
             bits = _object(thing, "bitmap")
             left, top = (round(start) for start in points([bits.get("origin")], "bitmap.origin")[0])
             pixels = read_bits(bits.get("data"), "bitmap.data", *mask.shape, compressed=True)
+            within([(left, top), (left + pixels.shape[1], top + pixels.shape[0])], *mask.shape)
             stamp(mask, pixels, left, top, value)
             return
         if kind not in ("polygon", "rectangle", "line", "point"):
             raise DataError(f"geometryType = {brief(kind)}, which covers no area")
         rings = _object(thing, "points")
         corners = points(rings.get("exterior"), "points.exterior")
+        if corners:
+            within(corners, *mask.shape)
         if kind in ("line", "point") and corners:
             self.draw_line(mask, corners, value, kind)
         elif kind == "rectangle" and len(corners) == 2:
