@@ -220,17 +220,9 @@ def main(
     contents = found or synthetic_images(kinds)
     with carseg.load(model, precision=precision, threads=threads) as segmenter:
         expected = [(content, json.loads(segmenter.predict(content).to_json())) for content in contents]
-    options = ["--model", model, "--port", "0", "--workers", str(workers), "--precision", precision]
+    options = ["--model", model, "--workers", str(workers), "--precision", precision]
     options += ["--threads", str(threads)] if threads else []
-    process = subprocess.Popen(
-        [sys.executable, "-m", "carseg", "serve", *options], stderr=subprocess.PIPE, text=True, errors="replace"
-    )
-    assert process.stderr is not None
-    lines = (re.search(r"listening on http.*:(\d+)/", line) for line in process.stderr)
-    port = next(int(line[1]) for line in lines if line)
-    threading.Thread(target=process.stderr.read, daemon=True).start()
-    while not _answers(port):
-        time.sleep(0.2)
+    process, port = start_service(*options)
     memory = {}
 
     def look(done: int) -> None:
@@ -249,11 +241,27 @@ def main(
     raise typer.Exit(int(bool(outcome.wrong or status)))
 
 
-def _answers(port: int) -> bool:
-    try:
-        return requests.get(f"http://127.0.0.1:{port}/healthz", timeout=_PATIENCE).ok
-    except requests.ConnectionError:
-        return False
+def start_service(*options: str) -> tuple[subprocess.Popen[str], int]:
+    """Start ``carseg serve``; return its process and, once it answers there, its port on 127.0.0.1."""
+    command = [sys.executable, "-m", "carseg", "serve", "--port", "0", *options]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace")
+    assert process.stderr is not None
+    lines = (re.search(r"listening on http.*:(\d+)/", line) for line in process.stderr)
+    port = next(int(line[1]) for line in lines if line)
+    threading.Thread(target=process.stderr.read, daemon=True).start()
+    wait_for(f"http://127.0.0.1:{port}/healthz")
+    return process, port
+
+
+def wait_for(address: str) -> None:
+    """Return once something answers at an address."""
+    while True:
+        try:
+            if requests.get(address, timeout=_PATIENCE).ok:
+                return
+        except requests.ConnectionError:
+            pass
+        time.sleep(0.2)
 
 
 if __name__ == "__main__":
