@@ -72,10 +72,10 @@ def _measure(model: str, images: list[str], workers: int) -> float:
 def main(
     photos: Annotated[str, typer.Argument(help="A folder or pattern of images.")],
     model: str = "parts",
-    times: Annotated[int, typer.Option(help="Use each image so often.")] = 1,
-    images: Annotated[int, typer.Option(help="Of the plan.")] = 1_000_000,
-    processors: Annotated[list[int] | None, typer.Option(help="Processors of the plan.")] = None,
-    price: Annotated[float, typer.Option(help="Of a processor for an hour.")] = 0.04,
+    times: Annotated[int, typer.Option(help="How often each image is used.")] = 1,
+    images: Annotated[int, typer.Option(help="Number of images in the plan.")] = 1_000_000,
+    processors: Annotated[list[int] | None, typer.Option(help="Numbers of processors in the plan.")] = None,
+    price: Annotated[float, typer.Option(help="Price of a processor for an hour.")] = 0.04,
     store: Annotated[float, typer.Option(help="Megabytes per second that the store delivers.")] = 1000,
 ) -> None:
     paths = [os.path.abspath(path) for path in find_images(photos)] * times

@@ -27,7 +27,7 @@ onnx = pytest.importorskip("onnx", reason="pip install 'carseg[onnx]' for the gr
 pytest.importorskip("onnxruntime", reason="pip install 'carseg[onnx]' for the graphs")
 
 STEMS = sorted(path.stem for path in GRAPHS.glob("*.onnx"))
-DEEPER = {"resnest101-unet", "resnest200-unet", "u2net"}  # the code of smaller networks that are tried, more layers of it
+DEEPER = {"resnest101-unet", "resnest200-unet", "u2net"}  # more layers of what smaller ones are made of
 PUBLISHED = load_manifest().weights
 EMBEDDED = sorted(name for name, info in PUBLISHED.items() if info.embedded and info.input.channels == 3)
 LARGEST = 5_000_000  # bytes of all graphs together
