@@ -2,6 +2,7 @@
 
     python -m benchmarks.folders --count 200                                # generated images of 12 megapixels
     python -m benchmarks.folders --model unet-carvana --pictures DIR --runtime openvino
+    python -m benchmarks.folders --one                     # beside itself on one of the processors (by Linux's taskset)
 
 Both write a mask for every image; each runs as a process from start to end, in turns. Printed are images per second
 (start included), the ratio, and the most memory each process held.
@@ -31,6 +32,7 @@ def main(
     runtime: str = "auto",
     precision: str = "auto",
     hub: str | None = None,
+    one: Annotated[bool, typer.Option("--one", help="Beside itself on one processor, not beside the loop.")] = False,
 ) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = images or Path(scratch, "images")
@@ -38,19 +40,22 @@ def main(
             subprocess.run([sys.executable, "-m", "benchmarks.images", str(folder), str(count)], check=True)
         total = len(list(folder.iterdir()))
         options = ["--runtime", runtime, "--precision", precision, *(["--hub", hub] if hub else [])]
+        ours = [sys.executable, "-m", "carseg", "predict", str(folder), "--model", model, "--save", "mask", *options]
         commands = {
-            "plain loop": ["benchmarks.plain", model, hub or "", str(folder)],
-            "carseg": ["carseg", "predict", str(folder), "--model", model, "--save", "mask", *options, "--out"],
+            "plain loop": [sys.executable, "-m", "benchmarks.plain", model, hub or "", str(folder)],
+            "carseg": [*ours, "--out"],
         }
+        if one:
+            commands = {"one": ["taskset", "--cpu-list", "0", *ours, "--out"], "all": [*ours, "--out"]}
         found: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for number in range(rounds):
             for name, command in commands.items():
-                found[name].append(_run([sys.executable, "-m", *command, f"{scratch}/{name}-{number}"]))
+                found[name].append(_run([*command, f"{scratch}/{name}-{number}"]))
     print(f"{machine()}, {total} images, {model}, {rounds} rounds")
     for name, runs in found.items():
         seconds, memory = (median(values) for values in zip(*runs, strict=True))
         print(f"{name:10}  {total / seconds:7.2f} images/s  {memory:7.0f} MB")
-    ratios = [a / b for (a, _), (b, _) in zip(found["plain loop"], found["carseg"], strict=True)]
+    ratios = [a / b for (a, _), (b, _) in zip(*found.values(), strict=True)]
     print(f"ratio       {median(ratios):7.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
@@ -60,7 +65,7 @@ def _run(command: list[str]) -> tuple[float, float]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"{command[2]} ended with status {os.waitstatus_to_exitcode(status)}")
+        raise SystemExit(f"{' '.join(command)} ended with status {os.waitstatus_to_exitcode(status)}")
     return time.perf_counter() - began, usage.ru_maxrss * 1024 / 1e6
 
 

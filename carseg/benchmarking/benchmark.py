@@ -24,7 +24,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from carseg._env import timing_variables
+from carseg._env import timing_variables, usable_processors
 from carseg._files import digest_file, replacing, to_json
 from carseg._version import __version__
 from carseg.benchmarking.page import write_benchmark_page
@@ -161,7 +161,7 @@ def environment() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             versions[package] = None
     system = {"python": platform.python_version(), "system": platform.platform()}
-    return versions | system | {"processor": cpu.name(), "cores": os.cpu_count(), "gpus": cpu.gpus()}
+    return versions | system | {"processor": cpu.name(), "cores": usable_processors(), "gpus": cpu.gpus()}
 
 
 @functools.cache

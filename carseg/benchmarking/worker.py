@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
+from carseg._env import usable_processors
 from carseg._files import replacing_folder, to_json
 from carseg.benchmarking.page import SCORES
 from carseg.benchmarking.rows import QUALITY, SCHEMA
@@ -80,7 +81,7 @@ class _Worker:
 
     def _describe(self, segmenter: Segmenter) -> str:
         runtime, device = segmenter.runtime, segmenter.runtime.device
-        threads, named = self.job["threads"] or os.cpu_count(), device
+        threads, named = self.job["threads"] or usable_processors(), device
         if runtime.name == "torch":
             import torch
 

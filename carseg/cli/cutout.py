@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +12,7 @@ from carseg.cli.options import (
     CalibrationOption,
     DeviceOption,
     HubOption,
+    JobsOption,
     MaxPixelsOption,
     PrecisionOption,
     RuntimeOption,
@@ -66,6 +66,7 @@ def cutout(
     precision: PrecisionOption = "auto",
     calibration: CalibrationOption = None,
     threads: ThreadsOption = None,
+    jobs: JobsOption = None,
     max_pixels: MaxPixelsOption = None,
     skip_existing: SkipExistingOption = False,
 ) -> None:
@@ -83,16 +84,15 @@ def cutout(
     prepare()
     options = CutoutOptions(background, shadow, margin, size, car, all, glass, feather)
     files = CutoutFiles(options, format)
-    jobs, missing = find_jobs(inputs, out, [files.kind])
+    images, missing = find_jobs(inputs, out, [files.kind])
     how: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
     segmenter = load_with_progress(model, weights, hub, calibration=calibration, **how)
     files.check(segmenter)
     edges = edges or best_edges(segmenter.info)
     how = {"precision": segmenter.runtime.precision, "calibration": calibration, "edges": edges}
-    saving = CutoutSaving(out, files, functools.partial(origin_of, info=segmenter.info, **how))
-    todo = saving.begin(jobs, skip_existing=skip_existing)
-    began = time.monotonic()
-    results = segmenter.stream(saving.sources(todo), edges=edges, max_pixels=max_pixels, on_error="yield")
+    saving = CutoutSaving(out, files, functools.partial(origin_of, info=segmenter.info, **how), jobs)
+    todo = saving.begin(images, skip_existing=skip_existing)
+    results = segmenter.stream(saving.sources(todo), edges=edges, jobs=jobs, max_pixels=max_pixels, on_error="yield")
     cutouts = saving.write(results)
     failed = missing + print_documents(cutouts, len(todo), lambda each: each["files"]["cutout"], doing="cutting out")
-    raise typer.Exit(saving.finish(len(todo) + missing, failed, time.monotonic() - began, segmenter.name))
+    raise typer.Exit(saving.finish(len(todo) + missing, failed, segmenter.name))

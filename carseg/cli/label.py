@@ -12,6 +12,7 @@ from carseg.cli.options import (
     BatchSizeOption,
     DeviceOption,
     HubOption,
+    JobsOption,
     MaxPixelsOption,
     MinAreaOption,
     ModelOption,
@@ -68,6 +69,7 @@ def label(
     threshold: ThresholdOption = None,
     min_area: MinAreaOption = None,
     batch_size: BatchSizeOption = None,
+    jobs: JobsOption = None,
     max_pixels: MaxPixelsOption = None,
 ) -> None:
     """Label images for a tool in which people correct them.
@@ -83,7 +85,7 @@ def label(
     count = len(list(find_images(images)))
     how: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
     settings: dict[str, Any] = {"tile": tile, "threshold": threshold, "min_area": min_area}
-    settings |= {"batch_size": batch_size, "max_pixels": max_pixels}
+    settings |= {"batch_size": batch_size, "jobs": jobs, "max_pixels": max_pixels}
     network = load_with_progress(model, weights, hub, **how)
     with ProgressBar("labelling") as bar:
         settings["progress"] = lambda number: bar.count(number, max(number, count))  # a video has many

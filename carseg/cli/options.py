@@ -62,6 +62,16 @@ MinAreaOption = Annotated[
     ),
 ]
 BatchSizeOption = Annotated[int | None, typer.Option(help="Images that are computed together.")]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=1,
+        help="Images that are read, finished and written at once; default: one per processor, at most 16.",
+        show_default=False,
+    ),
+]
 FormatOption = Annotated[Format, typer.Option("--format", "-f", help="table, or json: one document per line.")]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps.")]
 RuntimeOption = Annotated[str, typer.Option(help="auto, torch, openvino, onnx.")]

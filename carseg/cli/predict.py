@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import functools
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,6 +19,7 @@ from carseg.cli.options import (
     Format,
     FormatOption,
     HubOption,
+    JobsOption,
     MaxPixelsOption,
     MinAreaOption,
     ModelOption,
@@ -126,6 +126,7 @@ def predict(
     threshold: ThresholdOption = None,
     min_area: MinAreaOption = None,
     batch_size: BatchSizeOption = None,
+    jobs: JobsOption = None,
     max_pixels: MaxPixelsOption = None,
     skip_existing: SkipExistingOption = False,
     every: _Every = 1,
@@ -146,34 +147,32 @@ def predict(
     from carseg.cli.videos import VideoOptions, predict_videos
 
     kinds = _kinds("mask,overlay" if save is None else save, skip_existing)
-    jobs, videos, missing, file = _jobs(inputs, out, kinds)
+    images, videos, missing, file = _jobs(inputs, out, kinds)
     options = VideoOptions(out, ["overlay"] if save is None else kinds, every, start, end, smooth, ffmpeg, encoder)
     prepare()
     how: Any = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
     segmenter = load_with_progress(model, weights, hub, cars, calibration=calibration, **how)
     _say_holes(segmenter, kinds)
     settings: Any = {"tile": tile, "sides": sides, "edges": edges, "threshold": threshold, "min_area": min_area}
-    lines = len(jobs) > 1 and not verbose and format is Format.table
-    saving = Saving(out, kinds, _origin(segmenter, {"calibration": calibration, **settings}), file, cars=not lines)
-    todo = saving.begin(jobs, skip_existing=skip_existing)
+    lines = len(images) > 1 and not verbose and format is Format.table
+    saving = Saving(out, kinds, _origin(segmenter, calibration, settings), file, cars=not lines, jobs=jobs)
+    todo = saving.begin(images, skip_existing=skip_existing)
     options.say_what_is_there(videos)
-    began = time.monotonic()
-    settings["max_pixels"] = max_pixels
+    settings |= {"max_pixels": max_pixels, "jobs": jobs}
     results = segmenter.stream(saving.sources(todo), batch_size=batch_size, on_error="yield", **settings)
     with tabulated(table) as add:
         failed = missing + print_documents(saving.write(results), len(todo), text_of(format, lines), add=add)
         failed += predict_videos(segmenter, videos, options, format, settings, add)
-    raise typer.Exit(saving.finish(len(todo) + len(videos) + missing, failed, time.monotonic() - began, segmenter.name))
+    raise typer.Exit(saving.finish(len(todo) + len(videos) + missing, failed, segmenter.name))
 
 
-def _origin(segmenter: Segmenter, settings: dict[str, Any]) -> Callable[[str], str]:
+def _origin(segmenter: Segmenter, calibration: Path | None, settings: dict[str, Any]) -> Callable[[str], str]:
     """Return what says of an image what its files are found again by."""
     from carseg.inference import origin_of
 
     second = None if segmenter.cars is None else segmenter.cars.info
-    return functools.partial(
-        origin_of, info=segmenter.info, cars=second, precision=segmenter.runtime.precision, **settings
-    )
+    how = {"calibration": calibration, "precision": segmenter.runtime.precision}
+    return functools.partial(origin_of, info=segmenter.info, cars=second, **how, **settings)
 
 
 def _say_holes(segmenter: Segmenter, kinds: list[str]) -> None:

@@ -16,6 +16,7 @@ from carseg.cli.options import (
     Format,
     FormatOption,
     HubOption,
+    JobsOption,
     MaxPixelsOption,
     PrecisionOption,
     RuntimeOption,
@@ -62,6 +63,7 @@ def report(
     calibration: CalibrationOption = None,
     threads: ThreadsOption = None,
     batch_size: BatchSizeOption = None,
+    jobs: JobsOption = None,
     max_pixels: MaxPixelsOption = None,
 ) -> None:
     """Inspect one car's photographs: parts seen and missing, views, blur, exposure.
@@ -81,6 +83,7 @@ def report(
             model=segmenter,
             require=require or (),
             batch_size=batch_size,
+            jobs=jobs,
             max_pixels=max_pixels,
             progress=bar.count,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,6 @@ from carseg.workflows import CutoutFiles
 
 Document = dict[str, Any]
 
-_AHEAD = 4  # results that wait to be written; more would only take memory
 # With these no further file could be written either.
 _HOPELESS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
@@ -61,6 +61,7 @@ class Saving:
         origin: returns of an image what its files are found again by, see ``carseg.inference.origin_of``.
         file: where the only kind of the only image goes, instead of a name of its own in ``out``.
         cars: whether the cars of an image are told, which takes its time.
+        jobs: images that are written at once, as for ``Segmenter.stream``.
     """
 
     def __init__(
@@ -71,22 +72,26 @@ class Saving:
         file: Path | None = None,
         *,
         cars: bool = True,
+        jobs: int | None = None,
     ) -> None:
-        self.out, self.kinds, self.origin, self.file, self.cars = out, kinds, origin, file, cars
+        self.out, self.kinds, self.origin, self.file, self.cars, self.jobs = out, kinds, origin, file, cars, jobs
         self._begun: deque[tuple[Job, str]] = deque()
         self._saved: list[Job] = []
+        self._began = time.monotonic()
 
     def begin(self, jobs: list[Job], *, skip_existing: bool) -> list[Job]:
-        """Return the jobs that are to be done, and say what is there already."""
+        """Return the jobs that are to be done, and say what is there already; the time counts from then on."""
         todo = self._without_saved(jobs) if skip_existing else jobs
         self._say_what_is_there(jobs, todo)
+        self._began = time.monotonic()
         return todo
 
     def _without_saved(self, jobs: list[Job]) -> list[Job]:
         """Return the jobs but those of which all files are there, whole, and made of the same image alike."""
         todo: list[Job] = []
         with ProgressBar("looking at results") as bar:
-            for number, (job, done) in enumerate(zip(jobs, prefetch(self._is_saved, jobs, _AHEAD), strict=True), 1):
+            saved = prefetch(self._is_saved, jobs, self.jobs)
+            for number, (job, done) in enumerate(zip(jobs, saved, strict=True), 1):
                 (self._saved if done else todo).append(job)
                 for path in self._paths(job) if done else ():
                     discard_partial(path)
@@ -102,19 +107,19 @@ class Saving:
 
     def sources(self, jobs: list[Job]) -> Iterator[str]:
         """Yield the images; their content counts as it was before they are read."""
-        origins = prefetch(lambda job: self.origin(job.source), jobs, _AHEAD)
+        origins = prefetch(lambda job: self.origin(job.source), jobs, self.jobs)
         for job, made_from in zip(jobs, origins, strict=True):
             self._begun.append((job, made_from))
             yield job.source
 
     def write(self, results: Iterator[Result | CarsegError]) -> Iterator[Document | CarsegError]:
         """Save results on threads beside the network; yield what was found in each image, or why nothing was."""
-        return prefetch(self._write, ((*self._begun.popleft(), result) for result in results), _AHEAD)
+        return prefetch(self._write, ((*self._begun.popleft(), result) for result in results), self.jobs)
 
-    def finish(self, total: int, failed: int, seconds: float, model: str) -> int:
+    def finish(self, total: int, failed: int, model: str) -> int:
         """Say how many images are done and where their files are; return the exit status."""
         failed += self._say_deleted()
-        message = f"carseg: {total - failed} of {total} done in {short(seconds)} with {model}"
+        message = f"carseg: {total - failed} of {total} done in {short(time.monotonic() - self._began)} with {model}"
         err(f"{message}; results are in {self.out}" if self.kinds and failed < total else message)
         return int(failed > 0)
 
@@ -173,10 +178,11 @@ class CutoutSaving(Saving):
         out: where the pictures go.
         files: what they are.
         origin: as for ``Saving``.
+        jobs: as for ``Saving``.
     """
 
-    def __init__(self, out: Path, files: CutoutFiles, origin: Callable[[str], str]) -> None:
-        super().__init__(out, [files.kind], lambda source: files.made_from(origin(source)))
+    def __init__(self, out: Path, files: CutoutFiles, origin: Callable[[str], str], jobs: int | None = None) -> None:
+        super().__init__(out, [files.kind], lambda source: files.made_from(origin(source)), jobs=jobs)
         self.files = files
 
     def _save(self, job: Job, result: Result, made_from: str) -> Document:

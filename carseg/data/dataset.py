@@ -6,7 +6,6 @@ label set, 255 where a pixel counts for nothing. An image and its mask always ha
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -15,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from carseg._env import usable_processors
 from carseg.errors import CarsegError, DataError, MissingExtraError
 from carseg.images import LoadedImage, decode
 from carseg.labels import IGNORE, LabelSet
@@ -152,7 +152,7 @@ class Dataset(Sequence[Sample]):
     def _read(self, progress: Callable[[int, int], None] | None) -> tuple[dict[str, str], dict[str, frozenset[int]]]:
         """Read every sample; return what ``verify`` does, and the label ids in each of the others by its name."""
         broken, seen = dict(self.problems), {}
-        with ThreadPoolExecutor(min(os.cpu_count() or 1, 4)) as pool:  # decoders work outside the interpreter lock
+        with ThreadPoolExecutor(min(usable_processors(), 4)) as pool:  # decoders work outside the interpreter lock
             for done, (sample, read) in enumerate(zip(self, pool.map(label_ids, self.samples), strict=True), start=1):
                 if isinstance(read, CarsegError):
                     broken[sample.name] = str(read)

@@ -78,7 +78,11 @@ class LabeledFolder:
             write_json(self.root / JSON_FILE, described(self.labels), indent=1)
 
     def add(self, name: str, image: Any, rgb: np.ndarray, labeled: SegmentedImage | np.ndarray) -> None:
-        """Write an image and its labels.
+        """Write an image and its labels; the arguments are those of ``add_image``."""
+        self.add_labels(self.add_image(name, image, rgb, labeled))
+
+    def add_image(self, name: str, image: Any, rgb: np.ndarray, labeled: SegmentedImage | np.ndarray) -> LabeledImage:
+        """Write an image and return its labels for ``add_labels``; several threads may at once.
 
         Args:
             name: its path below the folder of images, without the extension.
@@ -87,12 +91,13 @@ class LabeledFolder:
             labeled: a result, or a mask, uint8 (H, W).
         """
         file = _write_image(self._images, name, image, rgb).relative_to(self._images).as_posix()
-        self.writer.add(self._labeled(file, labeled))
-
-    def _labeled(self, file: str, labeled: SegmentedImage | np.ndarray) -> LabeledImage:
         if isinstance(labeled, np.ndarray):
             return of_mask(labeled, self.labels, file, self.tolerance)
         return of_result(labeled, file, self.tolerance)
+
+    def add_labels(self, labels: LabeledImage) -> None:
+        """Write the labels of an image that is written."""
+        self.writer.add(labels)
 
 
 def refuse_filled(root: Path, out: str | os.PathLike[str], split: str, labels: LabelSet, format: str) -> None:

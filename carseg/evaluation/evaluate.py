@@ -123,7 +123,7 @@ def _add(
         image = sample.open_image()
         return pipeline.preprocess(image), sample.load_mask(*image.size)
 
-    for done, (prepared, truth) in enumerate(prefetch(read, dataset, depth=4), start=1):
+    for done, (prepared, truth) in enumerate(prefetch(read, dataset), start=1):
         with enough_memory(prepared.image.source or "an image"):
             [logits] = pipeline.forward(prepared.x[None])
             mask = pipeline.postprocess(logits, prepared, **RAW).mask

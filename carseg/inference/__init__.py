@@ -9,7 +9,7 @@ from carseg.inference.files import CUTOUT_KINDS, LONGEST, encode_photo, encode_p
 from carseg.inference.options import RAW
 from carseg.inference.parts import Part, Parts
 from carseg.inference.pipeline import Pipeline
-from carseg.inference.prefetch import prefetch
+from carseg.inference.prefetch import image_jobs, prefetch
 from carseg.inference.preprocess import Prepared, Preprocessor, normalize_batch
 from carseg.inference.refine import refine_outline
 from carseg.inference.refiner import REFINER, Refiner, best_edges
@@ -50,6 +50,7 @@ __all__ = [
     "find_images",
     "frame_name",
     "holes_notice",
+    "image_jobs",
     "is_saved",
     "is_video",
     "is_video_address",

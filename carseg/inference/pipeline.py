@@ -6,7 +6,7 @@ validation in training, the check of an export, and what ``carseg.benchmark`` ti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import cached_property, partial
 from typing import Any
 
@@ -25,7 +25,6 @@ from carseg.inference.postprocess import certainty, class_scores, log_probabilit
 from carseg.inference.preprocess import Prepared, Preprocessor
 from carseg.inference.refiner import Refiner, check_edges
 from carseg.inference.result import Result
-from carseg.inference.smoothing import Smoother
 from carseg.inference.sources import load_image
 from carseg.labels import LabelSet
 from carseg.runtimes import Runtime
@@ -235,21 +234,14 @@ def to_result(
     )
 
 
-def segment_batch(
-    pipeline: Pipeline, batch: Sequence[Prepared], options: Options, smoother: Smoother | None = None
-) -> Iterator[Result]:
-    """Yield the results of preprocessed images of one shape, which go through the network together.
-
-    With a smoother, which knows the images before, they are frames.
-    """
-    logits = pipeline.forward(np.stack([prepared.x for prepared in batch]))
-    for one, prepared in zip(logits, batch, strict=True):
-        yield pipeline.postprocess(
-            one if smoother is None else smoother(one, prepared.image),
-            prepared,
-            sides=options.sides,
-            threshold=options.threshold,
-            min_area=options.min_area,
-            return_probabilities=options.return_probabilities,
-            edges=options.edges,
-        )
+def finish(pipeline: Pipeline, logits: Float32Array, prepared: Prepared, options: Options) -> Result:
+    """Return the result of an image that went through the network, as the options want it."""
+    return pipeline.postprocess(
+        logits,
+        prepared,
+        sides=options.sides,
+        threshold=options.threshold,
+        min_area=options.min_area,
+        return_probabilities=options.return_probabilities,
+        edges=options.edges,
+    )

@@ -9,12 +9,28 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from typing import Any, Self
 
+from carseg._env import usable_processors
+from carseg.errors import OptionError
+
 _END = object()
+_MOST = 16  # images that are worked on at once unless more are asked for: each takes its memory
 
 
-def prefetch(function: Callable[[Any], Any], items: Iterable[Any], depth: int) -> Iterator[Any]:
-    """Yield ``function`` of each item, in order; threads compute it at most ``depth`` items before it is asked for."""
-    with Prefetch(function, items, depth) as results:
+def image_jobs(jobs: int | None = None) -> int:
+    """Return how many images are worked on at once: as many as are asked for, or one per usable processor, at most 16.
+
+    Raises:
+        OptionError: less than one.
+    """
+    if jobs is not None and jobs < 1:
+        raise OptionError(f"jobs must be at least 1, got {jobs}")
+    return jobs or min(usable_processors(), _MOST)
+
+
+def prefetch(function: Callable[[Any], Any], items: Iterable[Any], jobs: int | None = None) -> Iterator[Any]:
+    """Yield ``function`` of each item, in order; threads compute as many at once as ``image_jobs`` says of ``jobs``."""
+    threads = image_jobs(jobs)
+    with Prefetch(function, items, threads + 1, threads) as results:
         yield from results
 
 
@@ -25,16 +41,25 @@ class Prefetch:
 
     Args:
         function: what is done with each item.
-        items: asked for in the thread that asks for the results; of a ``Feed`` only what has arrived is read ahead.
-        depth: items that are in hand at once.
+        items: asked for in the thread that asks for the results.
+        depth: items that are in hand at once, the one whose result was returned last included.
+        threads: items that are computed at once.
+        arrived: returns whether the next item need not be waited for: only then is it read ahead; None: never wait.
     """
 
-    def __init__(self, function: Callable[[Any], Any], items: Iterable[Any], depth: int) -> None:
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        items: Iterable[Any],
+        depth: int,
+        threads: int,
+        arrived: Callable[[], bool] | None = None,
+    ) -> None:
         self._function = function
         self._items = iter(items)
-        self._feed = items if isinstance(items, Feed) else None
+        self._next_arrived = arrived
         self._depth = depth
-        self._pool = ThreadPoolExecutor(2)
+        self._pool = ThreadPoolExecutor(threads)
         self._waiting: deque[Future[Any]] = deque()
         self._end: Exception | None = None
 
@@ -58,13 +83,19 @@ class Prefetch:
         self._read_ahead()
         return future.result()
 
-    def ready(self) -> bool:
-        """Return whether the next result need not be waited for, or, where no ``Feed`` gives the items, is to come."""
+    def arrived(self) -> bool:
+        """Return whether the next result is there."""
         self._read_ahead()
-        return bool(self._waiting) and (self._feed is None or self._waiting[0].done())
+        return bool(self._waiting) and self._waiting[0].done()
+
+    def ready(self) -> bool:
+        """Return whether the next result is there or, where its item did not have to be waited for, will be soon."""
+        return self.arrived() or (bool(self._waiting) and self._next_arrived is None)
 
     def _read_ahead(self) -> None:
-        while len(self._waiting) < self._depth - 1 and self._end is None and (not self._feed or self._feed.arrived()):
+        while len(self._waiting) < self._depth - 1 and self._end is None:
+            if self._next_arrived is not None and not self._next_arrived():
+                break
             self._submit()
 
     def _submit(self) -> None:

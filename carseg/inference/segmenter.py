@@ -16,7 +16,8 @@ from carseg.errors import CarsegError, OptionError
 from carseg.hub import ModelInfo, licence_notice, resolve
 from carseg.images import LoadedImage, enough_memory
 from carseg.inference.options import Options
-from carseg.inference.pipeline import Pipeline, segment_batch
+from carseg.inference.pipeline import Pipeline, finish
+from carseg.inference.prefetch import image_jobs
 from carseg.inference.refiner import check_edges
 from carseg.inference.result import Result
 from carseg.inference.sources import find_images, load_image
@@ -192,8 +193,9 @@ class Segmenter(Pipeline):
         with enough_memory(loaded.source or "the given image"):
             if options.tile is not None:
                 return segment_tiles(self, loaded, options.tile, options)
-            [result] = segment_batch(self, [self.preprocess(loaded)], options)
-            return result
+            prepared = self.preprocess(loaded)
+            [logits] = self.forward(prepared.x[None])
+            return finish(self, logits, prepared, options)
 
     __call__ = predict
 
@@ -203,6 +205,7 @@ class Segmenter(Pipeline):
         sources: Any,
         *,
         batch_size: int | None = None,
+        jobs: int | None = None,
         channels: str = "rgb",
         tile: int | None = None,
         sides: str = "consistent",
@@ -223,6 +226,7 @@ class Segmenter(Pipeline):
         sources: Any,
         *,
         batch_size: int | None = None,
+        jobs: int | None = None,
         channels: str = "rgb",
         tile: int | None = None,
         sides: str = "consistent",
@@ -242,6 +246,7 @@ class Segmenter(Pipeline):
         sources: Any,
         *,
         batch_size: int | None = None,
+        jobs: int | None = None,
         channels: str = "rgb",
         tile: int | None = None,
         sides: str = "consistent",
@@ -267,14 +272,9 @@ class Segmenter(Pipeline):
                 are called picture-1, picture-2 and so on, by their place.
             batch_size: images that go through the network together, of those that are there; None takes what suits the
                 device.
-            channels: as for ``predict``.
-            tile: as for ``predict``.
-            sides: as for ``predict``.
-            edges: as for ``predict``.
-            threshold: as for ``predict``.
-            min_area: as for ``predict``.
-            return_probabilities: as for ``predict``.
-            max_pixels: as for ``predict``.
+            jobs: images that are read at once, and others that are finished at once, beside those in the network; None
+                takes one per processor, at most 16. Memory grows with it, results are the same.
+            channels: as for ``predict``, like all to ``max_pixels``.
             latest: leave out images that came while the network was busy, all but the newest: for a camera that is
                 faster than the network.
             smooth: average the probabilities over time along what moves, so that the masks of a video flicker less;
@@ -293,7 +293,7 @@ class Segmenter(Pipeline):
         check_edges(edges, self.labels)
         root = str(sources) if isinstance(sources, (str, os.PathLike)) and os.path.isdir(sources) else ""
         size = self.runtime.batch_size if batch_size is None else batch_size
-        streaming = Streaming(size, root, on_error, latest, smooth, track)
+        streaming = Streaming(size, image_jobs(jobs), root, on_error, latest, smooth, track)
         found = find_images(sources)
         streaming.check(self, found, options)
         return segment_all(self, found, options, streaming)

@@ -1,4 +1,4 @@
-"""Many images in order: read and preprocessed ahead, and in batches through the network."""
+"""Many images in order: read ahead, in batches through the network, and finished beside it."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from carseg.errors import CarsegError, ImageError, OptionError, excerpt
 from carseg.images import LoadedImage, enough_memory
+from carseg.inference.batches import Answer, Batches, Forwarded, Read
 from carseg.inference.cars import CarTracker
 from carseg.inference.file_names import numbered
 from carseg.inference.options import Options
-from carseg.inference.pipeline import Pipeline, segment_batch
+from carseg.inference.pipeline import Pipeline, finish
 from carseg.inference.prefetch import Feed, Prefetch
 from carseg.inference.preprocess import Prepared
 from carseg.inference.result import Result
@@ -39,6 +40,7 @@ class Streaming:
     """
 
     batch_size: int
+    jobs: int
     root: str  # the folder that was given, if any
     on_error: str = "raise"
     latest: bool = False
@@ -65,28 +67,29 @@ class Streaming:
 def segment_all(
     pipeline: Pipeline, sources: Iterable[Any], options: Options, streaming: Streaming
 ) -> Iterator[Result | CarsegError]:
-    """Yield the result of each source, in order; see ``Segmenter.stream``."""
+    """Yield the result of each source, in order; see ``Segmenter.stream``.
+
+    ``jobs`` threads read and preprocess images, one runs the network, ``jobs`` others make results of its answers; as
+    many images as threads are in hand, and a batch for the network.
+    """
     size, latest = streaming.batch_size, streaming.latest
+    jobs = 1 if latest else streaming.jobs
+    depth = 1 if latest else size + jobs  # an image that was read ahead would not be the latest
     smoother, tracker = Smoother() if streaming.smooth else None, CarTracker() if streaming.track else None
     stream = _Stream(pipeline, options, streaming, smoother, tracker)
-    depth = 1 if latest else size + 2  # an image that was read ahead would not be the latest
-    with _arriving(sources, options, depth, latest) as items, Prefetch(stream.read, items, depth) as images:
-        batch: list[tuple[Any, Prepared]] = []
-        for source, item in images:
-            if batch and not (isinstance(item, Prepared) and item.x.shape == batch[0][1].x.shape):
-                yield from stream.segment(batch)
-                batch = []
-            match item:
-                case Prepared():
-                    batch.append((source, item))
-                case LoadedImage() if options.tile is not None:
-                    yield stream.segment_tiles(source, item, options.tile)
-                case CarsegError():
-                    yield stream.failed(source, item)
-            # The network does not wait for images that may come.
-            if batch and (not images.ready() or len(batch) == size):
-                yield from stream.segment(batch)
-                batch = []
+    if options.edges == "refined":
+        pipeline.refiner  # noqa: B018 - several threads would start it at once
+    with _arriving(sources, options, depth, latest) as items:
+        arrived = items.arrived if isinstance(items, Feed) else None
+        with Prefetch(stream.read, items, depth, jobs, arrived) as images:
+            batches = Batches(stream.forward, images, size)
+            with Prefetch(stream.finish, batches, depth, jobs, batches.arrived) as results, batches:
+                for source, read, answer in results:
+                    yield (
+                        stream.failed(source, answer)
+                        if isinstance(answer, CarsegError)
+                        else stream.tracked(answer, read)
+                    )
 
 
 def _are_all_there(sources: Iterable[Any]) -> bool:
@@ -157,7 +160,7 @@ class _Stream:
     smoother: Smoother | None
     tracker: CarTracker | None
 
-    def read(self, item: _Item) -> tuple[Any, Prepared | LoadedImage | CarsegError]:
+    def read(self, item: _Item) -> tuple[Any, Read]:
         """Return a source and what was read of it; tiles are preprocessed each."""
         number, source, image = item
         if image is None:
@@ -171,6 +174,46 @@ class _Stream:
         except CarsegError as error:
             return source, error
 
+    def forward(self, batch: list[Read]) -> list[Answer]:
+        """Return the answers to a batch, whose images go through one by one where all do not fit at once."""
+        match batch[0]:
+            case CarsegError() as error:
+                return [error]
+            case LoadedImage() as image:
+                return [self._segment_tiles(image)]
+        images = cast(list[Prepared], batch)
+        try:
+            with enough_memory(images[0].image.source):
+                logits = self.pipeline.forward(np.stack([prepared.x for prepared in images]))
+        except ImageError as error:
+            if len(images) == 1:
+                return [error]
+            return [answer for prepared in images for answer in self.forward([prepared])]
+        if self.smoother is None:
+            return list(logits)
+        return [self.smoother(one, prepared.image) for one, prepared in zip(logits, images, strict=True)]
+
+    def _segment_tiles(self, image: LoadedImage) -> Result | ImageError:
+        """Return the result of an image that is seen window by window, or why there is none."""
+        assert self.options.tile is not None
+        try:
+            with enough_memory(image.source):
+                return segment_tiles(self.pipeline, image, self.options.tile, self.options)
+        except ImageError as error:
+            return error
+
+    def finish(self, forwarded: Forwarded) -> tuple[Any, Read, Result | CarsegError]:
+        """Return a source, what was read of it, and its result or why it has none."""
+        source, read, answers, place = forwarded
+        answer = answers.result()[place]
+        if isinstance(read, Prepared) and isinstance(answer, np.ndarray):
+            try:
+                with enough_memory(read.image.source):
+                    answer = finish(self.pipeline, answer, read, self.options)
+            except ImageError as error:
+                answer = error
+        return source, read, cast(Result | CarsegError, answer)
+
     def failed(self, source: Any, error: CarsegError) -> CarsegError:
         """Return the error of a source to be yielded, or raise it."""
         error.source = source
@@ -180,31 +223,8 @@ class _Stream:
         error.__traceback__ = error.__context__ = None
         return error
 
-    def segment(self, batch: list[tuple[Any, Prepared]]) -> Iterator[Result | CarsegError]:
-        """Yield the results of a batch; its images go through the network one by one where all do not fit at once."""
-        done = 0
-        try:
-            with enough_memory(batch[0][1].image.source):
-                images = [prepared for _, prepared in batch]
-                for result in segment_batch(self.pipeline, images, self.options, self.smoother):
-                    yield self.tracked(result, images[done].image)
-                    done += 1
-        except ImageError as error:
-            if len(batch) == 1:
-                yield self.failed(batch[0][0], error)
-            else:
-                yield from itertools.chain.from_iterable(self.segment([one]) for one in batch[done:])
-
-    def segment_tiles(self, source: Any, image: LoadedImage, side: int) -> Result | CarsegError:
-        """Return the result of an image that is seen window by window."""
-        try:
-            with enough_memory(image.source):
-                return self.tracked(segment_tiles(self.pipeline, image, side, self.options), image)
-        except ImageError as error:
-            return self.failed(source, error)
-
-    def tracked(self, result: Result, image: LoadedImage) -> Result:
+    def tracked(self, result: Result, read: Read) -> Result:
         """Return a result, whose cars have ids if that was asked for."""
         if self.tracker is not None:
-            result.cars = self.tracker(result.cars, image)
+            result.cars = self.tracker(result.cars, read.image if isinstance(read, Prepared) else read)
         return result

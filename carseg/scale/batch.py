@@ -27,7 +27,8 @@ class Batch:
     Args:
         model: what ``carseg.load`` takes, or what it returns.
         columns: what the rows get: "parts", "cars", "mask" (a PNG).
-        threads: CPU threads of the network; engines run one worker per core.
+        threads: CPU threads of the network, and images that are read and finished at once beside it; engines run one
+            worker per core.
         hub: as for ``carseg.load``, like ``cars``, ``device``, ``runtime`` and ``precision``.
         batch_size: as for ``Segmenter.stream``, like all that follows.
         sides: left and right.
@@ -65,6 +66,7 @@ class Batch:
         )
         self.settings: dict[str, Any] = {
             "batch_size": batch_size,
+            "jobs": threads,
             "sides": sides,
             "threshold": threshold,
             "min_area": min_area,

@@ -26,6 +26,7 @@ from carseg.inference import (
     holes_notice,
     load,
     path_of,
+    prefetch,
     write_file,
 )
 from carseg.labels import Color
@@ -134,6 +135,7 @@ def cutout(
     glass: str = "keep",
     feather: float = 0,
     edges: str | None = None,
+    jobs: int | None = None,
     on_error: str = "raise",
 ) -> list[Path | CarsegError]:
     """Cut the cars out of photographs and return the files, in order: ``STEM.cutout.FORMAT`` below ``out``.
@@ -152,6 +154,7 @@ def cutout(
         glass: keep or tint.
         feather: softness of the border, in pixels.
         edges: as for ``Segmenter.predict``; by default what ``carseg.inference.best_edges`` says of the model.
+        jobs: as for ``Segmenter.stream``; as many pictures are made at once.
         on_error: "raise", or "keep" to go on and get the exception, whose ``source`` is the image, in the file's place.
 
     Raises:
@@ -165,23 +168,34 @@ def cutout(
     files = CutoutFiles(CutoutOptions(background, shadow, margin, size, car, all, glass, feather), format)
     segmenter = load(model) if isinstance(model, (str, os.PathLike)) else model
     files.check(segmenter)
-    return list(_written(segmenter, sources, Path(out), files, edges or best_edges(segmenter.info), on_error))
+    edges = edges or best_edges(segmenter.info)
+    results = segmenter.stream(sources, edges=edges, jobs=jobs, on_error="yield" if on_error == "keep" else "raise")
+    return list(_written(results, Path(out), files, jobs, on_error))
 
 
 def _written(
-    segmenter: Segmenter, sources: Any, out: Path, files: CutoutFiles, edges: str, on_error: str
+    results: Iterator[Result | CarsegError], out: Path, files: CutoutFiles, jobs: int | None, on_error: str
 ) -> Iterator[Path | CarsegError]:
-    for result in segmenter.stream(sources, edges=edges, on_error="yield" if on_error == "keep" else "raise"):
+    """Yield the picture of each image, or why there is none; names go by the order of the images."""
+
+    def named() -> Iterator[tuple[Result | CarsegError, str]]:
+        for result in results:
+            failed = isinstance(result, CarsegError)
+            yield result, "" if failed else result.claim_stem(out / _place_below(result))
+
+    def write(one: tuple[Result | CarsegError, str]) -> Path | CarsegError:
+        result, stem = one
         if isinstance(result, CarsegError):
-            yield result
-            continue
+            return result
         try:
-            yield files.save(result, out / _place_below(result))
+            return files.save(result, out / _place_below(result), stem)
         except (CarNotFoundError, ImageError) as error:
             if on_error == "raise":
                 raise
             error.source = result.source
-            yield error
+            return error
+
+    return prefetch(write, named(), jobs)
 
 
 def _place_below(result: Result) -> Path:

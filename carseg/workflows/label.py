@@ -12,7 +12,7 @@ from carseg._files import replaceable, replacing_folder
 from carseg.data import LabeledFolder, refuse_filled, refuse_own
 from carseg.errors import CarsegError, OptionError
 from carseg.hub import DEFAULT_MODEL
-from carseg.inference import Result, Segmenter, frame_name, load, source_digest, stem_of
+from carseg.inference import Result, Segmenter, frame_name, load, prefetch, source_digest, stem_of
 
 
 @dataclass
@@ -46,6 +46,7 @@ def label(
     threshold: float | None = None,
     min_area: float | None = None,
     batch_size: int | None = None,
+    jobs: int | None = None,
     max_pixels: int | None = None,
     on_error: str = "yield",
     progress: Callable[[int], None] | None = None,
@@ -55,14 +56,13 @@ def label(
     ``carseg.data.load(out)`` reads it, so that what has been corrected can be trained on.
 
     Args:
-        images: what ``Segmenter.stream`` takes: a folder, whose tree is mirrored, a pattern, or an iterable. Each
-            frame of a video is an image.
+        images: what ``Segmenter.stream`` takes; a folder's tree is mirrored, each frame of a video is an image.
         out: the folder; what it holds already stays, but images and labels must not be there yet.
         to: "labelme", "yolo", "coco", "cvat", "label-studio", "voc" or "masks".
         model: a name, as for ``carseg.load``, or a loaded network.
         tolerance: how far outlines are simplified, in pixels, without gaps between neighbours; 0: not at all; None: as
             few vertices as leave each piece 98 % of its pixels; see ``carseg.masks.coverage.simplify``.
-        tile: as for ``Segmenter.stream``, like all to ``max_pixels``.
+        tile: as for ``Segmenter.stream``, like all to ``max_pixels``; as many images as ``jobs`` are written at once.
         on_error: "yield" leaves images out that cannot be read, and names them in the result; "raise" ends there.
         progress: called with the number of images done so far.
 
@@ -73,12 +73,13 @@ def label(
         CarsegError: none of the images could be read: the error of the last.
     """
     network = model if isinstance(model, Segmenter) else load(model)
-    root = replaceable(out)
-    refuse_filled(root, out, "", network.labels, to)
-    done = Labeled(Path(out), tuple(c for i, c in enumerate(network.labels.classes) if i != network.labels.background))
+    root, labels = replaceable(out), network.labels
+    refuse_filled(root, out, "", labels, to)
+    done = Labeled(Path(out), tuple(c for i, c in enumerate(labels.classes) if i != labels.background))
     results = network.stream(
         images,
         batch_size=batch_size,
+        jobs=jobs,
         tile=tile,
         sides=sides,
         threshold=threshold,
@@ -87,27 +88,41 @@ def label(
         on_error=on_error,
     )
     with replacing_folder(root, keep=True) as partial:
-        with LabeledFolder(partial, network.labels, to, tolerance=tolerance) as folder:
-            for number in _fill(folder, results, root, done):
-                if progress is not None:
+        with LabeledFolder(partial, labels, to, tolerance=tolerance) as folder:
+            for number in _fill(folder, results, root, done, jobs):
+                if progress:
                     progress(number)
         folder.writer.describe(partial, [folder.writer])
     return done
 
 
-def _fill(folder: LabeledFolder, results: Iterable[Result | CarsegError], root: Path, done: Labeled) -> Iterator[int]:
+def _fill(
+    folder: LabeledFolder, results: Iterable[Result | CarsegError], root: Path, done: Labeled, jobs: int | None
+) -> Iterator[int]:
     """Write results, and note them; yield how many there were so far."""
     taken: set[str] = set()
     error: CarsegError = OptionError("there is no image to label")
-    for number, result in enumerate(results, start=1):
+
+    def named() -> Iterator[tuple[Result | CarsegError, str]]:
+        for result in results:
+            yield result, "" if isinstance(result, CarsegError) else _name_of(result, taken)
+
+    def write(one: tuple[Result | CarsegError, str]) -> tuple[Result, Any] | CarsegError:
+        result, name = one
         if isinstance(result, CarsegError):
-            error = result
-            done.broken[str(result.source)] = str(result)
+            return result
+        file = Path(result.source) if os.path.isfile(result.source) else None
+        refuse_own(root, done.out, [file] if file else [])
+        image = file if result.frame is None else None
+        return result, folder.add_image(name, image, result.image, result)
+
+    for number, written in enumerate(prefetch(write, named(), jobs), start=1):
+        if isinstance(written, CarsegError):
+            error = written
+            done.broken[str(error.source)] = str(error)
         else:
-            file = Path(result.source) if os.path.isfile(result.source) else None
-            refuse_own(root, done.out, [file] if file else [])
-            image = file if result.frame is None else None
-            folder.add(_name_of(result, taken), image, result.image, result)
+            result, labels = written
+            folder.add_labels(labels)
             done.images += 1
             done.pieces += sum(len(part.pieces) for part in result.parts)
         yield number

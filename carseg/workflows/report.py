@@ -27,8 +27,6 @@ from carseg.workflows.wheels import WHEEL
 
 Progress = Callable[[int, int], None]  # (done, of how many)
 
-_AHEAD = 3  # photographs that are looked at beside the network
-
 
 def report(
     photos: Any,
@@ -37,12 +35,13 @@ def report(
     model: Segmenter | str | os.PathLike[str] = DEFAULT_MODEL,
     require: str | Iterable[str] = (),
     batch_size: int | None = None,
+    jobs: int | None = None,
     max_pixels: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Return what a set of photographs shows of one car: parts, views, what is missing, what is wrong with them.
 
-    Photographs are looked at one after another; of each only its record and a small JPEG are kept.
+    Of each photograph only its record and a small JPEG are kept.
 
     Args:
         photos: a folder, pattern, address or image, a list of these, or any iterable of images, as ``predict`` takes.
@@ -51,8 +50,7 @@ def report(
         model: a model that tells parts of cars, or what ``carseg.load`` takes.
         require: what has to be seen, as ``"front,rear,left,right,wheel:4"`` or several such words: sides, views,
             classes, and kinds of classes with a number. What is not is in ``Report.missing``.
-        batch_size: as for ``Segmenter.stream``.
-        max_pixels: as for ``Segmenter.stream``.
+        batch_size: as for ``Segmenter.stream``, like ``jobs`` and ``max_pixels``.
         progress: called with the number of photographs that are done, and of all of them, 0 where that is not known.
 
     Raises:
@@ -69,8 +67,8 @@ def report(
     sources, failed = find_photos(photos, folder)
     gathered = _Gathered(failed)
     total = len(sources) + len(failed) if isinstance(sources, list) else 0
-    results = segmenter.stream(sources, batch_size=batch_size, max_pixels=max_pixels, on_error="yield")
-    for seen in prefetch(_look_at, enumerate(results, 1), _AHEAD):
+    results = segmenter.stream(sources, batch_size=batch_size, jobs=jobs, max_pixels=max_pixels, on_error="yield")
+    for seen in prefetch(_look_at, enumerate(results, 1), jobs):
         gathered.add(seen)
         if progress:
             progress(gathered.done, total)
