@@ -123,7 +123,7 @@ def test_what_cannot_work_is_said_where_it_is_made(arguments: dict[str, Any], er
 
 
 def test_cars_are_refused_of_classes_that_tell_none() -> None:
-    with pytest.raises(OptionError, match="tell no cars"):
+    with pytest.raises(OptionError, match="do not show cars"):
         Batch("drivable", columns=("cars",))
 
 

@@ -242,8 +242,8 @@ def test_a_folder_of_another_job_or_of_something_else_is_refused() -> None:
 @pytest.mark.parametrize(
     ("source", "error", "says"),
     [
-        ("nowhere", ImageNotFoundError, "no image is there"),
-        ("photos/inner/*.jpg", ImageNotFoundError, "no image is there"),
+        ("nowhere", ImageNotFoundError, "no image was found"),
+        ("photos/inner/*.jpg", ImageNotFoundError, "no image was found"),
         ("missing.txt", DataError, "list of images"),
         ("broken.parquet", DataError, "as a table"),
         ("other.parquet", DataError, "neither a column bytes nor path, but file"),

@@ -149,7 +149,7 @@ def test_data_is_measured_in_the_format_that_is_named(tmp_path, hub):
     assert "roof" in guessed["error"]
     [named] = carseg.benchmark("doors", tmp_path, data_format="masks", hub=str(hub), **QUICK)
     assert (named["error"], named["images"]) == (None, 2)
-    with pytest.raises(OptionError, match="data_format of no data"):
+    with pytest.raises(OptionError, match="data_format without data"):
         carseg.benchmark("doors", data_format="masks", hub=str(hub), **QUICK)
 
 
@@ -168,7 +168,7 @@ def test_images_without_a_label_and_lines_are_measured_as_the_options_say(tmp_pa
     assert None not in row["per_class"].values()
     [row] = carseg.benchmark("doors", tmp_path, hub=str(hub), background_images=True, line_width=0, **QUICK)
     assert row["per_class"]["left_door"] in (None, 0.0)
-    with pytest.raises(OptionError, match="background_images and line_width of no data"):
+    with pytest.raises(OptionError, match="background_images and line_width without data"):
         carseg.benchmark("doors", hub=str(hub), background_images=True, line_width=0, **QUICK)
     with pytest.raises(OptionError, match="yolo and labelme, not for masks"):
         index_folder(tmp_path / "masks", ["a"])

@@ -97,7 +97,7 @@ def test_no_car_and_classes_that_tell_none():
     assert made(np.zeros((9, 9))).cars == ()
     assert made(np.full((9, 9), 255)).cars == ()
     lanes = made([[0, 1, 2]], BDD)
-    with pytest.raises(OptionError, match="the classes of bdd tell no cars: ask"):
+    with pytest.raises(OptionError, match="the classes of bdd do not show cars: use"):
         _ = lanes.cars
     assert lanes.to_dict()["cars"] is None
 

@@ -126,7 +126,7 @@ def test_both_licences_are_shown(tmp_path, monkeypatch, caplog):
 
 @pytest.mark.parametrize("name", ["parts", "drivable"])
 def test_a_network_that_tells_no_whole_cars_is_refused(name):
-    with pytest.raises(OptionError, match=f"'{name}' tells no whole cars, as cars= has to: take 'car'"):
+    with pytest.raises(OptionError, match=f"'{name}' does not find whole cars, which cars= needs: use 'car'"):
         carseg.load("parts", cars=name, **HOW)
     with pytest.raises(carseg.UnknownNameError):
         carseg.load("parts", cars="carr", **HOW)

@@ -108,7 +108,7 @@ def test_some_tensors_in_float16(model: Tiny) -> None:
     assert "head.weight.int8_scale" not in state
     with pytest.raises(OptionError, match=r"no tensor is called 'haed\.\*'"):
         encode(model, "int8", keep_float16=("haed.*",))
-    with pytest.raises(OptionError, match="no storage 'int4'"):
+    with pytest.raises(OptionError, match="unknown storage 'int4'"):
         encode(model, "int4")
 
 

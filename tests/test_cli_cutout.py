@@ -62,7 +62,7 @@ def test_an_image_without_a_car_is_named_and_the_others_are_done(capsys):
     assert "2 of 5 done" in err
     assert written() == ["a.cutout.png", "sub/b.cutout.png"]
     assert cutout("in", "--car", "2") == 1
-    assert "in/a.png: there is no car 2 to be cut out, cars were found: 1" in capsys.readouterr().err
+    assert "in/a.png: there is no car 2 to cut out, cars were found: 1" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_an_image_without_a_car_is_named_and_the_others_are_done(capsys):
         (["--format", "tiff"], "one of png, jpg, webp"),
         (["--size", "big"], "such as 1920x1080"),
         (["--margin", "8"], "such as '8%'"),
-        (["--background", "wall.png"], "'wall.png' is no colour and no file"),
+        (["--background", "wall.png"], "'wall.png' is neither a colour nor an image file"),
         (["--glass", "tint"], "have no window"),
         (["--glass", "remove"], "'keep' or 'tint'"),
         (["--car", "1", "--all"], "give either"),

@@ -124,7 +124,7 @@ def test_what_carseg_did_not_write_is_not_overwritten(capsys):
     photo(Path("a.cutout.png"))
     Path("a.json").write_text('{"version": "5.0", "shapes": []}')  # labelme's
     assert predict("a.png", "--out", ".", "--save", "json") == 2
-    assert "a.json is there and is none of carseg's results" in capsys.readouterr().err
+    assert "a.json exists and is not a result of carseg" in capsys.readouterr().err
     assert Path("a.json").read_text().startswith('{"version"')
     assert predict("a.png", "a.cutout.png", "--out", ".", "--save", "cutout") == 2
     assert "a.cutout.png is one of the images" in capsys.readouterr().err

@@ -57,7 +57,7 @@ def test_a_car_that_is_not_there(result):
 def test_where_classes_tell_no_cars_it_is_the_foreground():
     lanes = make([[0, 1, 2]], BDD)
     assert opaque(lanes.cutout()).tolist() == [[True, True, False]]
-    with pytest.raises(OptionError, match="classes of bdd tell no cars"):
+    with pytest.raises(OptionError, match="classes of bdd do not show cars"):
         lanes.cutout(car=1)
 
 
@@ -159,8 +159,8 @@ def test_tinted_glass():
         ({"glass": "tint"}, "classes of carvana have no window.*keep the glass"),
         ({"feather": -1}, "feather must be"),
         ({"feather": float("nan")}, "feather must be"),
-        ({"background": "blueish"}, "'blueish' is no colour and no file"),
-        ({"background": Path("nowhere.png")}, "no colour and no file"),
+        ({"background": "blueish"}, "'blueish' is neither a colour nor an image file"),
+        ({"background": Path("nowhere.png")}, "neither a colour nor an image file"),
     ],
 )
 def test_wrong_options(result, words, message):

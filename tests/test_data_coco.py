@@ -290,7 +290,7 @@ def test_points_of_no_polygon_cover_nothing_if_nothing_is_meant(folder: Path, ri
     write_coco(folder / "annotations.json", [note(1, 1, [ring], 0)], {1: "door"})
     assert not carseg.data.load(folder).verified()[0].load()[1].any()
     write_coco(folder / "annotations.json", [note(1, 1, [ring], 0) | {"bbox": [2, 2, 10, 7]}], {1: "door"})
-    assert "outline what it shall hold" in carseg.data.load(folder).verify()["a"]
+    assert "draw an outline instead" in carseg.data.load(folder).verify()["a"]
 
 
 def test_a_rectangle_of_two_points_is_refused(folder: Path) -> None:

@@ -197,7 +197,7 @@ def test_a_folder_that_cannot_be_looked_into_is_refused(tmp_path: Path, forbid: 
     index_folder(tmp_path, ["a"])
     (tmp_path / "images" / "more").mkdir()
     forbid("more")
-    with pytest.raises(DataError, match="more cannot be looked into"):
+    with pytest.raises(DataError, match="more cannot be opened"):
         carseg.data.load(tmp_path)
 
 

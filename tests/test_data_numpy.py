@@ -48,7 +48,7 @@ def test_numpy_grey_images_and_labels_read_as_images(tmp_path: Path) -> None:
         np.testing.assert_array_equal(rgb, np.repeat(STACK[1][..., None] * 90, 3, axis=2))
         np.testing.assert_array_equal(mask, STACK[1])
     np.save(tmp_path / "labels.npy", draw_image(STACK))
-    with pytest.raises(DataError, match="neither one number a pixel nor one-hot"):
+    with pytest.raises(DataError, match="neither one number per pixel nor one-hot"):
         carseg.data.load(tmp_path, labels="bdd")[1].load()
 
 

@@ -75,7 +75,7 @@ class TestDownload:
     ) -> None:
         server.files[FILE] = CONTENT * 2
         known(f"{server.url}/hub")
-        with pytest.raises(HubError, match="what it has under this name is too large"):
+        with pytest.raises(HubError, match="its file of this name is too large"):
             resolve("my-unet")
 
     def test_goes_on_in_the_next_process(self, server: Server, known: Callable[..., ModelInfo], tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ class TestDownload:
             resolve("my-unet")
         message = str(caught.value)
         assert "'my-unet'" in message
-        assert f"{server.url}/bad: what it has under this name is another file" in message
+        assert f"{server.url}/bad: its file of this name is a different one" in message
         assert f"{server.url}/none: 404 Not Found" in message
         assert "http://127.0.0.1:9/refused: the connection failed" in message
         assert "\n" not in message

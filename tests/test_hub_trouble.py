@@ -115,7 +115,7 @@ class TestRetryAfter:
     def test_longer_than_a_minute_is_an_error_at_once(self, server: Server, image: str, waits: list[float]) -> None:
         server.faults[IMAGE] = [503]
         server.headers[IMAGE] = {"Retry-After": "3600"}
-        with pytest.raises(HubError, match="503 Service Unavailable, and asks to come back in 3600 s"):
+        with pytest.raises(HubError, match="503 Service Unavailable, and asks to wait for 3600 s"):
             read_url(image)
         assert waits == []
 
@@ -158,7 +158,7 @@ class TestRedirects:
     @pytest.mark.parametrize(
         ("leads_to", "reason"),
         [
-            (IMAGE, "from address to address without end"),
+            (IMAGE, "redirects without end"),
             ("file:///etc/passwd", "an address that is not http"),
             ("ftp://me:secret@example.org/x?key=secret", "an address that is not http"),
             ("http://me:secret@[bad/x?key=secret", "is not valid"),

@@ -82,5 +82,5 @@ def test_without_the_origin_it_is_said_what_to_do(installed: Path) -> None:
     replace(load_manifest(), hubs=()).save(installed / "carseg/weights_manifest.json")
     name = next(name for name, info in MODELS.items() if not info.embedded)
     _, errors = start(f"import carseg; carseg.load({name!r})", PYTHONPATH=str(installed)).communicate(timeout=60)
-    assert f"HubError: the weights of {name!r} cannot be had (nothing says where they are)" in errors
+    assert f"HubError: cannot get the weights of {name!r} (nothing says where they are)" in errors
     assert "name a hub that has them" in errors

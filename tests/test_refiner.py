@@ -100,7 +100,7 @@ def test_from_the_command_line(
     assert "left out" not in capsys.readouterr().err
     assert Image.open("plain/car.cutout.png").tobytes() == Image.open("out/car.cutout.png").tobytes()
     assert main(["predict", str(CAR), "-m", "parts", "--edges", "refined"]) == 2
-    assert "edges='refined' redraws the outline of a whole car" in capsys.readouterr().err
+    assert "edges='refined' needs a model that finds whole cars" in capsys.readouterr().err
 
 
 def test_it_is_exported_like_a_model(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_a_number_that_cannot_be_met_is_refused(word: str) -> None:
 def test_classes_without_views_have_parts_alone() -> None:
     assert [each.word for each in parse_requirements("wheel,window", CAR5, views=False)] == ["wheel", "window"]
     for word in ("front", "rear-left"):
-        with pytest.raises(OptionError, match="take the model parts, or require one of body, wheel"):
+        with pytest.raises(OptionError, match="use the model parts, or require one of body, wheel"):
             parse_requirements(word, CAR5, views=False)
     own = label_set("own", ["background", "LeftDoor", "RightDoor", "Wheel"])
     assert parse_requirements("leftdoor,door:2", own, views=False)[1].choices == ("LeftDoor", "RightDoor")

@@ -73,7 +73,7 @@ def test_parts_are_found_by_name(result):
 
 
 def test_a_class_that_is_not_there_is_not_a_name_that_no_class_has(result):
-    with pytest.raises(PartNotFoundError, match=r"no 'trunk' was found in this image, but hood, wheel"):
+    with pytest.raises(PartNotFoundError, match=r"'trunk' was not found in this image \(found: hood, wheel\)"):
         result.parts["trunk"]
     with pytest.raises(PartNotFoundError, match="but nothing"):
         make([[0]]).parts["wheel"]

@@ -276,7 +276,7 @@ def test_the_error_of_a_missing_runtime_states_how_to_get_it(runtime: str, missi
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"runtime": "torch", "device": "meta"}, "torch sees no such device"),
+        ({"runtime": "torch", "device": "meta"}, "torch finds no such device"),
         ({"runtime": "openvino", "device": "cuda"}, "runs on the CPU, not on cuda"),
         ({"runtime": "onnx", "device": "cuda"}, "runs on the CPU, not on cuda"),
         ({"runtime": "onnx", "precision": "bfloat16"}, "float32 or int8"),

@@ -323,7 +323,7 @@ def test_wrong_limits(wrong: dict[str, int]) -> None:
 def test_a_service_needs_a_model(model: Segmenter) -> None:
     with pytest.raises(OptionError, match="needs a model"):
         create_app([])
-    with pytest.raises(OptionError, match="two models have one name"):
+    with pytest.raises(OptionError, match="two models have the same name"):
         create_app([model, model])
     with pytest.raises(OptionError, match="batch_size"):
         create_app([model], batch_size=0)

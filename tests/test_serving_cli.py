@@ -116,7 +116,7 @@ def test_what_cannot_be_served_is_said_at_once(capsys: pytest.CaptureFixture[str
         assert main(["serve", "-m", "blocks", "--port", port, "--runtime", "torch"]) == 2
         assert f"cannot listen on 127.0.0.1 port {port}" in capsys.readouterr().err
     assert main(["serve", "-m", "blocks", "--cars", "blocks", "--port", "0"]) == 2
-    assert "'blocks' tells no whole cars" in capsys.readouterr().err
+    assert "'blocks' does not find whole cars" in capsys.readouterr().err
     assert main(["serve", "-m", "blokcs"]) == 2
     assert "no model 'blokcs'" in capsys.readouterr().err
 

@@ -85,7 +85,7 @@ def test_nothing_else_is_replaced(bad: Path, tmp_path: Path) -> None:
             show_data(bad, out)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/index.html.bak").write_text("mine")
-    with pytest.raises(OptionError, match=r"index\.html\.bak, which is no part of such a page"):
+    with pytest.raises(OptionError, match=r"index\.html\.bak, which is not from such a page"):
         show_data(bad, tmp_path / "mine")
     assert sorted(bad.rglob("*")) == before
 

@@ -112,5 +112,5 @@ def test_frames_of_any_shape(model, size):
 
 
 def test_windows_are_not_averaged(model):
-    with pytest.raises(OptionError, match="smooth=True is for frames that the network sees whole: leave tile out"):
+    with pytest.raises(OptionError, match="smooth=True does not work with tiles: leave tile out"):
         model.stream([Path("a.png")], smooth=True, tile=64)

@@ -68,7 +68,7 @@ def test_another_ending_is_refused_before_anything_is_computed(capsys) -> None:
     with pytest.raises(OptionError, match=r"\.csv, \.jsonl or \.parquet"):
         check_table("t.xlsx")
     assert main(["predict", str(CAR), "--table", "t.xlsx"]) == 2
-    assert "t.xlsx is no table that can be written" in capsys.readouterr().err
+    assert "t.xlsx cannot be written as a table" in capsys.readouterr().err
 
 
 def test_missing_packages_are_named_with_their_pip_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_one_file_can_be_named(tmp_path: Path, capsys, monkeypatch) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.png", "one.jpg"]
     capsys.readouterr()
     for wrong, reason in (
-        (["one.jpg", "-o", "cut.png"], "say what of it, such as --save cutout"),
+        (["one.jpg", "-o", "cut.png"], "one kind of result, such as --save cutout"),
         (["one.jpg", "--save", "json", "-o", "cut.png"], "json is written as .json"),
         (["one.jpg", "--save", "cutout", "-o", "one.jpg"], "cutout is written as .png"),
     ):

@@ -103,7 +103,7 @@ def test_frames_of_ones_own_are_tracked(cars):
 
 def test_what_tells_no_cars_cannot_be_tracked(cars):
     lanes = carseg.load("lanes", device="cpu", runtime="torch", precision="float32")
-    with pytest.raises(OptionError, match="track=True is for cars, and the classes of lanes tell none"):
+    with pytest.raises(OptionError, match="track=True follows cars, which the classes of lanes do not show"):
         lanes.stream([frame(0)], track=True)
 
 

@@ -189,7 +189,7 @@ def test_a_run_whose_state_was_removed_is_not_begun_anew(data: Path, tmp_path: P
     if left != "last":
         shutil.rmtree(run / "last")
     before = (run / "best/model.safetensors").read_bytes()
-    with pytest.raises(TrainingError, match=r"state\.pt is gone, .*: start another run, from .*best"):
+    with pytest.raises(TrainingError, match=r"state\.pt is missing, .*: start another run, from .*best"):
         finetune(NETWORK, data, run, resume=True)
     assert (run / "best/model.safetensors").read_bytes() == before
 

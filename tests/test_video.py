@@ -186,7 +186,7 @@ def test_what_has_no_frames(model, tmp_path):
     for path in (tmp_path / "text.mp4", tmp_path / "nothing.mp4", head, write_empty(tmp_path / "empty.avi")):
         with pytest.raises(ImageError, match=path.name):
             list(model.stream(path))
-    with pytest.raises(ImageError, match=r"sound\.m4v: it has sound alone, and no frames"):
+    with pytest.raises(ImageError, match=r"sound\.m4v: it has only sound, and no frames"):
         write_sound(tmp_path / "sound.mp4").rename(tmp_path / "sound.m4v")
         list(model.stream(tmp_path / "sound.m4v"))
     with pytest.raises(ImageError, match="there is no frame from 9 s on"):
@@ -380,7 +380,7 @@ jpeg_of = jpeg
 def test_no_camera_is_asked_where_sockets_are_forbidden(model, camera, monkeypatch):
     monkeypatch.setenv("CARSEG_OFFLINE", "1")
     for address in (camera.address + ".mjpg", "rtsp://127.0.0.1:1/1", "http://127.0.0.1:1/drive.mp4"):
-        with pytest.raises(OfflineError, match="cannot be watched: CARSEG_OFFLINE"):
+        with pytest.raises(OfflineError, match="cannot be opened: CARSEG_OFFLINE"):
             list(model.stream(address))
 
 

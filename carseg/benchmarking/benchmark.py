@@ -178,7 +178,7 @@ def _names(models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | N
     else:
         names = [full_name(model) for model in ([models] if isinstance(models, (str, os.PathLike)) else models)]
     if not names:
-        raise OptionError("no model is given, and none came with this package")
+        raise OptionError("no model is given, and this package contains none")
     return list(dict.fromkeys(names))
 
 
@@ -192,7 +192,7 @@ def _chosen(data: str | os.PathLike[str] | None, asked: dict[str, Any]) -> tuple
     if data is None:
         given = [name for name, value in asked.items() if value != _UNASKED[name]]
         if given:
-            raise OptionError(f"{' and '.join(given)} of no data: name the labelled images")
+            raise OptionError(f"{' and '.join(given)} without data: give the labelled images")
         return {"data": None, **asked}, None, 0
     from carseg.data import absolute, as_stated, names_classes, recognize
 
@@ -244,7 +244,7 @@ def _saved(folder: Path) -> dict[str, Row]:
         key = (row["environment"] or {}).get("key")
         if not (isinstance(key, str) and re.fullmatch("[0-9a-f]{16}", key)):  # it names a folder too
             raise DataError(
-                f"{folder / RESULTS} is not of carseg's own: row {number} has no environment with a key of 16 "
+                f"{folder / RESULTS} was not written by carseg: row {number} has no environment with a key of 16 "
                 "hexadecimal digits; choose another folder"
             )
         saved[key] = row

@@ -27,13 +27,15 @@ _SAY_EVERY = 5.0  # seconds
 
 _Source = Annotated[
     str,
-    typer.Argument(metavar="SRC", help="A folder, pattern, list (.txt), .parquet or .tar; also s3://, gs:// of such."),
+    typer.Argument(metavar="SRC", help="A folder, pattern, list (.txt), .parquet or .tar; also on s3:// or gs://."),
 ]
-_Destination = Annotated[str, typer.Argument(metavar="DEST", help="Folder of the results; also s3://, gs://.")]
-_Workers = Annotated[int | None, typer.Option(help="Processes; default: one per processor.", show_default=False)]
+_Destination = Annotated[str, typer.Argument(metavar="DEST", help="Folder of the results; also on s3:// or gs://.")]
+_Workers = Annotated[
+    int | None, typer.Option(help="Number of processes. Default: one per processor.", show_default=False)
+]
 _Shard = Annotated[
     str | None,
-    typer.Option(metavar="I/N", help="Do part I of N: for several machines that share DEST.", show_default=False),
+    typer.Option(metavar="I/N", help="Do only part I of N, when several machines share DEST.", show_default=False),
 ]
 
 
@@ -41,11 +43,11 @@ def batch(
     source: _Source,
     destination: _Destination,
     model: ModelOption = DEFAULT_MODEL,
-    columns: Annotated[str, typer.Option(help="Any of parts, cars, mask, joined by commas.")] = "parts",
-    engine: Annotated[str, typer.Option(help="local: processes here; ray: a Ray cluster.")] = "local",
+    columns: Annotated[str, typer.Option(help="What to write: parts, cars, mask, joined by commas.")] = "parts",
+    engine: Annotated[str, typer.Option(help="local: processes on this machine; ray: a Ray cluster.")] = "local",
     workers: _Workers = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of each.")] = 1,
-    rows: Annotated[int, typer.Option(help="Images per file of results.")] = 1000,
+    threads: Annotated[int, typer.Option(min=1, help="Threads per process.")] = 1,
+    rows: Annotated[int, typer.Option(help="Images per results file.")] = 1000,
     shard: _Shard = None,
     cars: CarsOption = None,
     sides: SidesOption = "consistent",
@@ -57,9 +59,9 @@ def batch(
     runtime: RuntimeOption = "auto",
     precision: PrecisionOption = "auto",
 ) -> None:
-    """Segment very many images into tables.
+    """Segment very many images, and write tables of the results.
 
-    Run again after an interruption it goes on where it was. Images that cannot be read are rows with an error.
+    The same command continues an interrupted job. Images that cannot be read become rows with an error.
     """
     from carseg.cli.process import prepare
     from carseg.scale import Batch, Job, run_job
@@ -74,9 +76,9 @@ def batch(
     before = summary.images - summary.new
     err(
         f"carseg: {summary.new} images done with {segmenting.segmenter.name}"
-        + (f", {before} were there" if before else "")
+        + (f", {before} were done before" if before else "")
         + f"; results are in {destination}"
-        + ("" if summary.complete else ", where other parts are still missing")
+        + ("" if summary.complete else "; other parts of the job are still missing")
     )
     if summary.errors:
         fail(f"{summary.errors} images could not be read: their rows in {destination} have an error")

@@ -41,24 +41,38 @@ class Form(StrEnum):
 
 _Models = Annotated[
     list[str] | None,
-    typer.Option("--model", "-m", metavar="NAME", help="A model, a fine-tuned one's folder, or hf://ORG/REPO. Repeat."),
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        help="Name of a model, folder of a fine-tuned one, or hf://ORG/REPO. Can be repeated.",
+    ),
 ]
-_Everything = Annotated[bool, typer.Option("--all", help="Every model.")]
+_Everything = Annotated[bool, typer.Option("--all", help="All models.")]
 _Data = Annotated[Path | None, typer.Option(exists=True, help="Labelled images, in any known format.")]
-_Split = Annotated[str | None, typer.Option(help="Part of the data: test if there is one, else val.")]
+_Split = Annotated[str | None, typer.Option(help="Split of the data. Default: test if there is one, else val.")]
 _Merge = Annotated[
-    list[str] | None, typer.Option(metavar="OLD=NEW", help="Count classes as one in the figures only. Repeat.")
+    list[str] | None,
+    typer.Option(metavar="OLD=NEW", help="Count classes as one, in the figures only. Can be repeated."),
 ]
-_Format = Annotated[Form, typer.Option("--format", "-f", help="How rows are printed; json: one per line.")]
+_Format = Annotated[Form, typer.Option("--format", "-f", help="How to print the rows; json has one per line.")]
 _Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", file_okay=False, help="Keep rows, and a page with plots, here; go on from them."),
+    typer.Option(
+        "--out",
+        "-o",
+        file_okay=False,
+        help="Keep the rows here, with a page of plots; a later run continues from them.",
+    ),
 ]
 _Compare = Annotated[
-    Path | None, typer.Option(exists=True, help="Print the differences to the rows in this file instead.")
+    Path | None, typer.Option(exists=True, help="Print the differences from the rows in this file instead.")
 ]
 _FailUnder = Annotated[
-    list[str] | None, typer.Option(metavar="FIGURE=LIMIT", help="End with status 1 below it, as miou=0.5. Repeat.")
+    list[str] | None,
+    typer.Option(
+        metavar="FIGURE=LIMIT", help="Exit with status 1 if a figure is lower, such as miou=0.5. Can be repeated."
+    ),
 ]
 
 
@@ -74,10 +88,10 @@ def benchmark(
     line_width: LineWidthOption = None,
     format: _Format = Form.table,
     out: _Out = None,
-    resume: Annotated[bool, typer.Option(help="Take rows that --out has already.")] = True,
+    resume: Annotated[bool, typer.Option(help="Keep rows that --out already has.")] = True,
     compare: _Compare = None,
     fail_under: _FailUnder = None,
-    seconds: Annotated[float, typer.Option(help="How long each measurement of time takes.")] = 10.0,
+    seconds: Annotated[float, typer.Option(help="Seconds to spend on each timing.")] = 10.0,
     hub: HubOption = None,
     device: DeviceOption = "auto",
     runtime: RuntimeOption = "auto",
@@ -87,7 +101,8 @@ def benchmark(
 ) -> None:
     """Measure models: quality, time, memory, size.
 
-    Without --model those in the package are measured, without --data only their speed, on generated images.
+    Without --model, the models in the package are measured. Without --data, only speed, memory and size are measured,
+    on generated images.
     """
     from carseg.benchmarking import benchmark as measure
     from carseg.benchmarking import failures, parse_limits, read_rows

@@ -20,8 +20,8 @@ _group = functools.partial(
 )
 
 app = _group(
-    help="Car segmentation: car parts, whole cars, road scenes, drivable area.",
-    epilog="Exit status: 0 done, 1 inputs failed or a check was not met, 2 wrong usage, 130 interrupted.",
+    help="Segment images of cars: car parts, whole cars, street scenes, drivable area.",
+    epilog="Exit status: 0 done, 1 some inputs or a check failed, 2 wrong usage, 130 interrupted.",
 )
 app.command()(predict.predict)
 app.command()(cutout.cutout)
@@ -37,13 +37,13 @@ app.command()(batch.batch)
 app.command()(export.export)
 app.command()(serve.serve)
 
-data_app = _group(help="Look at and convert labelled images.")
+data_app = _group(help="Check, show and convert labelled images.")
 data_app.command()(data.check)
 data_app.command()(data.show)
 data_app.command()(data.convert)
 app.add_typer(data_app, name="data")
 
-hub_app = _group(help="Make hubs of your own.")
+hub_app = _group(help="Make your own hubs.")
 hub_app.command()(hub.mirror)
 hub_app.command()(hub.publish)
 hub_app.command()(hub.push)
@@ -53,7 +53,7 @@ app.add_typer(hub_app, name="hub")
 @app.callback()
 def carseg(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     if version:
         print(f"carseg {__version__}")

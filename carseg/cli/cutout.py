@@ -23,25 +23,30 @@ from carseg.cli.options import (
 )
 
 _Background = Annotated[
-    str, typer.Option(metavar="WHAT", help="transparent, a colour (white, '#1e90ff'), or an image, cropped to cover.")
+    str, typer.Option(metavar="WHAT", help="transparent, a colour (white, '#1e90ff'), or an image file.")
 ]
 _Margin = Annotated[
     str | None,
     typer.Option(
         metavar="PERCENT",
-        help="Frame the car: share of the canvas free on each side; wheels on the lower one. With --size: 8%.",
+        help="Share of the canvas that stays free on each side of the car; the wheels stand on the lower margin. "
+        "Default with --size: 8%.",
         show_default=False,
     ),
 ]
 _Edges = Annotated[
     str | None,
     typer.Option(
-        help="refined at the image's own size, or network. Default: refined, but of models free for commercial use.",
+        help="refined at the image's own size, or network. Default: refined, except for models free for commercial "
+        "use.",
         show_default=False,
     ),
 ]
 _Size = Annotated[
-    str | None, typer.Option(metavar="WxH", help="Canvas, such as 1920x1080. Default: the image's, or by --margin.")
+    str | None,
+    typer.Option(
+        metavar="WxH", help="Size of the canvas, such as 1920x1080. Default: that of the image, or what --margin needs."
+    ),
 ]
 
 
@@ -52,13 +57,17 @@ def cutout(
     margin: _Margin = None,
     size: _Size = None,
     format: Annotated[str, typer.Option("--format", "-f", help="png, jpg, webp.")] = "png",
-    glass: Annotated[str, typer.Option(help="keep what is seen through windows, or tint them.")] = "keep",
-    car: Annotated[int | None, typer.Option(help="Which car; default: 1, the main one.", show_default=False)] = None,
-    all: Annotated[bool, typer.Option("--all", help="Every car.")] = False,
-    feather: Annotated[float, typer.Option(help="Pixels over which the border fades inwards.")] = 0,
+    glass: Annotated[str, typer.Option(help="keep what is seen through the windows, or tint them.")] = "keep",
+    car: Annotated[
+        int | None, typer.Option(help="Which car, by size. Default: 1, the largest.", show_default=False)
+    ] = None,
+    all: Annotated[bool, typer.Option("--all", help="Cut out all cars together.")] = False,
+    feather: Annotated[float, typer.Option(help="Fade the edge inwards over this many pixels.")] = 0,
     edges: _Edges = None,
-    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Where results go.")] = Path("carseg-out"),
-    model: Annotated[str, typer.Option("--model", "-m", help="A model that tells whole cars.")] = "car",
+    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder of the results.")] = Path(
+        "carseg-out"
+    ),
+    model: Annotated[str, typer.Option("--model", "-m", help="A model that finds whole cars.")] = "car",
     weights: WeightsOption = None,
     hub: HubOption = None,
     device: DeviceOption = "auto",
@@ -72,8 +81,8 @@ def cutout(
 ) -> None:
     """Cut cars out of photographs.
 
-    Writes IMAGE.cutout.png (jpg, webp) below --out, where the tree below a given folder is mirrored, and prints the
-    paths. Colours become sRGB. Number plates and faces are not hidden.
+    Writes IMAGE.cutout.png (jpg, webp) below --out, with the subfolders of a given folder, and prints the paths.
+    Colours become sRGB. Number plates and faces are not hidden.
     """
     from carseg.cli.printing import print_documents
     from carseg.cli.process import prepare

@@ -47,7 +47,9 @@ class Target(StrEnum):
 
 ToleranceOption = Annotated[
     float,
-    typer.Option(min=0, metavar="PIXELS", help="How far outlines are simplified, without gaps; coco: polygons then."),
+    typer.Option(
+        min=0, metavar="PIXELS", help="How much outlines are simplified, without gaps; coco then has polygons."
+    ),
 ]
 
 
@@ -60,7 +62,7 @@ def check(
     line_width: LineWidthOption = None,
     format: FormatOption = Format.table,
 ) -> None:
-    """Read every image and label, and say what would spoil a training."""
+    """Read every image and label, and report what would spoil a training."""
     from carseg.data import check as examine
 
     findings = _examined(examine, data, data_format, labels, map, background_images, line_width)
@@ -71,7 +73,7 @@ def check(
 def show(
     data: DataArgument,
     out: Annotated[
-        Path, typer.Option("--out", "-o", file_okay=False, help="The folder of the page; an earlier one is replaced.")
+        Path, typer.Option("--out", "-o", file_okay=False, help="Folder of the page; an earlier page is replaced.")
     ] = Path("carseg-data"),
     data_format: DataFormatOption = "auto",
     labels: LabelsOption = None,
@@ -79,7 +81,7 @@ def show(
     background_images: BackgroundImagesOption = False,
     line_width: LineWidthOption = None,
 ) -> None:
-    """Write a page of all images with their labels drawn over them, those that look wrong first."""
+    """Write a page with all images and their labels. Suspicious ones come first."""
     from carseg.workflows import show_data
 
     examine = functools.partial(show_data, out=out)
@@ -92,9 +94,10 @@ def show(
 
 def convert(
     data: DataArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The folder to write to.")],
+    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder to write to.")],
     to: Annotated[
-        Target, typer.Option(help="masks (png is the same): label images with a palette; coco: run lengths; the tools.")
+        Target,
+        typer.Option(help="Format to write; masks and png are label images with a palette, coco has run lengths."),
     ] = Target.png,
     tolerance: ToleranceOption = 0,
     data_format: DataFormatOption = "auto",
@@ -103,11 +106,12 @@ def convert(
     background_images: BackgroundImagesOption = False,
     line_width: LineWidthOption = None,
     sides: Annotated[
-        bool, typer.Option("--sides", help="Tell front_door and the like apart by side; ignore what is not sure.")
+        bool,
+        typer.Option("--sides", help="Give front_door and the like a side; pixels that are not certain are ignored."),
     ] = False,
-    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out what cannot be read.")] = False,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out images that cannot be read.")] = False,
 ) -> None:
-    """Write labelled images in another format: all of them, or nothing."""
+    """Write labelled images in another format, all of them or none."""
     from carseg.cli.process import prepare
     from carseg.data import convert_splits, load_splits, parse_mapping
 
@@ -185,23 +189,25 @@ def _report(findings: Findings) -> Iterator[str]:
         if figures.near_duplicates:
             pairs = [f"{one} = {other}" for one, other in figures.near_duplicates[:5]]
             more = ["..."] if len(figures.near_duplicates) > 5 else []
-            yield f"{len(figures.near_duplicates)} pairs show nearly the same: {', '.join([*pairs, *more])}"
+            yield f"{len(figures.near_duplicates)} pairs are nearly the same: {', '.join([*pairs, *more])}"
     yield ""
     yield from findings.warnings
     if findings.unpaired:
-        yield f"a side without its counterpart, so that flips give the wrong side: {', '.join(findings.unpaired)}"
+        yield f"a side without its counterpart, so flips give the wrong side: {', '.join(findings.unpaired)}"
     if findings.suspicious:
         first = findings.suspicious[:_FIRST]
         rest = (
-            f", {len(first)} of them here, all on the page of carseg data show" if findings.suspicious[_FIRST:] else ""
+            f", the first {len(first)} are here, all of them on the page of carseg data show"
+            if findings.suspicious[_FIRST:]
+            else ""
         )
-        yield f"{len(findings.suspicious)} labels should be looked at{rest}:"
+        yield f"{len(findings.suspicious)} labels look suspicious{rest}:"
         yield _listed(first)
     if findings.problems:
         yield f"{len(findings.problems)} problems:"
         yield _listed(findings.problems)
     elif findings.warnings or findings.unpaired or findings.suspicious:
-        yield "every image and label can be read; see what is said above"
+        yield "every image and label can be read; see the remarks above"
     else:
         yield "no problems"
 

@@ -39,7 +39,7 @@ def _parameter(field: Field[Any], kind: Any) -> inspect.Parameter:
     if field.name == "size":
         kind, metavar = str | None, "SIDE|HEIGHTxWIDTH"
     elif field.name == "freeze":
-        kind, default, help = list[str] | None, None, f"{help} Repeat."
+        kind, default, help = list[str] | None, None, f"{help} Can be repeated."
     # Given explicitly, the name keeps typer from adding --no-... to flags.
     name = field.metadata["option"] or f"--{field.name.replace('_', '-')}"
     option = typer.Option(name, metavar=metavar, help=help, show_default=default is not None and default is not False)
@@ -54,22 +54,22 @@ def finetune(
     model: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL", help="A model, the folder of a fine-tuned one, or an architecture for random weights."
+            metavar="MODEL", help="A model, the folder of a fine-tuned one, or an architecture with random weights."
         ),
     ],
     data: Annotated[Path, typer.Argument(metavar="DATA", exists=True, help="Labelled images, in any known format.")],
-    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The run folder.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, with its options.")] = False,
+    out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="Folder of the run.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out, with its options.")] = False,
     data_format: DataFormatOption = "auto",
     labels: LabelsOption = None,
     map: MapOption = None,
     hub: HubOption = None,
     **settings: Any,
 ) -> None:
-    """Teach a network your own images or classes.
+    """Train a network on your own images or classes.
 
-    Prints the folder of the best weights, RUN/best, which every command takes as a model. `carseg data check DATA`
-    shows beforehand what the data is.
+    Prints the folder of the best weights, RUN/best, which works wherever a model is asked for. Run `carseg data check
+    DATA` first, to find problems in the data.
     """
     from carseg.architectures import list_architectures
     from carseg.cli.process import prepare
@@ -121,10 +121,10 @@ class _Terminal(Hook):
 def _describe_start(start: RunStart) -> None:
     """Say on which images a training begins, and which of its weights do not come from where it starts."""
     choosing = f"{start.val or 'none'} to choose the best state"
-    err(f"carseg: {len(start.classes)} classes; images: {start.train} to learn from, {choosing}")
+    err(f"carseg: {len(start.classes)} classes; images: {start.train} to train on, {choosing}")
     if start.new_tensors:
         parts = ", ".join(dict.fromkeys(name.partition(".")[0] for name in start.new_tensors))
-        err(f"carseg: {len(start.new_tensors)} tensors begin, at least in part, with random weights: those of {parts}")
+        err(f"carseg: {len(start.new_tensors)} tensors start with random weights, at least in part: those of {parts}")
 
 
 def _describe_end(best: Path) -> None:

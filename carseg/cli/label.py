@@ -45,17 +45,16 @@ ToleranceOption = Annotated[
     typer.Option(
         min=0,
         metavar="PIXELS",
-        help="How far outlines are simplified, without gaps; 0: not at all. Default: 98 % of a piece is left.",
+        help="How much outlines are simplified, without gaps between parts; 0 keeps every corner. Default: each piece "
+        "keeps 98 % of its pixels.",
         show_default=False,
     ),
 ]
 
 
 def label(
-    images: Annotated[
-        str, typer.Argument(metavar="DIR", help="A folder, whose tree is mirrored, a pattern, or a video.")
-    ],
-    to: Annotated[LabelFormat, typer.Option(help="The tool, or the format, that the labels are for.")],
+    images: Annotated[str, typer.Argument(metavar="DIR", help="A folder with its subfolders, a pattern, or a video.")],
+    to: Annotated[LabelFormat, typer.Option(help="The tool or format to write labels for.")],
     out: Annotated[Path, typer.Option("--out", "-o", file_okay=False, help="The new folder.")] = Path("carseg-labels"),
     model: ModelOption = DEFAULT_MODEL,
     tolerance: ToleranceOption = None,
@@ -72,10 +71,10 @@ def label(
     jobs: JobsOption = None,
     max_pixels: MaxPixelsOption = None,
 ) -> None:
-    """Label images for a tool in which people correct them.
+    """Label images for a tool in which people correct the labels.
 
-    Writes the images and their labels into a new folder, all of it or nothing; `carseg finetune` takes it as it is, and
-    as the tools write it again. An image that cannot be read is named, and left out.
+    Writes the images and their labels into a new folder, completely or not at all. `carseg finetune` reads this folder,
+    and also what the tools write. An image that cannot be read is named and left out.
     """
     from carseg.cli.process import prepare
     from carseg.inference import find_images

@@ -19,14 +19,14 @@ Names = Annotated[list[str] | None, typer.Argument(metavar="NAME", help="Names o
 
 def models(
     pattern: Annotated[
-        str | None, typer.Argument(metavar="PATTERN", help="Only names that fit, such as '*carparts*'.")
+        str | None, typer.Argument(metavar="PATTERN", help="Only names that match, such as '*carparts*'.")
     ] = None,
-    commercial: Annotated[bool, typer.Option("--commercial", help="Only those free for commercial use.")] = False,
+    commercial: Annotated[bool, typer.Option("--commercial", help="Only models free for commercial use.")] = False,
     format: FormatOption = Format.table,
 ) -> None:
-    """List the models, those that are recommended first, with the short name that stands for them where there is one.
+    """List the models: recommended ones first, with their short names.
 
-    mIoU is that on the test split, "elsewhere" that on a data set of another origin.
+    "mIoU" is measured on the test split, "elsewhere" on a data set of another origin.
     """
     recommended = {choice.model: name for name, choice in RECOMMENDED.items()} | {FOR_SALE.model: "yes"}
     place = {name: number for number, name in enumerate(recommended)}
@@ -44,11 +44,13 @@ def models(
 
 
 def info(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model, a fine-tuned one's folder, or hf://ORG/REPO.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of a model, folder of a fine-tuned one, or hf://ORG/REPO.")
+    ],
     hub: HubOption = None,
     format: FormatOption = Format.table,
 ) -> None:
-    """Show all that is known about a model."""
+    """Show everything that is known about a model."""
     try:
         model = find(name)
     except UnknownNameError:
@@ -60,10 +62,10 @@ def info(
 
 def download(
     names: Names = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every model.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All models.")] = False,
     hub: HubOption = None,
 ) -> None:
-    """Fetch weights, for use without a network."""
+    """Download weights, to use them without a network."""
     if everything == bool(names):
         raise typer.BadParameter("--all takes no names" if names else "give names, or --all")
     failed = 0
@@ -96,9 +98,9 @@ def verify(names: Names = None, hub: HubOption = None) -> None:
                 echo(f"ok      {name}  {path}")
                 sound += 1
         if names and not found:
-            fail(f"{name} is not on this machine; `carseg download {name}` fetches it")
+            fail(f"{name} is not on this machine; `carseg download {name}` downloads it")
             failed += 1
-    err(f"carseg: {sound} files are what they should be, {failed} are not")
+    err(f"carseg: {sound} files are correct, {failed} are not")
     raise typer.Exit(int(failed > 0))
 
 

@@ -26,77 +26,92 @@ class Format(StrEnum):
 
 WeightsOption = Annotated[
     Path | None,
-    typer.Option("--weights", exists=True, metavar="FILE", help="Use this safetensors file, or its folder, instead."),
+    typer.Option(
+        "--weights", exists=True, metavar="FILE", help="Load this safetensors file, or the one in this folder, instead."
+    ),
 ]
 HubOption = Annotated[
     str | None,
     typer.Option(
         "--hub",
         metavar="PLACE",
-        help="Where to look for weights first: a folder, http(s)://..., hf://ORG/REPO. Also CARSEG_HUB.",
+        help="Look for weights here first: a folder, http(s)://..., hf://ORG/REPO. Also set by CARSEG_HUB.",
         show_default=False,
     ),
 ]
 ModelOption = Annotated[
-    str, typer.Option("--model", "-m", help="A model, a fine-tuned one's folder, or hf://ORG/REPO.")
+    str, typer.Option("--model", "-m", help="Name of a model, folder of a fine-tuned one, or hf://ORG/REPO.")
 ]
 CarsOption = Annotated[
     str | None,
     typer.Option(
         "--cars",
         metavar="MODEL",
-        help="Find whole cars with a second model, such as car, beside one of parts: the cars are its own.",
+        help="Find whole cars with this second model, such as car, in addition to the parts.",
         show_default=False,
     ),
 ]
-TileOption = Annotated[int | None, typer.Option(help="Look at windows of so many pixels, for detail in large images.")]
-SidesOption = Annotated[
-    str, typer.Option(help="Left and right: consistent with the car's view, or raw, as the network tells them.")
+TileOption = Annotated[
+    int | None, typer.Option(help="Split large images into windows of this many pixels, for more detail.")
 ]
-ThresholdOption = Annotated[float | None, typer.Option(help="Pixels less sure than this, 0..1, become background.")]
+SidesOption = Annotated[
+    str, typer.Option(help="Left and right: consistent with the view of the car, or raw as the network predicts them.")
+]
+ThresholdOption = Annotated[
+    float | None, typer.Option(help="Set pixels with a probability below this, 0..1, to background.")
+]
 MinAreaOption = Annotated[
     float | None,
     typer.Option(
-        help="Clean away pieces below this share of their class's largest, 0..1; 0: none. Default: by label set.",
+        help="Remove pieces smaller than this share, 0..1, of the largest of their class; 0 keeps all. The default "
+        "depends on the label set.",
         show_default=False,
     ),
 ]
-BatchSizeOption = Annotated[int | None, typer.Option(help="Images that are computed together.")]
+BatchSizeOption = Annotated[int | None, typer.Option(help="Number of images computed together.")]
 JobsOption = Annotated[
     int | None,
     typer.Option(
         "--jobs",
         "-j",
         min=1,
-        help="Images that are read, finished and written at once; default: one per processor, at most 16.",
+        help="Number of images read, finished and written at the same time. Default: one per processor, at most 16.",
         show_default=False,
     ),
 ]
-FormatOption = Annotated[Format, typer.Option("--format", "-f", help="table, or json: one document per line.")]
-DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps.")]
-RuntimeOption = Annotated[str, typer.Option(help="auto, torch, openvino, onnx.")]
-PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16, int8.")]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="table, or json with one document per line.")]
+DeviceOption = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:N, mps.")]
+RuntimeOption = Annotated[str, typer.Option(help="What runs the network: auto, torch, openvino, onnx.")]
+PrecisionOption = Annotated[str, typer.Option(help="Number format: auto, float32, bfloat16, int8.")]
 CalibrationOption = Annotated[
     Path | None,
     typer.Option(
-        "--calibration", dir_okay=False, metavar="FILE", help="Run int8 with it; `carseg export --calib` writes one."
+        "--calibration",
+        dir_okay=False,
+        metavar="FILE",
+        help="Calibration for int8, written by `carseg export --calib`.",
     ),
 ]
-ThreadsOption = Annotated[int | None, typer.Option(help="CPU threads.")]
+ThreadsOption = Annotated[int | None, typer.Option(help="Number of CPU threads.")]
 MaxPixelsOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Refuse larger images; default 179 million. Also CARSEG_MAX_PIXELS.", show_default=False),
+    typer.Option(
+        min=1,
+        help="Refuse images with more pixels. Default: 179 million. Also set by CARSEG_MAX_PIXELS.",
+        show_default=False,
+    ),
 ]
 SkipExistingOption = Annotated[
     bool,
     typer.Option(
         "--skip-existing",
-        help="Leave out images whose files are all in --out, whole, and made of the same image by the same model.",
+        help="Skip images whose files are all in --out, complete, and made from the same image with the same model and "
+        "settings.",
     ),
 ]
 MapOption = Annotated[
     list[str] | None,
-    typer.Option("--map", metavar="OLD=NEW", help="Rename or merge a class; OLD= ignores it. Repeat."),
+    typer.Option("--map", metavar="OLD=NEW", help="Rename or merge a class; OLD= ignores it. Can be repeated."),
 ]
 DataFormatOption = Annotated[
     str,
@@ -104,11 +119,11 @@ DataFormatOption = Annotated[
         "--data-format",
         metavar="FORMAT",
         help="Format of the data: cityscapes, voc, bdd100k, carvana, supervisely, yolo, labelme, coco, cvat, "
-        "label_studio, camvid, masks, arrays; auto: by its looks.",
+        "label_studio, camvid, masks, arrays; auto recognises it.",
     ),
 ]
 BackgroundImagesOption = Annotated[
-    bool, typer.Option("--background-images", help="Images without a label file show nothing but background.")
+    bool, typer.Option("--background-images", help="Treat images without a label file as background.")
 ]
 LineWidthOption = Annotated[
     float | None,
@@ -116,12 +131,13 @@ LineWidthOption = Annotated[
         "--line-width",
         metavar="PIXELS",
         min=0,
-        help="Draw lines and points this wide; 0 leaves them out.",
+        help="Width of lines and points among the labels; 0 leaves them out.",
         show_default=False,
     ),
 ]
 LabelsOption = Annotated[
-    str | None, typer.Option("--labels", metavar="SET", help="Label set that the data is to have.")
+    str | None,
+    typer.Option("--labels", metavar="SET", help="Label set to use, such as carparts; classes are matched by name."),
 ]
 
 
@@ -131,7 +147,9 @@ def network_size(text: str | None) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r"(\d+)(?:x(\d+))?", text.lower())
     if not match:
-        raise typer.BadParameter(f"{text!r} is no size; write 320, or HEIGHTxWIDTH as 256x512", param_hint="--size")
+        raise typer.BadParameter(
+            f"{text!r} is not a size; write 320, or HEIGHTxWIDTH such as 256x512", param_hint="--size"
+        )
     return int(match[1]), int(match[2] or match[1])
 
 

@@ -79,7 +79,7 @@ def refuse_overwriting(jobs: list[Job], out: Path, kinds: Iterable[str]) -> None
         if os.path.realpath(target) in inputs:
             raise OptionError(f"{target} is one of the images, and would be overwritten: choose another --out")
         if kind in _OWN and not _is_own(target, _OWN[kind]):
-            raise OptionError(f"{target} is there and is none of carseg's results: choose another --out")
+            raise OptionError(f"{target} exists and is not a result of carseg: choose another --out")
 
 
 def one_file(out: Path, kinds: list[str], jobs: list[Job]) -> Path | None:
@@ -96,10 +96,10 @@ def one_file(out: Path, kinds: list[str], jobs: list[Job]) -> Path | None:
             )
         return None
     if len(kinds) != 1 or len(jobs) != 1 or jobs[0].is_video:
-        raise OptionError(f"--out {out} is one file: give one image, and say what of it, such as --save cutout")
+        raise OptionError(f"--out {out} is one file: give one image and one kind of result, such as --save cutout")
     wanted = [f".{OUTPUT_SUFFIXES[kinds[0]].rpartition('.')[2]}", *([".jpg", ".jpeg"] if kinds[0] == "overlay" else [])]
     if ending not in wanted:
-        raise OptionError(f"--out {out}: {kinds[0]} is written as {' or '.join(wanted)}; call the file so")
+        raise OptionError(f"--out {out}: {kinds[0]} is written as {' or '.join(wanted)}; name the file accordingly")
     if os.path.realpath(out) == os.path.realpath(jobs[0].source):
         raise OptionError(f"--out {out} is the image itself, and would be overwritten: choose another")
     return out
@@ -130,7 +130,7 @@ def _expand(given: str, out: Path) -> list[Job]:
         video = is_video(address) or is_video_address(address)
         return [Job(address, Path(f"{host}{place.parent}"), PurePosixPath(), name, video)]
     if not given:
-        raise ImageNotFoundError("an empty text is no image")
+        raise ImageNotFoundError("an empty text is not an image")
     path = Path(os.path.expanduser(given))  # unlike Path's, it leaves a file alone whose name begins with ~
     if os.path.isdir(path):  # unlike Path's, it is false for a text that is too long for a name
         return _below(path, find_images(path), out)
@@ -152,7 +152,7 @@ def _below(root: Path, images: Iterable[Path | str], out: Path) -> list[Job]:
     if jobs and results == real:
         raise OptionError(f"--out {out} is the folder of the images themselves; choose another")
     if not jobs:
-        raise ImageNotFoundError(f"{root}: the folder holds no images but results of earlier runs")
+        raise ImageNotFoundError(f"{root}: the folder holds only results of earlier runs")
     return jobs
 
 

@@ -45,7 +45,7 @@ _Inputs = Annotated[
     list[str],
     typer.Argument(
         metavar="IMAGE",
-        help="Images, videos, folders, patterns, URLs (also rtsp://), data URIs, camera numbers; - for stdin.",
+        help="Images, videos, folders, patterns, URLs (also rtsp://), data URIs, camera numbers; - reads stdin.",
     ),
 ]
 _Out = Annotated[
@@ -53,15 +53,15 @@ _Out = Annotated[
     typer.Option(
         "--out",
         "-o",
-        help="Where results go: a folder, of one image and one --save also a .png, .jpg or .json, of one video also an "
-        ".mp4, .mkv or .webm.",
+        help="Folder of the results. For one image and one kind of --save also a .png, .jpg or .json file, for one "
+        "video also an .mp4, .mkv or .webm file.",
     ),
 ]
 _Save = Annotated[
     str | None,
     typer.Option(
-        help="Any of mask, overlay, cutout, json, gray, coco, joined by commas; '' for none. Default: mask,overlay; of "
-        "a video overlay, which is a video.",
+        help="What to write: mask, overlay, cutout, json, gray, coco, joined by commas, or '' for nothing. Default: "
+        "mask,overlay; for a video, a video with overlays.",
         show_default=False,
     ),
 ]
@@ -83,25 +83,26 @@ _Table = Annotated[
         dir_okay=False,
         metavar="FILE",
         callback=_can_be_written,
-        help="Write a row for each piece: .csv, .jsonl, .parquet.",
+        help="Also write a table with one row per piece: .csv, .jsonl or .parquet.",
     ),
 ]
 _Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Print the parts of each image, not a line, where there are several.")
+    bool, typer.Option("--verbose", "-v", help="With several images, print the parts of each instead of one line.")
 ]
 _Edges = Annotated[
-    str, typer.Option(help="Outline of a car: of the network, or refined at the image's own size; cutouts take it too.")
+    str, typer.Option(help="Outline of cars: network, or refined at the image's own size. Applies to cut-outs too.")
 ]
-_Every = Annotated[int, typer.Option(min=1, help="Of a video take one of so many frames.")]
-_Start = Annotated[float, typer.Option(min=0, help="Of a video leave out so many seconds at its beginning.")]
-_End = Annotated[float | None, typer.Option(min=0, help="Of a video take frames up to so many seconds.")]
+_Every = Annotated[int, typer.Option(min=1, help="Video: use only every Nth frame.")]
+_Start = Annotated[float, typer.Option(min=0, help="Video: start at this second.")]
+_End = Annotated[float | None, typer.Option(min=0, help="Video: stop at this second.")]
 _Smooth = Annotated[
-    bool, typer.Option("--smooth", help="Of a video average the masks over time along what moves: they flicker less.")
+    bool,
+    typer.Option("--smooth", help="Video: average the masks over time, following motion, so that they flicker less."),
 ]
 _Ffmpeg = Annotated[
-    str | None, typer.Option(help="Have this program encode videos, such as ffmpeg, instead of PyAV (VP9).")
+    str | None, typer.Option(help="Video: encode with this program, such as ffmpeg, instead of PyAV (VP9).")
 ]
-_Encoder = Annotated[str | None, typer.Option(help="The encoder's name, such as libx264.")]
+_Encoder = Annotated[str | None, typer.Option(help="Video: name of the encoder, such as libx264.")]
 
 
 def predict(
@@ -138,8 +139,8 @@ def predict(
 ) -> None:
     """Segment images and videos.
 
-    Prints the parts of an image, or a line for each of several, and writes IMAGE.mask.png (label ids) and
-    IMAGE.overlay.jpg or .png, of a video VIDEO.overlay.mp4, below --out. A killed run goes on with --skip-existing.
+    Prints the parts of an image, or one line per image if there are several. Writes IMAGE.mask.png (label ids) and
+    IMAGE.overlay.jpg or .png below --out; for a video, VIDEO.overlay.mp4. --skip-existing continues an interrupted run.
     """
     from carseg.cli.printing import print_documents, text_of
     from carseg.cli.process import prepare
@@ -192,7 +193,7 @@ def _kinds(save: str, needed: bool) -> list[str]:
         known = ", ".join(OUTPUT_SUFFIXES)
         raise typer.BadParameter(f"cannot save {strange[0]!r}; known: {known}", param_hint="--save")
     if needed and not kinds:
-        raise typer.BadParameter("--skip-existing goes by the files of --save, which names none")
+        raise typer.BadParameter("--skip-existing needs a --save that names files")
     return kinds
 
 
@@ -206,11 +207,11 @@ def _jobs(inputs: list[str], out: Path, kinds: list[str]) -> tuple[list[Job], li
 
     images, videos, missing = find_inputs([_stdin() if given == "-" else given for given in inputs], out)
     if videos and "coco" in kinds:
-        raise typer.BadParameter("coco names the files of images, and a video's frames are none: save json of it")
+        raise typer.BadParameter("coco is for image files, and a video has none: use --save json")
     file = None
     if is_video_file(out):
         if images or len(videos) > 1:
-            raise typer.BadParameter(f"{out} is for one video: name a folder", param_hint="--out")
+            raise typer.BadParameter(f"{out} can hold only one video: give a folder", param_hint="--out")
     else:
         file = one_file(out, kinds, [*images, *videos])
     if file is None:
@@ -222,5 +223,5 @@ def _stdin() -> str:
     """Return the image on standard input as a data URI."""
     content = sys.stdin.buffer.read()
     if not content:
-        raise ImageError("standard input is empty: - stands for an image that is piped in")
+        raise ImageError("standard input is empty: pipe an image into it, or give a file instead of -")
     return f"data:application/octet-stream;base64,{base64.b64encode(content).decode()}"

@@ -34,16 +34,18 @@ _Photos = Annotated[
     list[str], typer.Argument(metavar="PHOTOS", help="Photographs of one car: folders, files, patterns, URLs.")
 ]
 _Model = Annotated[
-    str, typer.Option("--model", "-m", help="A model that tells parts of cars, a fine-tuned one's folder, ...")
+    str, typer.Option("--model", "-m", help="A model that finds car parts, or the folder of a fine-tuned one.")
 ]
 _Out = Annotated[
-    Path, typer.Option("--out", "-o", file_okay=False, help="A folder of its own; an earlier report there is replaced.")
+    Path,
+    typer.Option("--out", "-o", file_okay=False, help="Folder of the report; an earlier report in it is replaced."),
 ]
 _Require = Annotated[
     list[str] | None,
     typer.Option(
         metavar="WORDS",
-        help="End with status 1 unless all is seen: front, rear, left, right, a part, wheel:4. Commas, or repeat.",
+        help="Exit with status 1 unless these are seen: front, rear, left, right, a part, or wheel:4. Joined by "
+        "commas, or repeated.",
     ),
 ]
 
@@ -66,9 +68,9 @@ def report(
     jobs: JobsOption = None,
     max_pixels: MaxPixelsOption = None,
 ) -> None:
-    """Inspect one car's photographs: parts seen and missing, views, blur, exposure.
+    """Report on photographs of one car: parts, views, blur, exposure.
 
-    Writes report.html, report.json and a crop of each part to --out, and prints which parts are seen where.
+    Writes report.html, report.json and a crop of each part to --out, and prints which photo shows which parts.
     """
     from carseg.cli.process import prepare
     from carseg.workflows import report as inspect
@@ -76,7 +78,7 @@ def report(
     prepare()
     how: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
     segmenter = load_with_progress(model, weights, hub, cars, calibration=calibration, **how)
-    with ProgressBar("looking at photographs") as bar:
+    with ProgressBar("examining photographs") as bar:
         made = inspect(
             photos,
             out,
@@ -96,7 +98,7 @@ def report(
     if made.missing:
         fail(f"missing: {', '.join(made.missing)}")
     seen, total = len(made.photos), len(made.photos) + len(made.failed)
-    err(f"carseg: {seen} of {total} photographs looked at with {made.model}; report.html is in {out}")
+    err(f"carseg: {seen} of {total} photographs examined with {made.model}; report.html is in {out}")
     raise typer.Exit(int(not made.ok))
 
 

@@ -32,38 +32,40 @@ _LIMITS = Limits()
 
 
 _Models = Annotated[
-    list[str], typer.Option("--model", "-m", help="A model; repeat for several. The first is the default one.")
+    list[str], typer.Option("--model", "-m", help="Model to serve. Can be repeated; the first is the default.")
 ]
-_Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for every one of this machine.")]
-_Port = Annotated[int, typer.Option(min=0, max=65535, help="0 for any that is free.")]
-_Workers = Annotated[int, typer.Option(min=1, help="Processes, each with the models in its memory.")]
+_Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all addresses of this machine.")]
+_Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 for any free port.")]
+_Workers = Annotated[int, typer.Option(min=1, help="Number of processes, each with the models in its memory.")]
 _Key = Annotated[
     str | None,
     typer.Option(
         metavar="KEY",
-        help="What requests have to show. Better CARSEG_API_KEY, since others see a process's arguments.",
+        help="Key that requests need. CARSEG_API_KEY is safer, since other users can see a process's arguments.",
         show_default=False,
     ),
 ]
 _Cors = Annotated[
     list[str] | None,
-    typer.Option(metavar="ORIGIN", help="Let pages of this origin use the service, https://example.org. Repeat."),
+    typer.Option(
+        metavar="ORIGIN", help="Let pages of this origin use the service, such as https://example.org. Can be repeated."
+    ),
 ]
 _Studio = Annotated[
     str | None,
     typer.Option(
         "--label-studio",
         metavar="URL",
-        help="Be a backend of this Label Studio, whose images are asked for with LABEL_STUDIO_API_KEY.",
+        help="Serve as a backend of this Label Studio; LABEL_STUDIO_API_KEY is used to fetch its images.",
         show_default=False,
     ),
 ]
-_Places = Annotated[int, typer.Option(min=1, help="Requests taken at once; further ones are answered 429.")]
-_Bytes = Annotated[int, typer.Option(min=1, help="Bytes of a request.")]
-_Pixels = Annotated[int, typer.Option(min=1, help="Pixels of an image.")]
-_Files = Annotated[int, typer.Option(min=1, help="Files of a request.")]
-_Seconds = Annotated[float, typer.Option(min=0.1, help="Seconds to arrive, and again to be answered.")]
-_BatchSize = Annotated[int | None, typer.Option(min=1, help="Waiting images computed together.")]
+_Places = Annotated[int, typer.Option(min=1, help="Requests accepted at the same time; further ones are answered 429.")]
+_Bytes = Annotated[int, typer.Option(min=1, help="Most bytes per request.")]
+_Pixels = Annotated[int, typer.Option(min=1, help="Most pixels per image.")]
+_Files = Annotated[int, typer.Option(min=1, help="Most files per request.")]
+_Seconds = Annotated[float, typer.Option(min=0.1, help="Seconds for a request to arrive, and again for its answer.")]
+_BatchSize = Annotated[int | None, typer.Option(min=1, help="Number of waiting images computed together.")]
 
 
 def serve(
@@ -87,10 +89,10 @@ def serve(
     precision: PrecisionOption = "auto",
     threads: ThreadsOption = None,
 ) -> None:
-    """Serve models over HTTP, with a page for people.
+    """Serve models over HTTP, with a page for the browser.
 
-    The page is at /, the description of the interface at /docs. Images come by upload alone, and nothing is kept.
-    X-AnyLabeling takes it for its Remote-Server, and --label-studio makes it a backend of Label Studio.
+    The page is at /, the description of the interface at /docs. Images come only by upload, and are not kept. The
+    service also works as the Remote-Server of X-AnyLabeling, and with --label-studio as a backend of Label Studio.
     """
     require_extra("fastapi", "serve", "carseg serve")
     require_extra("uvicorn", "serve", "carseg serve")
@@ -102,7 +104,7 @@ def serve(
         resolve_with_progress(name, hub=hub)
     key = api_key or given_api_key()
     if key is None and not _is_loopback(host):
-        err(f"carseg: whoever reaches {host} may use the service: --api-key or CARSEG_API_KEY asks for a key")
+        err(f"carseg: everyone who can reach {host} can use the service; set CARSEG_API_KEY to require a key")
     limits = Limits(places=places, bytes=max_bytes, pixels=max_pixels, files=max_files, seconds=timeout)
     if workers > 1 and threads is None:
         threads = max(usable_processors() // workers, 1)

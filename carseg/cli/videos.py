@@ -79,7 +79,7 @@ class VideoOptions:
         there = [path for job in jobs if (path := self.overlay(job)) and os.path.lexists(path)]
         for path in there:
             if not is_overlay_video(path):
-                raise OptionError(f"{path} is there and is none of carseg's overlays: choose another --out")
+                raise OptionError(f"{path} exists and is not an overlay of carseg: choose another --out")
         if there:
             err(f"carseg: results of earlier runs in {self.out} are replaced (files: {len(there)})")
 

@@ -92,7 +92,9 @@ def _refuse_names(names: list[str]) -> None:
     """Raise DataError unless every name can become a file of its own below the new folder."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise DataError(f"{len(twice)} names belong to several images, {twice[0]} for one: rename or part them first")
+        raise DataError(
+            f"{len(twice)} names belong to several images, {twice[0]} for one: rename or separate them first"
+        )
     outside = [name for name in names if os.path.isabs(name) or ".." in Path(name).parts]
     if outside:
         raise DataError(f"{outside[0]} would be written outside the new folder")

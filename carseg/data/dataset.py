@@ -97,7 +97,7 @@ class Sample:
         ids: np.ndarray = self.table[stored if stored.dtype == np.uint8 else stored.clip(-1, OUTSIDE)]
         if ids.min(initial=0) == INVALID:
             wrong = ", ".join(str(value) for value in np.unique(stored[ids == INVALID])[:8])
-            raise DataError(f"the label of {self.name} holds values that are no class of the data set: {wrong}")
+            raise DataError(f"the label of {self.name} holds values that are not a class of the data set: {wrong}")
         return ids.astype(np.uint8)
 
 

@@ -228,7 +228,7 @@ def _refuse_soft_edges(folder: Path, records: list[Item], named: Collection[int]
         raise DataError(
             f"{folder} has label values that lie along borders only, between those of classes: {listed}, {share:.1%} "
             "of the pixels; these are soft edges, as resizing, antialiasing and JPEG leave them, so save the masks "
-            "with hard edges (threshold them, resize to the nearest neighbour), or, if they are classes, name all in "
+            "with hard edges (threshold them, or resize with nearest neighbour), or, if they are classes, name all in "
             "labels.json"
         )
 

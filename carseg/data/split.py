@@ -46,7 +46,7 @@ def split_train_val(
     groups = near_duplicate_groups(np.array(prints)) if prints else []
     if len(groups) < 2:
         raise DataError(
-            f"{dataset.name} has {len(groups)} different images, too few to hold some out for validation; "
+            f"{dataset.name} has {len(groups)} different images, too few to hold any out for validation; "
             "a val_fraction of 0 trains on all of them"
         )
     random.Random(seed).shuffle(groups)

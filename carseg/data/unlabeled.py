@@ -25,7 +25,7 @@ def load_unlabeled(folder: str | os.PathLike[str], labels: LabelSet) -> Dataset:
     """
     path = absolute(folder)
     if not path.is_dir():
-        raise DataError(f"there is no folder {path} with images without labels")
+        raise DataError(f"there is no folder {path}, which should hold images without labels")
     table = value_table({})
     samples = tuple(Sample(name, file, _NoLabel(), table) for name, file in images_below(path).items())
     if not samples:

@@ -112,7 +112,7 @@ def refuse_filled(root: Path, out: str | os.PathLike[str], split: str, labels: L
     if place.exists() if inner else place.is_dir() and images_below(place):
         raise DataError(f"{Path(out, split)} holds images already; write into a new folder")
     if (root / JSON_FILE).exists() and read_json(root / JSON_FILE) != described(labels):
-        raise DataError(f"{Path(out, JSON_FILE)} is there already and names other classes; write into a new folder")
+        raise DataError(f"{Path(out, JSON_FILE)} already exists and names other classes; write into a new folder")
 
 
 def refuse_own(root: Path, out: str | os.PathLike[str], files: Iterable[Path]) -> None:

@@ -138,8 +138,8 @@ def _check(segmenter: Segmenter, dataset: Dataset) -> None:
     if own.classes != expected.classes:
         raise DataError(
             f"{_name(dataset)} has the classes {', '.join(own.classes)}, the model has {', '.join(expected.classes)}: "
-            "open it with carseg.data.load(path, labels=model.labels) where the names agree, else give each class one "
-            "of the model's, or 'ignore', with carseg.data.remap_classes(dataset, model.labels, "
+            "if the names agree, open it with carseg.data.load(path, labels=model.labels), else map each class to one "
+            "of the model's, or to 'ignore', with carseg.data.remap_classes(dataset, model.labels, "
             f"{{{own.classes[0]!r}: ...}})"
         )
     if dataset.problems:

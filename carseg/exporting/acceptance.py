@@ -50,7 +50,7 @@ def comparison_images(source: Any) -> list[Any]:
         return list(synthetic_images(_GENERATED))
     found = [image for image in find_images(source) if not is_video(image)]
     if not found:
-        raise ImageNotFoundError(f"{excerpt(str(source))}: there are videos alone, and no images")
+        raise ImageNotFoundError(f"{excerpt(str(source))}: it holds only videos, and no images")
     return found[:: -(-len(found) // _MOST_IMAGES)]
 
 
@@ -104,7 +104,7 @@ def compare(
     least = INT8_AGREEMENT if precision == "int8" else AGREEMENT
     if share < least:
         raise ExportError(
-            f"only {share:.3%} of the labels on {count} images agree with torch float32, {least:.1%} "
-            "must: nothing was exported"
+            f"only {share:.3%} of the labels on {count} images agree with torch in float32, and "
+            f"{least:.1%} have to: nothing was exported"
         )
     return "agreement", share, count

@@ -179,11 +179,13 @@ def _check(
     if format not in PRECISIONS:
         raise OptionError(f"no format {format!r}; known: {', '.join(PRECISIONS)}")
     if precision not in PRECISIONS[format]:
-        raise OptionError(f"{format} cannot be exported as {precision}; it can as {', '.join(PRECISIONS[format])}")
+        raise OptionError(f"{format} cannot be exported in {precision}; use {', '.join(PRECISIONS[format])}")
     if data is not None and precision != "int8":
         raise OptionError(f"data is for int8; {precision} is compared on images")
     if calibration is not None and precision != "int8":
-        raise OptionError(f"a calibration is for int8, not for precision {precision}: say int8, or leave it out")
+        raise OptionError(
+            f"a calibration is for int8, not for precision {precision}: use int8, or leave the calibration out"
+        )
     if older and (format, precision) != ("onnx", "float32"):
         raise OptionError("opset and size are for ONNX in float32: leave them out, or the format and the precision")
     needed = {"onnx": ["onnxruntime"], "openvino": ["openvino"], "torch-export": []}[format]

@@ -45,7 +45,7 @@ def encode(model: Network, storage: str, keep_float16: Iterable[str] = ()) -> St
         WeightsError: a tensor holds NaN or infinity, or values too large for float16.
     """
     if storage not in ("int8", "float16", "float32"):
-        raise OptionError(f"no storage {storage!r}; int8, float16 and float32 are")
+        raise OptionError(f"unknown storage {storage!r}; use int8, float16 or float32")
     heads = _head_prefixes(model)
     state = {key: value.detach().cpu() for key, value in model.state_dict().items() if not key.startswith(heads)}
     halves = set()

@@ -89,17 +89,17 @@ def read_pieces(url: str) -> Generator[bytes]:
 
     url = web_address(url) or url
     if is_offline():
-        raise OfflineError(f"{excerpt(url)} cannot be watched: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
+        raise OfflineError(f"{excerpt(url)} cannot be opened: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
     try:
         with _get(url, {}) as answer:
             if answer.status_code != 200:
-                raise HubError(f"{excerpt(url)} cannot be watched: {answer.status_code} {answer.reason}")
+                raise HubError(f"{excerpt(url)} cannot be opened: {answer.status_code} {answer.reason}")
             while piece := answer.raw.read1(_CHUNK, decode_content=True):
                 yield piece
     except (_InterruptedError, requests.Timeout, urllib3.exceptions.TimeoutError):
-        raise HubError(f"{excerpt(url)} sends nothing any more: look whether the camera is on") from None
+        raise HubError(f"{excerpt(url)} has stopped sending: check that the camera is on") from None
     except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError):
-        raise HubError(f"{excerpt(url)} cannot be watched: the connection failed") from None
+        raise HubError(f"{excerpt(url)} cannot be opened: the connection failed") from None
 
 
 def _read(url: str, headers: Mapping[str, str]) -> bytes:
@@ -195,7 +195,7 @@ class _Download:
                 if failures == len(_DELAYS):
                     raise UnavailableError(str(error)) from None
                 if error.wait > _LONGEST_WAIT:
-                    raise UnavailableError(f"{error}, and asks to come back in {error.wait:.0f} s") from None
+                    raise UnavailableError(f"{error}, and asks to wait for {error.wait:.0f} s") from None
                 time.sleep(max(_DELAYS[failures], error.wait))
                 failures += 1
 
@@ -219,9 +219,9 @@ class _Download:
         except (requests.ConnectionError, urllib3.exceptions.ProtocolError):
             raise _InterruptedError("the connection failed") from None
         except requests.TooManyRedirects:
-            raise UnavailableError("it leads from address to address without end") from None
+            raise UnavailableError("it redirects without end") from None
         except requests.exceptions.InvalidSchema:
-            raise UnavailableError("it leads to an address that is not http(s)") from None
+            raise UnavailableError("it redirects to an address that is not http(s)") from None
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             # Its text may have the address, with a password, in any form.
             raise UnavailableError(f"{type(error).__name__}: the address or the answer is not valid") from None
@@ -269,7 +269,7 @@ class _Download:
         self.sink.write(piece)
         if self.sink.tell() > self.limit:
             _empty(self.sink)
-            raise UnavailableError("what it has under this name is too large")
+            raise UnavailableError("its file of this name is too large")
         if self.progress and self.size:
             self.progress(self.sink.tell(), self.size)
 

@@ -44,8 +44,8 @@ def pinned(name: str) -> str:
     if commit is None:
         if is_offline():
             raise OfflineError(
-                f"which commit {name} stands for is not known on this machine, and CARSEG_OFFLINE or HF_HUB_OFFLINE "
-                f"forbids to ask: use it once without that, or name the commit, hf://{repository}@COMMIT"
+                f"the commit of {name} is not known on this machine, and CARSEG_OFFLINE or HF_HUB_OFFLINE forbids "
+                f"looking it up: use it once without that variable, or name the commit, hf://{repository}@COMMIT"
             )
         commit = _ask_commit(name, repository, revision)
         keep_commit(repository, revision, commit)
@@ -89,11 +89,11 @@ def _ask_commit(name: str, repository: str, revision: str | None) -> str:
         commit = _api().model_info(repository, revision=revision, timeout=_ANSWER).sha
     except Exception as error:  # also those of its HTTP library, which differs between its versions
         raise HubError(
-            f"{name} cannot be asked for its commit: {reason(error)}; is the name right, and is there a token that may "
-            "read it if it is private (hf auth login, HF_TOKEN)?"
+            f"{name} does not give its commit: {reason(error)}; check the name, and for a private repository the "
+            "token (hf auth login, HF_TOKEN)"
         ) from None
     if not commit or not _COMMIT.fullmatch(commit):
-        raise HubError(f"{name} cannot be asked for its commit: the answer has none; name one, hf://ORG/REPO@COMMIT")
+        raise HubError(f"{name} does not give its commit: the answer has none; name one, hf://ORG/REPO@COMMIT")
     return commit
 
 
@@ -155,7 +155,7 @@ def upload(folder: Path, repository: str, *, message: str, private: bool = False
         raise
     except Exception as error:  # also those of its HTTP library, which differs between its versions
         raise HubError(
-            f"cannot publish to hf://{repository}: {reason(error)}; is there a token that may write (hf auth login)?"
+            f"cannot publish to hf://{repository}: {reason(error)}; check that your token may write (hf auth login)"
         ) from None
 
 
@@ -169,7 +169,7 @@ def _make_private(api: HfApi, repository: str) -> None:
             raise
         if api.model_info(repository, timeout=_ANSWER).private is False:
             raise OptionError(
-                f"hf://{repository} is there already, and public: make it private in its settings, choose another "
+                f"hf://{repository} already exists and is public: make it private in its settings, choose another "
                 "name, or leave private out"
             ) from None
 

@@ -51,14 +51,14 @@ def obtain(
         broken = f" ({'; '.join(reasons)})" if reasons else ""
         raise OfflineError(
             f"the weights of {name!r} are not on this machine{broken}, and CARSEG_OFFLINE or HF_HUB_OFFLINE "
-            f"forbids to download them: run `carseg download {name}` without it, or copy {info.file} to "
+            f"forbids downloading them: run `carseg download {name}` without it, or copy {info.file} to "
             f"{cached_file(info)}"
         )
     if sources and _download(info, sources, progress, reasons):
         return cached_file(info)
     text = "; ".join(reasons) or "nothing says where they are"
     raise HubError(
-        f"the weights of {name!r} cannot be had ({text}): check the network, name a hub that has them (hub=, "
+        f"cannot get the weights of {name!r} ({text}): check the network, name a hub that has them (hub=, "
         "--hub, CARSEG_HUB), or give the file (weights=, --weights)"
     )
 
@@ -89,4 +89,4 @@ def _fetch_verified(address: str, file: str, info: ModelInfo, part: Path, progre
             return
         part.unlink()
         if not resumed:  # otherwise the part that was there before may be the wrong one
-            raise UnavailableError("what it has under this name is another file (its sha256 differs)")
+            raise UnavailableError("its file of this name is a different one (its sha256 differs)")

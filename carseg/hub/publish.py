@@ -119,7 +119,7 @@ def _hub_folder(folder: str | os.PathLike[str]) -> Path:
     """Return the real path of a folder that may become a hub, and be replaced as a whole; raise OptionError if not."""
     path = replaceable(folder)
     if (path / CARD).exists() and not (path / SUMS).exists():
-        raise OptionError(f"{folder} has a {CARD}, and is no hub: choose an empty folder")
+        raise OptionError(f"{folder} has a {CARD} and is not a hub: choose an empty folder")
     return path
 
 

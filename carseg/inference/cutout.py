@@ -60,7 +60,9 @@ class CutoutOptions:
 
     def __post_init__(self) -> None:
         if self.car is not None and self.all:
-            raise OptionError(f"car={self.car} is one car and all=True is every one: give either (--car or --all)")
+            raise OptionError(
+                f"car={self.car} selects one car and all=True selects all: give only one of them (--car or --all)"
+            )
         if self.car is not None and self.car < 1:
             raise OptionError(f"car must be 1 for the largest, 2 for the next and so on, got {self.car}")
         if self.glass not in GLASS:
@@ -83,10 +85,10 @@ class CutoutOptions:
         if self.tinted and not glass_labels(labels):
             sets = {name: info(name).labels for name in list_models()}
             able = [name for name, known in sets.items() if glass_labels(known) and tells_whole_cars(known)]
-            way = f"take {' or '.join(able)}, or keep the glass" if able else "no weight at hand has: keep the glass"
+            way = f"use {' or '.join(able)}, or keep the glass" if able else "keep the glass"
             raise OptionError(
-                f"glass={self.glass!r} needs a network that tells windows and whole cars, and the classes of "
-                f"{labels.name} have no window: {way}"
+                f"glass={self.glass!r} needs a network that finds windows and whole cars, and {labels.name} has no "
+                f"class for windows: {way}"
             )
 
 
@@ -96,7 +98,7 @@ def holes_notice(labels: LabelSet) -> str | None:
         return None
     return (
         f"the classes of {labels.name} do not name all of a car (not its roof; side windows are doors), so cut-outs "
-        "have holes: `carseg cutout` takes the model 'car', which tells whole cars"
+        "have holes: `carseg cutout` uses the model 'car', which finds whole cars"
     )
 
 
@@ -114,7 +116,7 @@ def choose_cars(cars: Sequence[Car], number: int | None, all: bool, source: str)
     """
     if number and number > len(cars):
         found = f"cars were found: {len(cars)}" if cars else "no car was found"
-        raise CarNotFoundError(f"{source or 'the image'}: there is no car {number} to be cut out, {found}")
+        raise CarNotFoundError(f"{source or 'the image'}: there is no car {number} to cut out, {found}")
     return cars if all else cars[number - 1 : number] if number else cars[:1]
 
 
@@ -203,7 +205,7 @@ def _background(background: Any) -> Any:
     if isinstance(background, (str, os.PathLike)) and os.path.lexists(background):
         return Image.fromarray(decode(background).rgb)
     raise OptionError(
-        f"{_said(background)} is no colour and no file of an image: use 'transparent', (r, g, b), a name, '#rrggbb' "
+        f"{_said(background)} is neither a colour nor an image file: use 'transparent', (r, g, b), a name, '#rrggbb' "
         "or the path of an image"
     )
 

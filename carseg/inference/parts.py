@@ -90,9 +90,13 @@ class Parts(tuple[Part, ...]):
         if key not in self.labels.classes:
             raise unknown_name("class", key, self.labels.classes)
         if self.labels.classes.index(key) == self.labels.background:
-            raise PartNotFoundError(f"{key!r} is the background, which is no part: look where the mask is its label id")
+            raise PartNotFoundError(
+                f"{key!r} is the background, which is not a part: compare the mask with its label id"
+            )
         found = ", ".join(part.name for part in self) or "nothing"
-        raise PartNotFoundError(f"no {key!r} was found in this image, but {found}: ask `{key!r} in result.parts` first")
+        raise PartNotFoundError(
+            f"{key!r} was not found in this image (found: {found}): check `{key!r} in result.parts` first"
+        )
 
     def __contains__(self, key: object) -> bool:
         return any(part.name == key for part in self) if isinstance(key, str) else super().__contains__(key)

@@ -39,10 +39,10 @@ def check_edges(edges: str, labels: LabelSet) -> None:
     if edges not in ("network", "refined"):
         raise OptionError(f"edges must be 'network' or 'refined', got {edges!r}")
     if edges == "refined" and not _tells_outlines(labels):
-        reason = "no background" if labels.background is None else "none for the rest of a car beside its parts"
+        reason = "no background" if labels.background is None else "no class for the rest of a car"
         raise OptionError(
-            f"edges='refined' redraws the outline of a whole car, which the classes of {labels.name} do not give (they "
-            f"have {reason}): take a model of whole cars, such as car, or edges='network'"
+            f"edges='refined' needs a model that finds whole cars, and {labels.name} has {reason}: use a model such as "
+            "car, or edges='network'"
         )
 
 

@@ -123,7 +123,7 @@ class Result(Exports):
         """
         if self._probabilities is None:
             raise OptionError(
-                "the probabilities were not kept: ask for them by predict(..., return_probabilities=True) or "
+                "the probabilities were not kept: use predict(..., return_probabilities=True) or "
                 "stream(..., return_probabilities=True)"
             )
         return self._probabilities
@@ -164,8 +164,8 @@ class Result(Exports):
         """
         if not self.tells_cars:
             raise OptionError(
-                f"the classes of {self.labels.name} tell no cars: ask a model of parts, cars or roads, or give "
-                "carseg.load() a second one, cars='car'"
+                f"the classes of {self.labels.name} do not show cars: use a model for parts, cars or streets, or load "
+                "a second one with carseg.load(..., cars='car')"
             )
         return find_cars(self.mask, self.labels, self.parts, whole=self._whole, certainty=self._certainty)
 

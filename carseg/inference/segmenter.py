@@ -70,8 +70,8 @@ def load(
     resolved = resolve(name, weights=weights, hub=hub)
     if resolved.info.input.channels > 3:
         raise OptionError(
-            f"{resolved.info.name} refines the answers of other networks, and says nothing of an image by itself: load "
-            "one of those, and ask it to predict(..., edges='refined')"
+            f"{resolved.info.name} refines the masks of other networks and cannot predict alone: load another network, "
+            "and call its predict(..., edges='refined')"
         )
     if notice := licence_notice(resolved.info):
         _log.warning(notice)
@@ -88,7 +88,7 @@ def _load_cars(
     threads: int | None,
 ) -> Segmenter:
     if not tells_whole_cars(resolve(name, hub=hub).info.labels):
-        raise OptionError(f"{os.fspath(name)!r} tells no whole cars, as cars= has to: take 'car'")
+        raise OptionError(f"{os.fspath(name)!r} does not find whole cars, which cars= needs: use 'car'")
     return load(name, hub=hub, device=device, runtime=runtime, precision=precision, threads=threads)
 
 

@@ -56,12 +56,12 @@ class Streaming:
     def check(self, pipeline: Pipeline, sources: Iterable[Any], options: Options) -> None:
         """Raise OptionError where the network, the sources or the other options do not go with it."""
         if self.smooth and options.tile is not None:
-            raise OptionError("smooth=True is for frames that the network sees whole: leave tile out")
+            raise OptionError("smooth=True does not work with tiles: leave tile out")
         if self.track and not pipeline.tells_cars:
             name = pipeline.labels.name
-            raise OptionError(f"track=True is for cars, and the classes of {name} tell none: leave it out")
+            raise OptionError(f"track=True follows cars, which the classes of {name} do not show: leave it out")
         if self.latest and _are_all_there(sources):
-            raise OptionError("latest=True is for live sources: of images that are all there it would leave out most")
+            raise OptionError("latest=True is for live sources, and would skip most of these images: leave it out")
 
 
 def segment_all(

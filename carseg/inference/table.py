@@ -95,7 +95,7 @@ def check_table(path: str | os.PathLike[str]) -> type[_Csv | _JsonLines | _Parqu
     """Return what writes a table, or raise what ``table_file`` would raise, before anything is computed."""
     kind = _KINDS.get(Path(path).suffix.lower())
     if kind is None:
-        raise OptionError(f"{path} is no table that can be written: call it .csv, .jsonl or .parquet")
+        raise OptionError(f"{path} cannot be written as a table: name it .csv, .jsonl or .parquet")
     kind.check()
     return kind
 

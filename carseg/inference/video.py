@@ -78,7 +78,7 @@ class Video:
         if not 0 <= start < math.inf or (end is not None and not end > start):
             raise OptionError(f"start must be 0 or later and end after it, in seconds, got {start} and {end}")
         if self.live and start:
-            raise OptionError(f"{excerpt(self.name)} is live: it has no start to be skipped, leave start out")
+            raise OptionError(f"{excerpt(self.name)} is live, so there is nothing to skip: leave start out")
 
     def __repr__(self) -> str:
         return f"Video({excerpt(self.name)!r}, every={self.every}, start={self.start}, end={self.end})"
@@ -169,7 +169,7 @@ class Video:
             file, device = _camera(self.source)
         elif "://" in file:
             if is_offline():
-                raise OfflineError(f"{excerpt(file)} cannot be watched: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
+                raise OfflineError(f"{excerpt(file)} cannot be opened: CARSEG_OFFLINE or HF_HUB_OFFLINE forbids it")
             options |= (_SHORT_LOOK if self.live else {}) | {"protocol_whitelist": _NET}
             if file.lower().startswith("rtsp"):
                 options["rtsp_transport"] = "tcp"  # over UDP each lost packet is seen
@@ -231,7 +231,7 @@ def reading(name: str) -> Iterator[None]:
         raise ImageNotFoundError(f"{shown}: no such file or camera") from None
     except Exception as error:  # whatever PyAV makes of a broken file
         reason = excerpt(getattr(error, "strerror", None) or str(error) or type(error).__name__)
-        hint = "look whether it is there and on" if "://" in name else "it is broken, cut off, or no video"
+        hint = "check that it exists and is on" if "://" in name else "it is broken, cut off, or not a video"
         raise ImageError(f"{shown}: cannot be read ({reason}): {hint}") from None
 
 

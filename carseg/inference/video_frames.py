@@ -33,7 +33,7 @@ def video_stream(container: InputContainer) -> VideoStream:
         if not stream.disposition & av.stream.Disposition.attached_pic:
             return stream
     if container.streams.audio:
-        raise ImageError("it has sound alone, and no frames")
+        raise ImageError("it has only sound, and no frames")
     raise ImageError("it has no frames: it may be broken, or cut off")
 
 

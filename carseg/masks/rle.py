@@ -103,7 +103,7 @@ def size(rle: Any) -> tuple[int, int]:
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"not a run-length encoding: needs 'size' [height, width] and 'counts' ({error})") from error
     if not (0 <= height <= _LONGEST and 0 <= width <= _LONGEST):
-        raise DataError("broken run-length encoding: its size is that of no image")
+        raise DataError("broken run-length encoding: no image has its size")
     return height, width
 
 

@@ -44,7 +44,9 @@ def check_runtime(
     if name != "auto" and name not in NAMES:
         raise unknown_name("runtime", name, ("auto", *NAMES))
     if calibration is not None and precision != "int8":
-        raise OptionError(f"a calibration is for int8, not for precision {precision}: say int8, or leave it out")
+        raise OptionError(
+            f"a calibration is for int8, not for precision {precision}: use int8, or leave the calibration out"
+        )
 
 
 def start_runtime(
@@ -63,7 +65,7 @@ def start_runtime(
     check_runtime(name, precision, threads, calibration)
     name, precision = choose(resolved.info, name, device, precision)
     if name == "torch" and not installed(name):
-        way_out = " (the runtimes openvino and onnx do without)" if starts_here(resolved.info) else ""
+        way_out = " (the runtimes openvino and onnx work without it)" if starts_here(resolved.info) else ""
         raise MissingExtraError("torch", None, f"{resolved.info.name} through torch{way_out}")
     ranges = int8_ranges(resolved.info, calibration) if precision == "int8" else None
     return Settings(resolved, name, device, precision, threads, ranges).start()

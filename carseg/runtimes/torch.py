@@ -125,10 +125,10 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise OptionError(f"no device is called {name!r}; auto, cpu, cuda, cuda:N and mps are") from None
+        raise OptionError(f"unknown device {name!r}; use auto, cpu, cuda, cuda:N or mps") from None
     there = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
     if (device.index or 0) >= there.get(device.type, 0):
-        raise OptionError(f"device {name!r}: torch sees no such device here; use cpu")
+        raise OptionError(f"device {name!r}: torch finds no such device on this machine; use cpu")
     return device
 
 

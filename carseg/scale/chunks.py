@@ -81,7 +81,7 @@ def chunks(source: str, size: int) -> Iterator[Chunk]:
             yield Chunk(number, keys, () if file else paths, file, start)
             number, start = number + 1, start + len(part)
     if not number:
-        raise ImageNotFoundError(f"{excerpt(source)}: no image is there")
+        raise ImageNotFoundError(f"{excerpt(source)}: no image was found")
 
 
 def _listed(source: str) -> Iterator[tuple[str, Iterable[tuple[str, str]]]]:

@@ -99,8 +99,8 @@ def _end_with(reader: Connection) -> None:
 
 def _killed(chunk: Chunk) -> CarsegError:
     return CarsegError(
-        f"a worker was killed {_TRIES} times as it did chunk {chunk.number}, which begins with {chunk.keys[0]}: take "
-        "fewer --workers, if the memory was full"
+        f"a worker was killed {_TRIES} times in chunk {chunk.number}, which begins with {chunk.keys[0]}: if the "
+        "memory was full, use fewer --workers"
     )
 
 

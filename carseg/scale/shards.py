@@ -69,7 +69,7 @@ class Destination:
         if begun is None:
             with naming(self.folder, OutputError):
                 if system.isdir(place) and system.ls(place, detail=False):
-                    raise OptionError(f"{self.folder} holds something else than a job: choose an empty folder")
+                    raise OptionError(f"{self.folder} holds something other than a job: choose an empty folder")
                 system.makedirs(place, exist_ok=True)
             self._write_json(JOB, facts)
         elif begun != facts:
@@ -100,8 +100,8 @@ class Destination:
         shard = Shard(**json.loads(said)) if said else None
         if shard is None or shard.digest != digest:
             raise OptionError(
-                f"{self.folder}: {_name(number)} is of other images than those that come in its place now, so the "
-                "source has changed since this job began: choose another folder"
+                f"{self.folder}: {_name(number)} has other images than the source now has in its place, so the source "
+                "has changed since this job began: choose another folder"
             )
         return shard
 

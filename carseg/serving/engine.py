@@ -53,7 +53,9 @@ class Engine:
         size = batch_size or max(model.runtime.batch_size for model in models)
         self.models = {model.name: share(model, size) for model in models}
         if len(self.models) < len(models):
-            raise OptionError(f"two models have one name ({', '.join(model.name for model in models)}): name each once")
+            raise OptionError(
+                f"two models have the same name ({', '.join(model.name for model in models)}): name each once"
+            )
         for model in self.models.values():
             if best_edges(model.info) == "refined":
                 model.refiner  # noqa: B018 - loaded now, and not in the first request for a cut-out

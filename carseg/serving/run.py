@@ -138,7 +138,7 @@ def _supervise(make_app: MakeApp, metrics: Metrics, socket: Any, limits: Limits,
                 if process.is_alive():
                     continue
                 if not ready.value:
-                    raise CarsegError("a worker ended before it could serve; what it said stands above")
+                    raise CarsegError("a worker ended before it could serve; see its message above")
                 _log.warning(f"a worker ended with status {process.exitcode}: another is started")
                 running[place] = start(place)
     finally:

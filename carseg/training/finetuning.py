@@ -128,7 +128,7 @@ def _advice(config: TrainingConfig, architecture: str) -> Iterator[None]:
     except ValueError as error:
         if "more than 1 value per channel" in str(error):  # torch's batch norm, after pooling to a single pixel
             advice = "use a larger batch_size or size, or a smaller accumulate"
-            raise OptionError(f"{architecture} cannot learn from one image at a time: {advice}") from error
+            raise OptionError(f"{architecture} cannot train on one image at a time: {advice}") from error
         raise
 
 

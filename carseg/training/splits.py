@@ -65,7 +65,7 @@ def open_splits(
     if train is None:
         raise DataError(f"{data} has no split to train on, only {', '.join(splits)}")
     if val is None and not config.val_fraction and (config.patience is not None or config.schedule == "plateau"):
-        raise OptionError("patience and the schedule plateau go by validation images, and there are none")
+        raise OptionError("patience and the schedule plateau need validation images, and there are none")
     more = None if config.unlabeled is None else load_unlabeled(config.unlabeled, train.labels)
     train = _verified(train, config)
     if val is not None:

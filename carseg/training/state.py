@@ -64,10 +64,10 @@ def read_state(run: Path, device: torch.device) -> dict[str, Any] | None:
         TrainingError: the file is damaged, not the state of a run, or was there and is gone.
     """
     path = run / STATE
-    again = f"start another run, from {run / 'last'} or {run / 'best'} if they are there"
+    again = f"start another run, from {run / 'last'} or {run / 'best'} if they exist"
     if not path.exists():
         if (run / "last").exists() or len(read_log(run)) > 1:  # to begin anew would replace what was learned
-            raise TrainingError(f"{path} is gone, without which a run cannot go on: {again}")
+            raise TrainingError(f"{path} is missing, and a run cannot continue without it: {again}")
         return None
     try:
         content = path.read_bytes()

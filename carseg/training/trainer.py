@@ -70,7 +70,7 @@ class Trainer:
         self.size = config.size or provenance.input.size
         self.group = Group(pick_device(config.device))
         if config.batch_size % (self.group.size * config.accumulate):
-            raise OptionError(f"a batch of {config.batch_size} cannot be shared by {self.group.size} processes alike")
+            raise OptionError(f"a batch of {config.batch_size} cannot be split evenly over {self.group.size} processes")
         self.log = TrainingLog(run)
         self.hooks = tuple(hooks) if self.group.is_main_process else ()
         if config.tensorboard and self.group.is_main_process:

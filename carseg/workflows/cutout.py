@@ -55,7 +55,7 @@ class CutoutFiles:
             raise OptionError(f"format must be one of {', '.join(CUTOUT_KINDS)}, got {excerpt(repr(format))}")
         if format == "jpg" and options.background is None:
             raise OptionError(
-                "a jpg cannot be transparent: give it a background, such as white (--background white), or take the "
+                "a jpg cannot be transparent: give it a background, such as white (--background white), or use the "
                 "format png or webp"
             )
         if options.size and (reason := self._too_long(options.size, format)):

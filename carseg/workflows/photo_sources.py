@@ -52,10 +52,10 @@ def _expand(place: Any, out: Path | None) -> Iterator[Any]:
         return
     photos = list(find_images(place))
     if out in (real := Path(os.path.realpath(place)), *real.parents):
-        raise OptionError(f"{excerpt(str(place))} lies in {out}, which is replaced as a whole: choose another folder")
+        raise OptionError(f"{excerpt(str(place))} lies in {out}, which will be replaced: choose another folder")
     others = [photo for photo in photos if out not in Path(os.path.realpath(photo)).parents]
     if not others:
-        raise ImageNotFoundError(f"{excerpt(str(place))}: it holds no photographs but those of an earlier report")
+        raise ImageNotFoundError(f"{excerpt(str(place))}: it holds only photographs of an earlier report")
     yield from others
 
 

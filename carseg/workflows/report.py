@@ -151,7 +151,7 @@ def _tells_views(labels: LabelSet) -> bool:
     """
     if {*map(without_side, labels.classes)}.isdisjoint((*KINDS, *LIDS)):
         raise OptionError(
-            f"a report is about the parts of a car, and the classes of {labels.name} tell none "
-            f"({excerpt(', '.join(labels.classes))}): take the model parts"
+            f"a report needs a model that finds car parts, and the classes of {labels.name} are others "
+            f"({excerpt(', '.join(labels.classes))}): use the model parts"
         )
     return find_view(np.arange(len(labels), dtype=np.uint8)[None], labels) is not None

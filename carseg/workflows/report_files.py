@@ -24,7 +24,7 @@ def report_folder(out: str | os.PathLike[str]) -> Path:
     others = [name for name in files if not (name in (DOCUMENT, PAGE) or _is_crop(name))]
     if others or (files and not _is_report(folder / DOCUMENT)):
         raise OptionError(
-            f"{out} holds {(others or files)[0]}, which is no part of a report and would be lost: choose another folder"
+            f"{out} holds {(others or files)[0]}, which is not from a report and would be lost: choose another folder"
         )
     return folder
 

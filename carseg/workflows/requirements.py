@@ -83,19 +83,19 @@ def _parse(item: str, known: dict[str, tuple[str, ...]], labels: LabelSet) -> Re
     if plain_name(word) not in choices:
         if plain_name(word) in map(plain_name, (*SIDES, *VIEWS)):
             raise OptionError(
-                f"{word} cannot be required: the classes of {labels.name} tell no front of a car from its rear; "
-                f"take the model parts, or require one of {', '.join(known)}"
+                f"{word} cannot be required: the classes of {labels.name} do not tell front and rear apart; "
+                f"use the model parts, or require one of {', '.join(known)}"
             )
         raise unknown_name("side, view or part to require", word, known)
     name, of = choices[plain_name(word)]
     if not number and ":" not in item:
         return Requirement(name, of)
     if not re.fullmatch(r"[1-9]\d{0,3}", number.strip()):
-        raise OptionError(f"{item!r} has no number behind its colon: write NAME, or NAME:NUMBER as wheel:4")
+        raise OptionError(f"{item!r} has no number after its colon: write NAME, or NAME:NUMBER such as wheel:4")
     most = 1 if set(of) <= {*LIDS} else len(of)
     if int(number) > most:
         raise OptionError(
-            f"{item!r} can never be met: of {name} there is {most} at most ({', '.join(of[:most])}); ask for that"
+            f"{item!r} can never be met: there is at most {most} of {name} ({', '.join(of[:most])}); require that"
         )
     return Requirement(name, of, int(number))
 

@@ -92,12 +92,14 @@ def _page_folder(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> P
     """Return the real path of the folder that the page of a data set may be written to."""
     folder = replaceable(out)
     if folder.is_relative_to(os.path.realpath(path)):
-        raise OptionError(f"{out} lies in {path}, whose images it would have: choose a folder beside it")
+        raise OptionError(
+            f"{out} lies in {path}, where its images would become part of the data: choose a folder beside it"
+        )
     files = sorted(path.relative_to(folder).as_posix() for path in iter_files(folder, lambda error: None))
     others = [name for name in files if name != PAGE and not _is_image(name)]
     if others or (files and PAGE not in files):
         raise OptionError(
-            f"{out} holds {(others or files)[0]}, which is no part of such a page and would be lost: choose another "
+            f"{out} holds {(others or files)[0]}, which is not from such a page and would be lost: choose another "
             "folder"
         )
     return folder

@@ -210,7 +210,7 @@ def _encoder(names: Sequence[str]) -> str:
 def _program(ffmpeg: str | os.PathLike[str]) -> str:
     found = shutil.which(os.fspath(ffmpeg))
     if found is None:
-        raise OptionError(f"there is no program {excerpt(os.fspath(ffmpeg))}: install ffmpeg, or give its path")
+        raise OptionError(f"no program {excerpt(os.fspath(ffmpeg))} was found: install ffmpeg, or give its path")
     return found
 
 

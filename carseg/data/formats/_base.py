@@ -138,7 +138,7 @@ def files_below(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
     """Return the visible files below a folder by their path without extension, sorted; equal stems keep theirs.
 
     Raises:
-        DataError: a folder below it cannot be looked into.
+        DataError: a folder below it cannot be opened.
     """
     wanted = frozenset(suffixes)
     paths = (p for p in iter_files(folder, _refuse) if p.suffix.lower() in wanted and p.is_file())
@@ -153,7 +153,7 @@ def files_below(folder: Path, suffixes: Iterable[str]) -> dict[str, Path]:
 
 def _refuse(error: OSError) -> None:
     if not isinstance(error, (FileNotFoundError, NotADirectoryError)):  # what is no folder holds no files
-        raise DataError(f"{error.filename} cannot be looked into ({error.strerror})") from None
+        raise DataError(f"{error.filename} cannot be opened ({error.strerror})") from None
 
 
 def images_below(folder: Path) -> dict[str, Path]:

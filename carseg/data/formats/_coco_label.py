@@ -95,7 +95,7 @@ def covered(segmentation: Any, height: int, width: int, extent: float | None = N
         points = any(segmentation or ())
         if (extent is None and not points) or (extent is not None and extent > _SPECK):
             has = "a polygon of less than three points" if points else "a box, not a polygon"
-            raise ValueError(f"has {has}: outline what it shall hold")
+            raise ValueError(f"has {has}: draw an outline instead")
         return {"size": [height, width], "counts": [height * width]}
     _refuse_outside(rings, height, width)
     try:

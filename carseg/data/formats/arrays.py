@@ -93,7 +93,7 @@ class ArrayLabel:
             if values.dtype.kind == "f" or (np.count_nonzero(values, axis=2) <= 1).all():
                 return np.where(values.any(axis=2), values.argmax(axis=2), IGNORE)
             if (values != values[..., :1]).any():
-                raise DataError(f"{self.array.path} holds labels that are neither one number a pixel nor one-hot")
+                raise DataError(f"{self.array.path} holds labels that are neither one number per pixel nor one-hot")
             values = values[..., 0]  # grey, as image readers give it
         values = values.reshape(values.shape[:2])
         if values.dtype == bool or values.dtype.kind in "iu":
@@ -156,7 +156,7 @@ def _refuse_large(array: Array) -> None:
     (height, width), limit = _sides(array), pixel_limit()
     if limit is not None and height * width > limit:
         raise DataError(
-            f"{array} holds {width}x{height} pixels an image, more than {limit}; if that is right, raise "
+            f"{array} holds {width}x{height} pixels per image, more than {limit}; if that is right, raise "
             "CARSEG_MAX_PIXELS"
         )
 
@@ -191,7 +191,7 @@ def _of_file(read: Callable[[Path, str, int, int], Any], path: Path, key: str) -
         state = path.stat()
         return read(path, key, state.st_mtime_ns, state.st_size)
     except MemoryError:
-        raise DataError(f"{path} does not fit into the memory: part it into several") from None
+        raise DataError(f"{path} does not fit into memory: split it into several files") from None
     except Exception as error:  # a broken file: OSError, zlib.error, whatever unpacking raises
         raise DataError(f"{path} is no numpy array: {excerpt(str(error)) or type(error).__name__}") from None
 

@@ -174,7 +174,7 @@ def _outline(kind: str, fields: Mapping[str, str]) -> Points:
         DataError: it has no outline.
     """
     if kind in _OTHERS:
-        raise DataError(f"a {kind}, which covers no area: outline what it shall hold")
+        raise DataError(f"a {kind}, which covers no area: draw an outline instead")
     if kind in ("polygon", *_LINES):
         corners = []
         for number, text in enumerate((fields.get("points") or "").split(";")):
