@@ -16,30 +16,28 @@ _ROLES = {  # roles of a data set in the manifest, in the order in which a weigh
     "background": "other images",
     "validation": "chosen on",
 }
-_WIDTH, _ROW, _BOX = 760, 34, 26  # pixels of the drawing, of a row, of a box's height
-_LEFT, _LINE, _RIGHT = 330, 480, 540  # where the origins end, the lines begin, and the box of the weight begins
+WIDTH = 350  # pixels of the drawing: a phone shows all of it
+_ROW, _BOX = 46, 38  # pixels of a row, of a box's height
+_LINE, _LEFT = 10, 26  # where the line that joins the boxes runs, where these begin
 
 
 def lineage(info: ModelInfo, recipe: Mapping[str, Any]) -> str:
-    """Return an SVG drawing: the origins of a weight in boxes, each joined to it by a line that says its part.
+    """Return an SVG drawing: the origins of a weight in boxes, and a line from all of them to the weight below.
 
     Args:
         info: the weight, with the data that shaped it.
         recipe: its recipe, {} where there is none.
     """
     origins = [*_networks(info, recipe), *_data(info)]
-    height = _ROW * len(origins) + 8
-    middle = height / 2
-    parts = []
-    for number, (name, role) in enumerate(origins):
-        y = 4 + _ROW * (number + 0.5)
-        curve = f"M{_LINE} {y}C{_LINE + 35} {y} {_RIGHT - 35} {middle} {_RIGHT} {middle}"
-        parts.append(f'<path class="box" d="{curve}"/>')
-        parts += _box(0, _LEFT, y, name)
-        parts.append(text(_LEFT + 8, y + 4, role))
-    parts += _box(_RIGHT, _WIDTH, middle, info.name)
+    end = _middle(len(origins))
+    parts = [f'<path class="box" d="M{_LINE} {_middle(0)}V{end}H{_LEFT}m-6 -4l6 4l-6 4"/>']
+    for place, (name, role) in enumerate(origins):
+        parts.append(f'<path class="box" d="M{_LEFT} {_middle(place)}H{_LINE}"/>')
+        parts += _box(place, role, name)
+    parts += _box(len(origins), "this network", info.name)
     said = "; ".join(f"{role} {name}" for name, role in origins)
-    return f'<div class="plot" role="img" aria-label="{escape(said)}">{svg(_WIDTH, height, parts)}</div>'
+    drawing = svg(WIDTH, end + _BOX / 2 + 2, parts)
+    return f'<div class="plot narrow" role="img" aria-label="{escape(said)}">{drawing}</div>'
 
 
 def _networks(info: ModelInfo, recipe: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -59,8 +57,15 @@ def _data(info: ModelInfo) -> Iterator[tuple[str, str]]:
                 yield f"{source.name}, {source.images:,} images", said
 
 
-def _box(left: float, right: float, middle: float, name: str) -> Iterator[str]:
-    """Yield a box with a name in it, around a height."""
-    where = f'x="{left + 1}" y="{middle - _BOX / 2}" width="{right - left - 2}" height="{_BOX}" rx="4"'
+def _middle(place: int) -> float:
+    """Return the height at which the middle of a box lies."""
+    return 2 + place * _ROW + _BOX / 2
+
+
+def _box(place: int, role: str, name: str) -> Iterator[str]:
+    """Yield a box with two lines of text: a part, and what plays it."""
+    top = _middle(place) - _BOX / 2
+    where = f'x="{_LEFT}" y="{top}" width="{WIDTH - _LEFT - 1}" height="{_BOX}" rx="4"'
     yield f'<rect class="box" {where}/>'
-    yield text((left + right) / 2, middle + 4, name, "middle")
+    yield f'<g class="role">{text(_LEFT + 10, top + 15, role)}</g>'
+    yield text(_LEFT + 10, top + 31, name)

@@ -47,10 +47,8 @@ def _pair(name: str, well: tuple[str | float, str], fails: tuple[str | float, st
     return Example(f"zoo/{name}-well.jpg", *well), Example(f"zoo/{name}-fails.jpg", *fails)
 
 
-SOURCE = (
-    "Photographs: Intelec AI, [Car segmentation](https://www.kaggle.com/intelecai/car-segmentation). "
-    "The drive is drawn by this project."
-)
+SOURCE = "Photographs: Intelec AI, [Car segmentation](https://www.kaggle.com/intelecai/car-segmentation)."
+DRAWN = "The drive is drawn by this project."
 EXAMPLES = {
     "parts": _pair(
         "parts",

@@ -7,7 +7,7 @@ import io
 import re
 import tomllib
 
-from lineage import lineage
+from lineage import WIDTH, lineage
 from pictures import SOURCE
 from zoo_pages import page, pair_of_images, setting
 
@@ -18,6 +18,7 @@ from carseg.reporting import bars
 IMAGE = ROOT / "examples" / "car.jpg"
 _LARGEST = 960  # longest side of an image on a page
 _DATA, _FIGURES = "## Data that shaped it\n", "## Figures\n"  # headings of a card
+_CLASSES = re.compile(r"^\| class \| IoU \|\n(?:\|.*\n?)+", re.MULTILINE)  # a table of a card
 
 
 def weight_page(info: ModelInfo, row: Row | None = None, *, with_image: bool) -> str:
@@ -29,17 +30,22 @@ def weight_page(info: ModelInfo, row: Row | None = None, *, with_image: bool) ->
     text = recipe.read_text("utf-8").strip() if recipe.is_file() else ""
     rest = rest.replace(_DATA, f"{_DATA}\n{lineage(info, tomllib.loads(text))}\n", 1)
     rest = rest.replace(_FIGURES, f"{_FIGURES}\n{_bars(info)}\n", 1)
+    rest = _CLASSES.sub(_folded, rest)
     blocks = [title]
-    if pair := pair_of_images(info):
-        blocks += [pair, SOURCE]
+    if pair := pair_of_images(info, with_source=True):
+        blocks.append(pair)
     elif with_image:
-        blocks += [f"![What {info.name} makes of a photograph of a car]({info.name}.jpg)", SOURCE]
+        blocks += [f"![The result of {info.name} on a photograph of a car]({info.name}.jpg)", SOURCE]
     blocks.append(rest.strip())
     if row:
         message = f"{row['ms_p50']:.0f} ms with {row['runtime']} in {row['precision']}."
         blocks += ["## Time", f"{message} {setting([row])}"]
     if text:
-        blocks += ["## Recipe", f"What `python -m recipes.run {info.name}` reads:", f"```toml\n{text}\n```"]
+        blocks += [
+            "## Recipe",
+            f"`python -m recipes.run {info.name}` trains it from this file:",
+            f"```toml\n{text}\n```",
+        ]
     return page(blocks)
 
 
@@ -57,10 +63,17 @@ def drawn_result(name: str) -> bytes | None:
     return file.getvalue()
 
 
+def _folded(classes: re.Match[str]) -> str:
+    """Return a table of classes, opened by a click."""
+    return f"<details markdown>\n<summary>IoU of each class</summary>\n\n{classes[0].rstrip()}\n\n</details>\n"
+
+
 def _bars(info: ModelInfo) -> str:
     """IoU by class as bars, the largest first; "" where it was not measured."""
-    known = {name: value for name, value in (info.metric.per_class if info.metric else {}).items() if value is not None}
-    if not known:
+    metric = info.metric
+    known = {name: value for name, value in (metric.per_class if metric else {}).items() if value is not None}
+    if not known or metric is None:
         return ""
-    ordered = dict(sorted(known.items(), key=lambda item: -item[1]))
-    return f'<div class="plot" role="img" aria-label="IoU by class">{bars({"IoU": ordered})}</div>'
+    drawing = bars({"IoU": dict(sorted(known.items(), key=lambda item: -item[1]))}, WIDTH)
+    plot = f'<div class="plot narrow" role="img" aria-label="IoU by class">{drawing}</div>'
+    return f"IoU by class, {metric.dataset} {metric.split}:\n\n{plot}"

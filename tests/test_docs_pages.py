@@ -106,6 +106,8 @@ def test_the_zoo_begins_with_what_to_take_for_which_job(hooks: ModuleType, pages
     page = pages.zoo_page(models, {})
     table = pages.choices_table(models, {}, "zoo/")
     rows = [line for line in table.splitlines() if line.startswith("| ")][2:]
+    row = timed(models)[FOR_SALE.model] | {"images_per_s": 41.6}
+    assert "| **yes** | 42 |" in pages.choices_table(models, {FOR_SALE.model: row})
     assert [row.split(" | ")[1].partition("]")[0] for row in rows[:4]] == [f"[`{name}`" for name in RECOMMENDED]
     assert FOR_SALE.model in rows[4] and "**yes**" in rows[4]
     for shown in itertools.chain(*hooks.zoo_pages.EXAMPLES.values()):
@@ -165,7 +167,7 @@ def test_a_weights_page_draws_what_the_manifest_knows(hooks: ModuleType):
 def test_a_weights_page_shows_what_made_it(hooks: ModuleType):
     assert INFO
     page = hooks.weight_pages.weight_page(INFO, with_image=False)
-    assert f"## Recipe\n\nWhat `python -m recipes.run {INFO.name}`" in page
+    assert f"## Recipe\n\n`python -m recipes.run {INFO.name}`" in page
     assert "encoder of mobilenetv2_100-imagenet" in page
 
 

@@ -7,12 +7,18 @@ from html import escape
 
 INKS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7b5ea7", "#6b6b6b")  # after Okabe and Ito
 GRID = "#e4e4e4"
+_LETTER = 6.5  # pixels of a letter of the size of a plot's text
 
 
-def bars(series: Mapping[str, Mapping[str, float | None]]) -> str:
-    """Return a bar chart of numbers in 0..1: per inner name one bar of every series, none for None."""
+def bars(series: Mapping[str, Mapping[str, float | None]], width: float = 900) -> str:
+    """Return a bar chart of numbers in 0..1: per inner name one bar of every series, none for None.
+
+    Args:
+        series: numbers by name, by the title of the series; a single series needs no legend.
+        width: of the drawing, in pixels.
+    """
     names = dict.fromkeys(name for row in series.values() for name, value in row.items() if value is not None)
-    bar, gap, left, width = 11, 9, 190, 900
+    bar, gap, left = 11, 9, 20 + _LETTER * max(map(len, names), default=0)
     step = bar * len(series) + gap
     parts = []
     for place, name in enumerate(names):
@@ -21,16 +27,16 @@ def bars(series: Mapping[str, Mapping[str, float | None]]) -> str:
         for number, (title, row) in enumerate(series.items()):
             value = row.get(name)
             if value is not None:
-                length, ink = value * (width - left - 60), INKS[number % len(INKS)]
+                length, ink = value * (width - left - 45), INKS[number % len(INKS)]
                 where = f'x="{left}" y="{top + number * bar}" width="{length:.1f}" height="{bar - 1}"'
                 parts.append(f'<rect {where} fill="{ink}"><title>{escape(title)}: {value:.4f}</title></rect>')
                 parts.append(text(left + length + 5, top + number * bar + bar - 1, f"{value:.3f}"))
     bottom = 20 + len(names) * step
-    for number, title in enumerate(series):
+    for number, title in enumerate(series if len(series) > 1 else ()):
         ink, y = INKS[number % len(INKS)], bottom + 18 * number
         parts.append(f'<rect x="{left}" y="{y}" width="12" height="12" fill="{ink}"/>')
         parts.append(text(left + 18, y + 10, title))
-    return svg(width, bottom + 18 * len(series) + 6, parts)
+    return svg(width, bottom + (18 * len(series) + 6 if len(series) > 1 else 0), parts)
 
 
 def svg(width: float, height: float, parts: Sequence[str]) -> str:
