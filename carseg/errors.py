@@ -43,10 +43,10 @@ def _safe(text: str) -> str:
 
 
 class CarsegError(Exception):
-    """Base of carseg's exceptions: ``except carseg.CarsegError`` catches whatever carseg raises on purpose.
+    """Base of carseg's exceptions: ``except carseg.CarsegError`` catches everything that carseg raises on purpose.
 
     Attributes:
-        source: the image concerned, where ``stream(on_error="yield")`` yields the error.
+        source: the image concerned, if ``stream(on_error="yield")`` yields the error.
     """
 
     source: object = None
@@ -67,15 +67,15 @@ class UnknownNameError(CarsegError, KeyError):
 
 
 class PartNotFoundError(CarsegError, KeyError):
-    """An image has no part of that class, which the network does know."""
+    """The image has no part of this class, although the network knows the class."""
 
 
 class CarNotFoundError(CarsegError, LookupError):
-    """An image has no car to be cut out, or none of that number."""
+    """The image has no car to cut out, or no car with this number."""
 
 
 class MissingExtraError(CarsegError, ImportError):
-    """A feature needs an optional package; the message has the pip line for it, or for the extra of carseg with it."""
+    """A feature needs an optional package; the message has the pip command that installs it."""
 
     def __init__(self, package: str, extra: str | None, purpose: str) -> None:
         super().__init__(package, extra, purpose)  # not the text: pickle calls it with args
@@ -91,7 +91,7 @@ class ClosedError(CarsegError, ValueError):
 
 
 class ForkError(CarsegError, RuntimeError):
-    """A network would run in a process that was forked, where torch waits for ever for threads that are gone."""
+    """A network would run in a forked process, where torch would wait forever for threads that no longer exist."""
 
 
 class ImageError(CarsegError, ValueError):
@@ -99,11 +99,11 @@ class ImageError(CarsegError, ValueError):
 
 
 class ImageNotFoundError(ImageError, FileNotFoundError):
-    """There is no such image, or a folder holds none."""
+    """The image does not exist, or a folder has no images."""
 
 
 class OutputError(CarsegError, OSError):
-    """A result cannot be written: full disk, no such folder, no permission; nothing half-written is left."""
+    """A result cannot be written: full disk, missing folder, no permission. No half-written file is left."""
 
 
 class ManifestError(CarsegError, ValueError):
@@ -111,11 +111,11 @@ class ManifestError(CarsegError, ValueError):
 
 
 class WeightsError(CarsegError, ValueError):
-    """A weights file cannot be used: corrupt, a pickle, or made for another network."""
+    """A weights file cannot be used: it is damaged, a pickle, or made for another network."""
 
 
 class HubError(CarsegError, OSError):
-    """Weights cannot be fetched from any of their places, or another download, an upload or the cache fails."""
+    """Weights cannot be downloaded from any of their places, or another download, an upload or the cache fails."""
 
 
 class OfflineError(HubError, ConnectionError):
@@ -127,11 +127,11 @@ class DataError(CarsegError, ValueError):
 
 
 class TrainingError(CarsegError, RuntimeError):
-    """Training cannot go on (NaN loss, full disk); the last good checkpoint is intact."""
+    """Training cannot continue (NaN loss, full disk); the last good checkpoint is intact."""
 
 
 class ExportError(CarsegError, RuntimeError):
-    """An exported model does not agree with the original closely enough; the message gives the figures."""
+    """An exported model does not agree closely enough with the original; the message has the figures."""
 
 
 def excerpt(text: str, limit: int = 100) -> str:

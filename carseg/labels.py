@@ -29,16 +29,16 @@ IGNORE = 255  # the label of pixels that take no part in training or in any figu
 
 @dataclass(frozen=True)
 class LabelSet:
-    """Classes of a network, with colours.
+    """The classes of a network, with their colours.
 
     Attributes:
         name: its name in the manifest and on the command line.
         classes: class names; the position is the label id.
         colors: one RGB colour per class, each component 0..255.
-        background: label id of "nothing of interest", or None where every class is of interest.
-        foreground: label ids of what ``Result.cutout()`` shows.
-        min_area: pieces smaller than this share of the largest piece of their class, 0..1, are cleaned away by
-            ``predict``; 0 where small pieces may be what is looked for.
+        background: label id of the background; None if every class is of interest.
+        foreground: label ids that ``Result.cutout()`` shows.
+        min_area: ``predict`` removes pieces smaller than this share of the largest piece of their class, 0..1; 0 if
+            small pieces may matter.
     """
 
     name: str
@@ -69,7 +69,7 @@ class LabelSet:
 
     @property
     def pairs(self) -> tuple[tuple[int, int], ...]:
-        """Label ids of left-right pairs, found by name: ``front_left_door`` and ``front_right_door``.
+        """Label ids of left-right pairs, found by name, such as ``front_left_door`` and ``front_right_door``.
 
         Mirroring an image swaps them. "Left" is the vehicle's left.
         """

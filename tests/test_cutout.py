@@ -154,9 +154,9 @@ def test_tinted_glass():
         ({"size": (1920.5, 1080)}, "such as 1920x1080"),
         ({"size": 1920}, "such as 1920x1080"),
         ({"car": 0}, "car must be 1 for the largest"),
-        ({"car": 2, "all": True}, "give either"),
+        ({"car": 2, "all": True}, "give only one"),
         ({"glass": "tinted"}, "'keep' or 'tint', got 'tinted'"),
-        ({"glass": "tint"}, "classes of carvana have no window.*keep the glass"),
+        ({"glass": "tint"}, "carvana has no class for windows.*keep the glass"),
         ({"feather": -1}, "feather must be"),
         ({"feather": float("nan")}, "feather must be"),
         ({"background": "blueish"}, "'blueish' is neither a colour nor an image file"),
@@ -218,7 +218,7 @@ def test_wrong_options_of_files_are_said_before_an_image_is_read():
     for words, message in (
         ({"format": "jpg"}, "a jpg cannot be transparent: .*white.*png or webp"),
         ({"format": "gif"}, "one of png, jpg, webp, got 'gif'"),
-        ({"glass": "tint"}, "have no window"),
+        ({"glass": "tint"}, "has no class for windows"),
         ({"format": "webp", "size": "20000x100"}, "size=20000x100: a side of a webp has at most 16383"),
         ({"on_error": "yield"}, "'raise' or 'keep'"),
     ):

@@ -33,7 +33,7 @@ def test_it_comes_with_the_package_and_is_no_model() -> None:
     assert INFO is not None and INFO.embedded and INFO.bytes < 1_000_000 and INFO.input.channels == 4
     assert REFINER not in carseg.list_models() and carseg.info(REFINER) == INFO
     assert {source.name for source in INFO.data} == {"Carvana Image Masking Challenge", "Intelec Car Segmentation"}
-    with pytest.raises(OptionError, match=r"refines the answers of other networks.*edges='refined'"):
+    with pytest.raises(OptionError, match=r"refines the masks of other networks.*edges='refined'"):
         carseg.load(REFINER)
 
 

@@ -151,7 +151,7 @@ def test_what_cannot_be_read_is_named_and_the_others_are_done(here: Path, capsys
         (["nowhere"], "no such file or folder"),
         (["car", "--require", "reer"], "did you mean rear"),
         (["car", "--require", "wheels"], "did you mean wheel"),
-        (["car", "--require", "wheel:5"], "4 at most"),
+        (["car", "--require", "wheel:5"], "at most 4"),
         (["car", "--require", "hood:two"], "NAME:NUMBER"),
         (["car", "--out", "."], "choose a folder in it"),
         (["car", "--out", "car"], "front.png, which is not from a report"),

@@ -263,7 +263,7 @@ def test_a_table_has_the_rows_of_frames_and_of_images(capsys):
     assert written() == ["a.gray.png", "drive/drive-000000.gray.png", "drive/drive-000003.gray.png"]
     capsys.readouterr()
     assert predict("drive.mp4", "--save", "coco") == 2
-    assert "a video's frames are none" in capsys.readouterr().err
+    assert "a video has none" in capsys.readouterr().err
     assert predict("drive.mp4", "--save", "cutout", "--out", "cut.png") == 2
     assert "cut.png is one file: give one image" in capsys.readouterr().err
 
@@ -272,7 +272,7 @@ def test_wrong_usage_of_a_video_as_out(capsys):
     write_clip(Path("drive.mp4"), clip(3))
     photo(Path("a.png"))
     assert predict("a.png", "--out", "seen.mp4") == predict("drive.mp4", "a.png", "--out", "seen.mp4") == 2
-    assert capsys.readouterr().err.count("seen.mp4 is for one video") == 2
+    assert capsys.readouterr().err.count("seen.mp4 can hold only one video") == 2
     Path("text").write_text("a file")
     assert predict("a.png", "--out", "text") == 2
     assert "text is a file" in capsys.readouterr().err

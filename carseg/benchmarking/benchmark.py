@@ -71,28 +71,30 @@ def benchmark(
     resume: bool = True,
     report: BenchmarkProgress | None = None,
 ) -> list[Row]:
-    """Measure models, one after another.
+    """Measure models, one after another, and return a row of figures per model.
 
     Args:
-        models: names or folders of fine-tuned networks, one or several; None takes those that came with the package.
+        models: one or several names or folders of fine-tuned networks; None measures the models in the package.
         data: labelled images, what ``carseg.data.load`` reads; None measures speed only, on generated images.
         data_format: the format of the data, as for ``carseg.data.load``.
-        split: part of the data; None takes "test", else "val", else the only one.
+        split: split of the data; None uses "test", else "val", else the only one.
         mapping: class name to new name, as for ``carseg.data.load``, like ``background_images`` and ``line_width``.
-        merge: class name to new name, counted as one class in the figures only, see ``carseg.evaluation.Evaluation``.
+        merge: class name to new name; classes with the same new name count as one, only in the figures; see
+            ``carseg.evaluation.Evaluation``.
         hub: as for ``carseg.load``, like ``device``, ``runtime``, ``precision``, ``calibration`` and ``threads``.
-        seconds: how long each measurement of time takes, at least; there are a few.
+        seconds: how long each of the several timings takes at least.
         out: a folder for ``results.jsonl`` (one row per line), ``report.html`` and images.
-        resume: take rows that ``out`` already has for the same weights, data, settings and machine.
-        report: called with the model, the stage, how much of it is done, of how much, and the seconds left for all.
+        resume: keep rows that ``out`` already has for the same weights, data, settings and machine.
+        report: called with the model, the stage, how much of the stage is done, its total, and the seconds left for
+            all models.
 
     Returns:
         One row per model, in the order given.
 
     Raises:
-        OptionError: there is no model, ``seconds`` or ``threads`` is not positive, what is about data lacks data, or
-            does not suit its format, or ``calibration`` is no file or not for int8.
-        UnknownNameError: there is no such runtime or precision.
+        OptionError: there is no model; ``seconds`` or ``threads`` is not positive; an option for data is given without
+            data, or does not suit its format; or ``calibration`` is not a file, or given without int8.
+        UnknownNameError: the runtime or precision does not exist.
         DataError: the data cannot be opened.
     """
     if not seconds > 0:

@@ -16,34 +16,34 @@ from carseg.masks import polygons as outlines
 
 
 class Outlines(list[coverage.Ring]):
-    """Outlines of a region, exact to the pixel; called with a tolerance it returns them with fewer vertices."""
+    """Outlines of a region, exact to the pixel; call it with a tolerance to get fewer vertices."""
 
     def __call__(self, tolerance: float | None = 0) -> list[coverage.Ring]:
-        """Return the rings, simplified by themselves; what writes labels simplifies neighbours together.
+        """Return the rings, simplified without regard to neighbours. (Writing labels simplifies neighbours together.)
 
         Args:
-            tolerance: as for ``carseg.masks.coverage.simplify``: 0 for the exact ones; None: as few vertices as leave
-                98 % of the pixels.
+            tolerance: as for ``carseg.masks.coverage.simplify``: 0 keeps them exact; None uses as few vertices as
+                keep 98 % of the pixels.
 
         Raises:
-            MissingExtraError: shapely, which simplifies, is not installed.
-            OptionError: a negative tolerance.
+            MissingExtraError: shapely is not installed.
+            OptionError: the tolerance is negative.
         """
         [simplified] = coverage.simplify([self], tolerance)
         return [ring for polygon in simplified for ring in polygon]
 
 
 class Region:
-    """A box and a mask, and what they are made into; the base of parts and pieces."""
+    """A box and a mask, with their outlines; the base of parts, pieces and cars."""
 
     bbox: rle.Box
     rle: rle.Rle
 
     @cached_property
     def polygons(self) -> Outlines:
-        """Its outlines, exact to the pixel, as rings of [x, y] corners, holes among them (even-odd rule).
+        """Its outlines, exact to the pixel, as rings of [x, y] corners; holes are rings too (even-odd rule).
 
-        A list, which ``polygons(tolerance=1)`` returns with fewer vertices.
+        ``polygons(tolerance=1)`` returns them with fewer vertices.
         """
         return Outlines(outlines.rings(rle.decode(self.rle, self.bbox), (self.bbox[0], self.bbox[1])))
 
@@ -56,14 +56,14 @@ class Region:
 
 @dataclass(frozen=True)
 class Piece(Region):
-    """Pixels of one class that touch one another, by a side or by a corner.
+    """Connected pixels of one class, which touch by a side or a corner.
 
     Attributes:
-        area_px: number of its pixels.
-        area_fraction: its share of the image, 0..1.
-        bbox: x, y, width, height in pixels of the least box around it.
-        score: mean probability of its class, 0..1; None where the mask does not come from a network.
-        rle: its mask as COCO's compressed run-length encoding.
+        area_px: number of pixels.
+        area_fraction: share of the image, 0..1.
+        bbox: x, y, width, height of the box around it, in pixels.
+        score: mean probability of its class, 0..1; None if the mask does not come from a network.
+        rle: its mask in COCO's compressed run-length encoding.
     """
 
     area_px: int

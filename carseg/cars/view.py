@@ -40,13 +40,13 @@ _PLACE_SIGN = np.array([0, 1, 1, 1, 0, -1, -1, -1])
 
 @dataclass(frozen=True)
 class View:
-    """Side of a car that an image shows.
+    """The side of a car that an image shows.
 
     Attributes:
         name: front, front-left, left, rear-left, rear, rear-right, right or front-right; "left" is the vehicle's left.
-            The views with two names are those that show an end and a side both: a car turned by 22 degrees from its
-            front is "front-left", not "front".
-        confidence: how probable it is, 0..1; between two views, about a half.
+            Views with two names show an end and a side: a car turned by 22 degrees from its front is "front-left",
+            not "front".
+        confidence: its probability, 0..1; about a half between two views.
     """
 
     name: str

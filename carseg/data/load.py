@@ -35,31 +35,31 @@ def load(
     background_images: bool = False,
     line_width: float | None = None,
 ) -> Dataset:
-    """Return labelled images in any of the formats in the guide to measuring; images are read when they are used.
+    """Open labelled images in any format of the guide to measuring. Images are read when they are used.
 
     Args:
         path: the folder, its ``train`` / ``val`` / ``test`` folder, YOLO's ``data.yaml``, or one COCO or numpy file.
-        format: "auto" takes the first format that recognises the folder, and logs which others do; or one of
-            "cityscapes", "voc", "bdd100k", "carvana", "supervisely", "yolo", "labelme", "coco", "camvid",
-            "masks" and "arrays".
-        images: the folder of images, where it is not the one that the format has: a path from ``path``, or from each
-            split's folder in it, or a whole one. All but Cityscapes, BDD100K, Supervisely and arrays can be so.
-        annotations: the folder of labels likewise, or one COCO file.
-        labels: a known label set's name, or a label set. Where the folder names its classes they are matched by name;
-            where it does not, value V is ``class_V`` or the class in place V. None: the folder's own names (the known
-            set where they agree), else one class ``class_V`` for every value V that occurs.
-        split: "train", "val" or "test", for folders that hold several.
+        format: "auto" uses the first format that recognises the folder, and logs others that do; or one of
+            "cityscapes", "voc", "bdd100k", "carvana", "supervisely", "yolo", "labelme", "coco", "cvat",
+            "label_studio", "camvid", "masks" and "arrays".
+        images: the folder of the images, if it is not the one of the format: an absolute path, or one relative to
+            ``path`` or to the folder of each split. Cityscapes, BDD100K, Supervisely and arrays do not have this.
+        annotations: the folder of the labels, in the same way, or one COCO file.
+        labels: a label set or its name. If the folder names its classes, they are matched by name; if not, value V is
+            ``class_V`` or the class at position V. None uses the folder's own names (the known label set if they
+            agree), else a class ``class_V`` for every value V in the labels.
+        split: "train", "val" or "test", for folders that have several.
         mapping: class name to new name, to rename or merge; "" or "ignore" ignores a class.
-        background_images: images without a label file show nothing but background, in YOLO and labelme.
-        line_width: how many pixels wide lines and points are drawn, in labelme and Supervisely; 0 leaves them out;
-            None: a label with a line is broken.
+        background_images: treat images without a label file as background, in YOLO and labelme.
+        line_width: width of lines and points in pixels, in labelme and Supervisely; 0 leaves them out. With None,
+            a label with a line is broken.
 
     Raises:
-        DataError: no such folder, no known format or not the one named, a split that is not there, not chosen or in
-            two folders, classes that do not fit.
-        OptionError: ``images``, ``annotations`` or ``background_images`` for a format that cannot be read so, or a
-            negative ``line_width``.
-        UnknownNameError: a format, a label set, or a class in ``mapping``, that does not exist.
+        DataError: the folder does not exist, or has no known format or not the one named; a split is missing, not
+            chosen, or in two folders; or the classes do not fit.
+        OptionError: the format does not have ``images``, ``annotations`` or ``background_images``, or ``line_width``
+            is negative.
+        UnknownNameError: the format, the label set, or a class in ``mapping`` does not exist.
     """
     splits = load_splits(
         path,

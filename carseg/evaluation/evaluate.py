@@ -41,19 +41,21 @@ def evaluate(
 
     Args:
         model: the model, or what ``carseg.load`` takes: a name, or the folder of a fine-tuned network.
-        dataset: labelled images under the model's label set, or the path of one split, see ``carseg.data.load``: of
-            those with several, such as DIR/val.
-        merge: class name to new class name, counted as one class, see ``carseg.evaluation.Evaluation``.
+        dataset: labelled images under the model's label set, or the path of one split, such as DIR/val; see
+            ``carseg.data.load``.
+        merge: class name to new class name; classes with the same new name count as one, see
+            ``carseg.evaluation.Evaluation``.
         boundary: also measure the boundary F1, which takes several times as long as all other figures.
-        background_images: as for ``carseg.data.load``, like ``line_width``, where ``dataset`` is a path.
+        background_images: as for ``carseg.data.load``, like ``line_width``, if ``dataset`` is a path.
         progress: called with the number of images evaluated so far and their total.
 
     Raises:
-        DataError: the data set has other classes than the model, holds no image, or no pixel with a label; or some of
-            its images cannot be used: ``dataset.verified(skip_bad=True)`` leaves them out.
-        ImageError: the same, where an image alone is at fault.
-        UnknownNameError: there is no such model, or ``merge`` names a class that it lacks.
-        OptionError: ``background_images`` or ``line_width`` for a data set that is open, or that cannot be read so.
+        DataError: the data set has other classes than the model, no images, or no labelled pixel; or some of its
+            images cannot be used. ``dataset.verified(skip_bad=True)`` leaves these out.
+        ImageError: an image cannot be read.
+        UnknownNameError: the model does not exist, or ``merge`` names a class that it does not have.
+        OptionError: ``background_images`` or ``line_width`` is given for an open data set, or for a format that does
+            not have it.
     """
     segmenter = load(model) if isinstance(model, (str, os.PathLike)) else model
     if isinstance(dataset, (str, os.PathLike)):

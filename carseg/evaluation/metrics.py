@@ -66,27 +66,27 @@ def _confused_most(scores: Scores) -> Confusion | None:
 
 @dataclass(frozen=True)
 class Scores(Figures):
-    """Figures of a split, all in 0..1; NaN where there is nothing to measure.
+    """Figures of a split, all in 0..1; NaN if there is nothing to measure.
 
-    ``scores.miou`` is a value, ``scores.miou_ci`` its 95 % interval (low, high):
+    ``scores.miou`` is a value, and ``scores.miou_ci`` its 95 % interval (low, high):
 
         miou          mean IoU over the classes present in the truth of the split, background included
         pixel_acc     share of the pixels with the right class
-        fw_iou        mean IoU weighted by how many pixels of the truth each class has
-        dice          mean Dice over the classes present in the truth, without the background: for ``carvana`` the car's
-        picture_dice  the same within one image, then the mean over the images
-        boundary_f1   see ``carseg.evaluation.boundary_f1``; the mean over the images; NaN unless requested
-        side_error    among pixels of a left-right pair that were recognized as either of it, the share given the wrong
-                      side; NaN where there are none
+        fw_iou        mean IoU, weighted by the number of pixels of each class in the truth
+        dice          mean Dice over the classes present in the truth, without the background; for ``carvana`` the car's
+        picture_dice  the same per image, averaged over the images
+        boundary_f1   see ``carseg.evaluation.boundary_f1``; averaged over the images; NaN unless requested
+        side_error    among pixels of a paired part that were recognized as either twin, the share given the wrong side;
+                      NaN if there are none
 
     Attributes:
         images: number of images.
         pixels: number of pixels with a known truth.
-        figures: those above, with their intervals.
+        figures: the figures above, with their intervals.
         per_class: class name to IoU.
-        per_class_ci: class name to its 95 % interval.
+        per_class_ci: class name to the 95 % interval of its IoU.
         per_class_dice: class name to Dice.
-        per_class_dice_ci: class name to its 95 % interval.
+        per_class_dice_ci: class name to the 95 % interval of its Dice.
         confusion: int64 (classes, classes + 1) pixels, truth by prediction; the last column is "undecided".
     """
 
@@ -102,7 +102,7 @@ class Scores(Figures):
     confusion: Counts
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the scores for JSON: plain numbers, lists, and None for figures that could not be measured."""
+        """Return the scores as a dict for JSON; figures that could not be measured are None."""
         plain = {name: _plain(value) for name, value in vars(self).items() if name != "figures"}
         return {"images": plain.pop("images"), "pixels": plain.pop("pixels")} | flat(self.figures) | plain
 

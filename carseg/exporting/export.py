@@ -39,11 +39,11 @@ class Exported:
     """The files that ``export`` made, and how they compare with torch float32.
 
     Attributes:
-        files: the model first; last the calibration, where one was made and a file named for it.
+        files: the written files: the model first, and last the calibration, if one was written.
         figure: what was compared: "agreement" (share of equal labels) or "mIoU lost".
         value: the figure's value, 0..1.
-        images: number of images it was measured on.
-        generated: True if those were generated, because none were given.
+        images: number of images that it was measured on.
+        generated: whether these images were generated because none were given.
     """
 
     files: tuple[Path, ...]
@@ -68,32 +68,32 @@ def export(
     weights: str | os.PathLike[str] | None = None,
     hub: str | os.PathLike[str] | None = None,
 ) -> Exported:
-    """Write a network as a file for another program, if it gives the same labels there.
+    """Write a network as a file for another program, provided that the file predicts the same labels.
 
-    Files that belong together are written together or not at all: where the first is, so are the others.
+    Files that belong together are written together or not at all.
 
     Args:
         name: as for ``carseg.load``, like ``weights`` and ``hub``.
-        out: folder for NAME.onnx with NAME.yaml (for X-AnyLabeling), NAME.xml with NAME.bin, or NAME.pt2.
+        out: folder for the files: NAME.onnx and NAME.yaml (for X-AnyLabeling), NAME.xml and NAME.bin, or NAME.pt2.
         format: "onnx", "openvino" or "torch-export".
-        precision: "float32", "int8" (not torch-export) or "bfloat16" (openvino alone, and compared in that precision).
-        images: a folder or pattern of images on which at least 99.9 % of the labels have to agree with torch float32
-            (99 % for int8); None: those of ``calib``, else generated ones, but none for int8 as it was published.
-        calib: a folder or pattern of images to calibrate int8 with; None takes the ranges in ``calibration``, else
+        precision: "float32", "int8" (not torch-export) or "bfloat16" (openvino only, and compared in bfloat16).
+        images: a folder or pattern of images on which at least 99.9 % of the labels (int8: 99 %) have to agree with
+            torch in float32. None uses the images of ``calib``, else generated ones. Published int8 is not compared.
+        calib: a folder or pattern of images to calibrate int8 with. None uses the ranges in ``calibration``, else
             those published with the weights.
-        calibration: the JSON file of the ranges, as ``carseg.load`` takes it: written with ``calib``, else read.
-        data: labelled images; int8 then may lose half a point of mIoU on them, whatever the agreement.
-        opset: write ONNX in float32 with this set of operators, for older programs.
-        size: write ONNX in float32 for one image of this (height, width) at a time; labels are compared at that size.
+        calibration: JSON file with the ranges, for ``carseg.load``: written if ``calib`` is given, else read.
+        data: labelled images; int8 may then lose at most half a point of mIoU on them, whatever the agreement.
+        opset: write ONNX in float32 with this version of the operators, for older programs.
+        size: write ONNX in float32 for single images of this (height, width); labels are compared at that size.
 
     Raises:
         ExportError: the labels differ too much; nothing is written.
-        OptionError: no such format, precision, ``opset`` or ``size``; int8 of weights without ranges, without ``calib``
-            or ``calibration``; a ``calibration`` of other weights.
+        OptionError: ``format``, ``precision``, ``opset`` or ``size`` is not allowed; int8 has no ranges and neither
+            ``calib`` nor ``calibration`` is given; or ``calibration`` belongs to other weights.
         ImageError: none of the images can be read.
         DataError: ``data`` has other classes than the network, no labels, or images that cannot be used.
         MissingExtraError: a package that the format needs is not installed.
-        OSError: ``out`` cannot be written; what was there before is as it was.
+        OSError: ``out`` cannot be written; the files in it are unchanged.
     """
     _check(format, precision, data, calibration, older=opset is not None or size is not None)
     resolved = _sized(resolve(name, weights=weights, hub=hub), size)

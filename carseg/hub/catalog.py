@@ -16,7 +16,7 @@ DEFAULT_MODEL = RECOMMENDED["parts"].model  # of `carseg predict`
 
 
 def list_models(pattern: str | None = None) -> list[str]:
-    """Return the full names that ``carseg.load`` takes, sorted.
+    """Return the full names of all models, sorted; ``carseg.load`` takes them.
 
     Args:
         pattern: return only names that match it, such as ``"*carparts*"``.
@@ -30,16 +30,16 @@ def list_weights() -> list[str]:
 
 
 def info(name: str | os.PathLike[str]) -> ModelInfo:
-    """Return all that is known about a model: classes, input, figures, data, licence.
+    """Return everything that is known about a model: classes, input, figures, data, licence.
 
     Args:
         name: one of ``list_models()``, a short name, the folder of a fine-tuned network or of its training run, its
             safetensors file, or ``hf://ORG/REPO[@REVISION]``, whose ``config.json`` is downloaded once.
 
     Raises:
-        UnknownNameError: no such model.
-        HubError: the repository cannot be asked.
-        WeightsError: the file cannot be used, or no ``config.json`` beside it says what it is.
+        UnknownNameError: the model does not exist.
+        HubError: the repository does not answer.
+        WeightsError: the file cannot be used, or has no ``config.json`` beside it.
         ManifestError: the folder's ``config.json`` is not valid.
     """
     manifest, name = load_manifest(), full_name(name)

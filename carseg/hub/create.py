@@ -26,27 +26,27 @@ def create_model(
     hub: str | os.PathLike[str] | None = None,
     in_channels: int = 3,
 ) -> Network:
-    """Return a network of an architecture, a plain ``torch.nn.Module`` in training mode, for code of your own.
+    """Return a network of an architecture: a plain ``torch.nn.Module`` in training mode, for your own code.
 
-    It takes float32 images (N, in_channels, H, W), normalized as ``carseg.info(NAME).input`` says where the weights are
-    those of a model; see ``Network`` for what it returns.
+    It takes float32 images (N, in_channels, H, W). With the weights of a model these must be normalized as
+    ``carseg.info(NAME).input`` says. See ``Network`` for what it returns.
 
     Args:
         name: one of ``list_architectures()``.
-        num_classes: number of output channels, background included; None: as many as the weights have.
-        weights: what the network starts from. None: random weights. "imagenet": random but for the encoder, whose
-            ImageNet weights timm downloads. A model's name, the folder of a training run or a safetensors file: trained
-            weights of this architecture, with a random head where they are for another number of classes. Heads that
-            only training uses, which published weights leave out, are random; ``drop_training_heads`` removes them.
+        num_classes: number of output channels, background included; None uses the number of the weights.
+        weights: None for random weights; "imagenet" for random weights with an encoder trained on ImageNet, which timm
+            downloads; or a model's name, the folder of a training run or a safetensors file, for trained weights of
+            this architecture. If these have another number of classes, the head is random. Published weights leave
+            out the heads that only training uses; these are random, and ``drop_training_heads`` removes them.
         hub: where to look for a model first, as for ``carseg.load``.
-        in_channels: number of channels of the images it takes; ImageNet's and published weights are for 3.
+        in_channels: number of channels of the images; ImageNet weights and published weights need 3.
 
     Raises:
-        UnknownNameError: no such architecture or model.
-        OptionError: a number below 1, no number of classes without trained weights, or ImageNet weights for a network
-            that has none.
-        HubError: the weights cannot be had.
-        WeightsError: they are corrupt, or those of another architecture.
+        UnknownNameError: the architecture or model does not exist.
+        OptionError: a number is below 1, ``num_classes`` is missing without trained weights, or the network has no
+            ImageNet weights.
+        HubError: the weights cannot be found or downloaded.
+        WeightsError: the weights are damaged, or belong to another architecture.
     """
     build = find_builder(name)
     if min(in_channels, 1 if num_classes is None else num_classes) < 1:

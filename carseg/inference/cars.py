@@ -22,13 +22,13 @@ from carseg.masks import rle
 
 @dataclass(frozen=True)
 class Body(Region):
-    """What is car and has no part's name: the roof, the fenders, the pillars.
+    """The pixels of a car that belong to no named part: roof, fenders, pillars.
 
     Attributes:
-        area_px: number of its pixels.
-        area_fraction: its share of the image, 0..1.
-        bbox: x, y, width, height in pixels of the least box around all of it; zeros where there is nothing.
-        rle: its mask as COCO's compressed run-length encoding.
+        area_px: number of pixels.
+        area_fraction: share of the image, 0..1.
+        bbox: x, y, width, height of the box around them, in pixels; zeros if there are none.
+        rle: their mask in COCO's compressed run-length encoding.
     """
 
     area_px: int
@@ -42,16 +42,16 @@ class Car(Region):
     """One car of an image.
 
     Attributes:
-        number: 1 for the largest, 2, 3 and so on.
-        area_px: number of its pixels.
-        area_fraction: its share of the image, 0..1.
-        bbox: x, y, width, height in pixels of the least box around it.
-        rle: its mask as COCO's compressed run-length encoding.
-        parts: those of ``Result.parts`` that are its own, and what of them is.
-        body: what is car and has no part's name; None without a network that tells whole cars beside that of the parts.
-        view: which of its sides is seen; None where no part is, or the classes do not tell front from back.
-        uncertain: whether it may be several cars, which could not be told apart.
-        id: its number in the frames of a video, the same in all; None where it was not tracked.
+        number: 1 for the largest car, then 2, 3 and so on.
+        area_px: number of pixels.
+        area_fraction: share of the image, 0..1.
+        bbox: x, y, width, height of the box around it, in pixels.
+        rle: its mask in COCO's compressed run-length encoding.
+        parts: its parts, like ``Result.parts`` but only with the pixels of this car.
+        body: its pixels without a named part; None without a second network for whole cars (``carseg.load(cars=)``).
+        view: the side that the image shows; None if no part is visible, or the classes do not tell front from back.
+        uncertain: whether it may be several cars that could not be separated.
+        id: its number in a video, the same in all frames; None if it was not tracked.
     """
 
     number: int
@@ -67,11 +67,11 @@ class Car(Region):
 
     @cached_property
     def mask(self) -> NDArray[np.bool_]:
-        """Its mask, bool (H, W), of the image's size; made when it is first asked for."""
+        """Its mask, bool (H, W), at the image's size; computed on first use."""
         return rle.decode(self.rle)
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
-        """Return its attributes as a dict ready for JSON, with polygons when asked for; of parts only what is short."""
+        """Return its attributes as a dict for JSON, on request with polygons; parts are given in short form."""
         short = ("name", "label", "area_px", "area_fraction", "bbox", "score")
         fields = {
             "number": self.number,

@@ -1,4 +1,4 @@
-"""What a result is handed to other tools as: documents, tables and images. Packages are imported when they are used."""
+"""Documents, tables and images that a result becomes for other tools. Packages are imported when they are used."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Exports:
-    """The methods of a result that make something for another tool.
+    """The methods of a result that convert it for other tools.
 
-    ``tolerance`` says how far outlines are simplified, in pixels and without gaps between neighbours; 0: not at all;
-    None: as few vertices as leave each piece 98 % of its pixels. It needs shapely (``carseg[label]``).
+    ``tolerance`` is how much outlines are simplified, in pixels and without gaps between neighbours. 0 keeps every
+    corner; None uses as few vertices as keep 98 % of the pixels of each piece. It needs shapely (``carseg[label]``).
     """
 
     mask: Uint8Array
@@ -59,16 +59,16 @@ class Exports:
         tolerance: float | None = 0,
         root: str | os.PathLike[str] | None = None,
     ) -> dict[str, Any]:
-        """Return a COCO document of this image; ``carseg.data.coco_document``, which makes one of many, says more."""
+        """Return a COCO document of this image; see ``carseg.data.coco_document``, which makes one for many images."""
         return coco_document([self], polygons=polygons, tolerance=tolerance, root=root)
 
     def to_labelme(self, *, tolerance: float | None = None) -> dict[str, Any]:
-        """Return the content of labelme's file for this image, a polygon for each piece; X-AnyLabeling reads it too."""
+        """Return the content of labelme's file for this image, one polygon per piece; X-AnyLabeling reads it too."""
         document: dict[str, Any] = label_document(self, "labelme", file=self._file, tolerance=tolerance)
         return document
 
     def to_yolo(self, *, tolerance: float | None = None) -> str:
-        """Return the text file of YOLO's segmentation for this image; class 0 is the first behind the background."""
+        """Return the text file of YOLO's segmentation for this image; class 0 is the first after the background."""
         text: str = label_document(self, "yolo", file=self._file, tolerance=tolerance)
         return text
 
@@ -78,16 +78,16 @@ class Exports:
         return text
 
     def to_label_studio(self, *, tolerance: float | None = None) -> dict[str, Any]:
-        """Return a task of Label Studio, whose prediction has a polygon for each piece."""
+        """Return a task of Label Studio, with a prediction of one polygon per piece."""
         task: dict[str, Any] = label_document(self, "label-studio", file=self._file, tolerance=tolerance)
         return task
 
     def to_voc(self) -> Image.Image:
-        """Return the mask as the PNG of Pascal VOC: label ids with the colours of the classes as their palette."""
+        """Return the mask as an index image of Pascal VOC: label ids, with the classes' colours as the palette."""
         return index_image(self.mask, self.labels)
 
     def to_dataframe(self) -> pandas.DataFrame:
-        """Return a row for each piece of each part, as ``--table`` writes it.
+        """Return a table with one row per piece of a part, as ``--table`` writes it.
 
         Raises:
             MissingExtraError: pandas is not installed.
@@ -101,12 +101,12 @@ class Exports:
         """Return the image (RGB) around a part.
 
         Args:
-            part: its name, or its position in ``parts``.
-            margin: what is left around its box, as a share of the box's longer side.
+            part: name of the part, or its position in ``parts``.
+            margin: margin around its box, as a share of the box's longer side.
 
         Raises:
             PartNotFoundError: the image has no such part.
-            OptionError: a negative margin.
+            OptionError: the margin is negative.
         """
         if not margin >= 0:
             raise OptionError(f"margin must be 0 or more, got {margin}")
@@ -116,7 +116,7 @@ class Exports:
         return Image.fromarray(self.image[rows, max(x - around, 0) : x + width + around])
 
     def show(self) -> None:
-        """Open the overlay in the system's viewer of images."""
+        """Open the overlay in the system's image viewer."""
         self.overlay().show()
 
     def to_supervision(self) -> supervision.Detections:

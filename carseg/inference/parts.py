@@ -20,13 +20,13 @@ class Part(Region):
     """One class that is present in an image.
 
     Attributes:
-        name: its name.
-        label: its label id.
-        area_px: number of its pixels.
-        area_fraction: its share of the image, 0..1.
-        bbox: x, y, width, height in pixels of the least box around all of its pieces.
-        score: mean probability of its pixels, 0..1; None where the mask does not come from a network.
-        rle: its mask as COCO's compressed run-length encoding.
+        name: name of the class.
+        label: label id of the class.
+        area_px: number of pixels.
+        area_fraction: share of the image, 0..1.
+        bbox: x, y, width, height of the box around all of its pieces, in pixels.
+        score: mean probability of its pixels, 0..1; None if the mask does not come from a network.
+        rle: its mask in COCO's compressed run-length encoding.
         pieces: its connected pieces, largest first.
     """
 
@@ -44,18 +44,18 @@ class Part(Region):
         def __eq__(self, other: object) -> bool: ...
 
     def to_dict(self, *, polygons: bool = False) -> dict[str, Any]:
-        """Return its attributes as a dict ready for JSON, with polygons, its pieces' too, when asked for."""
+        """Return its attributes as a dict for JSON, on request with polygons, also those of its pieces."""
         pieces = [piece.to_dict(polygons=polygons) for piece in self.pieces]
         return {**super().to_dict(polygons=polygons), "pieces": pieces}
 
 
 class Parts(tuple[Part, ...]):
-    """The parts of an image by label id: a tuple that also takes a class's name, ``parts["wheel"]``.
+    """The parts of an image, by label id: a tuple that also accepts a class name, ``parts["wheel"]``.
 
-    ``"wheel" in parts`` says whether that class was found.
+    ``"wheel" in parts`` tells whether that class was found.
 
     Attributes:
-        labels: the classes that could have been found.
+        labels: all classes that the network knows.
     """
 
     labels: LabelSet
@@ -75,12 +75,12 @@ class Parts(tuple[Part, ...]):
     def __getitem__(self, key: slice) -> tuple[Part, ...]: ...
 
     def __getitem__(self, key: SupportsIndex | str | slice) -> Part | tuple[Part, ...]:
-        """Return the part at a position or of a class, or a tuple of those of a slice.
+        """Return the part at a position or of a class, or a tuple of parts for a slice.
 
         Raises:
-            IndexError: no such position.
-            PartNotFoundError: the network knows that class, but this image has no pixel of it.
-            UnknownNameError: the network knows no such class.
+            IndexError: there is no such position.
+            PartNotFoundError: the network knows the class, but the image has no pixel of it.
+            UnknownNameError: the network does not know the class.
         """
         if not isinstance(key, str):
             return super().__getitem__(key)

@@ -31,19 +31,19 @@ from carseg.runtimes import Runtime
 
 
 class Pipeline:
-    """A network, and what an image goes through before and after it.
+    """A network with its preprocessing and postprocessing.
 
     Args:
         spec: the input that the network expects.
-        labels: the classes it tells apart.
+        labels: its classes.
         runtime: what runs it.
         name: its name, for results and errors.
-        see_cars: a second network, which returns what is car in an image, bool (H, W); results ask it.
+        see_cars: a second network, which returns the pixels of cars in an image, bool (H, W), for ``Result.cars``.
 
     Attributes:
         name: the model's name.
-        labels: the classes it tells apart.
-        preprocessor: makes its input of an image.
+        labels: its classes.
+        preprocessor: turns an image into its input.
     """
 
     def __init__(
@@ -63,20 +63,20 @@ class Pipeline:
 
     @property
     def tells_cars(self) -> bool:
-        """Whether the cars of its results can be asked for."""
+        """Whether its results have ``cars``."""
         return self.see_cars is not None or bool(car_labels(self.labels))
 
     def close(self) -> None:
-        """Free the network, which cannot be used again; results stay.
+        """Free the network. It cannot be used again; its results can.
 
-        On a GPU torch keeps the memory for other networks; ``torch.cuda.empty_cache()`` gives it back to the system.
+        On a GPU, torch keeps the memory for other networks; ``torch.cuda.empty_cache()`` returns it to the system.
         """
         self._runtime = None
         vars(self).pop("refiner", None)
 
     @cached_property
     def refiner(self) -> Refiner:
-        """The network that redraws outlines for ``edges="refined"``, started when it is first needed."""
+        """The network that redraws outlines for ``edges="refined"``; loaded on first use."""
         return Refiner.start(self.runtime)
 
     @property
@@ -91,31 +91,31 @@ class Pipeline:
         return self._runtime
 
     def preprocess(self, image: Any, *, channels: str = "rgb") -> Prepared:
-        """Return an image, read and upright, with the network's input for it: the first of the three steps.
+        """Read an image and return it with the network's input. This is the first of the three steps.
 
         Args:
-            image: what ``predict`` takes, or an image that is loaded already (``carseg.images.LoadedImage``).
+            image: what ``predict`` takes, or a loaded image (``carseg.images.LoadedImage``).
             channels: as for ``predict``.
 
         Returns:
-            ``image``, whose ``rgb`` is uint8 (H, W, 3), and ``x``, float32 (3, h, w): resized and normalised for the
-            network.
+            ``image``, whose ``rgb`` is uint8 (H, W, 3), upright, and ``x``, float32 (3, h, w), resized and normalised
+            for the network.
 
         Raises:
             ImageError: the image cannot be read.
-            OptionError: no such order of channels, or "bgr" and the image is no array.
+            OptionError: ``channels`` is unknown, or "bgr" and the image not an array.
         """
         loaded = load_image(image, channels=channels)
         return Prepared(loaded, self.preprocessor(loaded))
 
     def forward(self, batch: Float32Array) -> Float32Array:
-        """Return the network's logits of a batch of preprocessed images: the second of the three steps.
+        """Return the network's logits for a batch of preprocessed images. This is the second of the three steps.
 
         Args:
             batch: float32 (N, 3, h, w); ``prepared.x[None]`` is a batch of one.
 
         Returns:
-            float32 (N, classes, h', w'), unbounded; the grid is the network's own, of one image h x w or coarser.
+            float32 (N, classes, h', w'), unbounded, on the network's own grid, as fine as the input or coarser.
 
         Raises:
             OptionError: the batch has another shape or data type.
@@ -140,10 +140,10 @@ class Pipeline:
         return_probabilities: bool = False,
         edges: str = "network",
     ) -> Result:
-        """Return the result of one image: the last of the three steps.
+        """Return the result of one image. This is the last of the three steps.
 
         Args:
-            logits: float32 (classes, h', w'), one image's of what ``forward`` returns.
+            logits: float32 (classes, h', w'), those of one image in what ``forward`` returns.
             prepared: the image, as ``preprocess`` returned it.
             sides: as for ``predict``.
             threshold: as for ``predict``.
@@ -152,11 +152,11 @@ class Pipeline:
             edges: as for ``predict``.
 
         Returns:
-            The result; its mask is uint8 (H, W), of the image's own size.
+            The result. Its mask is uint8 (H, W), at the image's own size.
 
         Raises:
-            OptionError: the logits have another shape, ``threshold`` or ``min_area`` is out of range, no such
-                ``sides``, or no such ``edges`` of these classes.
+            OptionError: the logits have another shape, ``threshold`` or ``min_area`` is out of range, ``sides`` or
+                ``edges`` has an unknown value, or the classes do not allow ``edges``.
         """
         options = Options(
             threshold=threshold, return_probabilities=return_probabilities, min_area=min_area, sides=sides, edges=edges

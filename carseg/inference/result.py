@@ -1,6 +1,6 @@
-"""The result of a prediction: the mask, its parts, images of it and the files and documents made from it.
+"""The result of a prediction: the mask, its parts, and images, files and documents made from it.
 
-Everything but the mask is worked out when it is first asked for. Needs numpy and PIL only.
+Everything except the mask is computed on first use. Needs numpy and PIL only.
 """
 
 from __future__ import annotations
@@ -40,16 +40,15 @@ class Result(Exports):
     """A segmented image.
 
     Attributes:
-        mask: uint8 (H, W), label ids at the image's own size, cleaned as ``min_area`` says; 255 where the network was
-            too unsure and the label set has no background.
-        labels: what the ids mean.
-        source: the path or address the image came from, or the name that it was given; "" where it came from memory
-            without one.
-        root: the given folder that it was found in, "" where there was none.
+        mask: uint8 (H, W), label ids at the image's own size, cleaned as ``min_area`` says. 255 marks pixels below
+            ``threshold`` if the label set has no background.
+        labels: the label set, which gives the ids their names and colours.
+        source: path or address of the image, or the name that it was given; "" for a nameless image from memory.
+        root: the given folder in which the image was found; "" if there was none.
         model: name of the network.
-        frame: its place in a video, counted from 0; None where the image is of none.
-        time: seconds from the video's beginning.
-        scores: mean probability of each label id that is present.
+        frame: number of the frame in its video, from 0; None if the image is not from a video.
+        time: seconds from the start of the video.
+        scores: mean probability of each label id in the mask.
     """
 
     def __init__(
@@ -108,18 +107,18 @@ class Result(Exports):
 
     @cached_property
     def image(self) -> Uint8Array:
-        """RGB uint8 (H, W, 3), upright; it may be drawn on. That of a JPEG is decoded when it is first asked for."""
+        """The image, RGB uint8 (H, W, 3), upright; you may draw on it. A JPEG is decoded in full on first use."""
         return self._loaded.rgb
 
     @property
     def probabilities(self) -> Float16Array:
-        """Probability of each class, float16 (classes, H, W) in 0..1, of which the mask is the most probable class.
+        """Probability of each class, float16 (classes, H, W) in 0..1. The mask has the most probable class.
 
-        A ``threshold`` and cleaning change the mask only, and where classes are next to equally probable float16 may
-        not show which is ahead.
+        ``threshold`` and cleaning change only the mask. Where two classes are almost equally probable, float16 may not
+        show which one is ahead.
 
         Raises:
-            OptionError: they were not asked for, since at the image's size they take much memory.
+            OptionError: they were not kept, because they take much memory at the image's size.
         """
         if self._probabilities is None:
             raise OptionError(
@@ -130,8 +129,10 @@ class Result(Exports):
 
     @cached_property
     def alpha(self) -> Uint8Array:
-        """Opacity of the foreground, all but the background or of a road scene the cars: uint8 (H, W), 128 and more
-        where the mask has it; soft along the outline, the network's own or with ``edges="refined"`` the redrawn one.
+        """Opacity of the foreground, uint8 (H, W): 128 or more where the mask has it, and soft along the outline.
+
+        The foreground is everything except the background, in street scenes the cars. With ``edges="refined"`` the
+        outline is the redrawn one.
         """
         if self._alpha is not None:
             return self._alpha
@@ -139,15 +140,15 @@ class Result(Exports):
 
     @cached_property
     def parts(self) -> Parts:
-        """Every class that is present, but the background, by label id; ``parts["wheel"]`` is that of a class."""
+        """The classes in the mask, without the background, by label id; ``parts["wheel"]`` is that of a class."""
         return find_parts(self.mask, self.labels, self.scores, self._certainty)
 
     @cached_property
     def view(self) -> View | None:
-        """Which of its sides the car shows, with a confidence; None where no part of one is seen.
+        """The side of the car that the image shows, with a confidence; None if no part of a car is visible.
 
-        Classes that do not tell the front of a car from its back have none. Of several cars it is the view of what is
-        seen of all together.
+        It is also None for classes that do not tell front from back. With several cars, it is the view of all of them
+        together; each of ``cars`` has its own.
         """
         return find_view(self.mask, self.labels)
 
@@ -155,12 +156,12 @@ class Result(Exports):
     def cars(self) -> tuple[Car, ...]:
         """The cars of the image, largest first, each with its parts.
 
-        With ``carseg.load(cars=)`` the second network sees the image when they are first asked for: do not draw on
-        ``image`` before. Without it, parts that are near one another are those of one car.
+        With ``carseg.load(cars=)``, the second network runs on first use, so do not draw on ``image`` before. Without
+        it, parts that are near each other are taken for one car.
 
         Raises:
-            OptionError: the classes tell nothing of cars, as lanes do not.
-            ClosedError: the second network was closed before they were asked for.
+            OptionError: the classes do not show cars; lanes, for example, do not.
+            ClosedError: the second network was closed before the first use.
         """
         if not self.tells_cars:
             raise OptionError(
@@ -171,15 +172,15 @@ class Result(Exports):
 
     @property
     def tells_cars(self) -> bool:
-        """Whether ``cars`` can be asked for."""
+        """Whether the result has ``cars``."""
         return self._whole is not None or bool(car_labels(self.labels))
 
     def overlay(self, *, alpha: float = 0.5, legend: bool = True) -> Image.Image:
-        """Return the image (RGB) with its parts tinted and outlined, and a legend of them below it.
+        """Return the image (RGB) with its parts tinted and outlined, and a legend below it.
 
         Args:
-            alpha: how much the tint covers, 0 (outlines only) to 1.
-            legend: without it the image keeps its size.
+            alpha: opacity of the tint, from 0 (outlines only) to 1.
+            legend: False leaves the legend out, so that the image keeps its size.
         """
         return draw.overlay(self.image, self.mask, self.labels, alpha=alpha, legend=legend)
 
@@ -195,25 +196,25 @@ class Result(Exports):
         glass: str = "keep",
         feather: float = 0,
     ) -> Image.Image:
-        """Return the car on its own (RGBA), its edge soft and without the old background's colours.
+        """Return the car alone (RGBA), with a soft edge that is free of the old background's colours.
 
         Args:
-            background: what to put behind it: a colour ((r, g, b) or "white", "#1e90ff"), or an image (path, PIL,
-                array, data URI), which is scaled and cropped to cover. Transparent by default.
-            shadow: draw one on the ground under it.
-            margin: share of the canvas that stays free on each side, "8%" or 0.08: the car is in the middle, its wheels
-                on the lower margin. By default the car stays where it was, or has 8% on a canvas of ``size``.
-            size: width and height of the canvas, "1920x1080" or (1920, 1080), which the car fills but for the margin;
-                by default that of the image, or with a margin one that fits the car as large as it is.
-            car: the number of the car in ``cars``; by default the main one, 1, and nothing where there is none.
-            all: every car. Where the classes tell no cars it is always all of the foreground.
-            glass: "keep" what is seen through the windows, or "tint" them, where the classes tell windows.
-            feather: how soft the border is, in pixels: it fades inwards; what is thinner fades away.
+            background: a colour ((r, g, b), "white" or "#1e90ff"), or an image (path, PIL, array, data URI), which is
+                scaled and cropped to fill the canvas. Transparent by default.
+            shadow: draw a shadow on the ground.
+            margin: share of the canvas that stays free on each side, "8%" or 0.08. The car is centred, with its wheels
+                on the lower margin. By default the car stays where it was; with ``size`` the default is 8%.
+            size: width and height of the canvas, "1920x1080" or (1920, 1080); the car is scaled to fill it up to the
+                margin. By default the size of the image; with a margin, the size that fits the car unscaled.
+            car: number of the car in ``cars``. By default 1, the largest; the cut-out is empty if there is none.
+            all: show all cars. For classes that do not show cars it is always all of the foreground.
+            glass: "keep" shows what is behind the windows; "tint" darkens them, if the network has a class for them.
+            feather: fade the edge inwards over this many pixels; thinner things disappear.
 
         Raises:
-            OptionError: no such colour, size, margin or glass.
-            ImageError: a background that is no image.
-            CarNotFoundError: there is no car of that number.
+            OptionError: the colour, size, margin or glass is not allowed.
+            ImageError: the background image cannot be read.
+            CarNotFoundError: there is no car with this number.
         """
         options = CutoutOptions(background, shadow, margin, size, car, all, glass, feather)
         options.check(self.labels)
@@ -234,25 +235,27 @@ class Result(Exports):
     ) -> dict[str, Path]:
         """Write ``STEM.mask.png``, ``STEM.overlay.jpg``, ``STEM.json`` and so on.
 
-        Older files are replaced. Two results of a process do not replace one another: a name that another image's
-        result has got here is told apart by a digest of the path, or a number where the image came from memory. The
-        mask is an index image: its pixels are the label ids, its palette the colours of the classes. What reads it in
-        grey, as ``cv2.imread(path, 0)``, would get the brightness of these: "gray" has the label ids without a palette.
-        The overlay is a JPEG where the name of the source is that of a photograph (JPEG, WebP, HEIC), else a PNG.
+        Files of earlier runs are replaced. Results of the same process do not replace each other: if two images have
+        the same name, the second gets a digest of its path, or a number if it came from memory.
+
+        The mask is an index image: its pixels are label ids, its palette the colours of the classes. Programs that
+        read it as grey, such as ``cv2.imread(path, 0)``, would get the brightness of these colours; for them "gray"
+        has the label ids without a palette. The overlay is a JPEG if the source is named like a photograph (JPEG,
+        WebP, HEIC), else a PNG.
 
         Args:
-            directory: made when missing.
+            directory: folder for the files; created if it does not exist.
             kinds: any of "mask", "overlay", "cutout", "json", "gray", "coco".
-            stem: taken as it is, whatever it replaces; by default that of the source, with the number of the frame of a
-                video, or "picture".
-            made_from: a line that the files carry, in ASCII, by which ``carseg.inference.is_saved`` finds them again.
+            stem: name of the files without ending; it replaces whatever has it. By default the name of the source,
+                with the number of a video's frame, or "picture".
+            made_from: a line of ASCII that the files carry, by which ``carseg.inference.is_saved`` recognises them.
 
         Returns:
             The path of each kind.
 
         Raises:
-            OptionError: an unknown kind.
-            OutputError: the disk is full, the folder cannot be written to; nothing half-written is left.
+            OptionError: a kind is unknown.
+            OutputError: the disk is full, or the folder cannot be written. No half-written file is left.
         """
         kinds = [kinds] if isinstance(kinds, str) else list(kinds)
         if unknown := [kind for kind in kinds if kind not in OUTPUT_SUFFIXES]:
@@ -264,14 +267,14 @@ class Result(Exports):
         return paths
 
     def save_as(self, path: str | os.PathLike[str], kind: str, *, made_from: str = "") -> None:
-        """Write one kind of file to a place; an older one is replaced.
+        """Write one kind of file to a path; an existing file is replaced.
 
         Args:
-            path: the file; its folder is made when missing. An overlay is written as JPEG where the name ends so.
+            path: the file; its folder is created if it does not exist. An overlay named .jpg is written as JPEG.
             kind: as for ``save``, like ``made_from``.
 
         Raises:
-            OptionError: an unknown kind.
+            OptionError: the kind is unknown.
             OutputError: as for ``save``.
         """
         overlay_format = "jpg" if Path(path).suffix.lower() in (".jpg", ".jpeg") else "png"
@@ -288,15 +291,18 @@ class Result(Exports):
         write_file(Path(path), writers[kind])
 
     def claim_stem(self, directory: str | os.PathLike[str], stem: str | None = None) -> str:
-        """Return what the names of its files in a folder begin with, as ``save`` has it; no other result gets it."""
+        """Return the start of its file names in a folder, as ``save`` uses it; no other result gets the same."""
         name = self.source if self.frame is None else frame_name(self.source, self.frame)
         return claim_stem(directory, stem or None, name, self._serial)
 
     def to_dict(self, *, polygons: bool = False, cars: bool = True) -> dict[str, Any]:
-        """Return what is known of the image, ready for JSON: source, schema, model, labels, width, height, parts, view
-        and cars, which are None where the classes tell none.
+        """Return the result as a dict for JSON: source, schema, model, labels, width, height, parts, view and cars.
 
-        Of a frame of a video it has the frame and the time, too. Without ``cars`` it lacks these and the view.
+        View and cars are None for classes that do not show them. Frames of a video also have ``frame`` and ``time``.
+
+        Args:
+            polygons: add the outlines of parts, pieces and cars.
+            cars: False leaves out cars and view.
         """
         place = {} if self.frame is None else {"frame": self.frame, "time": self.time}
         found: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""A network with its weights, ready to be given images."""
+"""A network with its weights, ready to predict."""
 
 from __future__ import annotations
 
@@ -40,32 +40,33 @@ def load(
     calibration: str | os.PathLike[str] | None = None,
     threads: int | None = None,
 ) -> Segmenter:
-    """Return a trained network by name, downloaded if it has to be.
+    """Return a trained model, ready to predict. Its weights are downloaded if they are not on this machine.
 
     Args:
-        name: one of ``carseg.list_models()``, a name that the given hub has, the folder of a fine-tuned network or of
-            its run, its safetensors file, or ``hf://ORG/REPO[@REVISION]``, at the commit that it had when this machine
-            first asked.
-        weights: a safetensors file, or a folder with one and its ``config.json``, to use instead of the published one;
-            a ``config.json`` beside the file states its network and classes.
-        hub: where to look first: a folder, an ``http(s)://`` base or ``hf://ORG/REPO[@REVISION]``; also ``CARSEG_HUB``.
-        cars: a second network, which tells whole cars ("car"); it runs on an image when its ``Result.cars`` are first
-            asked for, on the same device, runtime and threads.
+        name: a short name such as "parts", one of ``carseg.list_models()``, a name in the given hub, the folder of a
+            fine-tuned network or of its run, its safetensors file, or ``hf://ORG/REPO[@REVISION]``. A name in the
+            Hugging Face Hub stays at the commit that it had when this machine first used it.
+        weights: a safetensors file, or a folder with one and its ``config.json``, to load instead of the published
+            weights. A ``config.json`` beside the file states its network and classes.
+        hub: where to look for weights first: a folder, an ``http(s)://`` address or ``hf://ORG/REPO[@REVISION]``. The
+            default is the variable ``CARSEG_HUB``.
+        cars: a second model, which finds whole cars ("car"). It runs on an image when ``Result.cars`` is first used,
+            with the same device, runtime and threads.
         device: auto, cpu, cuda, cuda:N, mps.
         runtime: auto, torch, openvino, onnx.
         precision: auto, float32, bfloat16 (the last convolution, and the first stage of FCN, DeepLabv3 and
             DeepLabv3+, stay in float32), int8.
-        calibration: a file that ``carseg.export(calib=, calibration=)`` wrote for these weights: int8 takes the ranges
-            of activations from it; None: those published with the weights.
-        threads: CPU threads of the network; torch's number is process-wide, so it changes for the caller too.
+        calibration: for int8, a file that ``carseg.export(calib=, calibration=)`` wrote for these weights, with the
+            ranges of the activations. None uses the ranges published with the weights.
+        threads: number of CPU threads. In torch the number holds for the whole process, the caller's code included.
 
     Raises:
         UnknownNameError: no such model.
-        HubError: its weights cannot be had.
-        WeightsError: its weights are corrupt, or made for another network.
-        OptionError: no such device, runtime or precision; a calibration of other weights; int8 without one, of weights
-            that were published without; ``cars`` tells no whole cars.
-        ForkError: torch would compute, in a process that was forked from one that had loaded a network.
+        HubError: the weights cannot be found or downloaded.
+        WeightsError: the weights are damaged, or made for another network.
+        OptionError: the device, runtime or precision does not exist; the calibration belongs to other weights; int8
+            needs a calibration; or the model of ``cars`` does not find whole cars.
+        ForkError: torch would have to run in a process that was forked after a network had been loaded.
     """
     resolved = resolve(name, weights=weights, hub=hub)
     if resolved.info.input.channels > 3:
@@ -93,22 +94,25 @@ def _load_cars(
 
 
 class Segmenter(Pipeline):
-    """A network that turns images into results; ``load`` makes one.
+    """A model that turns images into results; ``carseg.load`` returns one.
 
-    Calling it is ``predict``. Several threads may use one at once: each gets what it would get alone. ``close``, or the
-    end of a ``with`` block, frees the network. ``predict`` and ``stream`` are made of ``preprocess``, ``forward`` and
-    ``postprocess``: put a step of your own between two of them, or override one in a subclass, of which
-    ``MySegmenter(model.info, model.runtime, model.cars)`` is an instance with the same networks.
+    Calling it is the same as ``predict``. Several threads may use it at once. ``close``, or the end of a ``with``
+    block, frees the network.
 
-    In a pickle and a deep copy the network is loaded anew, from the same name or path and as it was: the file with the
-    same sha256 (any other is a WeightsError), the same runtime, precision and threads.
+    ``predict`` and ``stream`` consist of ``preprocess``, ``forward`` and ``postprocess``. Call these yourself to put
+    your own step between them, or override one in a subclass; ``MySegmenter(model.info, model.runtime, model.cars)``
+    makes an instance with the same networks.
+
+    A pickle or deep copy loads the network again from the same name or path, with the same runtime, precision and
+    threads. The file must have the same sha256; any other is a WeightsError.
 
     Attributes:
         info: everything known about the weights.
         name: the model's name.
-        labels: the classes it tells apart.
-        preprocessor: makes the network's input of an image.
-        cars: the second network, which ``Result.cars`` asks, and which is closed with this one; None without one.
+        labels: its classes.
+        preprocessor: turns an image into the network's input.
+        cars: the second model, which finds whole cars for ``Result.cars``; closed together with this one. None if
+            there is none.
     """
 
     def __init__(self, info: ModelInfo, runtime: Runtime, cars: Segmenter | None = None) -> None:
@@ -157,34 +161,34 @@ class Segmenter(Pipeline):
         Args:
             image: a path, URL, data URI, bytes, file object, PIL image, numpy array (H, W, 3) uint8 or torch tensor
                 (3, H, W), uint8 or float in 0..1; see ``carseg.images.decode``.
-            channels: "rgb", or "bgr" for a numpy array as OpenCV makes it; nothing else can be "bgr".
-            tile: cut the image into overlapping windows of so many pixels a side and show the network one after
-                another, each as it would see a whole image: for small things in large images. Sides are then "raw".
-            sides: "consistent": of a left-right pair each piece gets the side that its car's view, its place and the
-                network together speak for, see ``carseg.cars.consistent_sides``; "raw": the network's alone, which is
-                what all published figures are about.
-            edges: "network", or "refined": the outline of a car is redrawn at the image's own size by a second network,
-                which also gives ``Result.alpha``; for classes that tell all of a car from its background.
-            threshold: 0..1; pixels whose class has a lower probability become background (255 where there is no such
-                class).
-            min_area: 0..1; pieces smaller than this share of the largest piece of their class become what lies around
-                them, see ``carseg.cars.clean``; 0 gives the mask as the network made it, which is what all published
-                figures are about; None takes ``labels.min_area``, which is 0 for road scenes and classes of your own.
-            return_probabilities: keep ``Result.probabilities``; they take 2 bytes per class and pixel, for 19 classes
-                and 12 megapixels 460 MB.
-            source: the result's name, after which its files are called; by default the path or address.
-            max_pixels: an image whose header states more pixels is refused; by default ``CARSEG_MAX_PIXELS``, else 179
+            channels: "rgb", or "bgr" for a numpy array from OpenCV. Other kinds of images cannot be "bgr".
+            tile: split the image into overlapping windows of this many pixels per side, and predict each window like a
+                whole image. This finds small things in large images. Sides are then "raw".
+            sides: "consistent" gives each piece of a left-right pair the side that fits the view of the car, the
+                piece's position and the network's answer, see ``carseg.cars.consistent_sides``. "raw" keeps the
+                network's answer; all published figures are measured with it.
+            edges: "network", or "refined", which redraws the outline of cars at the image's own size with a second
+                network and also improves ``Result.alpha``. "refined" needs classes that cover all of a car.
+            threshold: 0..1; pixels whose class has a lower probability become background, or 255 if the label set has
+                no background.
+            min_area: 0..1; pieces smaller than this share of the largest piece of their class are replaced by what
+                surrounds them, see ``carseg.cars.clean``. 0 keeps the network's mask; all published figures are
+                measured with it. None uses ``labels.min_area``, which is 0 for road scenes and your own classes.
+            return_probabilities: keep ``Result.probabilities``. They take 2 bytes per class and pixel: 460 MB for 19
+                classes and 12 megapixels.
+            source: name of the result, from which its files are named; by default the path or address.
+            max_pixels: refuse an image whose header states more pixels; by default ``CARSEG_MAX_PIXELS``, else 179
                 million.
 
         Returns:
-            The result; its mask has the image's own size, upright.
+            The result. Its mask has the image's own size, upright.
 
         Raises:
             ImageError: the image cannot be read, or there is not enough memory for it.
-            OptionError: ``tile``, ``threshold`` or ``min_area`` is out of range, ``channels`` is "bgr" and the image no
-                array, or no such ``sides`` or, of these classes, ``edges``.
+            OptionError: ``tile``, ``threshold`` or ``min_area`` is out of range; ``channels`` is "bgr" and the image
+                not an array; ``sides`` or ``edges`` has an unknown value; or the classes do not allow ``edges``.
             ClosedError: the network was closed.
-            ForkError: this process was forked after the network had been loaded, and torch has more than one thread.
+            ForkError: this process was forked after the network had been loaded, and torch has several threads.
         """
         options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides, edges)
         check_edges(edges, self.labels)
@@ -260,33 +264,32 @@ class Segmenter(Pipeline):
         track: bool = False,
         on_error: str = "raise",
     ) -> Iterator[Result] | Iterator[Result | CarsegError]:
-        """Segment many images lazily, in order; memory does not grow with their number.
+        """Segment many images lazily, in order, in constant memory.
 
-        Each result is yielded as soon as it is known, however long the next image is waited for.
+        Each result is yielded as soon as it is ready, even if the next image takes long to arrive.
 
         Args:
-            sources: a folder (with its sub-folders), a glob pattern, a video (a file, ``rtsp://``, MJPEG at an
-                ``http(s)`` address, the number of a camera, a ``carseg.Video``), an iterable of all these and of what
-                ``predict`` takes, or a queue of them, which None ends. It is read a few images ahead, an iterable that
-                is no list on a thread of its own; that may use an array again for its next image. Images from memory
-                are called picture-1, picture-2 and so on, by their place.
-            batch_size: images that go through the network together, of those that are there; None takes what suits the
-                device.
-            jobs: images that are read at once, and others that are finished at once, beside those in the network; None
-                takes one per processor, at most 16. Memory grows with it, results are the same.
-            channels: as for ``predict``, like all to ``max_pixels``.
-            latest: leave out images that came while the network was busy, all but the newest: for a camera that is
-                faster than the network.
-            smooth: average the probabilities over time along what moves, so that the masks of a video flicker less;
-                images of one size that are of no video count as frames that follow one another.
-            track: give each of ``Result.cars`` an ``id``, which it keeps from frame to frame; the cars of every image
-                are then found at once.
-            on_error: "raise", or "yield" to get the exception, whose ``source`` is the image, in the result's place.
+            sources: a folder (with its subfolders), a glob pattern, a video (a file, ``rtsp://``, MJPEG at an
+                ``http(s)`` address, the number of a camera, a ``carseg.Video``), an iterable of these and of what
+                ``predict`` takes, or a queue of them that ends with None. A few images are read ahead; an iterable
+                that is not a list is read on its own thread, and may reuse an array for its next image. Images from
+                memory are named picture-1, picture-2 and so on.
+            batch_size: how many of the images at hand go through the network together; None chooses by device.
+            jobs: number of images that are read at the same time, and of others that are finished, besides those in the
+                network; None uses one per processor, at most 16. Memory grows with it; results stay the same.
+            channels: as for ``predict``, like all following arguments up to ``max_pixels``.
+            latest: skip all but the newest of the images that arrived while the network was busy, for a camera that
+                is faster than the network.
+            smooth: average the probabilities over time, following motion, so that the masks of a video flicker less.
+                Images of the same size that are not from a video count as consecutive frames.
+            track: give each of ``Result.cars`` an ``id`` that stays the same from frame to frame. The cars of every
+                image are then found immediately.
+            on_error: "raise", or "yield" to get the exception instead of the result; its ``source`` is the image.
 
         Raises:
-            ImageNotFoundError: there is no such folder or file, or the folder or pattern holds no image.
-            OptionError: an option is out of range, ``latest`` would leave out images of a folder or a list, both
-                ``smooth`` and ``tile``, or ``track`` and the classes tell no cars.
+            ImageNotFoundError: the folder or file does not exist, or the folder or pattern has no images.
+            OptionError: an option is out of range, ``latest`` is used with a folder or list, ``smooth`` with ``tile``,
+                or ``track`` with classes that do not show cars.
             ClosedError: the network was closed.
         """
         options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides, edges)

@@ -47,22 +47,22 @@ _Frame = tuple[int, float, Callable[[], Uint8Array]]  # number, seconds, and wha
 
 
 class Video:
-    """Frames of a video, in order, each upright, with its number and its time: ``Segmenter.stream`` takes one.
+    """Selected frames of a video, in order and upright, each with its number and time; for ``Segmenter.stream``.
 
-    It takes the path or the address alone, too. A frame is decoded when it is asked for.
+    ``stream`` also takes the path or address alone, for all frames. Frames are decoded when they are needed.
 
     Args:
         source: a file, the number of a camera, or an address: ``rtsp://``, ``http(s)://`` (a file, or MJPEG).
-        every: take one of so many frames, the first of them included.
-        start: seconds from its beginning to the first frame that is taken.
-        end: seconds from its beginning at which no more are taken; None: to its end.
+        every: use only every Nth frame, beginning with the first.
+        start: time of the first frame, in seconds from the start of the video.
+        end: time at which to stop, in seconds from the start of the video; None reads to the end.
 
     Attributes:
         name: the path or address, or ``camera-0``.
-        live: whether it is watched as it happens: frames come when they come, and there is no sound to be kept.
+        live: whether it is a live source, such as a camera, which has no start to skip and no sound to keep.
 
     Raises:
-        OptionError: one is out of range, or ``start`` of what is live.
+        OptionError: a value is out of range, or ``start`` is used with a live source.
     """
 
     def __init__(
@@ -90,13 +90,13 @@ class Video:
         """Yield the frames.
 
         Args:
-            max_pixels: a video of larger frames is refused, as for ``carseg.images.decode``.
+            max_pixels: refuse a video with larger frames, as for ``carseg.images.decode``.
 
         Raises:
             MissingExtraError: PyAV is not installed.
-            ImageNotFoundError: there is no such file.
-            ImageError: it holds no frames, or none from ``start`` on, or is broken, which is raised after the frames
-                that could be read.
+            ImageNotFoundError: the file does not exist.
+            ImageError: the video has no frames, or none after ``start``; or it is broken, which is raised after all
+                readable frames.
         """
         with reading(self.name):
             taken = False

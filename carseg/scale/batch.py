@@ -17,28 +17,27 @@ _BYTES, _PATH, _KEY = "bytes", "path", "key"  # columns of what comes in
 
 
 class Batch:
-    """Segments batches of rows; an engine sends it to its workers, where the same network computes as it does here.
+    """A callable that segments batches of rows, for engines that send it to their workers.
 
-    Ray Data's ``map_batches`` takes the class or an instance of it, Spark's ``mapInPandas`` gets
-    ``lambda frames: map(batch, frames)``, Dask's ``map_partitions`` an instance. In a pickle it carries the sha256 of
-    the weights, the runtime and the precision that were found where it was made; a worker that has others ends with a
-    WeightsError or an OptionError.
+    Ray Data's ``map_batches`` takes the class or an instance, Dask's ``map_partitions`` an instance, and Spark's
+    ``mapInPandas`` ``lambda frames: map(batch, frames)``. A pickle carries the sha256 of the weights, the runtime and
+    the precision, so all workers compute the same; a worker with others raises a WeightsError or an OptionError.
 
     Args:
-        model: what ``carseg.load`` takes, or what it returns.
-        columns: what the rows get: "parts", "cars", "mask" (a PNG).
-        threads: CPU threads of the network, and images that are read and finished at once beside it; engines run one
+        model: a name or path as for ``carseg.load``, or a loaded model.
+        columns: columns to add to the rows: "parts", "cars", "mask" (a PNG).
+        threads: CPU threads of the network, and number of images read and finished at the same time; engines run one
             worker per core.
         hub: as for ``carseg.load``, like ``cars``, ``device``, ``runtime`` and ``precision``.
-        batch_size: as for ``Segmenter.stream``, like all that follows.
-        sides: left and right.
-        threshold: least probability.
-        min_area: least share of the largest piece.
-        max_pixels: largest image.
+        batch_size: as for ``Segmenter.stream``.
+        sides: as for ``Segmenter.predict``.
+        threshold: as for ``Segmenter.predict``.
+        min_area: as for ``Segmenter.predict``.
+        max_pixels: as for ``Segmenter.predict``.
 
     Raises:
-        UnknownNameError, HubError, WeightsError, OptionError: as ``carseg.load``; no such column, or cars are asked of
-            classes that tell none.
+        UnknownNameError, HubError, WeightsError, OptionError: as for ``carseg.load``. OptionError also if a column is
+            unknown, or "cars" is asked of classes that do not show cars.
     """
 
     def __init__(
@@ -84,16 +83,16 @@ class Batch:
 
         Args:
             rows: a dict of arrays, a pandas DataFrame, or a pyarrow Table or RecordBatch, with the images as a column
-                ``bytes`` (of whole files) or ``path`` (of files, ``http(s)``, or what fsspec opens, such as ``s3://``),
-                or both, of which the bytes count where they are not null. A column ``key`` names images in errors. An
-                image that cannot be read is a row with an ``error``.
+                ``bytes`` (whole files) or ``path`` (files, ``http(s)``, or what fsspec opens, such as ``s3://``). If a
+                row has both, the bytes are used. A column ``key`` names images in errors. An image that cannot be
+                read becomes a row with an ``error``.
 
         Returns:
             The same kind of table.
 
         Raises:
-            OptionError: no such kind of table, or neither column.
-            DataError: the store of a ``path`` does not answer, refuses, or has lost the bucket.
+            OptionError: the table is of another kind, or has neither column.
+            DataError: the store of a ``path`` does not answer, denies access, or has lost the bucket.
             MissingExtraError: fsspec, or its package for the store, is not installed.
         """
         kind = type(rows).__module__.partition(".")[0]

@@ -232,8 +232,8 @@ def _color(text: str) -> tuple[int, int, int]:
     except ValueError:
         raise Refusal(
             422,
-            f"background {excerpt(text)!r} is no colour: use a name or #rrggbb, or send an image as the form's field "
-            f"'{_BACKGROUND}'",
+            f"background {excerpt(text)!r} is not a colour: use a name or #rrggbb, or send an image in the form's "
+            f"field '{_BACKGROUND}'",
         ) from None
     return red, green, blue
 

@@ -42,32 +42,32 @@ def finetune(
     resume: bool = False,
     hooks: Sequence[Hook] = (),
 ) -> Path:
-    """Train a network on labelled images.
+    """Train a network on labelled images, and return the folder of its best weights.
 
     Args:
-        model: where it starts: a model's name, the folder of an earlier run's ``best``, or the name of an architecture
-            for random weights (``config.encoder`` brings a trained encoder).
-        data: what ``carseg.data.load`` reads. Its validation split chooses the best state; where it has none a share of
-            the training images is held out.
-        out: the run folder.
-        config: None takes the defaults, or the settings a resumed run was started with.
+        model: where the training starts: a model's name, the folder ``best`` of an earlier run, or the name of an
+            architecture for random weights (``config.encoder`` adds a trained encoder).
+        data: what ``carseg.data.load`` reads. Its validation split chooses the best state; without one, a share of the
+            training images is held out.
+        out: folder of the run.
+        config: settings; None uses the defaults, or those that a resumed run was started with.
         data_format: the format of a folder, as for ``carseg.data.load``.
-        labels: a label set, or a known one's name, for a folder that does not name its classes.
-        mapping: class name to new name, to rename, merge or ("") ignore classes of a folder.
+        labels: a label set or its name, for a folder that does not name its classes.
+        mapping: class name to new name, to rename or merge classes of a folder; "" ignores a class.
         hub: where to look for weights first.
-        resume: go on with the run in ``out``, or begin it where it was killed before it had begun; model, data and
-            settings must be those it was started with, but for ``device``, ``workers``, ``cache`` and
-            ``tensorboard``. The class map, format and label set's name may be left out.
-        hooks: called after every step, every epoch and at the end, such as a logger.
+        resume: continue the run in ``out``, or start it if it was killed before it had begun. Model, data and settings
+            must be the same, except ``device``, ``workers``, ``cache`` and ``tensorboard``. Class map, format and
+            label set may be left out.
+        hooks: called after every step, after every epoch and at the end, such as a logger.
 
     Returns:
         The folder of the best weights, which ``carseg.load`` takes.
 
     Raises:
-        OptionError: ``out`` holds a run already and ``resume`` is off, a setting makes no sense, or is not the one the
-            run was started with.
+        OptionError: ``out`` already has a run and ``resume`` is off, or a setting is impossible or differs from the one
+            that the run was started with.
         DataError: the data cannot be used; every broken image is named.
-        TrainingError: the loss is no number any more, the disk is full, or there is nothing to resume.
+        TrainingError: the loss became NaN or infinite, the disk is full, or there is nothing to resume.
     """
     if isinstance(data, Dataset) and (labels or mapping or data_format != "auto"):
         raise OptionError("data_format, labels and mapping are for a folder: open the data set with them")

@@ -20,12 +20,12 @@ CROPS = "crops"  # folder of the crops beside the JSON
 
 @dataclass(frozen=True)
 class BestPhoto:
-    """The photograph in which a part, or a wheel, is seen best.
+    """The photograph that shows a part, or a wheel, best.
 
     Attributes:
-        photo: the photograph's number.
-        part: the part as it is seen there.
-        jpeg: the part cut out of it with some of what is around, as the content of a JPEG file.
+        photo: number of the photograph.
+        part: the part in this photograph.
+        jpeg: a crop of the part with its surroundings, as the content of a JPEG file.
     """
 
     photo: int
@@ -52,13 +52,13 @@ class Report:
 
     Attributes:
         model: name of the network.
-        cars_model: name of the second network, which tells whole cars; None without one.
-        labels: the classes of the former.
-        tells_views: whether they tell the front of a car from its rear; without, no side, view or wheel is named.
-        photos: what is seen in each photograph.
-        thumbnails: each photograph made small, as the content of a JPEG file.
+        cars_model: name of the second network, which finds whole cars; None if there is none.
+        labels: the classes of the first network.
+        tells_views: whether the classes tell front from rear; if not, sides, views and wheels are not named.
+        photos: what each photograph shows.
+        thumbnails: a small version of each photograph, as the content of a JPEG file.
         failed: the photographs that could not be read.
-        best: of each part that is seen, and of each wheel that can be named, the photograph that shows it best.
+        best: for each visible part, and each wheel that can be named, the photograph that shows it best.
         required: what the photographs have to show.
     """
 
@@ -74,7 +74,7 @@ class Report:
 
     @cached_property
     def views(self) -> dict[str, list[int]]:
-        """The numbers of the photographs of each of the eight views; empty where no view is told."""
+        """The numbers of the photographs of each of the eight views; empty if views are not known."""
         numbers: dict[str, list[int]] = {view: [] for view in VIEWS if self.tells_views}
         for photo in self.photos:
             if photo.sure_view:
@@ -83,43 +83,43 @@ class Report:
 
     @cached_property
     def sides(self) -> dict[str, list[int]]:
-        """The numbers of the photographs that show each of the four sides; empty where no view is told."""
+        """The numbers of the photographs that show each of the four sides; empty if views are not known."""
         return {side: [p.number for p in self.photos if side in p.sides] for side in SIDES if self.tells_views}
 
     @cached_property
     def parts(self) -> dict[str, list[int]]:
-        """The numbers of the photographs in which each class is seen, by label id, without the background."""
+        """The numbers of the photographs that show each class, by label id, without the background."""
         names = [name for label, name in enumerate(self.labels.classes) if label != self.labels.background]
         return {name: [p.number for p in self.photos if _names(p.parts, name)] for name in names}
 
     @cached_property
     def wheels(self) -> dict[str, list[int]]:
-        """The numbers of the photographs of each of the four wheels; empty where they are not told apart."""
+        """The numbers of the photographs that show each of the four wheels; empty if wheels cannot be named."""
         told = self.tells_views and WHEEL in self.parts
         return {name: [p.number for p in self.photos if _names(p.wheels, name)] for name in WHEELS if told}
 
     @property
     def wheel_count(self) -> int:
-        """How many different wheels are seen at least: those that have a name, or the two that one photograph shows."""
+        """The least number of different wheels that are visible: those with a name, or the two in one photograph."""
         named = sum(bool(numbers) for numbers in self.wheels.values())
         return max(named, max((min(len(photo.wheels), 2) for photo in self.photos), default=0))
 
     @property
     def missing_parts(self) -> tuple[str, ...]:
-        """The classes that no photograph shows; of a tailgate and a trunk a car has one."""
+        """The classes that no photograph shows; a car needs only one of tailgate and trunk."""
         lid = any(self.parts.get(name) for name in LIDS)
         return tuple(name for name, numbers in self.parts.items() if not numbers and not (lid and name in LIDS))
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """What is required and not seen, in plain words: ``("the rear", "2 of 4 wheels (...)")``."""
+        """What is required but not visible, in words: ``("the rear", "2 of 4 wheels (...)")``."""
         groups = (self.sides, self.views, self.parts, self.wheels)
         seen = {name for group in groups for name, numbers in group.items() if numbers}
         return tuple(text for each in self.required if (text := each.missing(seen, self.wheel_count)))
 
     @property
     def ok(self) -> bool:
-        """Whether nothing that is required is missing, and every photograph could be read."""
+        """Whether nothing required is missing and every photograph could be read."""
         return not self.missing and not self.failed
 
     @cached_property
@@ -132,7 +132,7 @@ class Report:
         return {name: f"{CROPS}/{stem}.jpg" for name, stem in stems.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as a dict ready for JSON, with the paths of the crops in the place of their content."""
+        """Return the report as a dict for JSON, with the paths of the crops instead of their content."""
         return {
             "schema": SCHEMA,
             "model": self.model,

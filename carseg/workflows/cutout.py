@@ -138,28 +138,28 @@ def cutout(
     jobs: int | None = None,
     on_error: str = "raise",
 ) -> list[Path | CarsegError]:
-    """Cut the cars out of photographs and return the files, in order: ``STEM.cutout.FORMAT`` below ``out``.
+    """Cut cars out of photographs and return the files, in order: ``STEM.cutout.FORMAT`` below ``out``.
 
     Args:
-        sources: a folder, whose tree is kept, a pattern, or an iterable of what ``predict`` takes.
-        out: the folder that the files go to; made when missing.
-        model: a model that tells whole cars, or what ``carseg.load`` takes.
-        background: as for ``Result.cutout``, like all that follows but for the format.
+        sources: a folder (its subfolders are kept), a pattern, or an iterable of what ``predict`` takes.
+        out: folder for the files; created if it does not exist.
+        model: a model that finds whole cars, or its name or path as for ``carseg.load``.
+        background: as for ``Result.cutout``, like all following arguments up to ``feather`` except ``format``.
         shadow: draw a shadow on the ground.
         margin: share of the canvas that stays free on each side, such as "8%".
         size: width and height of the canvas, such as "1920x1080".
         format: png, jpg (which cannot be transparent) or webp.
-        car: the number of the car; by default the main one.
-        all: every car.
-        glass: keep or tint.
-        feather: softness of the border, in pixels.
-        edges: as for ``Segmenter.predict``; by default what ``carseg.inference.best_edges`` says of the model.
-        jobs: as for ``Segmenter.stream``; as many pictures are made at once.
-        on_error: "raise", or "keep" to go on and get the exception, whose ``source`` is the image, in the file's place.
+        car: number of the car; by default the largest.
+        all: show all cars.
+        glass: "keep" or "tint".
+        feather: fade the edge inwards over this many pixels.
+        edges: as for ``Segmenter.predict``; by default what ``carseg.inference.best_edges`` returns for the model.
+        jobs: as for ``Segmenter.stream``; also the number of pictures made at the same time.
+        on_error: "raise", or "keep" to continue and get the exception instead of the file; its ``source`` is the image.
 
     Raises:
-        OptionError: an option has a value that is not allowed, or does not go with the model.
-        CarNotFoundError: an image has no car, or none of that number.
+        OptionError: an option has a value that is not allowed, or does not suit the model.
+        CarNotFoundError: an image has no car, or none with this number.
         ImageError: an image, or the background, cannot be read.
         OutputError: a file cannot be written.
     """

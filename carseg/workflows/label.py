@@ -21,9 +21,9 @@ class Labeled:
 
     Attributes:
         out: the folder.
-        classes: those that were looked for, without the background.
-        images: how many images have labels.
-        pieces: how many pieces of parts were found in them.
+        classes: the classes of the model, without the background.
+        images: number of images that were labelled.
+        pieces: number of pieces of parts in them.
         broken: images that could not be read, with the reason.
     """
 
@@ -51,26 +51,28 @@ def label(
     on_error: str = "yield",
     progress: Callable[[int], None] | None = None,
 ) -> Labeled:
-    """Segment images and write them with their labels into a new folder, which appears as a whole.
+    """Segment images and write them with their labels into a new folder, completely or not at all.
 
-    ``carseg.data.load(out)`` reads it, so that what has been corrected can be trained on.
+    ``carseg.data.load(out)`` reads the folder, also after the labels were corrected.
 
     Args:
-        images: what ``Segmenter.stream`` takes; a folder's tree is mirrored, each frame of a video is an image.
-        out: the folder; what it holds already stays, but images and labels must not be there yet.
+        images: what ``Segmenter.stream`` takes. The subfolders of a folder are kept, each frame of a video becomes an
+            image.
+        out: the folder. Other files in it stay, but it must not have images or labels yet.
         to: "labelme", "yolo", "coco", "cvat", "label-studio", "voc" or "masks".
-        model: a name, as for ``carseg.load``, or a loaded network.
-        tolerance: how far outlines are simplified, in pixels, without gaps between neighbours; 0: not at all; None: as
-            few vertices as leave each piece 98 % of its pixels; see ``carseg.masks.coverage.simplify``.
-        tile: as for ``Segmenter.stream``, like all to ``max_pixels``; as many images as ``jobs`` are written at once.
-        on_error: "yield" leaves images out that cannot be read, and names them in the result; "raise" ends there.
+        model: a name or path as for ``carseg.load``, or a loaded model.
+        tolerance: how much outlines are simplified, in pixels, without gaps between neighbours. 0 keeps every corner;
+            None uses as few vertices as keep 98 % of the pixels of each piece; see ``carseg.masks.coverage.simplify``.
+        tile: as for ``Segmenter.stream``, like all following arguments up to ``max_pixels``; ``jobs`` is also the number of images
+            written at the same time.
+        on_error: "yield" leaves out images that cannot be read, and names them in the result; "raise" raises.
         progress: called with the number of images done so far.
 
     Raises:
-        MissingExtraError: shapely, which simplifies, is not installed.
-        OptionError: no such format, a negative tolerance, or ``out`` is no folder that can be written as a whole.
-        DataError: ``out`` holds images already, or those that are to be labelled.
-        CarsegError: none of the images could be read: the error of the last.
+        MissingExtraError: shapely, which simplifies outlines, is not installed.
+        OptionError: the format is unknown, the tolerance is negative, or ``out`` cannot be replaced as a whole.
+        DataError: ``out`` already has images, or is the folder of the images to be labelled.
+        CarsegError: none of the images could be read; it is the error of the last one.
     """
     network = model if isinstance(model, Segmenter) else load(model)
     root, labels = replaceable(out), network.labels

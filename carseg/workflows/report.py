@@ -39,25 +39,25 @@ def report(
     max_pixels: int | None = None,
     progress: Progress | None = None,
 ) -> Report:
-    """Return what a set of photographs shows of one car: parts, views, what is missing, what is wrong with them.
+    """Return what photographs of one car show: its parts and views, what is missing, and faults of the photographs.
 
-    Of each photograph only its record and a small JPEG are kept.
+    Only a record and a small JPEG of each photograph are kept.
 
     Args:
-        photos: a folder, pattern, address or image, a list of these, or any iterable of images, as ``predict`` takes.
-        out: a folder for ``report.json``, ``report.html`` and ``crops/``, which replace an earlier report there; None
-            writes nothing.
-        model: a model that tells parts of cars, or what ``carseg.load`` takes.
-        require: what has to be seen, as ``"front,rear,left,right,wheel:4"`` or several such words: sides, views,
-            classes, and kinds of classes with a number. What is not is in ``Report.missing``.
+        photos: a folder, pattern, address or image, a list of these, or any iterable of images, as for ``predict``.
+        out: a folder for ``report.json``, ``report.html`` and ``crops/``, which replace an earlier report; None writes
+            nothing.
+        model: a model that finds car parts, or its name or path as for ``carseg.load``.
+        require: what the photographs have to show, such as ``"front,rear,left,right,wheel:4"`` or a list of such words:
+            sides, views, classes, and kinds of classes with a number. ``Report.missing`` has what they do not show.
         batch_size: as for ``Segmenter.stream``, like ``jobs`` and ``max_pixels``.
-        progress: called with the number of photographs that are done, and of all of them, 0 where that is not known.
+        progress: called with the number of finished photographs and the total, which is 0 if it is not known.
 
     Raises:
-        OptionError: the model tells no parts of cars, ``require`` asks for what it cannot tell, or ``out`` holds
-            something else than a report.
-        UnknownNameError: there is no such model, or no such side, view or part to require.
-        ImageNotFoundError: there is no photograph at all.
+        OptionError: the model does not find car parts, ``require`` asks for something that it does not know, or ``out``
+            has other files than a report.
+        UnknownNameError: the model does not exist, or a side, view or part to require.
+        ImageNotFoundError: there are no photographs.
         OutputError: the report cannot be written.
     """
     folder = None if out is None else report_folder(out)
