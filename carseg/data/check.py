@@ -29,13 +29,13 @@ class Problem:
 
     Attributes:
         kind: "image" or "label" (cannot be read), "pairing" (an image without a label or the reverse), "size" or
-            "orientation" (the label does not fit the image), "values" (values that are no class), "near-duplicates"
-            (nearly the same image in two splits). Of what only may be wrong: "sides" (a part lies where its counterpart
-            on the other side would be), "empty" (no pixel has a class), "tiny" (pieces that nobody draws on purpose).
+            "orientation" (the label does not fit the image), "values" (values that are not a class), "near-duplicates"
+            (nearly the same image in two splits). Suspicious only: "sides" (a part lies where its counterpart on the
+            other side would be), "empty" (no pixel has a class), "tiny" (pieces too small to be drawn on purpose).
         split: the sample's split, "" for a folder without splits.
         name: the sample's name.
-        text: what is wrong, one sentence.
-        boxes: where in the image, x, y, width and height in pixels; () where it is no place in it.
+        text: what is wrong, in one sentence.
+        boxes: where it is in the image: x, y, width, height in pixels; () if it has no place in the image.
     """
 
     kind: str
@@ -72,12 +72,12 @@ class SplitFindings:
 
     Attributes:
         images: number of samples, readable or not.
-        sizes: (width, height) of the smallest and the largest image by area, None where none can be read.
-        rotated: images that an EXIF flag turns; their labels must be drawn on the turned image.
+        sizes: (width, height) of the smallest and the largest image by area; None if none can be read.
+        rotated: images that EXIF rotates; their labels must be drawn on the rotated image.
         class_pixels: pixels of each class, by label id.
         class_images: images in which each class occurs, by label id.
         ignored_pixels: pixels that are ignored.
-        near_duplicates: images of this split that show nearly the same as an earlier one: (the earlier one, the image).
+        near_duplicates: pairs of nearly the same image in this split: (the earlier one, the later one).
     """
 
     images: int
@@ -94,17 +94,18 @@ class Findings:
     """Everything that ``check`` found in a data set.
 
     Attributes:
-        path: what was checked.
-        format: how it is stored.
+        path: path of the data set.
+        format: format of the files.
         labels: the classes.
-        splits: figures by split, "" for a folder without splits.
-        problems: what is wrong, by split and name.
-        unpaired: classes of a left or right side that have no counterpart: flips give them the wrong side.
-        absent: classes that no readable label holds.
+        splits: figures by split; the name is "" for a folder without splits.
+        problems: what is wrong, sorted by split and name.
+        unpaired: classes with a side but no counterpart; flips give them the wrong side.
+        absent: classes that no readable label has.
         warnings: what a training could not learn, or a figure not measure, one sentence each; see ``class_warnings``.
-        other_formats: formats that recognise the folder too, where ``format`` was not named.
-        evidence: what the format was recognised by, where that was the labels' content, such as their colours; else "".
-        suspicious: what should be looked at, and need not be wrong, by split and name.
+        other_formats: other formats that recognise the folder, if ``format`` was not given.
+        evidence: the content of labels, such as their colours, by which the format was recognised; "" if it was
+            recognised by names of files.
+        suspicious: what looks wrong but need not be, sorted by split and name.
     """
 
     path: str
@@ -121,11 +122,11 @@ class Findings:
 
     @property
     def ok(self) -> bool:
-        """True if nothing is wrong; warnings, unpaired and absent classes and what is suspicious are no errors."""
+        """Whether there are no problems; warnings, unpaired or absent classes and suspicious labels do not count."""
         return not self.problems
 
     def to_dict(self) -> dict[str, Any]:
-        """Return all of it as a dict ready for JSON."""
+        """Return the findings as a dict for JSON."""
         return {
             "schema": SCHEMA,
             **asdict(self),
@@ -147,12 +148,12 @@ def check(
     progress: Callable[[int, int], None] | None = None,
     on_sample: Callable[[Seen], None] | None = None,
 ) -> Findings:
-    """Return what is wrong with a data set, after reading every image and label of every split once.
+    """Read every image and label of every split once, and return what is wrong with a data set.
 
     Args:
-        path: see ``carseg.data.load``, like all other arguments but the last two.
+        path: as for ``carseg.data.load``, like all other arguments except the last two.
         progress: called with the number of samples read so far and their total.
-        on_sample: called with each sample that was read, so that what shows them need not read them again.
+        on_sample: called with each sample that was read, so that a caller that shows them need not read them again.
 
     Raises:
         DataError: the folder cannot be recognised, or its classes do not fit; broken files are findings, not errors.

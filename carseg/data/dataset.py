@@ -49,10 +49,10 @@ class Sample:
     """One labelled image.
 
     Attributes:
-        name: unique in the data set: the image's path below its folder, without the extension.
-        image: the image's file, or what reads it.
-        label: what reads the stored label.
-        table: int16 (257,): the label id of each stored value, ``INVALID`` where the value is no class.
+        name: the image's path below its folder, without the extension; unique in the data set.
+        image: the image's file, or an object that reads it.
+        label: an object that reads the stored label.
+        table: int16 (257,), the label id of each stored value; ``INVALID`` for values that are not a class.
     """
 
     name: str
@@ -64,29 +64,29 @@ class Sample:
         """Return the upright image, RGB uint8 (H, W, 3), and its label ids, uint8 (H, W).
 
         Raises:
-            ImageError: the image is missing, broken or no image.
-            DataError: the label is missing, broken, of another size, or holds values that are no class.
+            ImageError: the image is missing, broken or not an image.
+            DataError: the label is missing, broken, has another size, or has values that are not a class.
         """
         rgb = self.load_image()
         return rgb, self.load_mask(rgb.shape[0], rgb.shape[1])
 
     def open_image(self) -> LoadedImage:
-        """Return the upright image alone; a JPEG is decoded when its pixels are asked for."""
+        """Return only the upright image; a JPEG is decoded when its pixels are needed."""
         return decode(self.image) if isinstance(self.image, Path) else LoadedImage(self.image.read())
 
     def load_image(self) -> np.ndarray:
-        """Return the upright image alone, RGB uint8 (H, W, 3)."""
+        """Return only the upright image, RGB uint8 (H, W, 3)."""
         return self.open_image().rgb
 
     def load_mask(self, height: int, width: int) -> np.ndarray:
-        """Return the label ids alone, uint8 (height, width); the size is that of the upright image."""
+        """Return only the label ids, uint8 (height, width); the size is that of the upright image."""
         return self.to_ids(self.label.read(height, width), height, width)
 
     def to_ids(self, stored: np.ndarray, height: int, width: int) -> np.ndarray:
         """Return the label ids, uint8 (height, width), of a label as stored.
 
         Raises:
-            DataError: it has another size, or holds values that are no class.
+            DataError: it has another size, or values that are not a class.
         """
         if stored.shape != (height, width):
             turned = "; it was drawn without the image's EXIF rotation" if stored.shape == (width, height) else ""
@@ -107,16 +107,16 @@ class Dataset(Sequence[Sample]):
 
     Attributes:
         name: the folder's name.
-        split: "train", "val", "test", or "" where the folder has no splits.
-        format: how it is stored, such as "coco".
+        split: "train", "val", "test", or "" if the folder has no splits.
+        format: format of the files, such as "coco".
         labels: names and colours of the label ids.
-        samples: the samples; ``dataset[i]`` and iteration give them.
-        problems: what could not become a sample when the folder was listed (name to reason): images without a
-            label, labels without an image.
-        broken: what ``verified(skip_bad=True)`` dropped (name to reason).
+        samples: the samples; ``dataset[i]`` and iteration return them.
+        problems: images without a label and labels without an image, name to reason; they are no samples.
+        broken: samples that ``verified(skip_bad=True)`` left out, name to reason.
         seen: the label ids in each sample that ``verified`` has read, by name.
-        other_formats: formats that recognise the folder too, where ``format`` was not named.
-        evidence: what the format was recognised by, where that was the labels' content, such as their colours; else "".
+        other_formats: other formats that recognise the folder, if ``format`` was not given.
+        evidence: the content of labels, such as their colours, by which the format was recognised; "" if it was
+            recognised by names of files.
     """
 
     name: str
@@ -137,12 +137,12 @@ class Dataset(Sequence[Sample]):
         return self.samples[index]
 
     def subset(self, names: Collection[str], split: str) -> Dataset:
-        """Return the samples of these names only, in the data set's order, as the split ``split``."""
+        """Return only the samples with these names, in the data set's order, as the split ``split``."""
         chosen = set(names)
         return replace(self, split=split, samples=tuple(s for s in self.samples if s.name in chosen))
 
     def verify(self, progress: Callable[[int, int], None] | None = None) -> dict[str, str]:
-        """Return which samples cannot be used, name to reason, ``problems`` included; each is read once.
+        """Read every sample once, and return those that cannot be used, name to reason, with ``problems``.
 
         Args:
             progress: called with the number of samples read so far and their total.
@@ -163,10 +163,10 @@ class Dataset(Sequence[Sample]):
         return broken, seen
 
     def verified(self, *, skip_bad: bool = False, progress: Callable[[int, int], None] | None = None) -> Dataset:
-        """Return the data set with every sample known to be readable.
+        """Return the data set after checking that every sample can be read.
 
         Args:
-            skip_bad: drop what cannot be used (``broken`` of the result names it) instead of raising.
+            skip_bad: leave out samples that cannot be used, instead of raising; ``broken`` of the result names them.
             progress: see ``verify``.
 
         Raises:

@@ -33,13 +33,14 @@ class InputSpec(Record):
 
     Attributes:
         size: (height, width) in pixels.
-        resize: "stretch": exactly ``size``; "fit": aspect kept, longest side ``max(size)``, rounded to ``multiple``.
-        multiple: see "fit".
+        resize: "stretch" resizes to exactly ``size``; "fit" keeps the aspect, with the longest side ``max(size)`` and
+            both rounded to ``multiple``.
+        multiple: of "fit", in pixels.
         interpolation: "bilinear", antialiased.
-        mean: per channel, subtracted after scaling: red, green, blue, and for a network that refines the coarse answer
-            of another one that answer too.
-        std: per channel, divided by after that.
-        scale: "255": values are divided by 255; "max": by the image's own largest value (U^2-Net).
+        mean: per channel, subtracted after scaling: red, green, blue, and for a network that refines the mask of
+            another one also that mask.
+        std: per channel, the divisor after that.
+        scale: "255" divides values by 255; "max" divides by the image's largest value (U^2-Net).
     """
 
     size: tuple[int, int]
@@ -63,7 +64,7 @@ class InputSpec(Record):
 
     @property
     def channels(self) -> int:
-        """Channels of the input: 3, or 4 where the last is the coarse answer of another network."""
+        """Number of input channels: 3, or 4 if the last is the mask of another network."""
         return len(self.mean)
 
 
@@ -73,12 +74,12 @@ _STATED = tuple(figure.key for figure in QUALITY if figure.in_manifest)
 
 @dataclass(frozen=True)
 class Confusion(Record):
-    """Two classes of which the one is taken for the other.
+    """Two classes, one of which is mistaken for the other.
 
     Attributes:
-        truth: the class that the pixels have.
-        taken_for: the class that they are given.
-        share: of the pixels of ``truth``, 0..1.
+        truth: the class in the ground truth.
+        taken_for: the predicted class.
+        share: share of the pixels of ``truth`` that are predicted as ``taken_for``, 0..1.
     """
 
     truth: str
@@ -92,18 +93,18 @@ class Confusion(Record):
 
 @dataclass(frozen=True)
 class Metric(Figures, Record):
-    """Figures of weights on one split, all in 0..1; ``metric.miou`` is None where the data cannot give the figure.
+    """Figures of weights on one split, all in 0..1; a figure such as ``metric.miou`` is None if it was not measured.
 
     Attributes:
         dataset: name of the data.
-        split: the part of it.
+        split: its split.
         images: number of images.
         protocol: how the figures were measured, in a phrase.
-        figures: by the keys of `carseg.figures`, with their intervals; in JSON "miou", "miou_ci" and so on.
+        figures: figures with their intervals, by the keys of `carseg.figures`; in JSON "miou", "miou_ci" and so on.
         per_class: IoU by class name; None for a class that the ground truth does not have.
-        per_class_dice: likewise Dice.
-        merged: class name to the name under which it was counted; {} where every class was counted by itself.
-        confused_most: the two classes with the largest share; None where that was not counted.
+        per_class_dice: Dice by class name, in the same way.
+        merged: class name to the name under which it was counted; {} if no classes were merged.
+        confused_most: the pair of classes that is confused most; None if it was not counted.
     """
 
     dataset: str
@@ -157,11 +158,11 @@ class DataSource(Record):
     """Data set that shaped weights.
 
     Attributes:
-        name: of the data set.
-        split: the part that was used.
-        images: number of its images that were used.
-        licence: its terms: an SPDX name or a plain sentence.
-        role: its use.
+        name: name of the data set.
+        split: the split that was used.
+        images: number of images that were used.
+        licence: its terms, an SPDX name or a plain sentence.
+        role: what it was used for.
     """
 
     name: str
@@ -181,9 +182,9 @@ class Int8(Record):
     """Ranges for computing in int8, and the mIoU it costs.
 
     Attributes:
-        ranges: of activations, by place in the network; see ``carseg.runtimes``.
+        ranges: ranges of the activations, by place in the network; see ``carseg.runtimes``.
         miou_lost: mIoU in float32 minus that in int8, on the split of the first of ``ModelInfo.metrics``.
-        miou_lost_seven_bits: the same where one bit of the activations is left unused, for processors without VNNI.
+        miou_lost_seven_bits: the same on processors without VNNI, where one bit of the activations is left unused.
     """
 
     ranges: dict[str, Range]
@@ -207,20 +208,20 @@ def require_ranges(ranges: dict[str, Range]) -> None:
 
 @dataclass(frozen=True)
 class Provenance(Record):
-    """What is known about weights before there is a file of them: where they come from and what they are for.
+    """Facts about weights that do not depend on their file: what they are for and where they come from.
 
     Attributes:
         name: the name that ``carseg.load`` takes.
         architecture: the name that ``carseg.create_model`` takes.
-        labels: the classes; in JSON the name of a known set or an object with the fields of ``LabelSet``.
-        input: size and normalization of its images.
-        licence: of the file: an SPDX name or a plain sentence.
-        commercial_use: whether the terms of all the data allow it.
-        recipe: how it was made: a file of this project, or a command.
-        code_commit: commit of this project that made it.
+        labels: the classes; in JSON the name of a label set, or an object with the fields of ``LabelSet``.
+        input: size and normalization of the images.
+        licence: licence of the file, an SPDX name or a plain sentence.
+        commercial_use: whether the terms of all the data allow commercial use.
+        recipe: how the weights were made: a file of this project, or a command.
+        code_commit: commit of this project that made them.
         paper: where the architecture was published.
-        made_by: who trained it.
-        data: every data set that shaped it, also through pretraining or distillation.
+        made_by: who trained them.
+        data: every data set that shaped them, also through pretraining or distillation.
     """
 
     name: str
@@ -246,20 +247,20 @@ _FIRST = ("name", "architecture", "labels", "file", "sha256", "bytes", "paramete
 
 @dataclass(frozen=True)
 class ModelInfo(Provenance):
-    """Everything that is known about one weights file: its provenance, the file and what was measured.
+    """Everything that is known about one weights file: its provenance, the file and the measured figures.
 
     Attributes:
         file: name of the file in the folder ``name``.
-        sha256: of the file, 64 lower-case hexadecimal digits.
+        sha256: digest of the file, 64 lower-case hexadecimal digits.
         bytes: size of the file.
-        parameters: their number in the network as built for prediction.
-        storage: how most of its tensors are stored.
-        metrics: the measured figures; the first stands for the weights.
+        parameters: number of parameters of the network as built for prediction.
+        storage: how most tensors are stored.
+        metrics: the measured figures, the main ones first.
         quantization_loss: mIoU of the trained float32 weights minus that of the stored ones.
         runtimes: share of labels equal to those of torch float32, by runtime and precision, such as
             {"openvino": {"bfloat16": 0.9995}}; precisions that were no faster than float32 are left out.
-        int8: ranges for computing in int8; None where it was not calibrated.
-        embedded: whether the wheel carries the file.
+        int8: ranges for computing in int8; None if it was not calibrated.
+        embedded: whether the file is in the wheel.
     """
 
     file: str
@@ -290,12 +291,12 @@ class ModelInfo(Provenance):
 
     @property
     def metric(self) -> Metric | None:
-        """Figures that stand for the weights, None where nothing was measured."""
+        """The main figures of the weights; None if nothing was measured."""
         return self.metrics[0] if self.metrics else None
 
     @property
     def elsewhere(self) -> Metric | None:
-        """Figures on another data set than that of ``metric``, None where the weights were measured on none."""
+        """Figures on another data set than that of ``metric``; None if there are none."""
         return next((metric for metric in self.metrics if metric.dataset != self.metrics[0].dataset), None)
 
     @property

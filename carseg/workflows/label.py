@@ -56,15 +56,13 @@ def label(
     ``carseg.data.load(out)`` reads the folder, also after the labels were corrected.
 
     Args:
-        images: what ``Segmenter.stream`` takes. The subfolders of a folder are kept, each frame of a video becomes an
-            image.
+        images: what ``Segmenter.stream`` takes; subfolders are kept, and each frame of a video becomes an image.
         out: the folder. Other files in it stay, but it must not have images or labels yet.
         to: "labelme", "yolo", "coco", "cvat", "label-studio", "voc" or "masks".
         model: a name or path as for ``carseg.load``, or a loaded model.
         tolerance: how much outlines are simplified, in pixels, without gaps between neighbours. 0 keeps every corner;
             None uses as few vertices as keep 98 % of the pixels of each piece; see ``carseg.masks.coverage.simplify``.
-        tile: as for ``Segmenter.stream``, like all following arguments up to ``max_pixels``; ``jobs`` is also the number of images
-            written at the same time.
+        tile: as for ``Segmenter.stream``, like all up to ``max_pixels``; ``jobs`` images are also written at once.
         on_error: "yield" leaves out images that cannot be read, and names them in the result; "raise" raises.
         progress: called with the number of images done so far.
 
