@@ -84,6 +84,22 @@ def test_a_car_that_drives_into_view_keeps_its_number():
     assert seen == [[1]] * 19
 
 
+def test_two_cars_seen_as_one_are_the_one_of_which_more_is_seen():
+    tracker, seen = Tracker(), []
+    for number in range(66):
+        far, near = (40 + number, 60, 160, 90), (400 - 6 * number, 110, 70, 45)
+        seen.append(tracker.update(met(far, near)))
+    assert [1] in seen and seen[0] == seen[-1] == [1, 2]
+    assert all(ids in ([1, 2], [1]) for ids in seen)
+
+
+@pytest.mark.parametrize("way", [1, -1])
+def test_a_sliver_at_the_edge_is_the_car_that_comes_into_view_or_leaves_it(way):
+    boxes = [(636, 349, 4, 19), (619, 341, 21, 33), (602, 333, 38, 46), (585, 326, 55, 58), (568, 325, 72, 59)]
+    tracker = Tracker()
+    assert [tracker.update([box]) for box in boxes[::way]] == [[1]] * 5
+
+
 def test_ids_stay_as_numbers_change_and_each_video_begins_anew(cars, tmp_path):
     write_clip = pytest.importorskip("drawn_video").write_clip
     frames = [frame(4 * number, 70 - 2 * number) for number in range(6)]

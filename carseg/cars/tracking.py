@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from carseg.masks import rle
 
 _LEAST_IOU = 0.15  # of a box and where a car is expected, for being that car
+_LEAST_CONTAINED = 0.7  # share of the smaller of both that lies in the other, for being the car of the frame before
 _COVERED = 0.6  # share of where a car is expected that lies in a box, for being in it
 _FRAMES = 30  # in which a car was not seen, after which it is forgotten
 _NEW = 0.4  # how much the latest frame counts in the speed of a car
@@ -73,14 +74,19 @@ class Tracker:
         tracks = dict(enumerate(self._tracks))
         ids = dict[int, int]()
         for number, its in self._met(found).items():
-            # The nearest one hides the others; where it is in the box is not known.
-            ids[number] = max(its, key=lambda place: tracks[place].box[3])
-            for place in its:
+            ids[number] = its[_most_seen(np.array([tracks[place].box for place in its]))]
+            for place in its:  # where each is in the box is not known
                 tracks.pop(place).missed = 0
-        free = [number for number in range(len(found)) if number not in ids]
-        for number, place in _matched(found, free, tracks).items():
-            ids[number] = place
-            self._tracks[place].see(found[number])
+        # Those that come into view or leave it may be many times as large a frame later, or as small.
+        for likeness, least, missed in ((_ious, _LEAST_IOU, _FRAMES), (_contained, _LEAST_CONTAINED, 1)):
+            free = [number for number in range(len(found)) if number not in ids]
+            places = [place for place, track in tracks.items() if track.missed <= missed]
+            if not free or not places:
+                continue
+            alike = likeness(np.array([tracks[place].box for place in places]), found[free])
+            for row, column in _pairs(alike, least):
+                ids[free[column]] = places[row]
+                tracks.pop(places[row]).see(found[free[column]])
         numbers = []
         for number, box in enumerate(found):
             numbers.append(self._tracks[ids[number]].id if number in ids else self._begin(box))
@@ -94,6 +100,7 @@ class Tracker:
         expected = np.array([track.box for track in self._tracks])
         ious, overlaps = _ious(expected, found), _overlaps(expected, found)
         inside = (overlaps >= _COVERED * _areas(expected)[:, None]) & (ious == ious.max(1, keepdims=True))
+        inside[[track.speed is None for track in self._tracks]] = False  # which may have been a piece of the other
         met = {}
         for number in np.flatnonzero(inside.sum(0) > 1):
             its = np.flatnonzero(inside[:, number])
@@ -119,19 +126,22 @@ def _shift(low: float, high: float, known: bool, speed: float) -> float:
     return middle if low * high < 0 else max(low, high, key=abs)
 
 
-def _matched(found: Floats, free: list[int], tracks: dict[int, _Track]) -> dict[int, int]:
-    """Return of each box that is a known car's the place of that, the best overlap first."""
-    matched = dict[int, int]()
-    if not free or not tracks:
-        return matched
-    places = list(tracks)
-    ious = _ious(np.array([track.box for track in tracks.values()]), found[free])
-    for row, column in zip(*np.unravel_index(np.argsort(-ious, axis=None), ious.shape), strict=True):
-        if ious[row, column] < _LEAST_IOU:
+def _pairs(alike: Floats, least: float) -> list[tuple[int, int]]:
+    """Return pairs of rows and columns that are alike, each once at most, the most alike first."""
+    pairs = list[tuple[int, int]]()
+    for row, column in zip(*np.unravel_index(np.argsort(-alike, axis=None), alike.shape), strict=True):
+        if alike[row, column] < least:
             break
-        if free[column] not in matched and places[row] not in matched.values():
-            matched[free[column]] = places[row]
-    return matched
+        if all(row != other and column != another for other, another in pairs):
+            pairs.append((int(row), int(column)))
+    return pairs
+
+
+def _most_seen(boxes: Floats) -> int:
+    """Return the place of the car of which most is seen, where those that are nearer hide what they cover."""
+    nearer = boxes[:, 3] > boxes[:, None, 3]
+    hidden = (_overlaps(boxes, boxes) * nearer).sum(1)
+    return int((_areas(boxes) - hidden).argmax())
 
 
 def _areas(boxes: Floats) -> Floats:
@@ -149,3 +159,9 @@ def _ious(one: Floats, other: Floats) -> Floats:
     overlaps = _overlaps(one, other)
     ious: Floats = overlaps / (_areas(one)[:, None] + _areas(other) - overlaps)
     return ious
+
+
+def _contained(one: Floats, other: Floats) -> Floats:
+    """Return how much of the smaller of each two boxes lies in the other."""
+    shares: Floats = _overlaps(one, other) / np.minimum(_areas(one)[:, None], _areas(other))
+    return shares
