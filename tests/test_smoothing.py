@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from carseg.errors import OptionError
+from carseg.errors import MissingExtraError, OptionError
 from carseg.images import LoadedImage
 from carseg.inference import Smoother
 from carseg.inference.motion import find_motion
 
 from color_hub import COLORS
+
+pytest.importorskip("cv2")
 
 SIZE = 96, 160
 
@@ -47,7 +49,7 @@ def test_motion_is_found_to_a_part_of_a_pixel(moved):
         noisy(picture[20 + y : 20 + y + SIZE[0], 20 + x : 20 + x + SIZE[1]], seed, deviation=2)
         for seed, (y, x) in enumerate(((0, 0), moved))
     )
-    off = abs(find_motion(before, after) - np.array(moved)[:, None, None])[:, 12:-12, 12:-12]
+    off = abs(find_motion(before, after) - np.array(moved)[::-1])[12:-12, 12:-12]
     assert np.median(off) < 0.2 and np.quantile(off, 0.9) < 0.5
 
 
@@ -109,6 +111,12 @@ def test_probabilities_are_those_of_the_average(model):
 def test_frames_of_any_shape(model, size):
     frames = [noisy(np.zeros((*size, 3)), seed) for seed in range(3)]
     assert [result.mask.shape for result in model.stream(frames, smooth=True)] == [size] * 3
+
+
+def test_without_opencv_the_extra_is_named(model, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"smooth\) needs cv2: pip install 'carseg\[video\]'"):
+        model.stream([undecided(1)], smooth=True)
 
 
 def test_windows_are_not_averaged(model):

@@ -290,6 +290,7 @@ class Segmenter(Pipeline):
             ImageNotFoundError: the folder or file does not exist, or the folder or pattern has no images.
             OptionError: an option is out of range, ``latest`` is used with a folder or list, ``smooth`` with ``tile``,
                 or ``track`` with classes that do not show cars.
+            MissingExtraError: ``smooth`` needs OpenCV, which is not installed.
             ClosedError: the network was closed.
         """
         options = Options(channels, tile, threshold, return_probabilities, max_pixels, min_area, sides, edges)

@@ -59,7 +59,7 @@ class Smoother:
         if last is not None and image.follows(last.image):
             flow = find_motion(last.small, small)
             before = warp(last.probabilities, stretched_motion(flow, grid))
-            share = _KEPT * stretched(_likeness(last.small, small, flow)[None], grid)
+            share = _KEPT * stretched(_likeness(last.small, small, flow), grid)
             probabilities += share * (before - probabilities)
             logits = np.log(np.maximum(probabilities, np.float32(_NEVER)))
         self._last = _Seen(image, small, probabilities)

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from carseg.errors import CarsegError, ImageError, OptionError, excerpt
+from carseg.errors import CarsegError, ImageError, OptionError, excerpt, require_extra
 from carseg.images import LoadedImage, enough_memory
 from carseg.inference.batches import Answer, Batches, Forwarded, Read
 from carseg.inference.cars import CarTracker
@@ -54,9 +54,15 @@ class Streaming:
             raise OptionError(f"batch_size must be at least 1, got {self.batch_size}")
 
     def check(self, pipeline: Pipeline, sources: Iterable[Any], options: Options) -> None:
-        """Raise OptionError where the network, the sources or the other options do not go with it."""
-        if self.smooth and options.tile is not None:
-            raise OptionError("smooth=True does not work with tiles: leave tile out")
+        """Raise OptionError where the network, the sources or the other options do not go with it.
+
+        Raises:
+            MissingExtraError: OpenCV is not installed, which ``smooth`` needs.
+        """
+        if self.smooth:
+            if options.tile is not None:
+                raise OptionError("smooth=True does not work with tiles: leave tile out")
+            require_extra("cv2", "video", "averaging the frames of a video (smooth)")
         if self.track and not pipeline.tells_cars:
             name = pipeline.labels.name
             raise OptionError(f"track=True follows cars, which the classes of {name} do not show: leave it out")
