@@ -20,7 +20,8 @@ from recipes.recipe import data_root
 
 WINDOW = 96  # pixels of a side
 DRAWN = 6  # coarse answers that are drawn for each image
-STREET = 0.35  # share of the windows that is from streets
+REAL = 0.5  # share of the windows that is surely given what a network said; of the others some are
+STREET = 0.5  # share of the windows that is from streets
 HALVED = 0.2  # share of them that shows the image at half its size
 FINE = 0.3  # share of the others that is given a better answer than a whole-car network's: what was refined once
 _MARGIN = 112  # pixels around a car that are kept of an image
@@ -49,7 +50,7 @@ def probabilities(segmenter: Segmenter, rgb: np.ndarray) -> np.ndarray:
     return (255 / (1 + np.exp(np.clip(logits[0] - logits[1], -30, 30)))).round().astype(np.uint8)
 
 
-def prepare(sample: Sample, number: int, segmenter: Segmenter, folder: Path) -> None:
+def prepare(sample: Sample, number: int, segmenters: Sequence[Segmenter], folder: Path) -> None:
     """Write the pixels around an image's car with its mask, and coarse answers about it: real, moved and drawn ones."""
     rgb, mask = sample.load()
     random = np.random.default_rng(number)
@@ -59,8 +60,9 @@ def prepare(sample: Sample, number: int, segmenter: Segmenter, folder: Path) -> 
     size = round(height * scale), round(width * scale)
     whole = torch.from_numpy(car.astype(np.float32))[None, None]
     share = functional.interpolate(whole, size=size, mode="area")[0, 0].numpy()
-    real = probabilities(segmenter, rgb)
-    coarse = [real, moved(real, random), *(degraded(share, random) for _ in range(DRAWN))]
+    real = [probabilities(segmenter, rgb) for segmenter in segmenters]
+    drawn = [degraded(share, random) for _ in range(DRAWN)]
+    coarse = [*real, *(moved(each, random) for each in real), *drawn]
     ys, xs = np.nonzero(car)
     top, left = max(ys.min() - _MARGIN, 0), max(xs.min() - _MARGIN, 0)
     here = np.s_[top : ys.max() + _MARGIN, left : xs.max() + _MARGIN]
@@ -74,6 +76,7 @@ class CachedImage:
     def __init__(self, folder: Path, number: int) -> None:
         self.pixels = np.load(folder / f"{number:04d}.pixels.npy", mmap_mode="r")
         self.coarse, place = _arrays(folder / f"{number:04d}.coarse.npz")
+        self.real = len(self.coarse) - DRAWN  # of the first ones
         answers = folder / f"{number:04d}.refined.npz"
         self.refined = _arrays(answers)[0] if answers.exists() else []
         self.corner, self.size = place[:2], place[2:]
@@ -86,9 +89,7 @@ class CachedImage:
         """Return a window's pixels and mask, uint8 (96, 96, 4), and what is known of it before, float32 (96, 96)."""
         factor = 2 if random.uniform() < HALVED else 1
         side = WINDOW * factor
-        number = int(random.integers(len(self.coarse)))
-        if random.uniform() < 0.25:
-            number = 0
+        number = int(random.integers(self.real if random.uniform() < REAL else len(self.coarse)))
         points = self.edges[number] if random.uniform() < 0.8 and len(self.edges[number]) else self.edge
         center = points[random.integers(len(points))] + random.integers(-side // 4, side // 4 + 1, 2)
         most = np.maximum(np.array(self.pixels.shape[:2]) - side, 0)

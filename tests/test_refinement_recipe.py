@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -52,7 +53,7 @@ class Seeing:
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
     for number, size in enumerate(SIZES):
-        prepare(Drawn(size), number, Seeing(), tmp_path)
+        prepare(Drawn(size), number, [Seeing()], tmp_path)
     return tmp_path
 
 
@@ -73,7 +74,7 @@ def test_coarse_answers_are_near_the_truth_and_drawn_anew_each_time() -> None:
 @pytest.mark.parametrize("number", range(len(SIZES)))
 def test_windows_show_the_image_its_mask_and_the_answer_of_the_same_place(run: Path, number: int) -> None:
     image, random = CachedImage(run, number), np.random.default_rng(1)
-    image.coarse, image.edges = image.coarse[:1], image.edges[:1]  # the network that is right
+    image.coarse, image.edges, image.real = image.coarse[:1], image.edges[:1], 1  # the network that is right
     outlines, wrong = 0, []
     for _ in range(40):
         pixels, coarse = image.window(random)
@@ -94,12 +95,21 @@ def test_a_step_has_the_same_windows_whenever_it_is_done(run: Path) -> None:
 
 
 def test_a_training_goes_on_as_if_nothing_had_been(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end(*_: object) -> None:
+        raise KeyboardInterrupt
+
     monkeypatch.setattr(refinement, "BATCH", 2)
-    refinement.train(run, 2, 4)
-    refinement.train(run, 4, 4)
+    minutes = itertools.count(step=60.5)
+    monkeypatch.setattr(refinement, "time", SimpleNamespace(monotonic=lambda: next(minutes)))  # each step is kept
+    refinement.begin(run, None, 0)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(refinement, "batch", lambda images, size, step: batch(images, size, step) if step < 2 else end())
+        refinement.train(run, 0, 4, 1e-3)
+    assert torch.load(run / refinement.NETWORK, weights_only=True)["step"] == 2
+    refinement.train(run, 0, 4, 1e-3)
     resumed = torch.load(run / refinement.NETWORK, weights_only=True)
-    (run / refinement.NETWORK).unlink()
-    refinement.train(run, 4, 4)
+    refinement.begin(run, None, 0)
+    refinement.train(run, 0, 4, 1e-3)
     whole = torch.load(run / refinement.NETWORK, weights_only=True)
     assert resumed["step"] == whole["step"] == 4
     for key in ("network", "average"):
