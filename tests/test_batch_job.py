@@ -241,7 +241,7 @@ def test_images_from_a_store_go_to_a_store() -> None:
 def test_a_source_that_changed_is_noticed() -> None:
     run()
     blocks().save("photos/0a.png")
-    with pytest.raises(OptionError, match=r"part-000000.parquet is of other images.*source has changed"):
+    with pytest.raises(OptionError, match=r"part-000000.parquet has other images.*source has changed"):
         run()
 
 
@@ -249,7 +249,7 @@ def test_a_folder_of_another_job_or_of_something_else_is_refused() -> None:
     run()
     with pytest.raises(OptionError, match="another job, which differs in settings"):
         run(batch=Drawn("blocks", min_area=0.5))
-    with pytest.raises(OptionError, match="holds something else"):
+    with pytest.raises(OptionError, match="holds something other"):
         run(folder="photos")
 
 
@@ -295,7 +295,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     assert "1 images" in capsys.readouterr().err
     Image.new("RGB", (9, 9)).save("photos/inner/y.png")
     assert main([*arguments[:2], "two", *arguments[3:], "--shard", "1/2", "--rows", "1"]) == 0
-    assert "other parts are still missing" in capsys.readouterr().err
+    assert "other parts of the job are still missing" in capsys.readouterr().err
     assert main([*arguments[:2], "two", *arguments[3:], "--shard", "2", "--rows", "1"]) == 2
     Path("photos/inner/z.png").write_bytes(b"")
     assert main([*arguments[:2], "three", *arguments[3:]]) == 1
