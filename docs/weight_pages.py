@@ -17,7 +17,7 @@ from carseg.reporting import bars
 
 IMAGE = ROOT / "examples" / "car.jpg"
 _LARGEST = 960  # longest side of an image on a page
-_DATA, _FIGURES = "## Data that shaped it\n", "## Figures\n"  # headings of a card
+_DATA, _FIGURES = "## Training data\n", "## Figures\n"  # headings of a card
 _CLASSES = re.compile(r"^\| class \| IoU \|\n(?:\|.*\n?)+", re.MULTILINE)  # a table of a card
 
 

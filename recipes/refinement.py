@@ -53,16 +53,8 @@ INTELEC_TERMS = (
     "free in private and commercial projects, with the citation https://www.kaggle.com/intelecai/car-segmentation"
 )
 NOTES = """
-It says nothing of an image by itself: it redraws the outline that a network of whole cars gives, in windows of 96
-pixels along it, for `predict(..., edges="refined")`. What that network misses by more than such a window shows stays
-missing.
-
-In streets, of which it has seen 95 photographs, outlines are better with it, but a little less of the area is right. It
-fails on
-
-- pieces of the background that the other network took for car, other cars behind it and writing: it makes them larger;
-- the gap under the car, where the shadow becomes car, and mirror images of tires on a wet or polished floor;
-- antennas, which fade some pixels above the roof.
+It cannot predict alone. For `predict(..., edges="refined")` it redraws the outline that a network for whole cars gives,
+in windows of 96 pixels along the outline. What that network misses by more than such a window stays missing.
 """
 SOURCES = (
     DataSource("Carvana Image Masking Challenge", "train", 272, CARVANA_TERMS, "training"),

@@ -8,6 +8,21 @@ from torch import nn
 from carseg.architectures.network import Network
 from carseg.hub.create import create_model
 
+# The same code as a smaller network of the family, with more of it.
+LARGER = {"u2net", "resnest101-unet", "resnest200-unet", *(f"segformer-b{i}" for i in range(1, 6))}
+
+
+def shallow(name: str) -> Network:
+    """Return a network for five classes with one of each run of blocks that are alike: all of its code, sooner run."""
+    torch.manual_seed(0)
+    network = create_model(name, 5)
+    for blocks in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
+        shapes = [[parameter.shape for parameter in block.parameters()] for block in blocks]
+        for i in reversed(range(1, len(shapes))):
+            if shapes[i] and shapes[i] == shapes[i - 1]:
+                del blocks[i]
+    return network
+
 
 def randomized(name: str) -> Network:
     """Return a network for five classes whose batch norms do something."""

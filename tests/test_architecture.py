@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import re
-from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 from types import ModuleType
@@ -59,6 +59,7 @@ SOCKETS = {"socket", "requests", "urllib3", "urllib.request", "http.client", "hu
 OUTSIDE = ("recipes", "experiments", "benchmarks", "docs", "examples")
 
 
+@functools.cache
 def modules() -> dict[str, Path]:
     """Return every module of the package by its full name."""
     return {_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
@@ -68,13 +69,16 @@ def _name(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield module and name of everything a file imports, wherever in the file, for type annotations too."""
+@functools.cache
+def imports(path: Path) -> list[tuple[str, str]]:
+    """Return module and name of everything a file imports, wherever in the file, for type annotations too."""
+    found: list[tuple[str, str]] = []
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, "") for alias in node.names)
+            found += ((alias.name, "") for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield from ((node.module or "", alias.name) for alias in node.names)
+            found += ((node.module or "", alias.name) for alias in node.names)
+    return found
 
 
 def room_of(module: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-import pytest
 import torch
 
 from carseg.data.load import load as open_data
@@ -36,13 +35,12 @@ def test_processes_share_a_batch() -> None:
     assert sorted(torch.cat(shares).tolist()) == sorted(whole.tolist()) and len(shares[0]) == 2
 
 
-@pytest.mark.parametrize("start", [0, 5])
-def test_decoded_and_cached_batches_are_the_same_from_any_step_on(tmp_path: Path, start: int) -> None:
+def test_decoded_and_cached_batches_are_the_same_from_any_step_on(tmp_path: Path) -> None:
     index_folder(tmp_path / "data", [f"image{i}" for i in range(10)])
     data, sampler, size = open_data(tmp_path / "data"), Sampler(10, 4, seed=3), (20, 28)
     pixels = cached_pixels(data, size, tmp_path / "cache", workers=1, device=torch.device("cpu"))
     cached, decoded = CachedBatches(*pixels, sampler), DecodedBatches(data, size, sampler, workers=2)
-    for step in (start, start + 1, start + 2, start):  # the last time as a resumed run goes back
+    for step in (5, 6, 7, 0):  # the last time as a resumed run goes back
         for one, other in zip(cached(step), decoded(step), strict=True):
             assert one.dtype == other.dtype == torch.uint8 and torch.equal(one, other)
     decoded.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from html.parser import HTMLParser
 from importlib import metadata
 
@@ -13,11 +14,11 @@ import pytest
 from PIL import Image
 
 import carseg
-from carseg.benchmarking import timing
+from carseg.benchmarking import timing, worker
 from carseg.benchmarking.page import write_benchmark_page
 from carseg.benchmarking.rows import KEYS, compare_rows, failures, parse_limits, read_rows
 from carseg.benchmarking.tables import ROW_FORMATS, format_classes, format_differences, format_rows
-from carseg.errors import DataError, OptionError, UnknownNameError
+from carseg.errors import CarsegError, DataError, OptionError, UnknownNameError
 from carseg.hub.create import create_model
 
 from benchmark_hub import ARCHITECTURE, LABELS, QUICK, write_hub
@@ -45,6 +46,22 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def out(tmp_path_factory):
     return tmp_path_factory.mktemp("out")
+
+
+@pytest.fixture
+def without_worker(monkeypatch):
+    """Let this process measure: a worker would load torch first."""
+
+    def measure(job, report):
+        channel, error = io.StringIO(), None
+        try:
+            worker._Worker(job | {"began": time.time()}, channel).work()
+        except CarsegError as failed:
+            error = str(failed)
+        sent = [json.loads(line) for line in channel.getvalue().splitlines()]
+        return {key: value for message in sent for key, value in message.get("figures", {}).items()}, error
+
+    monkeypatch.setattr(module("benchmarking.benchmark"), "_measure", measure)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +96,7 @@ def test_the_figures_are_those_of_an_independent_count(rows, hub, data):
     assert (rows[0]["split"], rows[0]["images"]) == ("test", 5)
 
 
-def test_a_class_map_changes_no_other_class(rows, hub, data):
+def test_a_class_map_changes_no_other_class(rows, hub, data, without_worker):
     """The labels name no classes, so that the class map makes a label set of its own of them."""
     (row,) = carseg.benchmark("doors", data, hub=str(hub), mapping={"left_door": "ignore"}, **QUICK)
     model = carseg.load("doors", hub=str(hub), device="cpu", runtime="torch", threads=1)
@@ -140,7 +157,7 @@ def test_the_split_is_chosen_from_what_data_yaml_names(tmp_path, hub, monkeypatc
     assert row["split"] == "val"
 
 
-def test_data_is_measured_in_the_format_that_is_named(tmp_path, hub):
+def test_data_is_measured_in_the_format_that_is_named(tmp_path, hub, without_worker):
     index_folder(tmp_path, ["a", "b"])
     part = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "roof"}]}
     part["images"] = [{"id": i, "file_name": f"{i}.png", "width": 64, "height": 48} for i in (1, 2)]
@@ -153,7 +170,7 @@ def test_data_is_measured_in_the_format_that_is_named(tmp_path, hub):
         carseg.benchmark("doors", data_format="masks", hub=str(hub), **QUICK)
 
 
-def test_images_without_a_label_and_lines_are_measured_as_the_options_say(tmp_path, hub):
+def test_images_without_a_label_and_lines_are_measured_as_the_options_say(tmp_path, hub, without_worker):
     line = {"label": "left_door", "points": [[0, 8], [64, 8]], "shape_type": "line"}
     box = {"label": "right_door", "points": [[4, 20], [40, 40]], "shape_type": "rectangle"}
     for name in ("a", "b"):
@@ -309,12 +326,12 @@ def test_the_iou_of_each_class_is_a_table(rows):
     assert "over one class, background" in format_rows([bare], "table")
 
 
-def test_merged_classes_count_as_one(hub, data):
+def test_merged_classes_count_as_one(hub, data, without_worker):
     merge = {"left_door": "door", "right_door": "door"}
     [row] = carseg.benchmark("doors", data, hub=str(hub), merge=merge, **QUICK)
     assert list(row["per_class"]) == ["background", "door"]
 
 
-def test_an_unknown_class_to_merge_is_named_before_time_is_measured(hub, data):
+def test_an_unknown_class_to_merge_is_named_before_time_is_measured(hub, data, without_worker):
     [row] = carseg.benchmark("doors", data, hub=str(hub), merge={"left_dor": "door"}, **QUICK)
     assert "left_dor" in row["error"] and row["ms_p50"] is None

@@ -22,8 +22,8 @@ from carseg.training.start import start_network
 
 from drawn_data import draw_image, draw_mask, index_folder
 from entries import info_of
+from small_network import SMALL
 
-NETWORK = "lraspp-mobilenetv2"
 LABELS = label_set("drawn", ("ground", "door", "wheel"))
 SOURCE = DataSource("earlier images", "train", 7, "CC0-1.0", "training")
 QUICK = TrainingConfig(epochs=1, batch_size=4, size=(32, 32), augment="none", val_fraction=0.25, precision="float32")
@@ -32,10 +32,10 @@ QUICK = TrainingConfig(epochs=1, batch_size=4, size=(32, 32), augment="none", va
 @pytest.fixture
 def teacher(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    network = create_model(NETWORK, len(LABELS)).eval()
+    network = create_model(SMALL, len(LABELS)).eval()
     info = replace(
         info_of(name="teacher"),
-        architecture=NETWORK,
+        architecture=SMALL,
         labels=LABELS,
         storage="float32",
         metrics=(),
@@ -84,8 +84,8 @@ def test_a_teacher_may_spell_its_classes_otherwise(teacher: Path) -> None:
 
 
 def test_a_teacher_changes_what_is_learned_and_its_data_is_named(data: Path, teacher: Path, tmp_path: Path) -> None:
-    alone = finetune(NETWORK, data, tmp_path / "alone", config=QUICK)
-    taught = finetune(NETWORK, data, tmp_path / "taught", config=replace(QUICK, teacher=str(teacher)))
+    alone = finetune(SMALL, data, tmp_path / "alone", config=QUICK)
+    taught = finetune(SMALL, data, tmp_path / "taught", config=replace(QUICK, teacher=str(teacher)))
     assert (alone / "model.safetensors").read_bytes() != (taught / "model.safetensors").read_bytes()
     assert replace(SOURCE, role="distillation") in read_config(taught / "config.json").data
 
@@ -100,7 +100,7 @@ def test_images_without_labels_teach_what_the_teacher_predicts(data: Path, teach
     (alone, _), (both, val) = (open_splits(data, config) for config in (taught, with_more))
     assert len(both) == len(alone) + 8 and val is not None and len(val) == 3
     assert all((sample.load()[1] == 255).all() == sample.name.startswith("more without labels/") for sample in both)
-    best = finetune(NETWORK, data, tmp_path / "run", config=replace(with_more, epochs=2))
+    best = finetune(SMALL, data, tmp_path / "run", config=replace(with_more, epochs=2))
     assert [s.images for s in read_config(best / "config.json").data if s.role == "training"] == [9 + 8]
 
 
@@ -113,10 +113,10 @@ def test_images_without_labels_need_a_teacher_and_a_folder(data: Path, teacher: 
     for image in (data / "images").iterdir():  # an error before any is read
         image.write_bytes(b"broken")
     with pytest.raises(DataError, match=r"no folder .*more"):
-        finetune(NETWORK, data, tmp_path / "run", config=config)
+        finetune(SMALL, data, tmp_path / "run", config=config)
     (tmp_path / "more").mkdir()
     with pytest.raises(DataError, match="no image lies below"):
-        finetune(NETWORK, data, tmp_path / "again", config=config)
+        finetune(SMALL, data, tmp_path / "again", config=config)
 
 
 def test_whatever_others_learn_from_may_lie_in_a_hub(data: Path, teacher: Path, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_whatever_others_learn_from_may_lie_in_a_hub(data: Path, teacher: Path, 
 def test_what_is_learned_is_no_freer_than_what_it_is_learned_from(teacher: Path, before: str, after: str) -> None:
     config = read_config(teacher / "config.json")
     write_config(teacher / "config.json", replace(config, commercial_use=before))
-    for model, config in ((teacher, QUICK), (NETWORK, replace(QUICK, teacher=str(teacher)))):
+    for model, config in ((teacher, QUICK), (SMALL, replace(QUICK, teacher=str(teacher)))):
         assert start_network(model, LABELS, config)[1].commercial_use == after
 
 
@@ -137,7 +137,7 @@ def test_what_a_teacher_began_with_reaches_its_pupil_through_it(teacher: Path) -
     config = read_config(teacher / "config.json")
     began, chosen = (replace(SOURCE, name=role, role=role) for role in ("pretraining", "validation"))
     write_config(teacher / "config.json", replace(config, data=(SOURCE, began, chosen)))
-    pupil = start_network(NETWORK, LABELS, replace(QUICK, teacher=str(teacher)))[1]
+    pupil = start_network(SMALL, LABELS, replace(QUICK, teacher=str(teacher)))[1]
     assert [(s.name, s.role) for s in pupil.data] == [
         (SOURCE.name, "distillation"),
         ("pretraining", "distillation"),
@@ -147,7 +147,7 @@ def test_what_a_teacher_began_with_reaches_its_pupil_through_it(teacher: Path) -
 
 def test_an_encoder_replaces_that_of_the_weights_it_starts_from(teacher: Path) -> None:
     info, other = read_config(teacher / "config.json"), teacher.with_name("other")
-    save_model(other, create_model(NETWORK, len(LABELS)), info)
+    save_model(other, create_model(SMALL, len(LABELS)), info)
     encoder, rest = (read_state(folder / "model.safetensors") for folder in (teacher, other))
     state = start_network(other, LABELS, replace(QUICK, encoder=str(teacher)))[0].state_dict()
     for key, value in state.items():
@@ -155,9 +155,11 @@ def test_an_encoder_replaces_that_of_the_weights_it_starts_from(teacher: Path) -
 
 
 def test_an_encoder_comes_from_another_network(data: Path, teacher: Path, tmp_path: Path) -> None:
-    frozen = replace(QUICK, encoder=str(teacher), freeze=("encoder", "bn"))
+    info, other = replace(read_config(teacher / "config.json"), architecture="lraspp-mobilenetv2"), tmp_path / "other"
+    save_model(other, create_model(info.architecture, len(LABELS)), info)
+    frozen = replace(QUICK, encoder=str(other), freeze=("encoder", "bn"))
     best = finetune("fpn-mobilenetv2", data, tmp_path / "run", config=frozen)
     assert replace(SOURCE, role="pretraining") in read_config(best / "config.json").data
-    given, kept = (read_state(folder / "model.safetensors") for folder in (teacher, best))
+    given, kept = (read_state(folder / "model.safetensors") for folder in (other, best))
     shared = [key for key in kept if key.startswith("encoder.")]
     assert shared and all(torch.equal(given[key], kept[key]) for key in shared)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ from carseg.cli import app, process
 from carseg.cli.main import main
 from carseg.hub.manifest import ROOT
 from carseg.images import example_image
+from carseg.training import start_network
 
 from documents import BLOCK, DOCS, PAGES, TEXTS, name_of, with_weights
 from drawn_car import drawn, write_sideless
 from drawn_data import draw_image, draw_mask, save
+from modules import module
 from written_labels import write_labelme
 
 EXAMPLES = sorted(path for path in (ROOT / "examples").glob("*.py") if path.stem != "draw_drive")  # it draws a video
@@ -115,7 +118,14 @@ def here(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("CARSEG_HUB", "CARSEG_OFFLINE", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(process, "prepare", lambda: None)  # settings of this process are the test runner's
+    monkeypatch.setattr(module("training.finetuning"), "start_network", start_small)
     return tmp_path
+
+
+def start_small(*arguments: Any, **options: Any) -> Any:
+    """Start a training on small images: the pages do not say what it learns from six."""
+    network, provenance, new = start_network(*arguments, **options)
+    return network, replace(provenance, input=replace(provenance.input, size=(64, 96))), new
 
 
 def draw_own_photographs(car: Image.Image, folder: Path) -> None:

@@ -30,12 +30,14 @@ from experiments.results import Outcome
 from experiments.run import run, train
 
 from drawn_data import draw_mask, index_folder
+from small_network import SMALL
 
-DRAWN = """
+DRAWN = (
+    f'start = "{SMALL}"'
+    + """
 measure = "quality"
 figures = ["miou", "pixel_acc"]
 minutes = 0.002
-start = "lraspp-mobilenetv2"
 
 [images]
 folder = "drawn"
@@ -62,6 +64,7 @@ theirs = "chosen"
 name = "focal"
 config = { loss = "focal", encoder = "missing.safetensors" }
 """
+)
 
 
 @pytest.fixture
@@ -154,7 +157,7 @@ def test_an_experiment_takes_an_encoder_out_of_its_package(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It takes a file of the data's folder as well; each by its name alone."""
-    network = create_model("lraspp-mobilenetv2", 3)
+    network = create_model(SMALL, 3)
     encoder = {key: value + 1 for key, value in network.encoder.state_dict().items()}
     save_file(encoder, data / "own.safetensors")
     monkeypatch.setattr("recipes.backbones.unpacked", lambda name, folder: data / "own.safetensors")

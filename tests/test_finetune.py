@@ -30,8 +30,8 @@ from drawn_data import index_folder
 from entries import info_of
 from modules import module
 from schemas import validate
+from small_network import SMALL
 
-NETWORK = "lraspp-mobilenetv2"
 QUICK = TrainingConfig(epochs=1, batch_size=4, size=(32, 32), augment="none", val_fraction=0.25, precision="float32")
 OLD = label_set("old", ("ground", "left_door", "right_door"))
 NEW = label_set("new", ("right_door", "ground", "hood", "wheel"))
@@ -65,7 +65,7 @@ class Page(HTMLParser):
 @pytest.mark.parametrize("val_fraction", [0.25, 0.0])
 def test_a_report_page_needs_nothing_else(data: Path, tmp_path: Path, val_fraction: float) -> None:
     run = tmp_path / "run"
-    finetune(NETWORK, data, run, config=replace(QUICK, epochs=2, val_fraction=val_fraction))
+    finetune(SMALL, data, run, config=replace(QUICK, epochs=2, val_fraction=val_fraction))
     page, text = Page(run / "report.html"), (run / "report.html").read_text()
     assert page.tags.count("img") >= 3
     assert all(link.startswith("data:image/jpeg;base64,") for link in page.links)
@@ -78,7 +78,7 @@ def test_a_report_page_needs_nothing_else(data: Path, tmp_path: Path, val_fracti
 def test_tensorboard_gets_the_figures_of_the_log(data: Path, tmp_path: Path) -> None:
     accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     run = tmp_path / "run"
-    finetune(NETWORK, data, run, config=replace(QUICK, epochs=3, tensorboard=True))
+    finetune(SMALL, data, run, config=replace(QUICK, epochs=3, tensorboard=True))
     events = accumulators.EventAccumulator(str(run / "tensorboard")).Reload()
     for name in ("loss", "val_miou"):
         logged = [(float(event.step), event.value) for event in events.Scalars(name)]
@@ -91,7 +91,7 @@ def test_the_error_without_tensorboard_names_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'carseg\[report\]'"):
-        finetune(NETWORK, data, tmp_path / "run", config=replace(QUICK, tensorboard=True))
+        finetune(SMALL, data, tmp_path / "run", config=replace(QUICK, tensorboard=True))
 
 
 @pytest.mark.parametrize("text", ["date,km\n3,4\n", ",".join(COLUMNS) + "\nfirst" + "," * 8, "\xff\n"])
@@ -121,10 +121,10 @@ def test_the_log_goes_back_to_a_step_and_is_whole_on_a_full_disk(
 
 def test_a_resumed_run_knows_its_classes(data: Path, tmp_path: Path) -> None:
     run, renamed = tmp_path / "run", {"ground": "floor"}
-    finetune(NETWORK, data, run, config=QUICK, mapping=renamed)
-    assert "floor" in load(finetune(NETWORK, data, run, resume=True)).labels.classes
+    finetune(SMALL, data, run, config=QUICK, mapping=renamed)
+    assert "floor" in load(finetune(SMALL, data, run, resume=True)).labels.classes
     with pytest.raises(DataError, match="has changed since"):
-        finetune(NETWORK, data, run, mapping={"ground": "road"}, resume=True)
+        finetune(SMALL, data, run, mapping={"ground": "road"}, resume=True)
 
 
 def test_what_the_labels_lack_is_said_before_a_training(data: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -136,7 +136,7 @@ def test_what_the_labels_lack_is_said_before_a_training(data: Path, caplog: pyte
 def test_classes_of_an_open_data_set_are_not_given_again(data: Path, tmp_path: Path) -> None:
     for classes in ({"mapping": {"ground": "floor"}}, {"labels": "bdd"}):
         with pytest.raises(OptionError, match="open the data set with them"):
-            finetune(NETWORK, open_data(data), tmp_path / "run", config=QUICK, **classes)
+            finetune(SMALL, open_data(data), tmp_path / "run", config=QUICK, **classes)
     assert not (tmp_path / "run").exists()
 
 
@@ -148,33 +148,33 @@ def test_a_misspelt_setting_is_named_before_images_are_read(data: Path, tmp_path
         image.write_bytes(b"broken")
     wrong = {} if setting == "model" else {setting: ("dise",) if setting == "freeze" else "dise"}
     with pytest.raises(UnknownNameError, match="dise"):
-        finetune("dise" if setting == "model" else NETWORK, data, tmp_path / "run", config=replace(QUICK, **wrong))
+        finetune("dise" if setting == "model" else SMALL, data, tmp_path / "run", config=replace(QUICK, **wrong))
     assert not (tmp_path / "run").exists()
 
 
 def test_an_encoders_file_that_is_not_there_is_named(data: Path, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"enc\.safetensors: no such file"):
-        finetune(NETWORK, data, tmp_path / "run", config=replace(QUICK, encoder="enc.safetensors"))
+        finetune(SMALL, data, tmp_path / "run", config=replace(QUICK, encoder="enc.safetensors"))
 
 
 def test_an_encoder_brings_its_normalization(tmp_path: Path) -> None:
-    seen = replace(old_entry(NETWORK).input, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), scale="max")
-    save_model(tmp_path / "old", create_model(NETWORK, len(OLD)), replace(old_entry(NETWORK), input=seen))
-    _, info, _ = start_network(NETWORK, NEW, replace(QUICK, encoder=str(tmp_path / "old")))
+    seen = replace(old_entry(SMALL).input, mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6), scale="max")
+    save_model(tmp_path / "old", create_model(SMALL, len(OLD)), replace(old_entry(SMALL), input=seen))
+    _, info, _ = start_network(SMALL, NEW, replace(QUICK, encoder=str(tmp_path / "old")))
     assert (info.input.mean, info.input.std, info.input.scale) == (seen.mean, seen.std, "max")
 
 
 def test_a_resumed_run_refuses_other_settings_but_for_where_it_runs(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    finetune(NETWORK, data, run, config=QUICK)
+    finetune(SMALL, data, run, config=QUICK)
     with pytest.raises(OptionError, match=r"started with lr 0\.001, not 0\.1.*run/best"):
-        finetune(NETWORK, data, run, config=replace(QUICK, lr=0.1), resume=True)
-    with pytest.raises(OptionError, match=r"started with model 'lraspp"):
+        finetune(SMALL, data, run, config=replace(QUICK, lr=0.1), resume=True)
+    with pytest.raises(OptionError, match=r"started with model 'small'"):
         finetune("fpn-mobilenetv2", data, run, resume=True)
-    finetune(NETWORK, data, run, config=replace(QUICK, device="cpu", workers=1), resume=True)
+    finetune(SMALL, data, run, config=replace(QUICK, device="cpu", workers=1), resume=True)
     index_folder(data, ["another"], start=50)
     with pytest.raises(DataError, match="has changed since"):
-        finetune(NETWORK, data, run, resume=True)
+        finetune(SMALL, data, run, resume=True)
 
 
 def test_a_network_that_needs_several_images_per_step_asks_for_them(data: Path, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_network_that_needs_several_images_per_step_asks_for_them(data: Path, 
             finetune("deeplabv3plus-resnet50", data, tmp_path / "run", config=replace(QUICK, batch_size=1))
 
 
-@pytest.mark.parametrize("architecture", [NETWORK, "u2netp"])
+@pytest.mark.parametrize("architecture", [SMALL, "u2netp"])
 def test_classes_of_the_same_name_keep_their_part_of_the_head(architecture: str, tmp_path: Path) -> None:
     network = create_model(architecture, len(OLD))
     save_model(tmp_path / "old", network, old_entry(architecture))
@@ -211,25 +211,25 @@ def test_training_images_without_labels_are_named(tmp_path: Path) -> None:
     for mask in (tmp_path / "train" / "masks").iterdir():
         mask.rename(mask.with_stem(f"label of {mask.stem}"))
     with pytest.raises(DataError, match=r"a: .*label"):
-        finetune(NETWORK, tmp_path, tmp_path / "run", config=QUICK)
+        finetune(SMALL, tmp_path, tmp_path / "run", config=QUICK)
 
 
 def test_what_was_measured_of_the_old_weights_is_forgotten(tmp_path: Path) -> None:
     measured = replace(
-        old_entry(NETWORK),
+        old_entry(SMALL),
         runtimes={"torch": {"bfloat16": 1.0}},
         int8=Int8({"images": (-1.0, 1.0)}, 0.0, 0.0),
         quantization_loss=0.0,
         embedded=True,
     )
-    info = save_model(tmp_path / "new", create_model(NETWORK, len(OLD)), measured)
+    info = save_model(tmp_path / "new", create_model(SMALL, len(OLD)), measured)
     assert (info.runtimes, info.int8, info.quantization_loss, info.embedded) == ({}, None, None, False)
     assert info.licence == measured.licence and info.sha256 != measured.sha256
 
 
 def test_an_entry_survives_a_kill_while_it_is_replaced(tmp_path: Path) -> None:
-    network, folder = create_model(NETWORK, len(OLD)), tmp_path / "best"
-    first = save_model(folder, network, old_entry(NETWORK))
+    network, folder = create_model(SMALL, len(OLD)), tmp_path / "best"
+    first = save_model(folder, network, old_entry(SMALL))
     folder.rename(tmp_path / ".best-replaced")  # killed between the two renames
     (tmp_path / ".best-new").mkdir()
     repair_folder(folder)
@@ -238,8 +238,8 @@ def test_an_entry_survives_a_kill_while_it_is_replaced(tmp_path: Path) -> None:
 
 
 def trainer_of(data: Path, run: Path, options: TrainingConfig) -> Trainer:
-    provenance = old_entry(NETWORK).provenance
-    return Trainer(create_model(NETWORK, 3), provenance, open_data(data, labels=OLD), None, run, options)
+    provenance = old_entry(SMALL).provenance
+    return Trainer(create_model(SMALL, 3), provenance, open_data(data, labels=OLD), None, run, options)
 
 
 def test_a_few_images_are_not_validated_after_every_step(data: Path, tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ def test_plateau_halves_the_rate_when_validation_no_longer_improves(
 ) -> None:
     monkeypatch.setattr(module("training.trainer"), "PLATEAU_PATIENCE", 2)
     options = replace(QUICK, epochs=6, lr=1e-12, schedule="plateau", freeze=("bn",))
-    finetune(NETWORK, data, tmp_path / "run", config=options)
+    finetune(SMALL, data, tmp_path / "run", config=options)
     rates = [row["lr"] for row in read_log(tmp_path / "run")]
     assert rates == pytest.approx([1e-12, 1e-12, 1e-12, 0.5e-12, 0.5e-12, 0.25e-12], rel=1e-6, abs=0)
 
@@ -306,10 +306,10 @@ def test_a_run_goes_on_in_the_format_it_was_started_in(
     (data / "annotations.json").write_text('{"images": [], "annotations": [], "categories": []}')  # looks like COCO too
     for settings in ({"config": QUICK, "data_format": "masks"}, {"resume": True}):
         with pytest.raises(KeyboardInterrupt):
-            finetune(NETWORK, data, tmp_path / "run", **settings)
+            finetune(SMALL, data, tmp_path / "run", **settings)
     assert read == ["masks", "masks"]
     with pytest.raises(OptionError, match="data_format, labels and mapping are for a folder"):
-        finetune(NETWORK, open_data(data), tmp_path / "other", config=QUICK, data_format="masks")
+        finetune(SMALL, open_data(data), tmp_path / "other", config=QUICK, data_format="masks")
 
 
 def test_pasting_needs_two_images_at_a_time() -> None:
@@ -318,7 +318,7 @@ def test_pasting_needs_two_images_at_a_time() -> None:
 
 
 def test_what_a_run_was_started_with_is_written_down(data: Path, tmp_path: Path) -> None:
-    finetune(NETWORK, data, tmp_path / "run", config=QUICK, mapping={"left_door": "door", "right_door": "door"})
+    finetune(SMALL, data, tmp_path / "run", config=QUICK, mapping={"left_door": "door", "right_door": "door"})
     started = json.loads((tmp_path / "run" / "run.json").read_text())
     validate("run", started)
     assert [started[key] for key in ("classes", "train", "val")] == [["ground", "door"], 9, 3]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
+from xml.etree.ElementTree import canonicalize
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from carseg.data import WRITERS, load
 from carseg.labels import CARPARTS
 
 from drawn_car import drawn
+from modules import module
 
 MODEL = "fpn-mobilenetv2-carparts"
 CAR = Path(__file__).parents[1] / "examples" / "car.jpg"
@@ -37,6 +40,16 @@ def photos(tmp_path: Path) -> Path:
         image.resize((320, 240)).save(folder / "sub" / "car.png")
     (folder / "torn.jpg").write_bytes(CAR.read_bytes()[:999])
     return folder
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Return the files below a folder, XML in its canonical form."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    canonical = functools.partial(canonicalize, strip_text=True)
+    return {
+        name: canonical(path.read_text()).encode() if path.suffix == ".xml" else path.read_bytes()
+        for name, path in files.items()
+    }
 
 
 def car() -> Result:
@@ -99,6 +112,42 @@ def test_labels_that_somebody_may_have_corrected_are_never_overwritten(network, 
     with pytest.raises(DataError, match="into a new folder"):
         carseg.label(photos, tmp_path / "out", "labelme", model=network)
     assert (tmp_path / "out" / "car.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize("format", sorted(WRITERS))
+def test_a_killed_run_goes_on(network, photos: Path, tmp_path: Path, monkeypatch, format: str) -> None:
+    monkeypatch.setattr(module("workflows.label"), "_PORTION", 1)
+
+    def kill(number: int) -> None:
+        if number == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carseg.label(photos, tmp_path / "out", format, model=network, progress=kill)
+    [sample] = load(tmp_path / "out")
+    assert sample.name == "car"
+    done = carseg.label(photos, tmp_path / "out", format, model=network, skip_existing=True)
+    assert (done.images, done.skipped, len(done.broken)) == (1, 1, 1)
+    carseg.label(photos, tmp_path / "whole", format, model=network)
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+    assert carseg.label(photos, tmp_path / "out", format, model=network, skip_existing=True).images == 0
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+
+
+def test_what_somebody_has_corrected_stays_and_new_images_are_added(network, photos: Path, tmp_path: Path) -> None:
+    (photos / "torn.jpg").unlink()
+    carseg.label(photos, tmp_path / "out", "labelme", model=network)
+    corrected = json.loads((tmp_path / "out" / "car.json").read_text())
+    corrected["shapes"] = corrected["shapes"][:1]
+    (tmp_path / "out" / "car.json").write_text(json.dumps(corrected))
+    (photos / "new.jpg").write_bytes(CAR.read_bytes())
+    done = carseg.label(photos, tmp_path / "out", "labelme", model=network, skip_existing=True)
+    assert (done.images, done.skipped) == (1, 2)
+    assert json.loads((tmp_path / "out" / "car.json").read_text()) == corrected
+    assert len(load(tmp_path / "out")) == 3
+    for other in ("coco", "masks"):
+        with pytest.raises(DataError, match=r"another format or other classes \(labelme\)"):
+            carseg.label(photos, tmp_path / "out", other, model=network, skip_existing=True)
 
 
 @pytest.mark.parametrize("format", sorted(WRITERS))

@@ -78,7 +78,7 @@ def test_a_mirror_leaves_alone_what_is_none_of_its_own(manifest: Path, tmp_path:
     assert "bert" not in (folder / "SHA256SUMS").read_text()
     (folder / "SHA256SUMS").unlink()
     (folder / "README.md").write_text("# Notes\n")
-    with pytest.raises(OptionError, match="is no hub"):
+    with pytest.raises(OptionError, match="is not a hub"):
         mirror(folder)
     assert (folder / "README.md").read_text() == "# Notes\n"
 
@@ -286,7 +286,7 @@ class TestHuggingFace:
         before = manifest.read_bytes()
         monkeypatch.setattr(HfApi, "upload_folder", refuse)
         with pytest.raises(
-            HubError, match=r"cannot publish to hf://me/cars: OSError 401 Unauthorized; is there a token"
+            HubError, match=r"cannot publish to hf://me/cars: OSError 401 Unauthorized; check that your token"
         ):
             publish("hf://me/cars", manifest=manifest)
         monkeypatch.setenv("CARSEG_OFFLINE", "1")

@@ -221,11 +221,11 @@ def test_parts_that_make_up_a_car_get_what_its_outline_gains() -> None:
         assert (result.mask[rows][gained[rows]] == part).mean() > 0.9
 
 
-@pytest.mark.parametrize(("labels", "reason"), [(CARPARTS, "none for the rest of a car"), (CAMVID, "no background")])
+@pytest.mark.parametrize(("labels", "reason"), [(CARPARTS, "no class for the rest"), (CAMVID, "no background")])
 def test_classes_without_a_whole_car_are_refused(labels: LabelSet, reason: str) -> None:
     model = segmenter(labels)
     for ask in (model.predict, model.stream):
-        with pytest.raises(OptionError, match=f"classes of {labels.name} do not give .*{reason}.*edges='network'"):
+        with pytest.raises(OptionError, match=f"and {labels.name} has {reason}.*edges='network'"):
             ask(np.zeros((8, 8, 3), np.uint8), edges="refined")
 
 

@@ -24,7 +24,7 @@ from carseg.cli.options import (
     WeightsOption,
     load_with_progress,
 )
-from carseg.cli.terminal import ProgressBar, echo, fail
+from carseg.cli.terminal import ProgressBar, echo, err, fail
 from carseg.hub import DEFAULT_MODEL
 
 
@@ -51,6 +51,11 @@ ToleranceOption = Annotated[
     ),
 ]
 
+_SkipExistingOption = Annotated[
+    bool,
+    typer.Option("--skip-existing", help="Leave images that have labels in --out as they are, and add the others."),
+]
+
 
 def label(
     images: Annotated[str, typer.Argument(metavar="DIR", help="A folder with its subfolders, a pattern, or a video.")],
@@ -70,11 +75,12 @@ def label(
     batch_size: BatchSizeOption = None,
     jobs: JobsOption = None,
     max_pixels: MaxPixelsOption = None,
+    skip_existing: _SkipExistingOption = False,
 ) -> None:
     """Label images for a tool in which people correct the labels.
 
-    Writes the images and their labels into a new folder, completely or not at all. `carseg finetune` reads this folder,
-    and also what the tools write. An image that cannot be read is named and left out.
+    Writes the images and their labels into a new folder. `carseg finetune` reads this folder, and also what the tools
+    write. An image that cannot be read is named and left out. `--skip-existing` continues a killed run.
     """
     from carseg.cli.process import prepare
     from carseg.inference import find_images
@@ -85,10 +91,13 @@ def label(
     how: dict[str, Any] = {"device": device, "runtime": runtime, "precision": precision, "threads": threads}
     settings: dict[str, Any] = {"tile": tile, "threshold": threshold, "min_area": min_area}
     settings |= {"batch_size": batch_size, "jobs": jobs, "max_pixels": max_pixels}
+    settings["skip_existing"] = skip_existing
     network = load_with_progress(model, weights, hub, **how)
     with ProgressBar("labelling") as bar:
         settings["progress"] = lambda number: bar.count(number, max(number, count))  # a video has many
         done = write(images, out, to.value, model=network, tolerance=tolerance, **settings)
+    if done.skipped:
+        err(f"carseg: {done.skipped} images have their labels in {out} and are left out")
     for reason in done.broken.values():
         fail(reason)
     echo(f"{out}: {done.images} images, {done.pieces} pieces, {len(done.classes)} classes")

@@ -58,24 +58,36 @@ class LabeledFolder:
         format: one that ``writer_of`` knows.
         split: its name, "" where there are no splits.
         tolerance: of outlines in pixels, as for ``carseg.masks.coverage.simplify``.
+        more: the folder has labelled images of this format already, to which others are added.
     """
 
     def __init__(
-        self, root: Path, labels: LabelSet, format: str, *, split: str = "", tolerance: float | None = 0
+        self,
+        root: Path,
+        labels: LabelSet,
+        format: str,
+        *,
+        split: str = "",
+        tolerance: float | None = 0,
+        more: bool = False,
     ) -> None:
         self.root = root
         self.labels = labels
         self.tolerance = tolerance
         self.writer = writer_of(format)(root / split, labels, split)
         self._images = root / split / self.writer.IMAGES
+        if more:
+            self.writer.go_on()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        if error is None:
-            self.writer.close()
-            write_json(self.root / JSON_FILE, described(self.labels), indent=1)
+        if error is not None:
+            self.writer.discard()
+            return
+        self.writer.close()
+        write_json(self.root / JSON_FILE, described(self.labels), indent=1)
 
     def add(self, name: str, image: Any, rgb: np.ndarray, labeled: SegmentedImage | np.ndarray) -> None:
         """Write an image and its labels; the arguments are those of ``add_image``."""

@@ -19,12 +19,11 @@ def escape_markdown(text: str) -> str:
 
 
 def model_card(info: ModelInfo, notes: str = "", *, address: str = "") -> str:
-    """Return the model card of weights, Markdown: all that a person should know before using them.
+    """Return the model card of weights in Markdown: everything to know before using them.
 
     Args:
         info: the weights.
-        notes: Markdown put between the facts and the figures, such as how labels were made and where the network
-            fails.
+        notes: Markdown between the facts and the figures, such as how labels were made and where the network fails.
         address: what ``carseg.load`` takes; by default the name.
     """
     sources = "".join(
@@ -47,7 +46,7 @@ result = {_use(info, address)}
 | parameters | {info.parameters / 1e6:.2f} million |
 | file | {info.bytes / 1e6:.1f} MB, {info.storage}, sha256 `{info.sha256}` |
 {_facts(info)}
-## Data that shaped it
+## Training data
 
 | data set | split | images | role | licence |
 |---|---|---|---|---|
@@ -68,8 +67,8 @@ def hub_card(infos: Sequence[ModelInfo]) -> str:
     return f"""{_front_matter(*infos)}
 # Weights of carseg
 
-Segmentation of car images; `carseg predict IMAGE --model NAME` uses them. The licence is that of the weights, as
-their data demands.
+Segmentation of car images; `carseg predict IMAGE --model NAME` uses them. Each weight has the licence that its
+training data requires.
 
 | name | architecture | labels | file | licence | commercial use |
 |---|---|---|---|---|---|
@@ -86,7 +85,7 @@ def _use(info: ModelInfo, address: str) -> str:
 def _facts(info: ModelInfo) -> str:
     """Return the rows of the table of facts that hold words."""
     height, width = info.input.size
-    facts = {"computed in int8": str(info.int8)} if info.int8 else {}
+    facts = {"cost of int8": str(info.int8)} if info.int8 else {}
     facts |= {
         "input": f"{width}x{height} pixels ({_shown(info)})",
         "licence": info.licence,
@@ -109,8 +108,8 @@ def _code(text: str) -> str:
 
 def _shown(info: ModelInfo) -> str:
     if info.input.channels > 3:
-        return "windows of the image, with what another network says of them"
-    return f"the whole image, {'stretched to it' if info.input.resize == 'stretch' else 'its longest side'}"
+        return "windows of the image, with the mask of another network"
+    return f"the whole image, {'stretched' if info.input.resize == 'stretch' else 'by its longest side'}"
 
 
 def _figures(metric: Metric) -> str:
@@ -122,8 +121,8 @@ def _figures(metric: Metric) -> str:
     classes = "".join(_row(name, _percent(iou)) for name, iou in metric.per_class.items())
     confused = metric.confused_most
     pair = (
-        f"Confused most: of the pixels of {_code(confused.truth)}, {Estimate(confused.share).percent} "
-        f"become {_code(confused.taken_for)}.\n\n"
+        f"Most frequent confusion: {Estimate(confused.share).percent} of the pixels of {_code(confused.truth)} become "
+        f"{_code(confused.taken_for)}.\n\n"
         if confused
         else ""
     )

@@ -1,8 +1,8 @@
 """Outlines of the regions of one mask, simplified together: neighbours keep one common border, so no gap opens.
 
 A slanting border is a flight of stairs of pixels. First the line through the middles of its steps takes its place, then
-``shapely.coverage_simplify`` leaves out vertices. Those that are left lie on corners of pixels, or halfway between two.
-Needs shapely (the extra ``label``).
+``shapely.coverage_simplify`` leaves out vertices: by a tolerance that is given, or as ``thinning`` chooses
+them. Needs shapely (the extra ``label``).
 """
 
 from __future__ import annotations
@@ -15,20 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from carseg.errors import OptionError, require_extra
+from carseg.masks.thinning import SIDE, keys_of, thinned
 
 if TYPE_CHECKING:
-    import shapely
+    pass
 
 Ring = list[list[Any]]  # [[x, y], ...]; the last vertex is joined to the first
 Polygon = list[Ring]  # an outline, then the holes in it
 
-# Intersection over union of each region with its smooth outline, where no tolerance is given. Drawing the outline again
-# rounds it to pixels: a small region may lose more by that, this share of the root of its pixels.
-_LEAST_IOU = 0.98
-_ROUNDING = 0.1
-# Tolerances that are tried then, in pixels: beyond the last a region of a thousand pixels a side has lost its shape.
-_TOLERANCES = [0.35 * 1.2**step for step in range(33)]
-_SIDE = 1 << 20  # more than an image has pixels a side: x and y become one number
 _RISER = 1
 _PAIRS = 10_000_000  # distances that are held at once
 
@@ -98,7 +92,7 @@ def simplify(regions: Sequence[Sequence[Ring]], tolerance: float | None = None) 
 
     smooth, owner = _coverage(regions)
     if tolerance is None:
-        coarse = _as_coarse_as_may_be(smooth, owner, len(regions))
+        coarse = thinned(smooth, owner, len(regions))
     else:
         coarse = shapely.coverage_simplify(smooth, 2 * tolerance)
     found: list[list[Polygon]] = [[] for _ in regions]
@@ -141,15 +135,15 @@ def _with_common_vertices(rings: Iterable[Ring]) -> list[Ring]:
     """Return the rings with a vertex wherever another ring has one on their edges."""
     rings = list(rings)
     points = np.concatenate([np.array(ring) for ring in rings])
-    by_row, by_column = (np.unique(points[:, 1 - i] * _SIDE + points[:, i]) for i in (0, 1))
+    by_row, by_column = (np.unique(points[:, 1 - i] * SIDE + points[:, i]) for i in (0, 1))
     found = []
     for ring in rings:
         dense: Ring = []
         for (x, y), (end, level) in zip(ring, [*ring[1:], ring[0]], strict=True):
             flat = y == level
             known, line, first, last = (by_row, y, x, end) if flat else (by_column, x, y, level)
-            ends = sorted((line * _SIDE + first, line * _SIDE + last))
-            between = known[known.searchsorted(ends[0], "right") : known.searchsorted(ends[1], "left")] % _SIDE
+            ends = sorted((line * SIDE + first, line * SIDE + last))
+            between = known[known.searchsorted(ends[0], "right") : known.searchsorted(ends[1], "left")] % SIDE
             steps = between.tolist() if first < last else between[::-1].tolist()
             dense += [[x, y], *([step, y] if flat else [x, step] for step in steps)]
         found.append(dense)
@@ -172,7 +166,7 @@ def _with_smooth_stairs(rings: Sequence[Ring]) -> list[Ring]:
     edge = points[following] - points
     length = np.abs(edge).sum(1)
     turn = edge[before, 0] * edge[:, 1] - edge[before, 1] * edge[:, 0]
-    _, vertex = np.unique(_keys(points), return_inverse=True)
+    _, vertex = np.unique(keys_of(points), return_inverse=True)
     ends = np.unique(np.sort(np.stack([vertex, vertex[following]], 1), axis=1), axis=0)
     meeting = np.bincount(ends.ravel())[vertex] > 2
     short = 2 * _RISER
@@ -213,74 +207,3 @@ def _without_touching_itself(ring: Ring) -> list[Ring]:
 def _signed_area(ring: Ring) -> float:
     x, y = np.array(ring).T
     return float(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
-
-
-def _as_coarse_as_may_be(smooth: NDArray[Any], owner: NDArray[np.intp], count: int) -> NDArray[Any]:
-    """Return the coverage with as few vertices as each region bears.
-
-    All regions become coarser together, step by step, until one of them would be too coarse. It stays as it is then,
-    with its borders, and the others go on: a large one is coarse but for its border with a small one.
-    """
-    import shapely
-
-    vertices, of = shapely.get_coordinates(smooth, return_index=True)
-    keys, place = np.unique(_keys(vertices), return_inverse=True)
-    left_at = np.zeros(len(keys), int)  # the last step at which a vertex is there
-    coarse = chosen = smooth
-    for step, tolerance in enumerate(_TOLERANCES, start=1):
-        coarse = shapely.coverage_simplify(coarse, 2 * tolerance)
-        left_at[keys.searchsorted(_keys(shapely.get_coordinates(coarse)))] = step
-    pixels = np.bincount(owner, shapely.area(smooth), count) / 4
-    least = _LEAST_IOU + _ROUNDING / np.sqrt(np.maximum(pixels, 1))
-    steps, rising = np.zeros(count, int), np.ones(count, bool)
-    while rising.any():
-        wanted = np.full(len(keys), len(_TOLERANCES))
-        np.minimum.at(wanted, place, (steps + rising)[owner[of]])
-        next_one = chosen.copy()
-        moving = np.flatnonzero(rising[owner])
-        next_one[moving] = _of_vertices(smooth[moving], keys[left_at >= wanted])
-        too_coarse = rising & (_iou(smooth[moving], next_one[moving], owner[moving], count) < least)
-        # Borders that were simplified differently may cross.
-        crossing = ~(shapely.is_valid(next_one) & shapely.is_empty(shapely.coverage_invalid_edges(next_one)))
-        too_coarse[owner[crossing]] |= rising[owner[crossing]]
-        if too_coarse.any():
-            rising &= ~too_coarse
-        elif crossing.any():
-            break
-        else:
-            chosen = next_one
-            steps += rising
-            rising &= steps < len(_TOLERANCES)
-    return chosen
-
-
-def _iou(before: NDArray[Any], after: NDArray[Any], owner: NDArray[np.intp], count: int) -> NDArray[np.float64]:
-    """Return the intersection over union of each region with what has become of it; of invalid polygons nothing is."""
-    import shapely
-
-    valid = shapely.is_valid(after)
-    kept = np.zeros(len(after))
-    kept[valid] = shapely.area(shapely.intersection(before[valid], after[valid]))
-    common = np.bincount(owner, kept, count)
-    both = np.bincount(owner, shapely.area(before) + shapely.area(after), count) - common
-    return np.asarray(common / np.maximum(both, 1))
-
-
-def _of_vertices(polygons: NDArray[Any], kept: NDArray[np.int64]) -> NDArray[Any]:
-    """Return polygons with those of their vertices alone that are kept; holes of less than three are none."""
-    import shapely
-
-    def thinned(ring: shapely.LinearRing) -> NDArray[np.float64]:
-        corners = shapely.get_coordinates(ring)[:-1]
-        return np.asarray(corners[np.isin(_keys(corners), kept, assume_unique=True)])
-
-    shapes = []
-    for polygon in polygons:
-        holes = [thinned(ring) for ring in polygon.interiors]
-        shapes.append(shapely.Polygon(thinned(polygon.exterior), [hole for hole in holes if len(hole) > 2]))
-    return np.array(shapes)
-
-
-def _keys(points: NDArray[np.float64]) -> NDArray[np.int64]:
-    x, y = points.T.astype(np.int64)
-    return np.asarray(y * _SIDE + x)

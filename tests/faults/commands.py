@@ -22,6 +22,7 @@ from drawn_video import clip, write_clip
 from entries import info_of, put
 from modules import module
 from server import Server
+from small_network import SMALL
 
 Tree = dict[str, bytes]  # the files below a folder by path, folders as "NAME/"
 _TRAINED = ("log.csv", "report.html", "run.json")  # have times in them
@@ -123,7 +124,7 @@ PREDICT = ("predict", "{inputs}/in", "--model", "blocks", "--save", "mask,json",
 VIDEO = ("predict", "{inputs}/drive.mp4", "--model", "blocks", "--save", "overlay,json", "--smooth", "--out", "out")
 CUTOUT = ("cutout", "{inputs}/in", "--model", "blocks", "--size", "40x30", "--skip-existing", "--out", "out")
 FINETUNE = (
-    *("finetune", "lraspp-mobilenetv2", "{inputs}/few", "--out", "out/run", "--epochs", "1", "--batch-size", "2"),
+    *("finetune", SMALL, "{inputs}/few", "--out", "out/run", "--epochs", "1", "--batch-size", "2"),
     *("--size", "32", "--augment", "flip", "--val-fraction", "0.5", "--device", "cpu", "--precision", "float32"),
 )
 COMMANDS = {

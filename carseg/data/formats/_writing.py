@@ -129,7 +129,8 @@ class Writer(ABC):
     """Writes the labels of one split in one format, image by image; the images themselves are put there by the caller.
 
     Args:
-        folder: the split's folder; it is new, and appears as a whole, so that nothing else here needs to be atomic.
+        folder: the split's folder; it appears as a whole, so that a new file need not be atomic. What is there already
+            is never written to, as it may be linked: it is replaced.
         labels: the classes.
         split: its name, "" where there are no splits.
     """
@@ -141,12 +142,18 @@ class Writer(ABC):
         self.labels = labels
         self.split = split
 
+    def go_on(self) -> None:  # noqa: B027 - most have a file for each image
+        """Take over what the folder has already, before the first image is added."""
+
     @abstractmethod
     def add(self, image: LabeledImage) -> None:
         """Write the labels of an image."""
 
     def close(self) -> None:  # noqa: B027 - some have nothing to do
         """Write what one file holds for all images."""
+
+    def discard(self) -> None:  # noqa: B027
+        """Close what is open, where the folder is not to be: writing has failed."""
 
     @classmethod  # noqa: B027
     def describe(cls, root: Path, writers: Sequence[Self]) -> None:
@@ -167,6 +174,7 @@ class DocumentWriter(Writer):
         """The file, begun with ``head`` when it is first used."""
         if self._file is None:
             self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / self.FILE).unlink(missing_ok=True)
             self._file = (self.folder / self.FILE).open("w", encoding="utf-8", errors="surrogateescape")
             self._file.write(self.head())
         return self._file
@@ -182,6 +190,10 @@ class DocumentWriter(Writer):
     def close(self) -> None:
         with self.file as file:
             file.write(self.foot())
+
+    def discard(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
 
 def classes_of(labels: LabelSet) -> dict[int, str]:

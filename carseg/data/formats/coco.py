@@ -19,7 +19,7 @@ from carseg.data.formats._class_files import Values
 from carseg.data.formats._coco_fields import Entry, list_of, read_annotations, read_categories, read_images
 from carseg.data.formats._coco_files import Files, files_by_split, parse
 from carseg.data.formats._coco_label import CocoLabel, CocoShape
-from carseg.data.formats._documents import brief
+from carseg.data.formats._documents import brief, read_json
 from carseg.data.formats._file_names import relative_name
 from carseg.data.formats._listed_images import image_names, listed_images
 from carseg.data.formats._rasterize import area as shoelace
@@ -247,20 +247,27 @@ class CocoWriter(DocumentWriter):
     def __init__(self, folder: Path, labels: LabelSet, split: str = "") -> None:
         super().__init__(folder, labels, split)
         self._images: list[dict[str, Any]] = []
-        self._annotations = 0
+        self._last = 0  # the last id of an annotation
         self._ignored = False
+
+    def go_on(self) -> None:
+        before = read_json(self.folder / self.FILE)
+        self._images = before["images"]
+        self._ignored = len(before["categories"]) > len(self.labels)
+        for annotation in before["annotations"]:
+            self._write(annotation)
 
     def head(self) -> str:
         return '{"annotations": ['
 
     def add(self, image: LabeledImage) -> None:
         width, height = image.size
-        number = len(self._images) + 1
+        number = max((each["id"] for each in self._images), default=0) + 1
         self._images.append({"id": number, "file_name": image.file, "height": height, "width": width})
         for label, segmentation, area, box, score in _annotated(image):
             self._ignored |= label == IGNORE
             annotation = {
-                "id": self._annotations + 1,
+                "id": self._last + 1,
                 "image_id": number,
                 "category_id": min(label, len(self.labels)) + 1,
                 "segmentation": segmentation,
@@ -269,8 +276,11 @@ class CocoWriter(DocumentWriter):
                 "iscrowd": 0,
                 **({} if score is None else {"score": score}),
             }
-            self.file.write(("," if self._annotations else "") + "\n" + to_json(annotation))
-            self._annotations += 1
+            self._write(annotation)
+
+    def _write(self, annotation: dict[str, Any]) -> None:
+        self.file.write(("," if self._last else "") + "\n" + to_json(annotation))
+        self._last = max(self._last, annotation["id"])
 
     def foot(self) -> str:
         names = [*self.labels.classes, *([IGNORED] if self._ignored else [])]

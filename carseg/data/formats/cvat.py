@@ -219,6 +219,11 @@ class CvatWriter(DocumentWriter):
 
     FILE = "annotations.xml"
 
+    def go_on(self) -> None:
+        for before in ElementTree.parse(self.folder / self.FILE).getroot().iterfind("image"):
+            self.file.write(ElementTree.tostring(before, "unicode").strip() + "\n")
+            self._number = max(self._number, int(before.get("id") or 0) + 1)
+
     def head(self) -> str:
         return head(self.labels)
 

@@ -241,11 +241,18 @@ class LabelStudioWriter(DocumentWriter):
     FILE = "tasks.json"
     _first = True
 
+    def go_on(self) -> None:
+        for before in read_json(self.folder / self.FILE):
+            self._write(before)
+
     def head(self) -> str:
         return "["
 
     def add(self, image: LabeledImage) -> None:
-        self.file.write(("" if self._first else ",") + "\n" + to_json(task(image)))
+        self._write(task(image))
+
+    def _write(self, one: dict[str, Any]) -> None:
+        self.file.write(("" if self._first else ",") + "\n" + to_json(one))
         self._first = False
 
     def foot(self) -> str:

@@ -32,6 +32,7 @@ from carseg.labels import LabelSet, plain_name
 NAME = "voc"
 LAYOUT = "JPEGImages/ and SegmentationClass/"
 
+_LIST = Path("ImageSets", "Segmentation", "default.txt")
 _IMAGE_FOLDERS = ("jpegimages", *IMAGE_FOLDERS)  # CVAT's archive may come without images
 
 _CLASSES = [
@@ -108,12 +109,15 @@ class VocWriter(Writer):
         super().__init__(folder, labels, split)
         self._names: list[str] = []
 
+    def go_on(self) -> None:
+        self._names = filled_lines((self.folder / _LIST).read_text("utf-8", "surrogateescape"))
+
     def add(self, image: LabeledImage) -> None:
         write_png(self.folder / "SegmentationClass" / f"{image.name}.png", index_image(image.mask, image.labels))
         self._names.append(image.name)
 
     def close(self) -> None:
         listed = "".join(f"{name}\n" for name in self._names)
-        write_text(self.folder / "ImageSets" / "Segmentation" / "default.txt", listed)
+        write_text(self.folder / _LIST, listed)
         colors = (f"{name}:{','.join(map(str, color))}::\n" for name, color in colors_by_name(self.labels).items())
         write_text(self.folder / "labelmap.txt", "# label:color_rgb:parts:actions\n" + "".join(colors))
