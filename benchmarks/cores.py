@@ -1,19 +1,24 @@
 """What a folder's images cost a processor, stage by stage, and what that means for more processors.
 
+    pip install py-spy                                    # its permission to look into a process may need root
     python -m benchmarks.cores photos --model parts
 
 The time of a stage is the processor's own, of one thread, so that other work on the machine matters little. The plan is
-a simulation, for no machine with so many processors was at hand. Stages share the processors without loss. In one
-process, which is what ``carseg predict`` is, Python computes in one thread at a time: two threads do together what
-follows the network, and the time that an image takes them then is the least that it can take with any number. It is
-measured by the clock, so the machine has to be idle. ``carseg batch`` has a process for each processor.
+a simulation, for no machine with so many processors was at hand: stages share the processors without loss. But one
+thread of a process at a time can hold Python's lock; py-spy samples for which share of the time it is held.
+``carseg predict`` is one process, so with any number of processors an image takes at least that long. ``carseg batch``
+has a process for each processor.
 """
 
 from __future__ import annotations
 
 import io
+import os
+import signal
+import subprocess
+import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -47,18 +52,22 @@ def measure(segmenter: Segmenter, contents: list[bytes]) -> dict[str, float]:
     return {name: median(seconds[_FIRST:]) for name, seconds in spent.items()}
 
 
-def measure_lock(segmenter: Segmenter, contents: list[bytes]) -> float:
-    """Return the seconds that an image takes two threads which do together what follows the network."""
-    forwarded = []
-    for content in contents:
-        prepared = segmenter.preprocess(content)
-        [logits] = segmenter.forward(prepared.x[None])
-        forwarded.append((logits, prepared))
-    began = time.perf_counter()
-    with ThreadPoolExecutor(2) as pool:
-        for future in [pool.submit(lambda one: _write(segmenter.postprocess(*one)), one) for one in forwarded]:
-            future.result()
-    return (time.perf_counter() - began) / len(forwarded)
+def measure_lock(work: Callable[[], object]) -> float:
+    """Return for which share of its time some work holds Python's lock."""
+    samples = []
+    with tempfile.TemporaryDirectory() as scratch:
+        for option in (["--gil"], []):
+            file = Path(scratch, "samples.txt")
+            command = ["py-spy", "record", "--pid", str(os.getpid()), "--format", "raw", "--output", str(file)]
+            sampler = subprocess.Popen(command + option, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            work()
+            sampler.send_signal(signal.SIGINT)
+            if sampler.wait():
+                raise SystemExit(f"{' '.join(command)} ended with status {sampler.returncode}")
+            lines = file.read_text("utf-8").splitlines()
+            samples.append(sum(int(line.rpartition(" ")[2]) for line in lines if f"{measure.__name__} (" in line))
+    held, all_of_them = samples
+    return held / all_of_them
 
 
 def _write(result: Result) -> None:
@@ -67,10 +76,10 @@ def _write(result: Result) -> None:
     encode_png(index_image(result.mask, result.labels), io.BytesIO())
 
 
-def plan(stages: dict[str, float], lock: float, processors: int) -> tuple[float, float]:
+def plan(stages: dict[str, float], share: float, processors: int) -> tuple[float, float]:
     """Return images per second on so many processors: of one process, and of one for each."""
     every = processors / sum(stages.values())
-    return min(every, 1 / lock), every
+    return min(every, 1 / (share * sum(stages.values()))), every
 
 
 def main(
@@ -81,13 +90,14 @@ def main(
 ) -> None:
     contents = [Path(path).read_bytes() for path in find_images(photos)] * times
     with carseg.load(model, threads=1, runtime=runtime) as segmenter:
-        stages, lock = measure(segmenter, contents), measure_lock(segmenter, contents)
+        stages = measure(segmenter, contents)
+        share = measure_lock(lambda: measure(segmenter, contents))
         print(f"{machine()}; {segmenter!r}, {len(contents)} images")
     shown = ", ".join(f"{name} {1000 * seconds:.1f} ms" for name, seconds in stages.items())
-    print(f"{shown}; mask and write in two threads {1000 * lock:.1f} ms")
+    print(f"{shown}; Python's lock is held for {share:.0%} of it")
     print("\n| processors | images/s, one process | one for each |\n|---|---|---|")
     for processors in _PROCESSORS:
-        one, every = plan(stages, lock, processors)
+        one, every = plan(stages, share, processors)
         print(f"| {processors} | {one:.1f} | {every:.1f} |")
 
 

@@ -172,7 +172,7 @@ def _origin(segmenter: Segmenter, calibration: Path | None, settings: dict[str, 
     from carseg.inference import origin_of
 
     second = None if segmenter.cars is None else segmenter.cars.info
-    how = {"calibration": calibration, "precision": segmenter.runtime.precision}
+    how: Any = {"calibration": calibration, "precision": segmenter.runtime.precision}
     return functools.partial(origin_of, info=segmenter.info, cars=second, **how, **settings)
 
 

@@ -231,6 +231,7 @@ class _Stream:
 
     def tracked(self, result: Result, read: Read) -> Result:
         """Return a result, whose cars have ids if that was asked for."""
-        if self.tracker is not None:
-            result.cars = self.tracker(result.cars, read.image if isinstance(read, Prepared) else read)
+        image = read.image if isinstance(read, Prepared) else read
+        if self.tracker is not None and isinstance(image, LoadedImage):
+            result.cars = self.tracker(result.cars, image)
         return result

@@ -180,8 +180,10 @@ def _written(
 
     def named() -> Iterator[tuple[Result | CarsegError, str]]:
         for result in results:
-            failed = isinstance(result, CarsegError)
-            yield result, "" if failed else result.claim_stem(out / _place_below(result))
+            if isinstance(result, CarsegError):
+                yield result, ""
+            else:
+                yield result, result.claim_stem(out / _place_below(result))
 
     def write(one: tuple[Result | CarsegError, str]) -> Path | CarsegError:
         result, stem = one
