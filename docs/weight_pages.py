@@ -74,6 +74,7 @@ def _bars(info: ModelInfo) -> str:
     known = {name: value for name, value in (metric.per_class if metric else {}).items() if value is not None}
     if not known or metric is None:
         return ""
-    drawing = bars({"IoU": dict(sorted(known.items(), key=lambda item: -item[1]))}, WIDTH)
+    ordered = dict(sorted(known.items(), key=lambda item: -item[1]))
+    drawing = bars({"IoU": ordered}, WIDTH)
     plot = f'<div class="plot narrow" role="img" aria-label="IoU by class">{drawing}</div>'
     return f"IoU by class, {metric.dataset} {metric.split}:\n\n{plot}"
