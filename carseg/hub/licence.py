@@ -13,14 +13,14 @@ _told: set[Path] = set()  # marks that could not be set
 
 
 def licence_notice(info: ModelInfo) -> str | None:
-    """Return a sentence about weights that are not free for commercial use; None where they are.
+    """Return a sentence about weights that are not known to be free for commercial use; None for those that are.
 
     From its first call on the notice counts as given on this machine, in a process whose cache cannot be written only
     there, and later calls return None.
     """
     if info.commercial_use == "yes" or not _is_first_time(info):
         return None
-    verdict = "are not for commercial use" if info.commercial_use == "no" else "may not be for commercial use"
+    verdict = "are not for commercial use" if info.commercial_use == "no" else "are not known to be for commercial use"
     return printable(f"the weights {info.name} {verdict} ({info.licence}); see `carseg info {info.name}`")
 
 

@@ -108,7 +108,7 @@ def covered(segmentation: Any, height: int, width: int, extent: float | None = N
 
 def _refuse_outside(rings: list[list[float]], height: int, width: int) -> None:
     try:
-        within(np.reshape(np.concatenate(rings), (-1, 2)).tolist(), height, width)
+        within([(x, y) for x, y in np.reshape(np.concatenate(rings), (-1, 2))], height, width)
     except DataError as error:
         raise ValueError(f"has {error}") from None
 
