@@ -121,10 +121,16 @@ def test_an_image_inside_a_labelme_file_is_checked_too(tmp_path: Path) -> None:
 
 def test_labels_that_look_wrong_are_listed_with_their_places_and_are_no_problems(tmp_path: Path) -> None:
     good = np.kron(drawn("front"), np.ones((4, 4), np.uint8))
+    wheel = CARPARTS.classes.index("wheel")
     crumb = good.copy()
-    crumb[200:202, 10:12] = CARPARTS.classes.index("wheel")
+    crumb[200:202, 10:12] = wheel
+    broken_off = good.copy()
+    mirror = CARPARTS.classes.index("left_mirror")
+    y, x = np.argwhere(good == mirror)[-1]
+    broken_off[y + 2, x] = mirror  # a pixel from the tip of an outline, drawn as pixels
     masks = {
         "good": good,
+        "broken off": broken_off,
         "mirror": swapped(good, "left_mirror", "right_mirror"),
         "mirrored": np.array(CARPARTS.flipped, np.uint8)[np.kron(drawn("rear-left"), np.ones((4, 4), np.uint8))],
         "empty": np.where(np.arange(256) < 9, IGNORE, 0).astype(np.uint8) * np.ones((256, 1), np.uint8),

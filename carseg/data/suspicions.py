@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from carseg.cars import find_pieces, told_sides
+from carseg.cars import Piece, find_pieces, told_sides
 from carseg.labels import IGNORE, LabelSet, label_set, without_side
 from carseg.masks import rle
 
 _SURE = 3.0  # log-odds of a side that is believed more than its label
 _SPECK = 16  # pixels; a piece that is smaller is a slip of the hand, or of a program
 _ENOUGH = 512  # pixels of a side at which sides are told
+_BESIDE = 2  # pixels; nearer to a larger piece it broke off where an outline was drawn as pixels
 _NAMED = 5  # tiny pieces of a class whose sizes are named
 
 
@@ -81,9 +82,16 @@ def _tiny(mask: np.ndarray, labels: LabelSet) -> Iterator[Suspicion]:
     shown = [label for label in range(len(labels)) if label != labels.background]
     for label, pieces in find_pieces(rle.label_runs(mask), mask.shape, shown).items():
         least = max(_SPECK, labels.min_area * pieces[0].area_px) if pieces else 0
-        tiny = [piece for piece in pieces if piece.area_px < least]
+        tiny = [piece for piece in pieces if piece.area_px < least and _is_apart(piece, mask == label)]
         if tiny:
             count = "a tiny piece" if len(tiny) == 1 else f"{len(tiny)} tiny pieces"
             sizes = ", ".join([*(str(piece.area_px) for piece in tiny[:_NAMED]), *(["..."] if tiny[_NAMED:] else [])])
             text = f"{labels.classes[label]} has {count} (area in pixels: {sizes})"
             yield Suspicion("tiny", text, tuple(piece.bbox for piece in tiny))
+
+
+def _is_apart(piece: Piece, of_class: np.ndarray) -> bool:
+    """Return whether no other pixels of its class, bool (H, W), are beside a piece."""
+    x, y, width, height = piece.bbox
+    around = np.s_[max(y - _BESIDE, 0) : y + height + _BESIDE, max(x - _BESIDE, 0) : x + width + _BESIDE]
+    return np.count_nonzero(of_class[around]) == piece.area_px
