@@ -1,6 +1,6 @@
 """A network that trains in milliseconds, for tests of what a training does, whatever the network.
 
-Importing this module registers the architecture ``small``.
+Importing this module registers the architecture ``two-layers``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from carseg.architectures.network import Network
 from carseg.architectures.registry import register
 
-SMALL = "small"
+SMALL = "two-layers"
 
 
 class Small(Network):

@@ -134,7 +134,7 @@ def test_0_and_255_are_two_classes_only_where_nothing_else_occurs(tmp_path: Path
 def test_values_outside_the_label_set_are_an_error_not_a_class(tmp_path: Path) -> None:
     index_folder(tmp_path, ["a"], classes=4)
     dataset = carseg.data.load(tmp_path, labels=label_set("three", ["background", "door", "wheel"]))
-    with pytest.raises(DataError, match=r"no class of the data set: 3"):
+    with pytest.raises(DataError, match=r"not a class of the data set: 3"):
         dataset[0].load()
 
 

@@ -37,7 +37,7 @@ def test_a_value_that_is_no_class_stays_an_error(tmp_path: Path) -> None:
     cars = remap_classes(
         open_data(tmp_path / "road", labels=ROAD), CARS, {"road": "ground", "sky": "ground", "car": "car"}
     )
-    with pytest.raises(DataError, match="no class"):
+    with pytest.raises(DataError, match="not a class"):
         cars[0].load()
 
 

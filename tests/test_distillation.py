@@ -107,7 +107,7 @@ def test_images_without_labels_teach_what_the_teacher_predicts(data: Path, teach
 def test_images_without_labels_need_a_teacher_and_a_folder(data: Path, teacher: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="need a teacher"):
         replace(QUICK, unlabeled="more")
-    with pytest.raises(OptionError, match="no classes"):
+    with pytest.raises(OptionError, match="needs labels"):
         replace(QUICK, unlabeled="more", teacher="x", balanced=True)
     config = replace(QUICK, teacher=str(teacher), unlabeled=str(tmp_path / "more"))
     for image in (data / "images").iterdir():  # an error before any is read

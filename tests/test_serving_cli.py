@@ -128,9 +128,9 @@ def test_an_open_service_without_a_key_is_warned_of(
 ) -> None:
     monkeypatch.setattr(carseg.serving, "serve", lambda *_, **__: None)
     assert main(["serve", "-m", "blocks", "--host", host]) == 0
-    assert ("--api-key" in capsys.readouterr().err) == warned
+    assert ("CARSEG_API_KEY" in capsys.readouterr().err) == warned
     assert main(["serve", "-m", "blocks", "--host", host, "--api-key", "secret"]) == 0
-    assert "--api-key" not in capsys.readouterr().err
+    assert "CARSEG_API_KEY" not in capsys.readouterr().err
 
 
 def test_the_key_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,6 +91,7 @@ def segment_all(
             batches = Batches(stream.forward, images, size)
             with Prefetch(stream.finish, batches, depth, jobs, batches.arrived) as results, batches:
                 for source, read, answer in results:
+                    pipeline.runtime  # noqa: B018 - says that the network was closed, however much is ready
                     yield (
                         stream.failed(source, answer)
                         if isinstance(answer, CarsegError)
