@@ -1,7 +1,8 @@
 """Pages that mkdocs makes rather than reads: the zoo from the manifest, the command line from the app itself.
 
 In other pages ``<!-- ours: NAME FIGURE -->`` becomes a figure of the manifest, ``<!-- choices -->`` the table of the
-recommended weights and ``<!-- settings -->`` that of the settings of a training, so that none is ever out of date.
+recommended weights, ``<!-- settings -->`` that of the settings of a training, ``<!-- peers chart -->`` and
+``<!-- peers table -->`` what was measured beside others, so that none is ever out of date.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 DOCS = Path(__file__).absolute().parent
 sys.path[:0] = [str(DOCS.parent), str(DOCS)]  # the checkout, installed or not, and what lies beside this file
 
+import peers  # noqa: E402
 import weight_pages  # noqa: E402
 import zoo_pages  # noqa: E402
 
@@ -24,6 +26,7 @@ from carseg.hub import load_manifest  # noqa: E402
 from carseg.training import TrainingConfig  # noqa: E402
 
 _SETTINGS, _CHOICES = "<!-- settings -->", "<!-- choices -->"
+_PEERS_CHART, _PEERS_TABLE = "<!-- peers chart -->", "<!-- peers table -->"
 _OURS = re.compile(r"<!-- ours: (\S+) (\w+)( merged)? -->")
 _COLUMNS = 80  # as many letters as a block of text has room for
 
@@ -62,6 +65,10 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     if _CHOICES in markdown:
         table = zoo_pages.choices_table(models, zoo_pages.timed_rows(models), "zoo/")
         markdown = markdown.replace(_CHOICES, table)
+    if _PEERS_CHART in markdown:
+        rows = peers.read_peers()
+        markdown = markdown.replace(_PEERS_CHART, peers.peers_chart(rows))
+        markdown = markdown.replace(_PEERS_TABLE, peers.peers_table(rows))
     return _OURS.sub(lambda asked: zoo_pages.our_figure(models, asked[1], asked[2], merged=bool(asked[3])), markdown)
 
 

@@ -147,6 +147,26 @@ def test_a_time_of_an_earlier_file_is_not_shown(pages: ModuleType, tmp_path: Pat
     assert list(pages.timed_rows(models)) == ["model-00"]
 
 
+def test_peers_stand_beside_carseg_with_the_network_to_take(hooks: ModuleType):
+    rows = [
+        {
+            "peer": "rembg",
+            "name": name,
+            "images": images,
+            "megapixels": 2.5,
+            "images_per_second": rate if images > 1 else None,
+        }
+        | {"first_start_s": 3.0, "start_s": 2.0, "megabytes": 500}
+        for images in (24, 1)
+        for name, rate in (("rembg", 1.5), ("carseg u2netp", 4.0), ("carseg fpn", 6.0))
+    ]
+    chart = hooks.peers.peers_chart(rows)
+    assert [float(rate) for rate in re.findall(r">([\d.]+)</text>", chart)] == [1.5, 6.0]
+    table = hooks.peers.peers_table(rows).splitlines()
+    assert "| 24 of 2.5 MP | `carseg u2netp` | 4.0 | 3.0 | 2.0 | 500 |" in table
+    assert table[-1] == "| 1 of 2.5 MP | `carseg fpn` | - | 3.0 | 2.0 | 500 |"
+
+
 def test_a_weights_page_is_its_card(hooks: ModuleType):
     models = {"a-model": ModelInfo.from_dict("a-model", example())}
     page = hooks.weight_pages.weight_page(models["a-model"], with_image=True)

@@ -10,12 +10,16 @@ GRID = "#e4e4e4"
 _LETTER = 6.5  # pixels of a letter of the size of a plot's text
 
 
-def bars(series: Mapping[str, Mapping[str, float | None]], width: float = 900) -> str:
-    """Return a bar chart of numbers in 0..1: per inner name one bar of every series, none for None.
+def bars(
+    series: Mapping[str, Mapping[str, float | None]], width: float = 900, *, largest: float = 1, digits: int = 3
+) -> str:
+    """Return a bar chart of numbers from 0 on: per inner name one bar of every series, none for None.
 
     Args:
         series: numbers by name, by the title of the series; a single series needs no legend.
         width: of the drawing, in pixels.
+        largest: the number whose bar is as long as there is room for.
+        digits: of the numbers beside the bars, after the point.
     """
     names = dict.fromkeys(name for row in series.values() for name, value in row.items() if value is not None)
     bar, gap, left = 11, 9, 20 + _LETTER * max(map(len, names), default=0)
@@ -27,10 +31,10 @@ def bars(series: Mapping[str, Mapping[str, float | None]], width: float = 900) -
         for number, (title, row) in enumerate(series.items()):
             value = row.get(name)
             if value is not None:
-                length, ink = value * (width - left - 45), INKS[number % len(INKS)]
+                length, ink = value / largest * (width - left - 45), INKS[number % len(INKS)]
                 where = f'x="{left}" y="{top + number * bar}" width="{length:.1f}" height="{bar - 1}"'
                 parts.append(f'<rect {where} fill="{ink}"><title>{escape(title)}: {value:.4f}</title></rect>')
-                parts.append(text(left + length + 5, top + number * bar + bar - 1, f"{value:.3f}"))
+                parts.append(text(left + length + 5, top + number * bar + bar - 1, f"{value:.{digits}f}"))
     bottom = 20 + len(names) * step
     for number, title in enumerate(series if len(series) > 1 else ()):
         ink, y = INKS[number % len(INKS)], bottom + 18 * number
