@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from lineage import WIDTH
+
 from carseg.reporting import bars
 
 PEERS = Path(__file__).absolute().parents[1] / "benchmarks" / "peers.jsonl"
@@ -17,7 +19,6 @@ NAMES = {
     "smp": "smp, ResNeSt-50 U-Net",
     "transformers": "transformers, SegFormer-B3",
 }
-WIDTH = 680  # pixels of the chart
 _HEAD = (
     "| images | | images per second | first start, s | later starts, s | most memory, MB |\n|---|---|---|---|---|---|"
 )
@@ -29,12 +30,12 @@ def peers_chart(rows: list[Row]) -> str:
     """Images per second of each peer, and of carseg with the network that is recommended for the job, as bars."""
     megapixels = min(row["megapixels"] for row in rows)
     folder = [row for row in rows if row["images"] > 1 and row["megapixels"] == megapixels]
-    series: dict[str, dict[str, float]] = {"the other": {}, "carseg": {}}
+    series: dict[str, dict[str, float]] = {"the others": {}, "carseg": {}}
     for row in folder:  # of carseg's networks the last one beside a peer is the one to take
-        series["the other" if _is_peer(row) else "carseg"][NAMES[row["peer"]]] = row["images_per_second"]
+        series["the others" if _is_peer(row) else "carseg"][NAMES[row["peer"]]] = row["images_per_second"]
     largest = max(rate for by_name in series.values() for rate in by_name.values())
     drawing = bars(series, WIDTH, largest=largest, digits=1)
-    return f'<div class="plot" role="img" aria-label="Images per second, beside others">{drawing}</div>'
+    return f'<div class="plot narrow" role="img" aria-label="Images per second, beside others">{drawing}</div>'
 
 
 def peers_table(rows: list[Row]) -> str:
