@@ -169,7 +169,7 @@ def test_a_resumed_run_refuses_other_settings_but_for_where_it_runs(data: Path, 
     finetune(SMALL, data, run, config=QUICK)
     with pytest.raises(OptionError, match=r"started with lr 0\.001, not 0\.1.*run/best"):
         finetune(SMALL, data, run, config=replace(QUICK, lr=0.1), resume=True)
-    with pytest.raises(OptionError, match=r"started with model 'small'"):
+    with pytest.raises(OptionError, match=f"started with model '{SMALL}'"):
         finetune("fpn-mobilenetv2", data, run, resume=True)
     finetune(SMALL, data, run, config=replace(QUICK, device="cpu", workers=1), resume=True)
     index_folder(data, ["another"], start=50)
