@@ -150,6 +150,21 @@ def test_what_somebody_has_corrected_stays_and_new_images_are_added(network, pho
             carseg.label(photos, tmp_path / "out", other, model=network, skip_existing=True)
 
 
+def test_annotations_whose_ids_begin_at_0_are_gone_on_with(network, photos: Path, tmp_path: Path) -> None:
+    (photos / "torn.jpg").unlink()
+    carseg.label(photos, tmp_path / "out", "coco", model=network)
+    file = tmp_path / "out" / "annotations.json"
+    exported = json.loads(file.read_text())
+    for annotation in exported["annotations"]:
+        annotation["id"] -= 1
+    file.write_text(json.dumps(exported))
+    (photos / "new.jpg").write_bytes(CAR.read_bytes())
+    assert carseg.label(photos, tmp_path / "out", "coco", model=network, skip_existing=True).images == 1
+    after = json.loads(file.read_text())
+    assert after["annotations"][: len(exported["annotations"])] == exported["annotations"]
+    assert [image["id"] for image in after["images"]] == [1, 2, 3]
+
+
 @pytest.mark.parametrize("format", sorted(WRITERS))
 def test_nothing_is_written_among_the_images(network, photos: Path, format: str) -> None:
     before = {path: path.read_bytes() for path in photos.rglob("*") if path.is_file()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -168,6 +168,7 @@ class DocumentWriter(Writer):
     def __init__(self, folder: Path, labels: LabelSet, split: str = "") -> None:
         super().__init__(folder, labels, split)
         self._file: IO[str] | None = None
+        self._between = ""  # what separates the next item of a list from the one before
 
     @property
     def file(self) -> IO[str]:
@@ -178,6 +179,11 @@ class DocumentWriter(Writer):
             self._file = (self.folder / self.FILE).open("w", encoding="utf-8", errors="surrogateescape")
             self._file.write(self.head())
         return self._file
+
+    def write_item(self, item: Mapping[str, Any]) -> None:
+        """Write the next item of the list, in JSON, that ``head`` has begun."""
+        self.file.write(f"{self._between}\n{to_json(item)}")
+        self._between = ","
 
     @abstractmethod
     def head(self) -> str:

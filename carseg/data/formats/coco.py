@@ -247,12 +247,13 @@ class CocoWriter(DocumentWriter):
     def __init__(self, folder: Path, labels: LabelSet, split: str = "") -> None:
         super().__init__(folder, labels, split)
         self._images: list[dict[str, Any]] = []
-        self._last = 0  # the last id of an annotation
+        self._last_image = self._last = 0  # the greatest ids of an image and of an annotation
         self._ignored = False
 
     def go_on(self) -> None:
         before = read_json(self.folder / self.FILE)
         self._images = before["images"]
+        self._last_image = max((each["id"] for each in self._images), default=0)
         self._ignored = len(before["categories"]) > len(self.labels)
         for annotation in before["annotations"]:
             self._write(annotation)
@@ -262,13 +263,13 @@ class CocoWriter(DocumentWriter):
 
     def add(self, image: LabeledImage) -> None:
         width, height = image.size
-        number = max((each["id"] for each in self._images), default=0) + 1
-        self._images.append({"id": number, "file_name": image.file, "height": height, "width": width})
+        self._last_image += 1
+        self._images.append({"id": self._last_image, "file_name": image.file, "height": height, "width": width})
         for label, segmentation, area, box, score in _annotated(image):
             self._ignored |= label == IGNORE
             annotation = {
                 "id": self._last + 1,
-                "image_id": number,
+                "image_id": self._last_image,
                 "category_id": min(label, len(self.labels)) + 1,
                 "segmentation": segmentation,
                 "area": area,
@@ -279,7 +280,7 @@ class CocoWriter(DocumentWriter):
             self._write(annotation)
 
     def _write(self, annotation: dict[str, Any]) -> None:
-        self.file.write(("," if self._last else "") + "\n" + to_json(annotation))
+        self.write_item(annotation)
         self._last = max(self._last, annotation["id"])
 
     def foot(self) -> str:

@@ -19,7 +19,6 @@ from xml.sax.saxutils import quoteattr
 
 import numpy as np
 
-from carseg._files import to_json
 from carseg.data.formats._base import Found, Item, files_in
 from carseg.data.formats._class_files import class_file
 from carseg.data.formats._documents import FARTHEST, brief, finite, read_json
@@ -239,21 +238,16 @@ class LabelStudioWriter(DocumentWriter):
     """
 
     FILE = "tasks.json"
-    _first = True
 
     def go_on(self) -> None:
         for before in read_json(self.folder / self.FILE):
-            self._write(before)
+            self.write_item(before)
 
     def head(self) -> str:
         return "["
 
     def add(self, image: LabeledImage) -> None:
-        self._write(task(image))
-
-    def _write(self, one: dict[str, Any]) -> None:
-        self.file.write(("" if self._first else ",") + "\n" + to_json(one))
-        self._first = False
+        self.write_item(task(image))
 
     def foot(self) -> str:
         return "\n]\n"
