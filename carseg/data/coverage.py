@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 
-from carseg._env import usable_processors
-from carseg.data.dataset import Dataset, label_ids
+from carseg.data.dataset import Dataset, label_ids, reading_threads
 from carseg.errors import CarsegError
 from carseg.labels import LabelSet
 
@@ -63,7 +61,7 @@ def _seen(dataset: Dataset) -> set[int]:
     known = [dataset.seen[sample.name] for sample in dataset if sample.name in dataset.seen]
     seen = {label for ids in known for label in ids}
     unread = [sample for sample in dataset if sample.name not in dataset.seen]
-    with ThreadPoolExecutor(min(usable_processors(), 4)) as pool:  # decoders work outside the interpreter lock
+    with reading_threads() as pool:
         for ids in pool.map(label_ids, unread if len(seen) < len(dataset.labels) else ()):
             seen |= set() if isinstance(ids, CarsegError) else ids
             if len(seen) == len(dataset.labels):

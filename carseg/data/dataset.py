@@ -152,7 +152,7 @@ class Dataset(Sequence[Sample]):
     def _read(self, progress: Callable[[int, int], None] | None) -> tuple[dict[str, str], dict[str, frozenset[int]]]:
         """Read every sample; return what ``verify`` does, and the label ids in each of the others by its name."""
         broken, seen = dict(self.problems), {}
-        with ThreadPoolExecutor(min(usable_processors(), 4)) as pool:  # decoders work outside the interpreter lock
+        with reading_threads() as pool:
             for done, (sample, read) in enumerate(zip(self, pool.map(label_ids, self.samples), strict=True), start=1):
                 if isinstance(read, CarsegError):
                     broken[sample.name] = str(read)
@@ -180,6 +180,11 @@ class Dataset(Sequence[Sample]):
         if not samples:
             raise DataError(f"no image of {self.name} {self.split} can be used:{listed}")
         return replace(self, samples=samples, problems={}, broken={**self.broken, **broken}, seen=seen)
+
+
+def reading_threads() -> ThreadPoolExecutor:
+    """Return threads that read samples: decoders work outside the interpreter lock."""
+    return ThreadPoolExecutor(min(usable_processors(), 4))
 
 
 def label_ids(sample: Sample) -> frozenset[int] | CarsegError:

@@ -82,7 +82,7 @@ def _tiny(mask: np.ndarray, labels: LabelSet) -> Iterator[Suspicion]:
     shown = [label for label in range(len(labels)) if label != labels.background]
     for label, pieces in find_pieces(rle.label_runs(mask), mask.shape, shown).items():
         least = max(_SPECK, labels.min_area * pieces[0].area_px) if pieces else 0
-        tiny = [piece for piece in pieces if piece.area_px < least and _is_apart(piece, mask == label)]
+        tiny = [piece for piece in pieces if piece.area_px < least and _is_apart(piece, mask, label)]
         if tiny:
             count = "a tiny piece" if len(tiny) == 1 else f"{len(tiny)} tiny pieces"
             sizes = ", ".join([*(str(piece.area_px) for piece in tiny[:_NAMED]), *(["..."] if tiny[_NAMED:] else [])])
@@ -90,8 +90,8 @@ def _tiny(mask: np.ndarray, labels: LabelSet) -> Iterator[Suspicion]:
             yield Suspicion("tiny", text, tuple(piece.bbox for piece in tiny))
 
 
-def _is_apart(piece: Piece, of_class: np.ndarray) -> bool:
-    """Return whether no other pixels of its class, bool (H, W), are beside a piece."""
+def _is_apart(piece: Piece, mask: np.ndarray, label: int) -> bool:
+    """Return whether no other pixels of its label are beside a piece."""
     x, y, width, height = piece.bbox
     around = np.s_[max(y - _BESIDE, 0) : y + height + _BESIDE, max(x - _BESIDE, 0) : x + width + _BESIDE]
-    return np.count_nonzero(of_class[around]) == piece.area_px
+    return np.count_nonzero(mask[around] == label) == piece.area_px

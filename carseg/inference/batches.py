@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple, Self
+from concurrent.futures import Future
+from typing import Any, NamedTuple
 
 from carseg._arrays import Float32Array
 from carseg.errors import CarsegError
 from carseg.images import LoadedImage
-from carseg.inference.prefetch import Prefetch
+from carseg.inference.prefetch import Pooled, Prefetch
 from carseg.inference.preprocess import Prepared
 from carseg.inference.result import Result
 
@@ -34,7 +34,7 @@ class Forwarded(NamedTuple):
     place: int
 
 
-class Batches:
+class Batches(Pooled):
     """Images in order, each with what the network will say of it; ends with a ``with`` block.
 
     Args:
@@ -44,19 +44,10 @@ class Batches:
     """
 
     def __init__(self, forward: Callable[[list[Read]], list[Answer]], images: Prefetch, batch_size: int) -> None:
+        super().__init__(1)
         self._forward, self._images, self._batch_size = forward, images, batch_size
-        self._pool = ThreadPoolExecutor(1)
         self._forwarded: deque[Forwarded] = deque()
         self._next: tuple[Any, Read] | None = None  # which did not fit into the batch before
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def __iter__(self) -> Self:
-        return self
 
     def __next__(self) -> Forwarded:
         if not self._forwarded:

@@ -39,13 +39,14 @@ def unexplained(before: Uint8Array, after: Uint8Array, flow: Float32Array) -> Fl
     """Return by how much the surroundings of each pixel differ from where they were, float32 (h, w), in grey values."""
     import cv2
 
-    off = cv2.absdiff(_moved(before, flow), after).mean(2, dtype=np.float32)
+    off = cv2.absdiff(_moved(before, _places(flow)), after).mean(2, dtype=np.float32)
     return np.asarray(cv2.blur(off, (3, 3)), np.float32)
 
 
 def warp(planes: Float32Array, flow: Float32Array) -> Float32Array:
     """Return planes, float32 (C, h, w), with each pixel as it was where a motion says that it was, bilinear."""
-    return np.stack([_moved(plane, flow) for plane in planes])
+    places = _places(flow)
+    return np.stack([_moved(plane, places) for plane in planes])
 
 
 def stretched(values: Float32Array, size: tuple[int, int]) -> Float32Array:
@@ -75,9 +76,8 @@ def _places(flow: Float32Array) -> tuple[Float32Array, Float32Array]:
     return x + flow[..., 0], y + flow[..., 1]
 
 
-def _moved(values: NDArray[Any], flow: Float32Array) -> NDArray[Any]:
-    """Return values, (h, w) or (h, w, 3), with each pixel as it was where a motion says that it was, bilinear."""
+def _moved(values: NDArray[Any], places: tuple[Float32Array, Float32Array]) -> NDArray[Any]:
+    """Return values, (h, w) or (h, w, 3), with each pixel as it was at x and y, float32 (h, w) each, bilinear."""
     import cv2
 
-    x, y = _places(flow)
-    return cv2.remap(values, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(values, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

@@ -34,7 +34,27 @@ def prefetch(function: Callable[[Any], Any], items: Iterable[Any], jobs: int | N
         yield from results
 
 
-class Prefetch:
+class Pooled:
+    """An iterator whose items threads work on; ends with a ``with`` block, and what has not begun by then never does.
+
+    Args:
+        threads: how many.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def __iter__(self) -> Self:
+        return self
+
+
+class Prefetch(Pooled):
     """Results of a function, in order, which threads compute before they are asked for; ends with a ``with`` block.
 
     What the items raise is raised after the results of all items before it.
@@ -55,22 +75,13 @@ class Prefetch:
         threads: int,
         arrived: Callable[[], bool] | None = None,
     ) -> None:
+        super().__init__(threads)
         self._function = function
         self._items = iter(items)
         self._next_arrived = arrived
         self._depth = depth
-        self._pool = ThreadPoolExecutor(threads)
         self._waiting: deque[Future[Any]] = deque()
         self._end: Exception | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-    def __iter__(self) -> Self:
-        return self
 
     def __next__(self) -> Any:
         if not self._waiting and self._end is None:
