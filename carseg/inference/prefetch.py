@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ from carseg._env import usable_processors
 from carseg.errors import OptionError
 
 _END = object()
+_GLANCE = 0.005  # seconds between two looks for what has arrived
 _MOST = 16  # images that are worked on at once unless more are asked for: each takes its memory
 
 
@@ -92,6 +93,9 @@ class Prefetch(Pooled):
             raise end
         future = self._waiting.popleft()
         self._read_ahead()
+        while self._has_room() and not future.done():  # what arrives meanwhile need not wait for this result
+            wait([future], _GLANCE)
+            self._read_ahead()
         return future.result()
 
     def arrived(self) -> bool:
@@ -103,8 +107,11 @@ class Prefetch(Pooled):
         """Return whether the next result is there or, where its item did not have to be waited for, will be soon."""
         return self.arrived() or (bool(self._waiting) and self._next_arrived is None)
 
+    def _has_room(self) -> bool:
+        return len(self._waiting) < self._depth - 1 and self._end is None
+
     def _read_ahead(self) -> None:
-        while len(self._waiting) < self._depth - 1 and self._end is None:
+        while self._has_room():
             if self._next_arrived is not None and not self._next_arrived():
                 break
             self._submit()
