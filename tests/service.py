@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -37,14 +36,6 @@ def png(width: int = 96, height: int = 64) -> bytes:
     file = io.BytesIO()
     blocks(width, height).save(file, "PNG")
     return file.getvalue()
-
-
-def eventually(true: Callable[[], bool]) -> None:
-    """Wait until something is true: a client has its answer before it is counted and logged."""
-    deadline = time.monotonic() + 120
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 class Service:

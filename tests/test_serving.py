@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from waiting import eventually
 
 from carseg.errors import OptionError
 from carseg.inference import Segmenter
@@ -25,7 +26,7 @@ from carseg.serving.refusal import Refusal
 from carseg.serving.uploads import find_uploads
 
 from schemas import validate
-from service import Service, eventually, load_blocks, png, renamed, running, serving
+from service import Service, load_blocks, png, renamed, running, serving
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from waiting import eventually
 
 import carseg
 import carseg.serving
@@ -22,7 +23,6 @@ from carseg.cli.main import main
 from carseg.hub.manifest import ROOT
 
 from documents import with_weights
-from service import eventually
 
 CAR = ROOT / "examples/car.jpg"
 Start = Callable[..., tuple["subprocess.Popen[str]", str]]

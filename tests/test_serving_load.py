@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 import requests
+from waiting import eventually
 
 from benchmarks.serving import load
 from carseg.inference import Segmenter
 from carseg.serving import Limits, run
 
-from service import Service, eventually, load_blocks, png, running
+from service import Service, load_blocks, png, running
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
 
